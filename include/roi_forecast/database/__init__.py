@@ -1,0 +1,1 @@
+"""The market database: tables, engine, migrations and the SQL views people read."""

@@ -1,0 +1,33 @@
+"""Connecting to the market database, and locks that hold across processes."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy import BigInteger, Connection, Engine, cast, create_engine, func, select
+from sqlalchemy.engine import make_url
+
+from roi_forecast.errors import PreflightError
+
+DRIVER = "postgresql+psycopg"
+
+
+def create_database_engine(url: str) -> Engine:
+    """Return an engine for the market database; it connects on first use.
+
+    Raises:
+        PreflightError: The URL names another driver than psycopg 3.
+    """
+    if make_url(url).drivername != DRIVER:
+        raise PreflightError(
+            f"the market database's URL starts with {make_url(url).drivername!r}; "
+            f"it has to start with {DRIVER!r}"
+        )
+    return create_engine(url, pool_pre_ping=True, pool_size=2, max_overflow=4)
+
+
+def lock_until_commit(connection: Connection, *names: str) -> None:
+    """Wait for the advisory lock of the given names; it ends with the transaction."""
+    digest = hashlib.sha256("\x00".join(names).encode()).digest()
+    key = int.from_bytes(digest[:8], "big", signed=True)
+    connection.execute(select(func.pg_advisory_xact_lock(cast(key, BigInteger))))

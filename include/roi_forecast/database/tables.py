@@ -1,0 +1,252 @@
+"""The tables of the schema `roi`. Columns whose name ends in `_pct` hold percent, others fractions."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+SCHEMA = "roi"
+
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    },
+)
+
+
+def _moment(name: str, *, nullable: bool = False, now: bool = False) -> Column[object]:
+    default = func.now() if now else None
+    return Column(name, DateTime(timezone=True), nullable=nullable, server_default=default)
+
+
+assets = Table(
+    "assets",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("asset_class", Text, nullable=False),
+    Column("exchange", Text, nullable=False),
+    Column("calendar", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+)
+
+daily_prices = Table(
+    "daily_prices",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("symbol", Text, primary_key=True),
+    Column("trading_date", Date, primary_key=True),
+    Column("open", Double, nullable=False),
+    Column("high", Double, nullable=False),
+    Column("low", Double, nullable=False),
+    Column("close", Double, nullable=False),
+    Column("adj_close", Double, nullable=False),
+    Column("volume", BigInteger, nullable=False),
+    _moment("fetched_at"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("model_name", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("as_of_date", Date, nullable=False),
+    Column("resolved", JSONB, nullable=False, comment="the resolved run, as stages read it"),
+    _moment("claimed_at", now=True),
+    _moment("released_at", nullable=True),
+)
+Index(
+    "uq_runs_one_claim_per_model_name",
+    runs.c.model_name,
+    unique=True,
+    postgresql_where=runs.c.released_at.is_(None),
+)
+
+extractions = Table(
+    "extractions",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("symbol", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("requested_start", Date, nullable=False),
+    Column("requested_end", Date, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("rows", Integer, nullable=False, comment="rows inserted or changed"),
+    Column("error", Text),
+    _moment("finished_at"),
+    CheckConstraint("status IN ('ok', 'failed')", name="status"),
+    Index("ix_extractions_coverage", "source", "symbol", "status"),
+)
+
+price_checks = Table(
+    "price_checks",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("run_id", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("symbol", Text, comment="null where the check is about the whole run"),
+    Column("trading_date", Date, comment="null where the check is about the whole series"),
+    Column("check_name", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("passed", Boolean, nullable=False),
+    Column("observed", Double),
+    Column("allowed", Double),
+    Column("message", Text, nullable=False),
+    _moment("checked_at", now=True),
+    CheckConstraint("severity IN ('warn', 'drop_bar', 'drop_asset', 'stop_run')", name="severity"),
+    Index("ix_price_checks_run_id", "run_id"),
+)
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("dataset_id", Text, primary_key=True, comment="hash of the content"),
+    Column("source", Text, nullable=False),
+    Column("symbols", ARRAY(Text), nullable=False),
+    Column("as_of_date", Date, nullable=False),
+    Column("first_date", Date, nullable=False),
+    Column("last_date", Date, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("manifest", JSONB, nullable=False),
+    _moment("created_at", now=True),
+)
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    Column("version_id", Text, primary_key=True),
+    Column("model_name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column(
+        "fingerprint", Text, nullable=False, comment="hash of dataset, hyperparameters and seed"
+    ),
+    Column("run_id", Text, nullable=False, comment="the run that trained it"),
+    Column("dataset_id", Text, ForeignKey(datasets.c.dataset_id), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("symbols", ARRAY(Text), nullable=False),
+    Column("first_date", Date, nullable=False, comment="first row of its data"),
+    Column("last_date", Date, nullable=False, comment="last row of its data"),
+    Column("hyperparameters", JSONB, nullable=False),
+    Column("metrics", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("seed", Integer, nullable=False),
+    Column("code_revision", Text, nullable=False),
+    Column("path", Text, nullable=False, comment="relative to the registry's folder"),
+    Column("checksum", Text, nullable=False, comment="SHA-256 of its manifest"),
+    _moment("created_at", now=True),
+    UniqueConstraint("model_name", "fingerprint"),
+    CheckConstraint("state IN ('candidate', 'champion', 'retired', 'rejected')", name="state"),
+)
+Index(
+    "uq_model_versions_one_champion_per_model_name",
+    model_versions.c.model_name,
+    unique=True,
+    postgresql_where=model_versions.c.state == "champion",
+)
+
+evaluations = Table(
+    "evaluations",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("run_id", Text, nullable=False),
+    Column("version_id", Text, ForeignKey(model_versions.c.version_id), nullable=False),
+    Column("dataset_id", Text, ForeignKey(datasets.c.dataset_id), nullable=False),
+    Column("fold", Integer),
+    Column("predictor", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("symbol", Text, comment="null for all assets together"),
+    Column("split", Text, nullable=False),
+    Column("first_date", Date, nullable=False),
+    Column("last_date", Date, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("metric", Text, nullable=False),
+    Column("value", Double),
+    UniqueConstraint(
+        "run_id",
+        "version_id",
+        "fold",
+        "predictor",
+        "target",
+        "symbol",
+        "split",
+        "metric",
+        name="uq_evaluations_one_value",
+        postgresql_nulls_not_distinct=True,
+    ),
+    CheckConstraint("split IN ('train', 'validation', 'test', 'live')", name="split"),
+    Index("ix_evaluations_version_id", "version_id"),
+)
+
+gate_decisions = Table(
+    "gate_decisions",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("version_id", Text, ForeignKey(model_versions.c.version_id), primary_key=True),
+    Column("rule", Text, primary_key=True),
+    Column("opponent", Text, comment="version it was compared with, or null"),
+    Column("decisive", Boolean, nullable=False, comment="false: shown, but does not decide"),
+    Column("threshold", Double),
+    Column("observed", Double),
+    Column("passed", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    _moment("decided_at", now=True),
+)
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("model_name", Text, nullable=False),
+    Column("version_id", Text, ForeignKey(model_versions.c.version_id), nullable=False),
+    Column("from_version_id", Text, ForeignKey(model_versions.c.version_id)),
+    Column("promoted_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _moment("promoted_at", now=True),
+    Index("ix_promotions_model_name", "model_name"),
+)
+
+predictions = Table(
+    "predictions",
+    metadata,
+    Column("version_id", Text, ForeignKey(model_versions.c.version_id), primary_key=True),
+    Column("symbol", Text, primary_key=True),
+    Column("as_of_date", Date, primary_key=True),
+    Column("horizon", Integer, primary_key=True, comment="reference sessions from as_of_date"),
+    Column("target_date", Date, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("dataset_id", Text, ForeignKey(datasets.c.dataset_id), nullable=False),
+    Column("predicted_roi_pct", Double, nullable=False),
+    Column("predicted_smoothed_roi_pct", Double, nullable=False),
+    Column("lower_80_pct", Double, nullable=False),
+    Column("upper_80_pct", Double, nullable=False),
+    Column("lower_95_pct", Double, nullable=False),
+    Column("upper_95_pct", Double, nullable=False),
+    Column("backfill", Boolean, nullable=False, comment="made after its target session opened"),
+    _moment("created_at", now=True),
+    Index("ix_predictions_as_of_date", "as_of_date"),
+)

@@ -1,0 +1,1 @@
+"""From stored prices to a versioned dataset: ROI, log, smoothing, scaling, windows."""

@@ -1,0 +1,63 @@
+"""The dataset of a run: the matrix that windows are cut from, its scaler and its split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from roi_forecast.features.scaling import FloatArray, Scaler
+
+
+@dataclass(frozen=True)
+class Split:
+    """Target rows of each part, in time order; a gap of at least the smoothing span lies between.
+
+    A window is named by its target row t: its input is the rows t - seq_len to t - 1.
+    """
+
+    train: range
+    validation: range
+    test: range
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Everything training and evaluation read; no row lies after the as-of date.
+
+    Attributes:
+        dataset_id: Hash of the content.
+        directory: Where its files lie.
+        source: Key of the price source.
+        symbols: The assets, in column order.
+        seq_len: Rows in one window.
+        smoothing: Sessions in the moving average.
+        dates: Reference sessions, shape (rows,), datetime64[D].
+        prices: Carried adjusted close, shape (rows, assets), in the asset's currency.
+        log_roi: Plain log ROI, shape (rows, assets), unscaled.
+        smoothed: Smoothed log ROI, shape (rows, assets), unscaled.
+        scaled: `scaler.transform(smoothed)` as float32, shape (rows, assets).
+        scaled_log_roi: `scaler.transform_log_roi(log_roi)` as float32, shape (rows, assets).
+        filled: Whether the asset had no bar on the row's date, shape (rows, assets). A filled
+            target counts in no loss and no metric.
+        scaler: Fitted on the rows up to the last training target.
+        split: Target rows of the three parts.
+    """
+
+    dataset_id: str
+    directory: Path
+    source: str
+    symbols: tuple[str, ...]
+    seq_len: int
+    smoothing: int
+    dates: npt.NDArray[np.datetime64]
+    prices: FloatArray
+    log_roi: FloatArray
+    smoothed: FloatArray
+    scaled: npt.NDArray[np.float32]
+    scaled_log_roi: npt.NDArray[np.float32]
+    filled: npt.NDArray[np.bool_]
+    scaler: Scaler
+    split: Split

@@ -1,0 +1,1 @@
+"""One run: its resolved configuration, and the checks before any work."""

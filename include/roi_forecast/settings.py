@@ -1,0 +1,71 @@
+"""Where this installation keeps things: read from the environment, once per process."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from roi_forecast.errors import PreflightError
+
+DATABASE_URL_VARIABLE = "ROI_DATABASE_URL"
+DATA_DIRECTORY_VARIABLE = "ROI_DATA_DIRECTORY"
+METADATA_URL_VARIABLE = "ROI_AIRFLOW_METADATA_URL"
+YAHOO_URL_VARIABLE = "ROI_YAHOO_URL"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Places and addresses of one installation.
+
+    Attributes:
+        database_url: SQLAlchemy URL of the market database, driver `postgresql+psycopg`.
+        data_directory: Folder that holds `datasets/`, `models/` and `cache/`.
+        metadata_url: SQLAlchemy URL under which Airflow's pools can be read, or None where the
+            check for them is left to whoever runs Airflow.
+        yahoo_url: Address that answers in place of Yahoo's hosts, or None for Yahoo itself.
+    """
+
+    database_url: str
+    data_directory: Path
+    metadata_url: str | None = None
+    yahoo_url: str | None = None
+
+    @property
+    def datasets_directory(self) -> Path:
+        """Folder of the content-addressed datasets."""
+        return self.data_directory / "datasets"
+
+    @property
+    def models_directory(self) -> Path:
+        """Folder of the model registry."""
+        return self.data_directory / "models"
+
+    @property
+    def cache_directory(self) -> Path:
+        """Folder for caches that may be deleted at any time."""
+        return self.data_directory / "cache"
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """Read the settings from the environment.
+
+        Raises:
+            PreflightError: A required variable is not set.
+        """
+        return cls(
+            database_url=_required(DATABASE_URL_VARIABLE),
+            data_directory=Path(_required(DATA_DIRECTORY_VARIABLE)).resolve(),
+            metadata_url=os.environ.get(METADATA_URL_VARIABLE) or None,
+            yahoo_url=os.environ.get(YAHOO_URL_VARIABLE) or None,
+        )
+
+
+def _required(variable: str) -> str:
+    value = os.environ.get(variable, "")
+    if not value:
+        raise PreflightError(
+            f"the environment variable {variable} is not set; `make run` and `make up` set it, "
+            "any other installation has to"
+        )
+    return value

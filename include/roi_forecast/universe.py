@@ -1,0 +1,163 @@
+"""The universe: which assets there are, and what must be known about their exchanges."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from roi_forecast.errors import UniverseError
+
+UNIVERSE_FILE = Path(__file__).with_name("universe.toml")
+
+_SYMBOL = re.compile(r"^(?P<root>\^?[A-Z0-9][A-Z0-9&_-]*)(?P<suffix>[.=][A-Z]+)?$")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What a daily bar of an exchange depends on.
+
+    Attributes:
+        name: The name shown to people.
+        suffix: End of the Yahoo symbols of this exchange; empty for plain tickers.
+        calendar: Code of the trading calendar in `exchange_calendars`.
+        currency: Currency of the prices.
+        timezone: Zone in which trading dates and the cut-off are local.
+        cut_off: Local time at which the bar of the day is complete.
+        delay: What the vendor needs after the cut-off.
+        asset_class: Class of its assets, unless an asset says otherwise.
+    """
+
+    name: str
+    suffix: str
+    calendar: str
+    currency: str
+    timezone: ZoneInfo
+    cut_off: time
+    delay: timedelta
+    asset_class: str
+
+    def final_at(self, trading_date: date) -> datetime:
+        """Return the moment from which the bar of `trading_date` is final, with time zone."""
+        return datetime.combine(trading_date, self.cut_off, self.timezone) + self.delay
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One traded instrument."""
+
+    symbol: str
+    name: str
+    asset_class: str
+    exchange: Exchange
+
+    @property
+    def currency(self) -> str:
+        """Currency of the asset's prices."""
+        return self.exchange.currency
+
+
+@dataclass(frozen=True)
+class Universe:
+    """The declared exchanges and the default assets."""
+
+    exchanges: tuple[Exchange, ...]
+    assets: tuple[Asset, ...]
+    path: Path
+
+    def asset(self, symbol: str) -> Asset:
+        """Return the asset of a Yahoo symbol, declared or derived from its suffix.
+
+        Raises:
+            UniverseError: The symbol is malformed or its exchange is not declared.
+        """
+        for asset in self.assets:
+            if asset.symbol == symbol:
+                return asset
+        exchange = _exchange_of(symbol, self.exchanges, self.path)
+        return Asset(symbol, symbol, exchange.asset_class, exchange)
+
+    def select(self, symbols: Sequence[str]) -> tuple[Asset, ...]:
+        """Return the assets of the symbols, in their order."""
+        return tuple(self.asset(symbol) for symbol in symbols)
+
+
+def reference_exchange(assets: Sequence[Asset]) -> Exchange:
+    """Return the exchange whose calendar defines the reference sessions.
+
+    That is the calendar of most assets; among equals, the one that comes first.
+    """
+    if not assets:
+        raise UniverseError("no assets given; name at least one symbol")
+    counts = Counter(asset.exchange.calendar for asset in assets)
+    calendar = counts.most_common(1)[0][0]
+    return next(asset.exchange for asset in assets if asset.exchange.calendar == calendar)
+
+
+@lru_cache(maxsize=4)
+def load_universe(path: Path = UNIVERSE_FILE) -> Universe:
+    """Read the universe file.
+
+    Raises:
+        UniverseError: The file is missing, is not TOML, or an entry is incomplete or doubled.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise UniverseError(f"cannot read the universe file {path}: {error}") from error
+    exchanges = tuple(_parse_exchange(entry, path) for entry in content.get("exchanges", []))
+    assets: dict[str, Asset] = {}
+    for entry in content.get("assets", []):
+        symbol = entry.get("symbol", "")
+        if symbol in assets:
+            raise UniverseError(
+                f"{path}: the symbol {symbol!r} is declared twice; remove one entry"
+            )
+        exchange = _exchange_of(symbol, exchanges, path)
+        asset_class = entry.get("asset_class", exchange.asset_class)
+        assets[symbol] = Asset(symbol, entry.get("name", symbol), asset_class, exchange)
+    if not assets:
+        raise UniverseError(f"{path} declares no assets; add at least one [[assets]] entry")
+    return Universe(exchanges, tuple(assets.values()), path)
+
+
+def _parse_exchange(entry: dict[str, str | int], path: Path) -> Exchange:
+    try:
+        return Exchange(
+            name=str(entry["name"]),
+            suffix=str(entry["suffix"]),
+            calendar=str(entry["calendar"]),
+            currency=str(entry["currency"]),
+            timezone=ZoneInfo(str(entry["timezone"])),
+            cut_off=time.fromisoformat(str(entry["cut_off"])),
+            delay=timedelta(minutes=int(entry["delay_minutes"])),
+            asset_class=str(entry["asset_class"]),
+        )
+    except KeyError as error:
+        raise UniverseError(f"{path}: exchange {entry!r} lacks the key {error}") from error
+    except ValueError as error:
+        raise UniverseError(f"{path}: exchange {entry!r} has a malformed value: {error}") from error
+
+
+def _exchange_of(symbol: str, exchanges: tuple[Exchange, ...], path: Path) -> Exchange:
+    match = _SYMBOL.match(symbol)
+    if match is None:
+        raise UniverseError(
+            f"symbol {symbol!r} is not a Yahoo symbol: capitals, digits, '&', '-' or '_', "
+            "then an exchange suffix such as '.NS' or '=F'"
+        )
+    suffix = match["suffix"] or ""
+    for exchange in exchanges:
+        if exchange.suffix == suffix:
+            return exchange
+    declared = ", ".join(repr(exchange.suffix) for exchange in exchanges)
+    raise UniverseError(
+        f"symbol {symbol!r}: the exchange suffix {suffix!r} is not declared (declared: {declared}); "
+        f"add an [[exchanges]] entry with suffix = {suffix!r} to {path}"
+    )
