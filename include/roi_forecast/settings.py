@@ -13,6 +13,11 @@ DATA_DIRECTORY_VARIABLE = "ROI_DATA_DIRECTORY"
 METADATA_URL_VARIABLE = "ROI_AIRFLOW_METADATA_URL"
 YAHOO_URL_VARIABLE = "ROI_YAHOO_URL"
 
+PRICES_POOL = "prices"
+TRAINING_POOL = "training"
+POOLS = {PRICES_POOL: 8, TRAINING_POOL: 1}
+"""Slots of the Airflow pools: how many extractions and trainings may go on at once."""
+
 
 @dataclass(frozen=True)
 class Settings:
