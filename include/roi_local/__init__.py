@@ -1,0 +1,1 @@
+"""Everything on one machine: PostgreSQL, Airflow and the commands behind the Makefile."""

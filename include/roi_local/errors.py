@@ -1,0 +1,7 @@
+"""The errors of the local commands, each worded for the person at the terminal."""
+
+from __future__ import annotations
+
+
+class LocalError(Exception):
+    """A local command cannot go on; its message is the one line shown."""
