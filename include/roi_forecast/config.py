@@ -1,7 +1,7 @@
 """The typed run configuration: every parameter, its unit, its range and its default.
 
-A stage takes the part it needs (`DataConfig`, `FeatureConfig`, `ModelConfig`, `GateConfig`); a whole
-run is a `RunConfig`, which is all of them. The parameter form of the DAG is built from the same
+A stage takes the part it needs (`DataConfig`, `FeatureConfig`, `ModelConfig`, `GateConfig`); a
+whole run is a `RunConfig`, which is all of them. The DAG's parameter form is built from the same
 fields, so a bound or a default exists once.
 """
 
@@ -156,7 +156,7 @@ class GateConfig(_Config):
         0.01, ge=0, le=1, description="Test R2 may lie this far below the serving champion's."
     )
     gate_targets_enforced: bool = Field(
-        False, description="Whether the three targets below decide, or are only shown."
+        default=False, description="Whether the three targets below decide, or are only shown."
     )
     gate_mae_target: float = Field(0.05, gt=0, description="Target for the test MAE, scaled.")
     gate_rmse_target: float = Field(0.10, gt=0, description="Target for the test RMSE, scaled.")
@@ -193,6 +193,10 @@ class RunConfig(GateConfig, ModelConfig, FeatureConfig, DataConfig):
             raise ValueError(
                 f"csv_path: received {self.csv_path!r} with source {self.source!r}; "
                 "leave it out or set source to csv"
+            )
+        if self.smoothing > self.seq_len:
+            raise ValueError(
+                f"smoothing: received {self.smoothing}; it must not exceed seq_len {self.seq_len}"
             )
         if self.start_date and self.as_of_date and self.start_date >= self.as_of_date:
             raise ValueError(

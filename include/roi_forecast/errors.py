@@ -1,4 +1,4 @@
-"""The exceptions a user can meet. Each message names the thing, what was received and what to do."""
+"""The exceptions a user can meet: each names the thing, what was received and what to do."""
 
 from __future__ import annotations
 

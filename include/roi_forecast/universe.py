@@ -158,6 +158,6 @@ def _exchange_of(symbol: str, exchanges: tuple[Exchange, ...], path: Path) -> Ex
             return exchange
     declared = ", ".join(repr(exchange.suffix) for exchange in exchanges)
     raise UniverseError(
-        f"symbol {symbol!r}: the exchange suffix {suffix!r} is not declared (declared: {declared}); "
+        f"symbol {symbol!r}: the exchange suffix {suffix!r} is not declared (known: {declared}); "
         f"add an [[exchanges]] entry with suffix = {suffix!r} to {path}"
     )

@@ -1,4 +1,4 @@
-"""The tables of the schema `roi`. Columns whose name ends in `_pct` hold percent, others fractions."""
+"""The tables of the schema `roi`. Columns ending in `_pct` hold percent, others fractions."""
 
 from __future__ import annotations
 

@@ -1,0 +1,108 @@
+"""Directories that are complete or absent, with a manifest that names the SHA-256 of every file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from roi_forecast.errors import RoiForecastError
+
+MANIFEST = "manifest.json"
+
+
+@contextmanager
+def published_directory(destination: Path) -> Iterator[Path]:
+    """Give a working directory that becomes `destination` in one step when the block ends well.
+
+    The files are flushed to disk before the rename. Where another process published the same
+    destination meanwhile, that one stays and this one's work is dropped. After an error nothing
+    is left behind.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    working = destination.parent / f".{destination.name}.{uuid4().hex}.partial"
+    working.mkdir()
+    try:
+        yield working
+        for path in sorted(working.rglob("*")):
+            _flush(path)
+        _flush(working)
+        try:
+            working.rename(destination)
+        except OSError:
+            if not destination.is_dir():
+                raise
+        _flush(destination.parent)
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file in one step: a reader sees the old content or the new, never a part."""
+    working = path.with_name(f".{path.name}.{uuid4().hex}.partial")
+    try:
+        working.write_bytes(content)
+        _flush(working)
+        working.replace(path)
+        _flush(path.parent)
+    finally:
+        working.unlink(missing_ok=True)
+
+
+def write_manifest(directory: Path, content: Mapping[str, Any]) -> str:
+    """Write the manifest over the directory's present files; return the manifest's SHA-256."""
+    files = {
+        path.relative_to(directory).as_posix(): checksum(path)
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+    text = json.dumps({**content, "files": files}, indent=2, sort_keys=True) + "\n"
+    write_file(directory / MANIFEST, text.encode())
+    return checksum(directory / MANIFEST)
+
+
+def read_manifest(directory: Path, error: type[RoiForecastError]) -> dict[str, Any]:
+    """Read the manifest and check every file against it.
+
+    Args:
+        directory: What `write_manifest` was given.
+        error: The class of the error to raise.
+
+    Raises:
+        RoiForecastError: As the class given; a file is missing, changed or unreadable.
+    """
+    try:
+        content: dict[str, Any] = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+        files: dict[str, str] = content["files"]
+    except (OSError, ValueError, KeyError, TypeError) as cause:
+        raise error(f"{directory} has no readable {MANIFEST}: {cause}") from cause
+    for name, expected in files.items():
+        path = directory / name
+        if not path.is_file():
+            raise error(f"{directory} is incomplete: {name} is missing")
+        found = checksum(path)
+        if found != expected:
+            raise error(
+                f"{path} is damaged: its SHA-256 is {found}, the manifest says {expected}"
+            )
+    return content
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,149 @@
+"""Building the dataset of a run from the stored prices."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import Engine
+from sqlalchemy.dialects.postgresql import insert
+
+from roi_forecast.config import FeatureConfig
+from roi_forecast.database.tables import datasets
+from roi_forecast.errors import DatasetError
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.returns import log_roi, smooth
+from roi_forecast.features.rows import PriceRows, load_rows
+from roi_forecast.features.scaling import Scaler
+from roi_forecast.features.split import split_targets
+from roi_forecast.features.storage import describe_dataset, load_dataset, save_dataset
+from roi_forecast.market.checks import usable_symbols
+from roi_forecast.runs.resolved_run import ResolvedRun
+from roi_forecast.universe import load_universe
+
+logger = logging.getLogger(__name__)
+
+# Part of every dataset's hash: raise it when the meaning of a stored array changes.
+_FORMAT = 1
+
+
+def build_dataset(engine: Engine, run: ResolvedRun, directory: Path) -> Dataset:
+    """Build, store and register the dataset of a run; one of the same content is taken as it is.
+
+    Args:
+        engine: Market database.
+        run: The resolved run; no price after its as-of date is read.
+        directory: Folder of the datasets.
+
+    Raises:
+        DatasetError: The stored prices do not give enough rows up to the as-of date.
+    """
+    with engine.connect() as connection:
+        assets = load_universe().select(usable_symbols(connection, run.run_id))
+        rows = load_rows(
+            connection,
+            run.source_key,
+            assets,
+            run.start_date,
+            run.as_of_date,
+            run.config.max_lost_share,
+        )
+    dataset = assemble_dataset(rows, run.config, run.source_key, directory)
+    if dataset.directory.is_dir():
+        dataset = load_dataset(dataset.directory)
+        logger.info("dataset %s is there already", dataset.dataset_id)
+    else:
+        save_dataset(dataset)
+    _register(engine, dataset)
+    logger.info(
+        "dataset %s: %d assets x %d rows, %s to %s; windows: %d train, %d validation, %d test",
+        dataset.dataset_id,
+        len(dataset.symbols),
+        len(dataset.dates),
+        dataset.dates[0],
+        dataset.dates[-1],
+        len(dataset.split.train),
+        len(dataset.split.validation),
+        len(dataset.split.test),
+    )
+    return dataset
+
+
+def assemble_dataset(
+    rows: PriceRows, config: FeatureConfig, source_key: str, directory: Path
+) -> Dataset:
+    """Compute a dataset from aligned prices; nothing is written.
+
+    The first row of the result is the first one whose smoothed log ROI is defined.
+
+    Raises:
+        DatasetError: There are too few rows.
+    """
+    lost = config.smoothing
+    if len(rows.dates) <= lost:
+        raise DatasetError(
+            f"{len(rows.dates)} price rows are too few for smoothing {config.smoothing}; "
+            "take an earlier start_date"
+        )
+    log_rois = log_roi(rows.prices)
+    smoothed = smooth(log_rois, config.smoothing)
+    log_rois = log_rois[config.smoothing - 1 :]
+    split = split_targets(
+        len(smoothed),
+        config.seq_len,
+        config.smoothing,
+        config.test_share,
+        config.validation_share,
+    )
+    fitted = slice(0, split.train.stop)
+    scaler = Scaler.fit(smoothed[fitted], log_rois[fitted], config.scaler)
+    dataset_id = _content_hash(rows, config, source_key)
+    return Dataset(
+        dataset_id=dataset_id,
+        directory=directory / dataset_id,
+        source=source_key,
+        symbols=rows.symbols,
+        seq_len=config.seq_len,
+        smoothing=config.smoothing,
+        dates=rows.dates[lost:],
+        prices=rows.prices[lost:],
+        log_roi=log_rois,
+        smoothed=smoothed,
+        scaled=scaler.transform(smoothed).astype(np.float32),
+        scaled_log_roi=scaler.transform_log_roi(log_rois).astype(np.float32),
+        filled=rows.filled[lost:],
+        scaler=scaler,
+        split=split,
+    )
+
+
+def _content_hash(rows: PriceRows, config: FeatureConfig, source_key: str) -> str:
+    facts = {
+        "format": _FORMAT,
+        "source": source_key,
+        "symbols": rows.symbols,
+        "config": {name: getattr(config, name) for name in sorted(FeatureConfig.model_fields)},
+    }
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for array in (rows.dates, rows.prices, rows.filled):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _register(engine: Engine, dataset: Dataset) -> None:
+    statement = insert(datasets).values(
+        dataset_id=dataset.dataset_id,
+        source=dataset.source,
+        symbols=list(dataset.symbols),
+        as_of_date=dataset.dates[-1].item(),
+        first_date=dataset.dates[0].item(),
+        last_date=dataset.dates[-1].item(),
+        rows=len(dataset.dates),
+        path=dataset.directory.name,
+        manifest=describe_dataset(dataset),
+    )
+    with engine.begin() as connection:
+        connection.execute(statement.on_conflict_do_nothing())

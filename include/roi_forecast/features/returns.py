@@ -1,0 +1,76 @@
+"""ROI, log ROI and its smoothing, and the way back from a forecast to a return."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+from roi_forecast.features.scaling import FloatArray
+
+
+def roi(prices: FloatArray) -> FloatArray:
+    """Return (price_t - price_{t-1}) / price_{t-1}, a fraction.
+
+    Args:
+        prices: Carried prices, shape (rows, assets), positive.
+
+    Returns:
+        Shape (rows - 1, assets): row i belongs to price row i + 1.
+    """
+    return prices[1:] / prices[:-1] - 1.0
+
+
+def log_roi(prices: FloatArray) -> FloatArray:
+    """Return log1p of the ROI as a fraction, shape (rows - 1, assets), unscaled."""
+    return np.log1p(roi(prices))
+
+
+def smooth(log_rois: FloatArray, span: int) -> FloatArray:
+    """Return the mean of the last `span` log ROIs.
+
+    Args:
+        log_rois: Shape (rows, assets), unscaled.
+        span: Sessions in the mean; 1 changes nothing.
+
+    Returns:
+        Shape (rows - span + 1, assets): row i ends with log ROI row i + span - 1. Each mean is taken
+        over its own values alone, so no rounding error travels from one row to the next.
+    """
+    return sliding_window_view(log_rois, span, axis=0).mean(axis=-1)
+
+
+def implied_log_roi(smoothed_next: FloatArray, known: FloatArray, span: int) -> FloatArray:
+    """Return the next session's plain log ROI that a forecast of the smoothed one implies.
+
+    From s = (r_next + known) / span, where `known` is the sum of the last span - 1 log ROIs,
+    follows r_next = span * s - known.
+
+    Args:
+        smoothed_next: Forecasts of the smoothed log ROI, shape (targets, assets), unscaled.
+        known: What `known_sum` returns for the same targets, shape (targets, assets).
+        span: The smoothing.
+    """
+    return span * smoothed_next - known
+
+
+def known_sum(log_rois: FloatArray, targets: range, span: int) -> FloatArray:
+    """Return the sum of the span - 1 log ROIs before each target row.
+
+    Args:
+        log_rois: Shape (rows, assets), unscaled.
+        targets: Consecutive target rows; the last may be `rows`, the session after the data.
+        span: The smoothing.
+
+    Returns:
+        Shape (targets, assets), unscaled; zeros where span is 1.
+    """
+    if span == 1:
+        return np.zeros((len(targets), log_rois.shape[1]))
+    first, last = targets.start - span + 1, targets.stop - 1
+    return sliding_window_view(log_rois[first:last], span - 1, axis=0).sum(axis=-1)
+
+
+def to_percent(log_rois: npt.ArrayLike) -> FloatArray:
+    """Return log ROIs as returns in percent: 100 * expm1."""
+    return np.asarray(100.0 * np.expm1(log_rois), dtype=np.float64)

@@ -1,0 +1,83 @@
+"""Datasets on disk: a directory per dataset, addressed by the hash of its content."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from roi_forecast.artifacts import published_directory, read_manifest, write_manifest
+from roi_forecast.errors import DatasetError
+from roi_forecast.features.dataset import Dataset, Split
+from roi_forecast.features.scaling import Scaler
+
+_SCALER_FILE = "scaler.json"
+_ARRAYS = ("dates", "prices", "log_roi", "smoothed", "filled")
+
+
+def save_dataset(dataset: Dataset) -> None:
+    """Write the dataset to its directory, completely or not at all."""
+    with published_directory(dataset.directory) as directory:
+        for name in _ARRAYS:
+            np.save(directory / f"{name}.npy", getattr(dataset, name), allow_pickle=False)
+        scaler = json.dumps(dataset.scaler.to_json())
+        (directory / _SCALER_FILE).write_text(scaler, encoding="utf-8")
+        write_manifest(directory, describe_dataset(dataset))
+
+
+def describe_dataset(dataset: Dataset) -> dict[str, Any]:
+    """Return the facts of a dataset as JSON values: the content of its manifest."""
+    split = dataset.split
+    return {
+        "dataset_id": dataset.dataset_id,
+        "source": dataset.source,
+        "simulated": dataset.source == "simulated",
+        "symbols": list(dataset.symbols),
+        "seq_len": dataset.seq_len,
+        "smoothing": dataset.smoothing,
+        "rows": len(dataset.dates),
+        "first_date": str(dataset.dates[0]),
+        "last_date": str(dataset.dates[-1]),
+        "split": {
+            name: {
+                "start": part.start,
+                "stop": part.stop,
+                "first_date": str(dataset.dates[part.start]),
+                "last_date": str(dataset.dates[part.stop - 1]),
+            }
+            for name, part in (
+                ("train", split.train),
+                ("validation", split.validation),
+                ("test", split.test),
+            )
+        },
+    }
+
+
+def load_dataset(directory: Path) -> Dataset:
+    """Read a dataset after checking every file against its manifest.
+
+    Raises:
+        DatasetError: The directory is missing, incomplete or damaged.
+    """
+    manifest = read_manifest(directory, DatasetError)
+    arrays = {name: np.load(directory / f"{name}.npy", allow_pickle=False) for name in _ARRAYS}
+    scaler = Scaler.from_json(json.loads((directory / _SCALER_FILE).read_text(encoding="utf-8")))
+    parts = {
+        name: range(part["start"], part["stop"]) for name, part in manifest["split"].items()
+    }
+    return Dataset(
+        dataset_id=manifest["dataset_id"],
+        directory=directory,
+        source=manifest["source"],
+        symbols=tuple(manifest["symbols"]),
+        seq_len=manifest["seq_len"],
+        smoothing=manifest["smoothing"],
+        scaled=scaler.transform(arrays["smoothed"]).astype(np.float32),
+        scaled_log_roi=scaler.transform_log_roi(arrays["log_roi"]).astype(np.float32),
+        scaler=scaler,
+        split=Split(**parts),
+        **arrays,
+    )
