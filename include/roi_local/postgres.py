@@ -281,7 +281,7 @@ def _create_data(data_directory: Path) -> None:
 
 
 def _start_server(data_directory: Path, socket_directory: Path) -> subprocess.Popen[bytes]:
-    _clear_remains(data_directory)
+    _clear_remains(data_directory, socket_directory)
     settings = {**_SETTINGS, "unix_socket_directories": str(socket_directory)}
     command = [str(program("postgres")), "-D", str(data_directory)]
     for name, value in settings.items():
@@ -361,11 +361,12 @@ def _serves(process: psutil.Process, data_directory: Path) -> bool:
         return False
 
 
-def _clear_remains(data_directory: Path) -> None:
-    """Remove what a killed server left: its pid file, and workers that still end."""
-    pid_file = data_directory / "postmaster.pid"
-    if not pid_file.exists():
-        return
+def _clear_remains(data_directory: Path, socket_directory: Path) -> None:
+    """Remove what a killed server left: workers that still end, and its pid files.
+
+    PostgreSQL takes a pid file for a running server if any process has that id, even one that is
+    only waiting to be reaped, so the files go once it is known that nobody uses the data.
+    """
     workers = [process for process in psutil.process_iter() if _serves(process, data_directory)]
     for worker in workers:
         with suppress(psutil.NoSuchProcess):
@@ -373,7 +374,8 @@ def _clear_remains(data_directory: Path) -> None:
     deadline = time.monotonic() + _STOP_SECONDS
     while not all(_has_ended(worker) for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.02)
-    pid_file.unlink()
+    (data_directory / "postmaster.pid").unlink(missing_ok=True)
+    (socket_directory / f"{_SOCKET_NAME}.lock").unlink(missing_ok=True)
 
 
 def _connect(socket_directory: Path) -> psycopg.Connection[tuple[object, ...]]:
