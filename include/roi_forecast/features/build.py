@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -52,11 +53,7 @@ def build_dataset(engine: Engine, run: ResolvedRun, directory: Path) -> Dataset:
             run.config.max_lost_share,
         )
     dataset = assemble_dataset(rows, run.config, run.source_key, directory)
-    if dataset.directory.is_dir():
-        dataset = load_dataset(dataset.directory)
-        logger.info("dataset %s is there already", dataset.dataset_id)
-    else:
-        save_dataset(dataset)
+    _ensure_stored(dataset)
     _register(engine, dataset)
     logger.info(
         "dataset %s: %d assets x %d rows, %s to %s; windows: %d train, %d validation, %d test",
@@ -118,6 +115,19 @@ def assemble_dataset(
         scaler=scaler,
         split=split,
     )
+
+
+def _ensure_stored(dataset: Dataset) -> None:
+    if dataset.directory.is_dir():
+        try:
+            load_dataset(dataset.directory)
+        except DatasetError as error:
+            logger.warning("dataset %s is written anew: %s", dataset.dataset_id, error)
+            shutil.rmtree(dataset.directory)
+        else:
+            logger.info("dataset %s is there already", dataset.dataset_id)
+            return
+    save_dataset(dataset)
 
 
 def _content_hash(rows: PriceRows, config: FeatureConfig, source_key: str) -> str:

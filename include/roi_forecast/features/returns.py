@@ -34,8 +34,8 @@ def smooth(log_rois: FloatArray, span: int) -> FloatArray:
         span: Sessions in the mean; 1 changes nothing.
 
     Returns:
-        Shape (rows - span + 1, assets): row i ends with log ROI row i + span - 1. Each mean is taken
-        over its own values alone, so no rounding error travels from one row to the next.
+        Shape (rows - span + 1, assets): row i ends with log ROI row i + span - 1. Each mean is
+        taken over its own values alone, so no rounding error travels from row to row.
     """
     return sliding_window_view(log_rois, span, axis=0).mean(axis=-1)
 

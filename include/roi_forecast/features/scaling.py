@@ -60,7 +60,7 @@ class Scaler:
         else:
             offset = smoothed.mean(axis=0)
             spread = smoothed.std(axis=0)
-        # A price that never moves in training has no spread: any finite slope maps it to a constant.
+        # A price that never moves has no spread: any finite slope maps it to a constant.
         slope = 1.0 / np.where(spread > 0, spread, 1.0)
         center = ((smoothed - offset) * slope).mean(axis=0)
         return cls(kind, offset, slope, center, log_roi.mean(axis=0))

@@ -65,9 +65,7 @@ def load_dataset(directory: Path) -> Dataset:
     manifest = read_manifest(directory, DatasetError)
     arrays = {name: np.load(directory / f"{name}.npy", allow_pickle=False) for name in _ARRAYS}
     scaler = Scaler.from_json(json.loads((directory / _SCALER_FILE).read_text(encoding="utf-8")))
-    parts = {
-        name: range(part["start"], part["stop"]) for name, part in manifest["split"].items()
-    }
+    parts = {name: range(part["start"], part["stop"]) for name, part in manifest["split"].items()}
     return Dataset(
         dataset_id=manifest["dataset_id"],
         directory=directory,

@@ -1,0 +1,78 @@
+"""One active run per model name: a run claims its name, and the next one waits."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import Engine, Update, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from roi_forecast.database.engine import lock_until_commit
+from roi_forecast.database.tables import runs
+from roi_forecast.errors import RunConflictError
+from roi_forecast.runs.resolved_run import ResolvedRun
+
+logger = logging.getLogger(__name__)
+
+
+def claim_run(
+    engine: Engine, run: ResolvedRun, is_active: Callable[[str], bool], *, now: datetime
+) -> None:
+    """Store the resolved run and claim its model name; a second claim of one run replaces it.
+
+    Args:
+        engine: Market database.
+        run: The run to store.
+        is_active: Tells of another run's id whether that run is still going. The claim of a run
+            that ended without releasing it (killed, failed, deleted) is taken over.
+        now: The present, with time zone.
+
+    Raises:
+        RunConflictError: Another active run holds the name.
+    """
+    with engine.begin() as connection:
+        lock_until_commit(connection, "claim", run.model_name)
+        holder = connection.execute(
+            select(runs.c.run_id, runs.c.claimed_at).where(
+                runs.c.model_name == run.model_name,
+                runs.c.released_at.is_(None),
+                runs.c.run_id != run.run_id,
+            )
+        ).one_or_none()
+        if holder is not None:
+            if is_active(holder.run_id):
+                raise RunConflictError(
+                    f"run {holder.run_id!r} of model name {run.model_name!r} is still going "
+                    f"(since {holder.claimed_at:%Y-%m-%d %H:%M} UTC); this one waits for its end"
+                )
+            logger.warning("run %s ended without releasing its claim; taken over", holder.run_id)
+            connection.execute(_release(holder.run_id, now))
+        values = {
+            "model_name": run.model_name,
+            "source": run.source_key,
+            "as_of_date": run.as_of_date,
+            "resolved": run.model_dump(mode="json"),
+            "claimed_at": now,
+            "released_at": None,
+        }
+        connection.execute(
+            insert(runs)
+            .values(run_id=run.run_id, **values)
+            .on_conflict_do_update(index_elements=[runs.c.run_id], set_=values)
+        )
+
+
+def release_run(engine: Engine, run_id: str, *, now: datetime) -> None:
+    """Give the model name free for the next run; a released run stays released."""
+    with engine.begin() as connection:
+        connection.execute(_release(run_id, now))
+
+
+def _release(run_id: str, now: datetime) -> Update:
+    return (
+        update(runs)
+        .where(runs.c.run_id == run_id, runs.c.released_at.is_(None))
+        .values(released_at=now)
+    )

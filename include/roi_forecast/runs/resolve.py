@@ -1,0 +1,127 @@
+"""Resolving a run: parameters and preconditions are checked, open questions settled and stored."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from roi_forecast.config import RunConfig, parse_run_config
+from roi_forecast.database.tables import model_versions
+from roi_forecast.errors import ConfigError
+from roi_forecast.market.calendars import last_final_session, session_on_or_before
+from roi_forecast.market.source import PriceSource, open_source
+from roi_forecast.runs.claims import claim_run
+from roi_forecast.runs.preflight import check_preconditions
+from roi_forecast.runs.resolved_run import ResolvedRun
+from roi_forecast.settings import Settings
+from roi_forecast.universe import Asset, load_universe, reference_exchange
+
+logger = logging.getLogger(__name__)
+
+_DAYS_PER_YEAR = 365.25
+
+
+def resolve_run(
+    engine: Engine,
+    settings: Settings,
+    run_id: str,
+    parameters: Mapping[str, Any],
+    is_active: Callable[[str], bool],
+    *,
+    now: datetime,
+) -> ResolvedRun:
+    """Check everything that can be checked before any work, and store the resolved run.
+
+    Args:
+        engine: Market database.
+        settings: Where this installation keeps things.
+        run_id: Identifies the run.
+        parameters: The run parameters as a person gave them.
+        is_active: Tells of another run's id whether that run is still going.
+        now: The present, with time zone; a bar counts once it is final at this moment.
+
+    Raises:
+        ConfigError: A parameter is wrong.
+        PreflightError: Something the run needs is missing.
+        RunConflictError: Another run of the model name is still going.
+    """
+    config = parse_run_config(parameters)
+    assets = load_universe().select(config.symbols)
+    source = open_source(config, settings)
+    check_preconditions(engine, settings, source, assets[0])
+    as_of_date = _settle_as_of_date(config, assets, source, now)
+    start_date = config.start_date or as_of_date - timedelta(
+        days=round(config.lookback_years * _DAYS_PER_YEAR)
+    )
+    if start_date >= as_of_date:
+        raise ConfigError(
+            f"start_date: received {start_date}; it must lie before the as-of date {as_of_date}"
+        )
+    run = ResolvedRun(
+        run_id=run_id,
+        config=config,
+        model_name=config.resolved_model_name,
+        source_key=source.key,
+        start_date=start_date,
+        as_of_date=as_of_date,
+        extraction_symbols=_with_champions_symbols(engine, config, source.key),
+        resolved_at=now,
+    )
+    claim_run(engine, run, is_active, now=now)
+    _log(run)
+    return run
+
+
+def _settle_as_of_date(
+    config: RunConfig, assets: tuple[Asset, ...], source: PriceSource, now: datetime
+) -> date:
+    """Return the last reference session that the run may know.
+
+    That is the last final session, or the named date; never later than the end of a file.
+    """
+    last_final = last_final_session(assets, now)
+    exchange = reference_exchange(assets)
+    if config.as_of_date is None:
+        end_of_source = source.last_trading_date()
+        if end_of_source is None or end_of_source >= last_final:
+            return last_final
+        return session_on_or_before(exchange, end_of_source)
+    if config.as_of_date > last_final:
+        raise ConfigError(
+            f"as_of_date: received {config.as_of_date}; the last session whose bars are final "
+            f"is {last_final}"
+        )
+    session = session_on_or_before(exchange, config.as_of_date)
+    if session != config.as_of_date:
+        logger.info("%s is no session; the as-of date is %s", config.as_of_date, session)
+    return session
+
+
+def _with_champions_symbols(engine: Engine, config: RunConfig, source_key: str) -> tuple[str, ...]:
+    """Return the run's symbols, then those that the serving champion needs on top."""
+    statement = select(model_versions.c.symbols).where(
+        model_versions.c.model_name == config.resolved_model_name,
+        model_versions.c.state == "champion",
+        model_versions.c.source == source_key,
+    )
+    with engine.connect() as connection:
+        champions = connection.scalar(statement) or []
+    return tuple(dict.fromkeys([*config.symbols, *champions]))
+
+
+def _log(run: ResolvedRun) -> None:
+    logger.info(
+        "run %s: model name %s, source %s, %d assets, %s to %s",
+        run.run_id,
+        run.model_name,
+        run.source_key,
+        len(run.config.symbols),
+        run.start_date,
+        run.as_of_date,
+    )
+    for name, value in run.config.model_dump(mode="json").items():
+        logger.info("parameter %s = %s", name, value)

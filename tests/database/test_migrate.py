@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic import command
+from sqlalchemy import Engine, inspect, select, table, text
+from sqlalchemy.exc import ProgrammingError
+
+from roi_forecast.database import migrate as migration
+from roi_forecast.database.engine import create_database_engine
+from roi_forecast.database.migrate import migrate, require_current_schema
+from roi_forecast.database.tables import SCHEMA, metadata
+from roi_forecast.errors import PreflightError
+from roi_local.postgres import EmbeddedPostgres
+
+VIEWS = ("latest_predictions", "prediction_outcomes", "model_leaderboard", "champion_history")
+
+
+def test_migrate_leaves_the_tables_that_the_code_describes(market_engine: Engine) -> None:
+    with market_engine.begin() as connection:
+        command.check(migration._alembic_config(connection))
+
+
+def test_migrate_twice_at_once_on_an_empty_database_ends_current(
+    postgres: EmbeddedPostgres,
+) -> None:
+    postgres.create_database("migrated_twice")
+    url = postgres.url("migrated_twice")
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(migrate, [url, url]))
+    engine = create_database_engine(url)
+    require_current_schema(engine)
+    engine.dispose()
+
+
+def test_downgrade_leaves_nothing_of_ours_behind(market_engine: Engine) -> None:
+    with market_engine.begin() as connection:
+        command.downgrade(migration._alembic_config(connection), "base")
+    names = inspect(market_engine).get_table_names(SCHEMA)
+    assert names == ["alembic_version"]
+
+
+def test_require_current_schema_names_a_database_without_tables(
+    postgres: EmbeddedPostgres,
+) -> None:
+    postgres.create_database("empty")
+    engine = create_database_engine(postgres.url("empty"))
+    with pytest.raises(PreflightError, match="has no tables yet"):
+        require_current_schema(engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("revision", "expected"), [("0001", "is behind, at revision 0001"), ("9999", "is ahead")]
+)
+def test_require_current_schema_names_another_revision(
+    market_engine: Engine, revision: str, expected: str
+) -> None:
+    with market_engine.begin() as connection:
+        connection.execute(
+            text("UPDATE roi.alembic_version SET version_num = :revision"), {"revision": revision}
+        )
+    with pytest.raises(PreflightError, match=expected):
+        require_current_schema(market_engine)
+
+
+def test_engine_refuses_another_driver() -> None:
+    with pytest.raises(PreflightError, match=r"'postgresql\+psycopg'"):
+        create_database_engine("postgresql://nobody@/market")
+
+
+def test_reader_sees_the_views_and_no_table(market_engine: Engine) -> None:
+    for name in VIEWS:
+        with market_engine.begin() as connection:
+            connection.execute(text("SET LOCAL ROLE roi_reader"))
+            connection.execute(select(text("*")).select_from(table(name, schema=SCHEMA)))
+    for name in metadata.tables:
+        with market_engine.begin() as connection:
+            connection.execute(text("SET LOCAL ROLE roi_reader"))
+            with pytest.raises(ProgrammingError, match="permission denied"):
+                connection.execute(select(metadata.tables[name]))
