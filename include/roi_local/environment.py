@@ -1,0 +1,168 @@
+"""Where a local installation keeps things, and the environment of Airflow's processes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from roi_forecast.settings import (
+    DATA_DIRECTORY_VARIABLE,
+    DATABASE_URL_VARIABLE,
+    METADATA_URL_VARIABLE,
+)
+from roi_local.postgres import AIRFLOW_DRIVER, EmbeddedPostgres
+
+HOME_VARIABLE = "ROI_HOME"
+DAGS_FOLDER_VARIABLE = "ROI_DAGS_FOLDER"
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+AIRFLOW_DATABASE = "airflow"
+MARKET_DATABASE = "market"
+ADMINISTRATOR = "admin"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder that holds everything a local installation leaves behind.
+
+    Attributes:
+        directory: The folder itself, absolute.
+        dags_folder: Where Airflow looks for DAGs.
+    """
+
+    directory: Path
+    dags_folder: Path = REPOSITORY / "dags"
+
+    @classmethod
+    def from_environment(cls) -> Home:
+        """Return the folder named by `ROI_HOME`, or `.roi` in the repository."""
+        directory = os.environ.get(HOME_VARIABLE) or REPOSITORY / ".roi"
+        dags_folder = os.environ.get(DAGS_FOLDER_VARIABLE) or REPOSITORY / "dags"
+        return cls(Path(directory).resolve(), Path(dags_folder).resolve())
+
+    @property
+    def postgres_directory(self) -> Path:
+        """PostgreSQL's data directory."""
+        return self.directory / "postgres"
+
+    @property
+    def airflow_directory(self) -> Path:
+        """AIRFLOW_HOME."""
+        return self.directory / "airflow"
+
+    @property
+    def task_logs_directory(self) -> Path:
+        """Logs of the tasks that the live stack ran."""
+        return self.airflow_directory / "logs"
+
+    @property
+    def logs_directory(self) -> Path:
+        """Logs of `make run` and of the processes of `make up`."""
+        return self.directory / "logs"
+
+    @property
+    def data_directory(self) -> Path:
+        """Datasets, models and caches."""
+        return self.directory / "data"
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What nobody else may know; generated once per installation."""
+
+    administrator_password: str
+    fernet_key: str
+    jwt_secret: str
+    api_secret: str
+
+
+def load_secrets(home: Home) -> Secrets:
+    """Read the installation's secrets, generating them on first use (file mode 600)."""
+    path = home.directory / "secrets.json"
+    if not path.exists():
+        home.directory.mkdir(parents=True, exist_ok=True)
+        content = {
+            "administrator_password": secrets.token_urlsafe(12),
+            "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "jwt_secret": secrets.token_urlsafe(64),
+            "api_secret": secrets.token_urlsafe(32),
+        }
+        _write_private(path, json.dumps(content, indent=2))
+    return Secrets(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def airflow_environment(
+    home: Home,
+    postgres: EmbeddedPostgres,
+    *,
+    port: int = 8080,
+    inherited: Mapping[str, str] = os.environ,
+) -> dict[str, str]:
+    """Return the environment of Airflow's processes and of the tasks they run.
+
+    Settings of another Airflow installation are not inherited. Writes the file with the
+    administrator's password, which Airflow's simple login reads.
+
+    Args:
+        home: The installation.
+        postgres: The server that holds both databases.
+        port: TCP port of the API server on 127.0.0.1.
+        inherited: The environment to start from.
+    """
+    known = load_secrets(home)
+    passwords_file = home.airflow_directory / "passwords.json"
+    home.airflow_directory.mkdir(parents=True, exist_ok=True)
+    _write_private(passwords_file, json.dumps({ADMINISTRATOR: known.administrator_password}))
+    metadata_url = postgres.url(AIRFLOW_DATABASE, AIRFLOW_DRIVER)
+    address = f"http://127.0.0.1:{port}"
+    environment = {
+        name: value
+        for name, value in inherited.items()
+        if not name.startswith("AIRFLOW_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
+    no_proxy = [inherited.get("no_proxy") or inherited.get("NO_PROXY") or "", "127.0.0.1"]
+    environment["NO_PROXY"] = environment["no_proxy"] = ",".join(filter(None, no_proxy))
+    return environment | {
+        "PYTHONPATH": str(REPOSITORY / "include"),
+        "PYTHONUNBUFFERED": "1",
+        DATABASE_URL_VARIABLE: postgres.url(MARKET_DATABASE),
+        DATA_DIRECTORY_VARIABLE: str(home.data_directory),
+        METADATA_URL_VARIABLE: metadata_url,
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "SCARF_ANALYTICS": "false",
+        "AIRFLOW_HOME": str(home.airflow_directory),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home.dags_folder),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": str(max(4, min(16, os.cpu_count() or 4))),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
+        "AIRFLOW__CORE__FERNET_KEY": known.fernet_key,
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMINISTRATOR}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords_file),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata_url,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": postgres.url(AIRFLOW_DATABASE),
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API__BASE_URL": address,
+        "AIRFLOW__API__SECRET_KEY": known.api_secret,
+        "AIRFLOW__API_AUTH__JWT_SECRET": known.jwt_secret,
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+
+
+def _write_private(path: Path, content: str) -> None:
+    """Write a file that only its owner may read; it is complete or absent."""
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(content)
+    unfinished.replace(path)

@@ -1,0 +1,42 @@
+"""Locks between processes, which the kernel releases however their holder ends."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from roi_local.errors import LocalError
+
+
+@contextmanager
+def hold_lock(path: Path, refusal: str) -> Iterator[None]:
+    """Hold the lock of a file, or refuse at once.
+
+    Args:
+        path: The lock file; it is created and stays.
+        refusal: What to tell the person where another process holds the lock.
+
+    Raises:
+        LocalError: Another process holds the lock.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LocalError(refusal) from None
+        yield
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether a process, this one included, holds the lock of a file."""
+    if not path.exists():
+        return False
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

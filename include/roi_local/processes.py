@@ -1,0 +1,52 @@
+"""Starting Airflow's processes so that none of them, nor of theirs, is left behind."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+
+import psutil
+
+MARK_VARIABLE = "ROI_STARTED_BY"
+"""Set in every process started for a purpose; descendants inherit it, orphans keep it."""
+
+_PATIENCE_SECONDS = 15
+
+
+def mark(environment: Mapping[str, str], purpose: str) -> dict[str, str]:
+    """Return the environment for processes that `end_processes` shall find.
+
+    Args:
+        environment: The environment to extend.
+        purpose: Names the reason these processes exist, uniquely on this machine.
+    """
+    # Without SPT_NOENV, setproctitle overwrites the memory that the mark is read from.
+    return {**environment, MARK_VARIABLE: purpose, "SPT_NOENV": "1"}
+
+
+def find_processes(purpose: str) -> list[psutil.Process]:
+    """Return every living process with the mark, whoever its parent is now."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            ended = process.status() == psutil.STATUS_ZOMBIE
+            if not ended and process.environ().get(MARK_VARIABLE) == purpose:
+                found.append(process)
+    return found
+
+
+def end_processes(purpose: str) -> None:
+    """Ask every process with the mark to end, and kill what has not after some seconds."""
+    _signal_all(find_processes(purpose), signal.SIGTERM)
+    psutil.wait_procs(find_processes(purpose), timeout=_PATIENCE_SECONDS)
+    # A process may have started another one meanwhile, so look until none is found.
+    while remaining := find_processes(purpose):
+        _signal_all(remaining, signal.SIGKILL)
+        psutil.wait_procs(remaining, timeout=1)
+
+
+def _signal_all(processes: list[psutil.Process], sign: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(sign)

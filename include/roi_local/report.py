@@ -1,0 +1,121 @@
+"""What a person wants to know after a run: the gate's verdict and the newest forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+from sqlalchemy import Connection, Engine, column, select, table
+
+from roi_forecast.database.tables import SCHEMA, gate_decisions, model_versions, runs
+
+_latest_predictions = table(
+    "latest_predictions",
+    column("model_name"),
+    column("symbol"),
+    column("as_of_date"),
+    column("target_date"),
+    column("predicted_roi_pct"),
+    column("lower_80_pct"),
+    column("upper_80_pct"),
+    schema=SCHEMA,
+)
+
+
+def print_report(engine: Engine, run_id: str, out: TextIO) -> None:
+    """Print the verdict on a run's candidate, the forecasts that serve, and how to ask for them.
+
+    Args:
+        engine: Market database.
+        run_id: A run that ended.
+        out: Where to print.
+    """
+    with engine.connect() as connection:
+        model_name = connection.scalar(select(runs.c.model_name).where(runs.c.run_id == run_id))
+        if model_name is None:
+            print(f"Run {run_id} left nothing in the market database.", file=out)
+            return
+        _print_verdict(connection, run_id, out)
+        _print_forecasts(connection, model_name, out)
+
+
+def _print_verdict(connection: Connection, run_id: str, out: TextIO) -> None:
+    decision = gate_decisions.c
+    rows = connection.execute(
+        select(
+            decision.rule,
+            decision.threshold,
+            decision.observed,
+            decision.passed,
+            decision.decisive,
+            decision.version_id,
+            model_versions.c.state,
+        )
+        .join_from(gate_decisions, model_versions)
+        .where(decision.run_id == run_id)
+        .order_by(decision.decisive.desc(), decision.rule)
+    ).all()
+    if not rows:
+        print("\nGate: no decision was needed.", file=out)
+        return
+    verdict = "rejected" if rows[0].state == "rejected" else "promoted"
+    print(f"\nGate: version {rows[0].version_id} was {verdict}.", file=out)
+    lines = [
+        (
+            row.rule,
+            _number(row.threshold),
+            _number(row.observed),
+            "yes" if row.passed else "no",
+            "decides" if row.decisive else "shown only",
+        )
+        for row in rows
+    ]
+    _print_table(("rule", "threshold", "observed", "passed", ""), lines, out)
+
+
+def _print_forecasts(connection: Connection, model_name: str, out: TextIO) -> None:
+    forecast = _latest_predictions.c
+    rows = connection.execute(
+        select(
+            forecast.symbol,
+            forecast.as_of_date,
+            forecast.target_date,
+            forecast.predicted_roi_pct,
+            forecast.lower_80_pct,
+            forecast.upper_80_pct,
+        )
+        .where(forecast.model_name == model_name)
+        .order_by(forecast.predicted_roi_pct.desc(), forecast.symbol)
+    ).all()
+    if not rows:
+        print(f"\nNo model serves under the name {model_name} yet: no forecasts.", file=out)
+        return
+    print(f"\nNewest forecasts of {model_name}, ROI in percent:", file=out)
+    lines = [
+        (
+            row.symbol,
+            str(row.as_of_date),
+            str(row.target_date),
+            f"{row.predicted_roi_pct:+.4f}",
+            f"{row.lower_80_pct:+.2f} to {row.upper_80_pct:+.2f}",
+        )
+        for row in rows
+    ]
+    _print_table(("symbol", "as of", "target", "forecast", "80 % interval"), lines, out)
+    question = (
+        "SELECT symbol, target_date, predicted_roi_pct FROM roi.latest_predictions "  # noqa: S608, it is shown, not run
+        f"WHERE model_name = '{model_name}' ORDER BY predicted_roi_pct DESC"
+    )
+    print(f'\nAsk for them with:\n  make sql QUERY="{question}"', file=out)
+
+
+def _print_table(header: Sequence[str], lines: Iterable[Sequence[str]], out: TextIO) -> None:
+    rows = [header, *lines]
+    widths = [max(len(row[position]) for row in rows) for position in range(len(header))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print(f"  {'  '.join(cells)}".rstrip(), file=out)
+
+
+def _number(value: Any) -> str:
+    return "missing" if value is None else f"{value:.4f}"

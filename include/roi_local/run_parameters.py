@@ -1,0 +1,57 @@
+"""The run parameters that a person gives to `make run`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from roi_forecast.config import parse_run_config
+from roi_local.errors import LocalError
+
+SOURCE_VARIABLE = "ROI_SOURCE"
+CSV_VARIABLE = "ROI_CSV"
+CONF_VARIABLE = "ROI_CONF"
+
+
+def run_parameters(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the run's conf: CONF on top of what SOURCE and CSV say, checked like any run's.
+
+    Args:
+        environment: Holds SOURCE, CSV and CONF under their variables; each may be empty.
+
+    Raises:
+        LocalError: CONF is not a JSON object, or CSV names nothing.
+        ConfigError: A parameter is unknown, out of bounds or contradicts another one.
+    """
+    csv = environment.get(CSV_VARIABLE, "")
+    source = environment.get(SOURCE_VARIABLE, "")
+    conf: dict[str, Any] = {"source": source or ("csv" if csv else "simulated")}
+    if csv:
+        path = Path(csv).expanduser().resolve()
+        if not path.exists():
+            raise LocalError(f"CSV: received {csv!r}, but there is no file or folder {path}")
+        conf["csv_path"] = str(path)
+    conf |= _parse_conf(environment.get(CONF_VARIABLE, ""))
+    parse_run_config(conf)
+    return conf
+
+
+def _parse_conf(text: str) -> dict[str, Any]:
+    if not text.strip():
+        return {}
+    example = "for example CONF='{\"epochs\": 20}'"
+    try:
+        conf = json.loads(text, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise LocalError(
+            f"CONF: received {text!r}, which is not JSON ({error}); {example}"
+        ) from None
+    if not isinstance(conf, dict):
+        raise LocalError(f"CONF: received {text!r}; it has to be a JSON object, {example}")
+    return conf
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
