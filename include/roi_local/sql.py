@@ -39,7 +39,7 @@ def run_psql(home: Home, query: str) -> int:
             ).returncode
         # psql takes a Ctrl-C itself, to cancel a query.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        return subprocess.run(command, check=False, restore_signals=True).returncode
+        return subprocess.run(command, check=False).returncode
 
 
 if __name__ == "__main__":

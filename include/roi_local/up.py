@@ -10,9 +10,10 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NoReturn
 
 from roi_local.airflow_metadata import fail_abandoned_runs
-from roi_local.command import run_command
+from roi_local.command import Interrupted, run_command
 from roi_local.databases import prepare_airflow, prepare_market
 from roi_local.environment import ADMINISTRATOR, Home, airflow_environment, load_secrets
 from roi_local.errors import LocalError
@@ -74,7 +75,11 @@ def run_stack(home: Home, port: int) -> int:
         cleanup.callback(end_processes, purpose_mark(home, UP_PURPOSE))
         components = _start_components(home, mark(environment, purpose_mark(home, UP_PURPOSE)))
         stack.write(home)
-        _supervise(home, stack, components)
+        try:
+            _supervise(home, stack, components)
+        except Interrupted:
+            print("Stopping Airflow and PostgreSQL ...", flush=True)
+    print("Stopped.", flush=True)
     return 0
 
 
@@ -97,7 +102,9 @@ def _start_components(
     return components
 
 
-def _supervise(home: Home, stack: Stack, components: Mapping[str, subprocess.Popen[bytes]]) -> None:
+def _supervise(
+    home: Home, stack: Stack, components: Mapping[str, subprocess.Popen[bytes]]
+) -> NoReturn:
     print(f"Starting Airflow, logs in {home.logs_directory} ...", flush=True)
     announced = False
     while True:

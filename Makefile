@@ -1,0 +1,55 @@
+# Every target sets itself up. What a run leaves behind lies in .roi (ROI_HOME=… names another place).
+
+PYTHON ?= python3
+VENV := .venv/bin/python
+
+# Values reach Python as they were typed: $(value …) keeps make from expanding a $ in them, and the
+# environment keeps them from the shell.
+export ROI_SOURCE := $(value SOURCE)
+export ROI_CSV := $(value CSV)
+export ROI_CONF := $(value CONF)
+export ROI_QUERY := $(value QUERY)
+export ROI_PORT := $(value PORT)
+export ROI_YES := $(value YES)
+unexport SOURCE CSV CONF QUERY PORT YES
+export PYTHONPATH := $(CURDIR)/include
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run up down sql clean test lint format
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## create the virtual environment (done by every target that needs it)
+	@$(PYTHON) include/roi_local/bootstrap.py run
+
+setup-dev:
+	@$(PYTHON) include/roi_local/bootstrap.py dev
+
+run: setup ## the daily workflow once; SOURCE=simulated|yahoo|csv CSV=path CONF='{"epochs": 20}'
+	@$(VENV) -m roi_local.run
+
+up: setup ## the live Airflow in the foreground, on 127.0.0.1:8080; PORT=… names another port
+	@$(VENV) -m roi_local.up
+
+down: setup ## stop the live Airflow
+	@$(VENV) -m roi_local.down
+
+sql: setup ## psql on the market database; QUERY='…' answers one query as CSV
+	@$(VENV) -m roi_local.sql
+
+clean: setup ## delete databases, models and logs, after asking; YES=1 answers
+	@$(VENV) -m roi_local.clean
+
+test: setup-dev ## run all tests; ARGS='-k scaling' passes options to pytest
+	@$(VENV) -m pytest $(ARGS)
+
+lint: setup-dev ## check format, style and types
+	@$(VENV) -m ruff format --check .
+	@$(VENV) -m ruff check .
+	@$(VENV) -m mypy include $(sort $(dir $(wildcard dags/*.py plugins/*.py)))
+
+format: setup-dev ## bring the code into the project's format
+	@$(VENV) -m ruff format .
+	@$(VENV) -m ruff check --fix .
