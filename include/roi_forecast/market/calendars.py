@@ -1,0 +1,164 @@
+"""Sessions of the exchanges: which dates count as rows, targets and horizons.
+
+`exchange_calendars` knows holidays up to a date that differs by exchange (the Indian ones are only
+announced for the running year). Beyond it weekdays stand in, and one warning says so.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from roi_forecast.errors import UniverseError
+from roi_forecast.universe import Asset, Exchange, reference_exchange
+
+logger = logging.getLogger(__name__)
+
+FIRST_CALENDAR_DATE = "1997-01-02"
+_LONGEST_BREAK = timedelta(days=30)
+
+
+def sessions(exchange: Exchange, start: date, end: date) -> pd.DatetimeIndex:
+    """Return the sessions from `start` to `end`, both inclusive; empty if `end` is earlier.
+
+    Weekdays stand in for dates that the exchange's calendar does not cover.
+
+    Raises:
+        UniverseError: The exchange names a calendar that does not exist.
+    """
+    if end < start:
+        return _index([])
+    known = _known_sessions(exchange.calendar)
+    first, last = known[0].date(), known[-1].date()
+    parts = [known[(known >= pd.Timestamp(start)) & (known <= pd.Timestamp(end))]]
+    if start < first:
+        _warn_once(exchange.calendar, "before", first)
+        parts.insert(0, pd.bdate_range(start, min(end, first - timedelta(days=1))))
+    if end > last:
+        _warn_once(exchange.calendar, "after", last)
+        parts.append(pd.bdate_range(max(start, last + timedelta(days=1)), end))
+    return _index(np.concatenate([part.to_numpy() for part in parts]))
+
+
+def session_on_or_before(exchange: Exchange, day: date) -> date:
+    """Return the last session that is not after `day`."""
+    return _last(sessions(exchange, day - _LONGEST_BREAK, day))
+
+
+def next_sessions(exchange: Exchange, after: date, count: int) -> list[date]:
+    """Return the first `count` sessions later than `after`, in order."""
+    span = timedelta(days=2 * count) + _LONGEST_BREAK
+    following = sessions(exchange, after + timedelta(days=1), after + span)
+    return [session.date() for session in following[:count]]
+
+
+def last_final_session(assets: Sequence[Asset], now: datetime) -> date:
+    """Return the last reference session on which no asset's bar can still change.
+
+    Args:
+        assets: The assets of the run; the calendar of most of them is the reference.
+        now: The moment to judge from, with time zone.
+    """
+    exchanges = {asset.exchange for asset in assets}
+    reference = reference_exchange(assets)
+    # The furthest zones lie 14 hours ahead, so a session dated tomorrow may already be over.
+    end = now.date() + timedelta(days=1)
+    candidates = sessions(reference, end - _LONGEST_BREAK, end)
+    final = [
+        session
+        for session in candidates
+        if all(exchange.final_at(session.date()) <= now for exchange in exchanges)
+    ]
+    return _last(_index(final))
+
+
+def reference_sessions(
+    bars: pd.DataFrame, assets: Sequence[Asset], start: date, as_of_date: date
+) -> pd.DatetimeIndex:
+    """Return the dates that are rows of a dataset.
+
+    These are the sessions of the reference calendar, plus special dates that the calendar lacks but
+    on which more than half of that calendar's assets have bars, less sessions on which none has.
+
+    Args:
+        bars: Stored bars in long form, columns `symbol` and `trading_date` at least. Rows after
+            `as_of_date` are not looked at.
+        assets: The assets of the run.
+        start: First date.
+        as_of_date: Last date; nothing later is returned.
+    """
+    reference = reference_exchange(assets)
+    symbols = [a.symbol for a in assets if a.exchange.calendar == reference.calendar]
+    between = bars["trading_date"].between(pd.Timestamp(start), pd.Timestamp(as_of_date))
+    own_bars = bars[between & bars["symbol"].isin(symbols)]
+    traded = own_bars.groupby("trading_date")["symbol"].nunique()
+    traded_on = pd.DatetimeIndex(traded.index)
+    calendar_sessions = sessions(reference, start, as_of_date)
+
+    special = traded_on[(traded > len(symbols) / 2).to_numpy()].difference(calendar_sessions)
+    silent = calendar_sessions.difference(traded_on)
+    if len(special):
+        logger.info(
+            "%d sessions that the calendar %s lacks have bars and count: %s",
+            len(special),
+            reference.calendar,
+            _name_dates(special),
+        )
+    if len(silent):
+        logger.warning(
+            "%d sessions of the calendar %s have no bar of any of its %d assets and are left out: "
+            "%s",
+            len(silent),
+            reference.calendar,
+            len(symbols),
+            _name_dates(silent),
+        )
+    return _index(calendar_sessions.difference(silent).union(special))
+
+
+@lru_cache(maxsize=16)
+def _known_sessions(calendar: str) -> pd.DatetimeIndex:
+    import exchange_calendars
+    from exchange_calendars.errors import InvalidCalendarName
+
+    try:
+        found = exchange_calendars.get_calendar(calendar, start=FIRST_CALENDAR_DATE)
+    except InvalidCalendarName as error:
+        raise UniverseError(
+            f"the calendar {calendar!r} does not exist; take a code that exchange_calendars lists, "
+            "such as 'XBOM' or 'XNYS'"
+        ) from error
+    except ValueError:
+        # Raised where the calendar reaches back less far; its own default start then fits.
+        found = exchange_calendars.get_calendar(calendar)
+    return _index(found.sessions)
+
+
+@lru_cache(maxsize=64)
+def _warn_once(calendar: str, side: str, edge: date) -> None:
+    logger.warning(
+        "the calendar %s has no data %s %s; weekdays stand in, so holidays there count as sessions",
+        calendar,
+        side,
+        edge,
+    )
+
+
+def _index(values: Any) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(values, name="trading_date").as_unit("us").sort_values()
+
+
+def _last(index: pd.DatetimeIndex) -> date:
+    last: date = index[-1].date()
+    return last
+
+
+def _name_dates(index: pd.Index, most: int = 10) -> str:
+    named = ", ".join(f"{day:%Y-%m-%d}" for day in index[:most])
+    return named if len(index) <= most else f"{named} and {len(index) - most} more"

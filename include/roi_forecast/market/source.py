@@ -1,0 +1,124 @@
+"""What a price source has to offer, and how a run's source is opened."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from roi_forecast.config import RunConfig
+from roi_forecast.errors import SourceDataError
+from roi_forecast.settings import Settings
+from roi_forecast.universe import Asset
+
+PRICE_COLUMNS = ("open", "high", "low", "close", "adj_close")
+BAR_COLUMNS = ("trading_date", *PRICE_COLUMNS, "volume")
+
+
+class UnknownSymbolError(SourceDataError):
+    """The source does not know the symbol, or knows it no longer."""
+
+
+class NoPricesError(SourceDataError):
+    """The source knows the symbol but has no bars for the dates asked."""
+
+
+class PriceSource(Protocol):
+    """A place daily bars come from.
+
+    Attributes:
+        key: The `source` of its rows in the database: `yahoo`, `simulated` or `csv:<name>`.
+    """
+
+    @property
+    def key(self) -> str:
+        """The `source` of its rows in the database."""
+
+    def fetch(self, asset: Asset, start: date, end: date) -> pd.DataFrame:
+        """Return the daily bars of one asset.
+
+        Args:
+            asset: What to fetch.
+            start: First trading date, inclusive.
+            end: Last trading date, inclusive.
+
+        Returns:
+            One row per trading date, shape (bars, 7), columns `BAR_COLUMNS`: `trading_date` as
+            datetime64[us] without zone (the exchange's date), prices as float64 in the asset's
+            currency, NaN where the source named the date but not the price, `volume` as int64.
+            Sorted by date, each date once, at least one row.
+
+        Raises:
+            SourceUnavailableError: No usable answer now; trying again later may help.
+            SourceDataError: An answer that must not be stored; a retry will not help.
+        """
+
+    def check_reachable(self, asset: Asset) -> None:
+        """Return if the source answers, as cheaply as it can be known.
+
+        Raises:
+            SourceUnavailableError: It does not answer.
+            SourceDataError: It answers in a way that no asset could be read from.
+        """
+
+    def last_trading_date(self) -> date | None:
+        """Return the last date the source will ever have, or None where it goes on growing."""
+
+
+def open_source(config: RunConfig, settings: Settings) -> PriceSource:
+    """Return the price source of a run; nothing is read or asked yet."""
+    if config.source == "csv":
+        from roi_forecast.market.csv_files import CsvSource
+
+        return CsvSource(config.source_key, Path(str(config.csv_path)))
+    if config.source == "simulated":
+        from roi_forecast.market.simulated import SimulatedSource
+
+        return SimulatedSource()
+    from roi_forecast.market.yahoo import YahooSource
+
+    return YahooSource(settings.cache_directory, settings.yahoo_url)
+
+
+def as_bars(frame: pd.DataFrame, asset: Asset, start: date, end: date) -> pd.DataFrame:
+    """Bring a source's frame into the form that `PriceSource.fetch` promises.
+
+    Args:
+        frame: Rows with at least `BAR_COLUMNS`, in any order; `trading_date` without zone.
+        asset: Whose bars these are.
+        start: First trading date to keep.
+        end: Last trading date to keep.
+
+    Raises:
+        NoPricesError: No row lies between the two dates.
+        SourceDataError: A column is missing, or one date has two different bars.
+    """
+    missing = [column for column in BAR_COLUMNS if column not in frame.columns]
+    if missing:
+        raise SourceDataError(
+            f"{asset.symbol}: the columns {', '.join(missing)} are missing; received "
+            f"{', '.join(map(str, frame.columns))}"
+        )
+    bars = frame.loc[:, list(BAR_COLUMNS)].copy()
+    bars["trading_date"] = pd.to_datetime(bars["trading_date"]).dt.normalize().dt.as_unit("us")
+    bars[list(PRICE_COLUMNS)] = bars[list(PRICE_COLUMNS)].astype("float64")
+    bars["volume"] = bars["volume"].fillna(0).round().astype("int64")
+    inside = bars["trading_date"].between(pd.Timestamp(start), pd.Timestamp(end))
+    bars = bars[inside].drop_duplicates().sort_values("trading_date", ignore_index=True)
+    doubled = bars.loc[bars["trading_date"].duplicated(), "trading_date"]
+    if not doubled.empty:
+        raise SourceDataError(
+            f"{asset.symbol}: {doubled.nunique()} dates have two different bars, the first is "
+            f"{doubled.iloc[0]:%Y-%m-%d}; one bar per trading date is allowed"
+        )
+    if bars.empty:
+        raise NoPricesError(
+            f"{asset.symbol}: no bars from {start} to {end}; check the symbol, or move start_date "
+            "to when it was traded"
+        )
+    prices = bars[list(PRICE_COLUMNS)]
+    bars[list(PRICE_COLUMNS)] = prices.where(np.isfinite(prices))
+    return bars

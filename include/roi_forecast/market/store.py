@@ -1,0 +1,141 @@
+"""Writing bars to PostgreSQL and reading them back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import pandas as pd
+from psycopg import sql
+from sqlalchemy import Column, Connection, MetaData, Table, and_, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from roi_forecast.database.engine import lock_until_commit
+from roi_forecast.database.tables import assets, daily_prices
+from roi_forecast.market.source import BAR_COLUMNS
+from roi_forecast.universe import Asset
+
+_KEY_COLUMNS = ("source", "symbol", "trading_date")
+_VALUE_COLUMNS = BAR_COLUMNS[1:]
+
+
+def register_assets(connection: Connection, known: Sequence[Asset]) -> None:
+    """Insert the assets, or bring what is stored about them up to date."""
+    rows = [
+        {
+            "symbol": asset.symbol,
+            "name": asset.name,
+            "asset_class": asset.asset_class,
+            "exchange": asset.exchange.name,
+            "calendar": asset.exchange.calendar,
+            "currency": asset.currency,
+        }
+        for asset in sorted(known, key=lambda asset: asset.symbol)
+    ]
+    statement = insert(assets)
+    new = {c.name: statement.excluded[c.name] for c in assets.columns if not c.primary_key}
+    differs = or_(*(assets.c[name].is_distinct_from(value) for name, value in new.items()))
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["symbol"], set_=new, where=differs), rows
+    )
+
+
+def upsert_bars(connection: Connection, source: str, bars: pd.DataFrame) -> int:
+    """Insert bars, or change those whose values differ; ends with the caller's transaction.
+
+    Runs that overlap wait for each other per symbol, and take the symbols in the same order, so
+    neither fails nor deadlocks.
+
+    Args:
+        connection: With a transaction of the caller's.
+        source: Key of the source.
+        bars: Columns `symbol` and `BAR_COLUMNS`, each symbol and date once, no missing value.
+
+    Returns:
+        Number of rows inserted or changed.
+
+    Raises:
+        ValueError: A symbol and date come twice, or a value is missing.
+    """
+    if bars.empty:
+        return 0
+    bars = bars[["symbol", *BAR_COLUMNS]]
+    if bars.duplicated(["symbol", "trading_date"]).any() or bars.isna().any(axis=None):
+        raise ValueError("bars to store have to be complete, and one per symbol and trading date")
+    for symbol in sorted(bars["symbol"].unique()):
+        lock_until_commit(connection, daily_prices.name, source, symbol)
+
+    incoming = _incoming_table()
+    incoming.create(connection)
+    _copy(connection, incoming, bars)
+    fetched = select(
+        literal(source, daily_prices.c.source.type).label("source"),
+        *incoming.columns,
+        func.now(),
+    ).order_by(incoming.c.symbol, incoming.c.trading_date)
+    statement = insert(daily_prices).from_select(
+        ["source", *incoming.columns.keys(), "fetched_at"], fetched
+    )
+    new = {name: statement.excluded[name] for name in (*_VALUE_COLUMNS, "fetched_at")}
+    differs = or_(*(daily_prices.c[name].is_distinct_from(new[name]) for name in _VALUE_COLUMNS))
+    changed = connection.execute(
+        statement.on_conflict_do_update(index_elements=_KEY_COLUMNS, set_=new, where=differs),
+        execution_options={"preserve_rowcount": True},
+    ).rowcount
+    incoming.drop(connection)
+    return changed
+
+
+def load_bars(
+    connection: Connection, source: str, symbols: Sequence[str], start: date, end: date
+) -> pd.DataFrame:
+    """Read stored bars; nothing after `end` is looked at.
+
+    Args:
+        connection: Any connection.
+        source: Key of the source.
+        symbols: Whose bars.
+        start: First trading date, inclusive.
+        end: Last trading date, inclusive.
+
+    Returns:
+        Long form, shape (bars, 8): `symbol`, then `BAR_COLUMNS` as in `PriceSource.fetch`, sorted
+        by symbol and date. Prices are in the asset's currency.
+    """
+    columns = [daily_prices.c[name] for name in ("symbol", *BAR_COLUMNS)]
+    statement = (
+        select(*columns)
+        .where(
+            and_(
+                daily_prices.c.source == source,
+                daily_prices.c.symbol.in_(symbols),
+                daily_prices.c.trading_date.between(start, end),
+            )
+        )
+        .order_by(daily_prices.c.symbol, daily_prices.c.trading_date)
+    )
+    rows = connection.execute(statement).all()
+    frame = pd.DataFrame.from_records(rows, columns=["symbol", *BAR_COLUMNS])
+    types = dict.fromkeys(_VALUE_COLUMNS, "float64") | {"volume": "int64", "symbol": "str"}
+    frame["trading_date"] = pd.to_datetime(frame["trading_date"]).dt.as_unit("us")
+    return frame.astype(types)
+
+
+def _incoming_table() -> Table:
+    columns: list[Column[Any]] = [
+        Column(name, daily_prices.c[name].type) for name in ("symbol", *BAR_COLUMNS)
+    ]
+    return Table("incoming_bars", MetaData(), *columns, prefixes=["TEMPORARY"])
+
+
+def _copy(connection: Connection, table: Table, frame: pd.DataFrame) -> None:
+    driver_connection: Any = connection.connection.driver_connection
+    names = table.columns.keys()
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, names))
+    )
+    values = frame[names].assign(trading_date=frame["trading_date"].dt.date)
+    with driver_connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in values.itertuples(index=False, name=None):
+            copy.write_row(row)

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pandas as pd
+import pytest
+from sqlalchemy import select
+
+from roi_forecast.database.tables import price_checks
+from roi_forecast.errors import PriceCheckError, SourceError
+from roi_forecast.market.check_results import CheckResult
+from roi_forecast.market.checks import MAX_STALE_SESSIONS, check_prices, usable_symbols
+from roi_forecast.market.extraction import extract_prices
+from roi_forecast.market.store import upsert_bars
+
+from .conftest import END, SYMBOLS
+
+NOW = datetime(2024, 12, 31, 12, 0, tzinfo=UTC)
+
+
+def extract_all(engine, run, source):
+    for symbol in run.extraction_symbols:
+        try:
+            extract_prices(engine, run, symbol, source, now=NOW)
+        except SourceError:
+            continue
+
+
+def failures(report, symbol: str) -> list[CheckResult]:
+    return [r for r in report.results if r.symbol == symbol and not r.passed]
+
+
+def usable(engine, run) -> tuple[str, ...]:
+    with engine.connect() as connection:
+        return usable_symbols(connection, run.run_id)
+
+
+def test_check_passes_sound_prices_in_the_runs_order(market_engine, make_run, yahoo):
+    run = make_run(symbols=("GC=F", "TCS.NS", "RELIANCE.NS"))
+    extract_all(market_engine, run, yahoo)
+    report = check_prices(market_engine, run)
+    assert report.usable == ("GC=F", "TCS.NS", "RELIANCE.NS")
+    assert report.missing == {}
+    assert usable(market_engine, run) == report.usable
+    assert all(result.passed for result in report.results)
+
+
+def test_check_again_replaces_the_verdicts(market_engine, make_run, yahoo):
+    run = make_run()
+    extract_all(market_engine, run, yahoo)
+    check_prices(market_engine, run)
+    report = check_prices(market_engine, run)
+    with market_engine.connect() as connection:
+        rows = connection.execute(select(price_checks)).all()
+    assert len(rows) == len(report.results)
+    assert usable(market_engine, run) == SYMBOLS
+
+
+def test_check_leaves_out_and_names_an_asset_that_never_had_prices(
+    market_engine, make_run, yahoo, server
+):
+    server.break_symbol("TCS.NS", "unknown")
+    run = make_run(quorum=0.75)
+    extract_all(market_engine, run, yahoo)
+    report = check_prices(market_engine, run)
+    assert report.usable == ("RELIANCE.NS", "INFY.NS", "GC=F")
+    assert usable(market_engine, run) == report.usable
+    assert "Yahoo does not know the symbol" in report.missing["TCS.NS"]
+    assert "0 bars" in report.missing["TCS.NS"]
+
+
+def test_check_stops_the_run_and_keeps_the_verdicts_when_the_quorum_is_missed(
+    market_engine, make_run, yahoo, server
+):
+    server.break_symbol("TCS.NS", "unknown")
+    server.break_symbol("GC=F", "no_adjusted_close")
+    run = make_run(quorum=0.75)
+    extract_all(market_engine, run, yahoo)
+    with pytest.raises(PriceCheckError, match=r"2 of 4 assets.*quorum is 75%") as raised:
+        check_prices(market_engine, run)
+    assert "TCS.NS: Yahoo does not know the symbol" in str(raised.value)
+    assert "GC=F: Yahoo's answer has no adjusted close" in str(raised.value)
+    with market_engine.connect() as connection:
+        stopped = connection.execute(
+            select(price_checks).where(price_checks.c.severity == "stop_run")
+        ).one()
+    assert (stopped.passed, stopped.observed, stopped.allowed) == (False, 0.5, 0.75)
+    assert usable(market_engine, run) == ("RELIANCE.NS", "INFY.NS")
+
+
+def test_asset_whose_extraction_failed_today_stays_usable_on_stored_prices(
+    market_engine, make_run, yahoo, server
+):
+    yesterday = make_run("yesterday", as_of_date=END - timedelta(days=3))
+    extract_all(market_engine, yesterday, yahoo)
+    server.break_symbol("TCS.NS", "server_error")
+    run = make_run("today")
+    extract_all(market_engine, run, yahoo)
+    report = check_prices(market_engine, run)
+    assert report.usable == SYMBOLS
+    assert [(r.check_name, r.severity) for r in failures(report, "TCS.NS")] == [
+        ("extraction", "warn"),
+        ("staleness", "warn"),
+    ]
+
+
+@pytest.mark.parametrize("stale", [1, MAX_STALE_SESSIONS, MAX_STALE_SESSIONS + 1])
+def test_staleness_is_bridged_up_to_its_limit(stale, market_engine, make_run, prices):
+    own = prices[prices["symbol"] == "TCS.NS"]
+    run = make_run(symbols=("TCS.NS", "GC=F"), quorum=0.5)
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "yahoo", pd.concat([own[:-stale], prices[prices.symbol == "GC=F"]]))
+    report = check_prices(market_engine, run)
+    assert ("TCS.NS" in report.usable) is (stale <= MAX_STALE_SESSIONS)
+    staleness = next(r for r in failures(report, "TCS.NS") if r.check_name == "staleness")
+    assert staleness.observed == stale
+    assert staleness.severity == ("warn" if stale <= MAX_STALE_SESSIONS else "drop_asset")
+
+
+def test_thinly_traded_series_with_repeated_closes_is_not_stale(market_engine, make_run, prices):
+    flat = prices[prices["symbol"] == "GC=F"].assign(adj_close=950.0, volume=0)
+    run = make_run(symbols=("GC=F",))
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "yahoo", flat)
+    assert check_prices(market_engine, run).usable == ("GC=F",)
+
+
+@pytest.mark.parametrize(("windows", "is_usable"), [(50, True), (49, False)])
+def test_history_needs_a_window_the_smoothing_and_some_targets(
+    windows, is_usable, market_engine, make_run, prices
+):
+    own = prices[prices["symbol"] == "TCS.NS"].tail(60 + 5 + windows)
+    run = make_run(symbols=("TCS.NS", "GC=F"), quorum=0.5)
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "yahoo", pd.concat([own, prices[prices.symbol == "GC=F"]]))
+    report = check_prices(market_engine, run)
+    assert ("TCS.NS" in report.usable) is is_usable
+
+
+def test_dates_shifted_by_a_day_leave_the_asset_out(market_engine, make_run, yahoo, server):
+    server.break_symbol("TCS.NS", "shifted")
+    run = make_run(quorum=0.5)
+    extract_all(market_engine, run, yahoo)
+    report = check_prices(market_engine, run)
+    assert "TCS.NS" not in report.usable
+    assert "many mean shifted dates" in report.missing["TCS.NS"]
+
+
+@pytest.mark.parametrize(("kept", "is_usable"), [(9, True), (7, False)])
+def test_missing_sessions_warn_up_to_a_fifth(kept, is_usable, market_engine, make_run, prices):
+    own = prices[prices["symbol"] == "TCS.NS"].reset_index(drop=True)
+    gaps = own[(own.index % 10 < kept) | (own.index > len(own) - 5)]
+    run = make_run(symbols=("TCS.NS", "GC=F"), quorum=0.5)
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "yahoo", pd.concat([gaps, prices[prices.symbol == "GC=F"]]))
+    report = check_prices(market_engine, run)
+    assert ("TCS.NS" in report.usable) is is_usable
+    assert "missing_sessions" in [r.check_name for r in failures(report, "TCS.NS")]
+
+
+def test_bars_after_the_as_of_date_change_no_verdict(market_engine, make_run, prices):
+    run = make_run(as_of_date=date(2024, 6, 28))
+    known = prices[prices["trading_date"] <= pd.Timestamp(run.as_of_date)]
+    future = prices[prices["trading_date"] > pd.Timestamp(run.as_of_date)]
+    sparse = future[future["symbol"] == "TCS.NS"].iloc[::7].assign(adj_close=1e9)
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "yahoo", known)
+    before = check_prices(market_engine, run)
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "yahoo", sparse)
+    assert check_prices(market_engine, run) == before
+
+
+def test_assets_of_the_champion_are_judged_but_do_not_count(market_engine, make_run, yahoo):
+    run = make_run(symbols=("RELIANCE.NS", "TCS.NS"), quorum=1.0)
+    run = run.model_copy(update={"extraction_symbols": ("RELIANCE.NS", "TCS.NS", "AAPL")})
+    extract_all(market_engine, run, yahoo)
+    report = check_prices(market_engine, run)
+    assert report.usable == ("RELIANCE.NS", "TCS.NS")
+    assert [r.check_name for r in failures(report, "AAPL")] == ["extraction", "history"]

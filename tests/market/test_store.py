@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, select
+
+from roi_forecast.database.tables import assets, daily_prices
+from roi_forecast.market.source import BAR_COLUMNS
+from roi_forecast.market.store import load_bars, register_assets, upsert_bars
+from roi_forecast.universe import load_universe
+
+from .conftest import END, START, SYMBOLS
+
+ALL_COLUMNS = ["symbol", *BAR_COLUMNS]
+
+
+def test_load_returns_exactly_what_was_stored(market_engine, prices):
+    with market_engine.begin() as connection:
+        changed = upsert_bars(connection, "yahoo", prices)
+    with market_engine.connect() as connection:
+        loaded = load_bars(connection, "yahoo", SYMBOLS, START, END)
+    assert changed == len(prices)
+    expected = prices[ALL_COLUMNS].sort_values(["symbol", "trading_date"], ignore_index=True)
+    pd.testing.assert_frame_equal(loaded, expected)
+
+
+def test_upsert_again_changes_nothing_and_keeps_the_time_of_the_first_fetch(market_engine, prices):
+    fetched_at = select(daily_prices.c.fetched_at).distinct()
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "yahoo", prices)
+        first = connection.scalars(fetched_at).all()
+    with market_engine.begin() as connection:
+        assert upsert_bars(connection, "yahoo", prices) == 0
+        assert connection.scalars(fetched_at).all() == first
+
+
+def test_upsert_counts_and_changes_only_rows_that_differ(market_engine, prices):
+    corrected = prices.copy()
+    corrected.loc[5, "volume"] += 1
+    corrected.loc[700, "adj_close"] *= 1 + 1e-12
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "yahoo", prices)
+        assert upsert_bars(connection, "yahoo", corrected) == 2
+
+
+def test_prices_of_two_sources_do_not_mix(market_engine, prices):
+    own = prices[prices["symbol"] == "GC=F"]
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "yahoo", own)
+        upsert_bars(connection, "csv:file", own.assign(close=1.0))
+        yahoo = load_bars(connection, "yahoo", ["GC=F"], START, END)
+    assert yahoo["close"].tolist() == own["close"].tolist()
+
+
+def test_load_does_not_look_past_the_end(market_engine, prices):
+    end = date(2024, 6, 28)
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "yahoo", prices)
+        loaded = load_bars(connection, "yahoo", SYMBOLS, START, end)
+    assert loaded["trading_date"].max() == pd.Timestamp(end)
+
+
+def test_load_of_nothing_has_the_promised_columns(market_engine):
+    with market_engine.connect() as connection:
+        loaded = load_bars(connection, "yahoo", ["GC=F"], START, END)
+    assert list(loaded.columns) == ALL_COLUMNS
+    assert loaded.empty
+    assert loaded["trading_date"].dtype == "datetime64[us]"
+
+
+@pytest.mark.parametrize("fault", ["doubled", "missing"])
+def test_upsert_refuses_incomplete_bars_and_stores_none(fault, market_engine, prices):
+    wrong = pd.concat([prices, prices.head(1)], ignore_index=True) if fault == "doubled" else prices
+    if fault == "missing":
+        wrong = prices.assign(close=prices["close"].mask(prices.index == 3))
+    with market_engine.begin() as connection, pytest.raises(ValueError, match="complete"):
+        upsert_bars(connection, "yahoo", wrong)
+    with market_engine.connect() as connection:
+        assert load_bars(connection, "yahoo", SYMBOLS, START, END).empty
+
+
+def test_register_assets_brings_a_changed_name_up_to_date(market_engine):
+    gold = load_universe().asset("GC=F")
+    with market_engine.begin() as connection:
+        register_assets(connection, [gold])
+        register_assets(connection, [replace(gold, name="Gold"), load_universe().asset("TCS.NS")])
+        rows = connection.execute(select(assets.c.symbol, assets.c.name, assets.c.currency)).all()
+    assert sorted(rows) == [("GC=F", "Gold", "USD"), ("TCS.NS", "Tata Consultancy Services", "INR")]
+
+
+BARS = st.tuples(st.sampled_from(["GC=F", "TCS.NS"]), st.dates(date(2024, 1, 1), date(2024, 1, 6)))
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    batches=st.lists(st.lists(BARS, min_size=1, max_size=6, unique=True), min_size=1, max_size=5),
+    random=st.randoms(use_true_random=False),
+)
+def test_any_order_and_repetition_of_batches_ends_in_the_same_table(batches, random, market_engine):
+    def as_frame(batch):
+        # A bar's values follow from its key, as for a source that always says the same.
+        rows = [(symbol, day, *[float(day.day)] * 5, 7) for symbol, day in batch]
+        frame = pd.DataFrame(rows, columns=ALL_COLUMNS)
+        return frame.assign(trading_date=pd.to_datetime(frame["trading_date"]))
+
+    shuffled = batches + random.choices(batches, k=2)
+    random.shuffle(shuffled)
+    with market_engine.begin() as connection:
+        connection.execute(delete(daily_prices))
+        changed = sum(upsert_bars(connection, "yahoo", as_frame(batch)) for batch in shuffled)
+        loaded = load_bars(connection, "yahoo", SYMBOLS, date(2024, 1, 1), date(2024, 1, 31))
+    expected = {(symbol, pd.Timestamp(day)) for batch in batches for symbol, day in batch}
+    assert set(zip(loaded["symbol"], loaded["trading_date"], strict=True)) == expected
+    assert changed == len(loaded) == len(expected)
