@@ -88,9 +88,7 @@ def read_manifest(directory: Path, error: type[RoiForecastError]) -> dict[str, A
             raise error(f"{directory} is incomplete: {name} is missing")
         found = checksum(path)
         if found != expected:
-            raise error(
-                f"{path} is damaged: its SHA-256 is {found}, the manifest says {expected}"
-            )
+            raise error(f"{path} is damaged: its SHA-256 is {found}, the manifest says {expected}")
     return content
 
 

@@ -233,6 +233,24 @@ def parse_run_config(values: Mapping[str, Any]) -> RunConfig:
         raise ConfigError(_explain(error)) from error
 
 
+def parameter_schemas() -> dict[str, dict[str, Any]]:
+    """Return a flat JSON schema with description and default for every run parameter.
+
+    The parameter form is built from it, so that a form and the run itself refuse the same values.
+    """
+    defaults = RunConfig().model_dump(mode="json")
+    schemas = {}
+    for name, schema in RunConfig.model_json_schema()["properties"].items():
+        options = schema.pop("anyOf", None)
+        if options is not None:
+            value, _ = sorted(options, key=lambda option: option["type"] == "null")
+            schema = {**schema, **value, "type": ["null", value["type"]]}
+        if "prefixItems" in schema:
+            schema["items"] = schema.pop("prefixItems")[0]
+        schemas[name] = {**schema, "default": defaults[name]}
+    return schemas
+
+
 def _explain(error: ValidationError) -> str:
     schema = RunConfig.model_json_schema()["properties"]
     lines = []

@@ -61,3 +61,7 @@ class NoChampionError(RegistryError):
 
 class ForecastError(RoiForecastError):
     """The serving model cannot forecast from the stored prices."""
+
+
+class NothingToForecastError(ForecastError):
+    """No version serves, or its source has no prices for the as-of date: nothing went wrong."""

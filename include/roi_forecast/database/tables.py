@@ -158,7 +158,7 @@ model_versions = Table(
     Column("path", Text, nullable=False, comment="relative to the registry's folder"),
     Column("checksum", Text, nullable=False, comment="SHA-256 of its manifest"),
     _moment("created_at", now=True),
-    UniqueConstraint("model_name", "fingerprint"),
+    Index("ix_model_versions_fingerprint", "model_name", "fingerprint"),
     CheckConstraint("state IN ('candidate', 'champion', 'retired', 'rejected')", name="state"),
 )
 Index(

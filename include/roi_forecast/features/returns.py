@@ -37,7 +37,8 @@ def smooth(log_rois: FloatArray, span: int) -> FloatArray:
         Shape (rows - span + 1, assets): row i ends with log ROI row i + span - 1. Each mean is
         taken over its own values alone, so no rounding error travels from row to row.
     """
-    return sliding_window_view(log_rois, span, axis=0).mean(axis=-1)
+    means: FloatArray = sliding_window_view(log_rois, span, axis=0).mean(axis=-1)
+    return means
 
 
 def implied_log_roi(smoothed_next: FloatArray, known: FloatArray, span: int) -> FloatArray:
@@ -68,7 +69,8 @@ def known_sum(log_rois: FloatArray, targets: range, span: int) -> FloatArray:
     if span == 1:
         return np.zeros((len(targets), log_rois.shape[1]))
     first, last = targets.start - span + 1, targets.stop - 1
-    return sliding_window_view(log_rois[first:last], span - 1, axis=0).sum(axis=-1)
+    sums: FloatArray = sliding_window_view(log_rois[first:last], span - 1, axis=0).sum(axis=-1)
+    return sums
 
 
 def to_percent(log_rois: npt.ArrayLike) -> FloatArray:

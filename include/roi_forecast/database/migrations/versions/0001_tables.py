@@ -192,9 +192,13 @@ def upgrade() -> None:
             ["dataset_id"], ["roi.datasets.dataset_id"], name=op.f("fk_model_versions_dataset_id")
         ),
         sa.PrimaryKeyConstraint("version_id", name=op.f("pk_model_versions")),
-        sa.UniqueConstraint(
-            "model_name", "fingerprint", name=op.f("uq_model_versions_model_name_fingerprint")
-        ),
+        schema="roi",
+    )
+    op.create_index(
+        "ix_model_versions_fingerprint",
+        "model_versions",
+        ["model_name", "fingerprint"],
+        unique=False,
         schema="roi",
     )
     op.create_index(
@@ -360,6 +364,9 @@ def downgrade() -> None:
     op.drop_table("gate_decisions", schema="roi")
     op.drop_index("ix_evaluations_version_id", table_name="evaluations", schema="roi")
     op.drop_table("evaluations", schema="roi")
+    op.drop_index(
+        "ix_model_versions_fingerprint", table_name="model_versions", schema="roi"
+    )
     op.drop_index(
         "uq_model_versions_one_champion_per_model_name",
         table_name="model_versions",

@@ -1,0 +1,193 @@
+"""The daily workflow, from prices to forecasts."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import CronTriggerTimetable, TriggerRule, dag, get_current_context, task
+
+from roi_airflow.parameters import run_parameters
+from roi_airflow.stage import (
+    current_run_id,
+    given_parameters,
+    is_run_active,
+    open_installation,
+    open_stage,
+)
+from roi_forecast.settings import PRICES_POOL, TRAINING_POOL
+
+logger = logging.getLogger(__name__)
+
+DOCUMENTATION = """
+Forecasts the return on investment of every asset of the run for the next session.
+
+Each run extracts prices, trains a candidate and lets it replace the serving champion only if every
+rule of the gate is kept. A rejection is a successful run: the champion goes on forecasting.
+
+Query the result in the market database: `roi.latest_predictions`, `roi.prediction_outcomes`,
+`roi.model_leaderboard`, `roi.champion_history`, and the reasons in `roi.gate_decisions`.
+"""
+
+
+@dag(
+    dag_id="daily_roi_forecast",
+    schedule=CronTriggerTimetable("15 17 * * 1-5", timezone="America/New_York"),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    # Runs of different model names may go on side by side; runs of one name wait for each other.
+    max_active_runs=4,
+    is_paused_upon_creation=False,
+    params=run_parameters(),
+    default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
+    doc_md=DOCUMENTATION,
+    tags=["roi-forecast"],
+)
+def daily_roi_forecast() -> None:
+    """Wire the stages together; each task is one call into the library."""
+
+    @task(retries=0)
+    def resolve_run() -> list[str]:
+        """Check parameters and preconditions; return the symbols to extract."""
+        from roi_forecast.runs.resolve import resolve_run as resolve
+
+        # The moment the run was due, not the present: a run repeated later keeps its as-of date.
+        due = get_current_context()["dag_run"].run_after
+        with open_installation() as installation:
+            run = resolve(
+                installation.engine,
+                installation.settings,
+                current_run_id(),
+                given_parameters(),
+                is_run_active,
+                now=due,
+            )
+        return list(run.extraction_symbols)
+
+    @task(
+        pool=PRICES_POOL,
+        retries=3,
+        retry_delay=timedelta(seconds=10),
+        retry_exponential_backoff=True,
+        max_retry_delay=timedelta(minutes=10),
+        execution_timeout=timedelta(minutes=15),
+        map_index_template="{{ symbol }}",
+    )
+    def extract_prices(symbol: str) -> None:
+        """Store the bars of one asset that are new or changed."""
+        from roi_forecast.market.extraction import extract_prices as extract
+        from roi_forecast.market.source import open_source
+
+        get_current_context()["symbol"] = symbol  # type: ignore[typeddict-unknown-key]
+        with open_stage() as stage:
+            source = open_source(stage.run.config, stage.settings)
+            extract(stage.engine, stage.run, symbol, source, now=datetime.now(UTC))
+
+    @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+    def check_prices() -> None:
+        """Check what is stored; the quorum decides whether the run goes on."""
+        from roi_forecast.market.checks import check_prices as check
+
+        with open_stage() as stage:
+            check(stage.engine, stage.run)
+
+    @task
+    def build_dataset() -> str:
+        """Build the dataset; return its id."""
+        from roi_forecast.features.build import build_dataset as build
+
+        with open_stage() as stage:
+            dataset = build(stage.engine, stage.run, stage.settings.datasets_directory)
+        return dataset.dataset_id
+
+    @task(queue="gpu", pool=TRAINING_POOL, retries=2, execution_timeout=timedelta(hours=6))
+    def train_model(dataset_id: str) -> str:
+        """Train a candidate, going on where a killed attempt stopped; return its version id."""
+        from roi_forecast.features.storage import load_dataset
+        from roi_forecast.model.candidates import train_candidate
+
+        with open_stage() as stage:
+            dataset = load_dataset(stage.settings.datasets_directory / dataset_id)
+            candidate = train_candidate(
+                stage.engine,
+                stage.run,
+                dataset,
+                stage.settings.models_directory,
+                now=datetime.now(UTC),
+            )
+        return candidate.version_id
+
+    @task
+    def evaluate_model(dataset_id: str, version_id: str) -> str | None:
+        """Score the candidate, its baselines and the champion; return whom it was compared with."""
+        from roi_forecast.evaluation.evaluate import evaluate_model as evaluate
+        from roi_forecast.features.storage import load_dataset
+
+        with open_stage() as stage:
+            dataset = load_dataset(stage.settings.datasets_directory / dataset_id)
+            return evaluate(
+                stage.engine, stage.run, dataset, version_id, stage.settings.models_directory
+            )
+
+    @task.branch
+    def decide_promotion(version_id: str, opponent: str | None) -> str:
+        """Judge the candidate by the gate's rules."""
+        from roi_forecast.evaluation.decide import decide_promotion as decide
+
+        with open_stage() as stage:
+            verdict = decide(stage.engine, stage.run, version_id, opponent)
+        return "promote_model" if verdict.promoted else "reject_model"
+
+    @task
+    def promote_model(version_id: str) -> None:
+        """Publish the candidate and make it champion."""
+        from roi_forecast.registry.promotion import promote_model as promote
+
+        with open_stage() as stage:
+            run_id = stage.run.run_id
+            promote(
+                stage.engine,
+                stage.settings.models_directory,
+                version_id,
+                run_id,
+                promoted_by=f"gate of run {run_id}",
+            )
+
+    @task
+    def reject_model(version_id: str) -> None:
+        """Mark the candidate as rejected; the champion goes on serving."""
+        from roi_forecast.registry.promotion import reject_model as reject
+
+        with open_stage() as stage:
+            reject(stage.engine, version_id)
+
+    @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+    def forecast(dataset_id: str) -> None:
+        """Forecast every asset with whichever version serves; end the run's claim on its name."""
+        from roi_forecast.forecasts.next_session import store_forecasts
+        from roi_forecast.runs.claims import release_run
+
+        with open_stage() as stage:
+            try:
+                store_forecasts(
+                    stage.engine,
+                    stage.run,
+                    dataset_id,
+                    stage.settings.models_directory,
+                    now=datetime.now(UTC),
+                )
+            finally:
+                release_run(stage.engine, stage.run.run_id, now=datetime.now(UTC))
+
+    symbols = resolve_run()
+    checked = check_prices()
+    dataset_id = build_dataset()
+    version_id = train_model(dataset_id)
+    opponent = evaluate_model(dataset_id, version_id)
+    decision = decide_promotion(version_id, opponent)
+    promoted, rejected = promote_model(version_id), reject_model(version_id)
+    extract_prices.expand(symbol=symbols) >> checked >> dataset_id
+    decision >> [promoted, rejected] >> forecast(dataset_id)
+
+
+daily_roi_forecast()

@@ -1,0 +1,134 @@
+"""The serving champion, scored anew on the candidate's test dates."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from roi_forecast.artifacts import read_manifest
+from roi_forecast.errors import RegistryError
+from roi_forecast.evaluation import metrics
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.preprocessing import PreparedRows, Preprocessing
+from roi_forecast.features.returns import implied_log_roi, known_sum
+from roi_forecast.features.rows import PriceRows
+from roi_forecast.features.scaling import FloatArray
+from roi_forecast.model.predictor import load_predictor
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """R2 of candidate and champion on the same target dates and assets, in unscaled units.
+
+    Attributes:
+        candidate_r2: Overall R2 of the candidate; NaN where nothing could be compared.
+        champion_r2: Overall R2 of the champion; NaN likewise.
+        first_date: First common target date.
+        last_date: Last common target date.
+        rows: Counted target entries.
+        assets: Assets that both know.
+    """
+
+    candidate_r2: float
+    champion_r2: float
+    first_date: date
+    last_date: date
+    rows: int
+    assets: int
+
+
+def compare_with_champion(
+    dataset: Dataset,
+    candidate_test: FloatArray,
+    champion_directory: Path,
+    champion_rows: PriceRows,
+) -> Comparison:
+    """Score candidate and champion on what both can be asked.
+
+    Each is fed through its own scaler and columns. Only target dates count that the champion
+    was not fitted on: a champion trained on some of them would have an unfair lead.
+
+    Args:
+        dataset: The candidate's dataset; its test rows are the targets.
+        candidate_test: The candidate's scaled smoothed log ROI there, shape (test targets, assets).
+        champion_directory: Files of the champion.
+        champion_rows: Carried prices of the champion's assets from the candidate's source.
+
+    Raises:
+        RegistryError: The champion's files are damaged.
+    """
+    manifest = read_manifest(champion_directory, RegistryError)
+    preprocessing = Preprocessing.load(champion_directory)
+    prepared = preprocessing.apply(champion_rows)
+    targets = dataset.split.test
+    test_dates = dataset.dates[targets.start : targets.stop]
+    unseen = test_dates > np.datetime64(manifest["last_fitted_date"])
+    own, theirs = _common_rows(test_dates, prepared.dates, preprocessing.seq_len, unseen)
+    shared = [symbol for symbol in dataset.symbols if symbol in preprocessing.symbols]
+    if len(own) == 0 or not shared:
+        logger.warning("nothing to compare: %d common dates, %d assets", len(own), len(shared))
+        nothing = float("nan")
+        return Comparison(
+            nothing, nothing, test_dates[0].item(), test_dates[-1].item(), 0, len(shared)
+        )
+    columns = np.array([dataset.symbols.index(symbol) for symbol in shared])
+    their_columns = np.array([preprocessing.symbols.index(symbol) for symbol in shared])
+    rows = own + targets.start
+    actual = np.where(dataset.filled[rows], np.nan, dataset.smoothed[rows])[:, columns]
+    candidate = dataset.scaler.inverse(candidate_test[own])[:, columns]
+    implied = _champion_implied(champion_directory, preprocessing, prepared, theirs)
+    champion = _as_smoothed(dataset, targets, implied[:, their_columns], columns, own)
+    return Comparison(
+        candidate_r2=metrics.overall(metrics.r2, actual, candidate),
+        champion_r2=metrics.overall(metrics.r2, actual, champion),
+        first_date=test_dates[own[0]].item(),
+        last_date=test_dates[own[-1]].item(),
+        rows=int(metrics.counted_rows(actual).sum()),
+        assets=len(shared),
+    )
+
+
+def _common_rows(
+    test_dates: npt.NDArray[np.datetime64],
+    champion_dates: npt.NDArray[np.datetime64],
+    seq_len: int,
+    unseen: npt.NDArray[np.bool_],
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return positions among the test dates and the champion's rows of the dates both can score."""
+    _, own, theirs = np.intersect1d(test_dates, champion_dates, return_indices=True)
+    usable = (theirs >= seq_len) & unseen[own]
+    return own[usable], theirs[usable]
+
+
+def _champion_implied(
+    directory: Path,
+    preprocessing: Preprocessing,
+    prepared: PreparedRows,
+    rows: npt.NDArray[np.intp],
+) -> FloatArray:
+    """Return the log ROI that the champion's forecasts imply, shape (rows, champion's assets)."""
+    targets = range(int(rows[0]), int(rows[-1]) + 1)
+    scaled = load_predictor(directory).predict(prepared.scaled, prepared.scaled_log_roi, targets)
+    known = known_sum(prepared.log_roi, targets, preprocessing.smoothing)
+    smoothed = preprocessing.scaler.inverse(scaled)
+    implied = implied_log_roi(smoothed, known, preprocessing.smoothing)
+    return implied[rows - targets.start]
+
+
+def _as_smoothed(
+    dataset: Dataset,
+    targets: range,
+    implied: FloatArray,
+    columns: npt.NDArray[np.intp],
+    own: npt.NDArray[np.intp],
+) -> FloatArray:
+    """Return the smoothed log ROI, with the candidate's span, that implied log ROIs amount to."""
+    known = known_sum(dataset.log_roi, targets, dataset.smoothing)[own][:, columns]
+    return (implied + known) / dataset.smoothing

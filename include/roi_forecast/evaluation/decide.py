@@ -1,0 +1,84 @@
+"""Deciding on a candidate from the stored figures, and storing the decision rule by rule."""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy import Connection, Engine, delete, insert, select
+
+from roi_forecast.database.tables import evaluations, gate_decisions
+from roi_forecast.evaluation.evaluate import COMMON
+from roi_forecast.evaluation.gate import VERDICT, Ruling, Verdict, judge
+from roi_forecast.model.versions import find_champion, find_version
+from roi_forecast.runs.resolved_run import ResolvedRun
+
+logger = logging.getLogger(__name__)
+
+
+def decide_promotion(
+    engine: Engine, run: ResolvedRun, version_id: str, opponent: str | None
+) -> Verdict:
+    """Judge the evaluated candidate and store every ruling in `gate_decisions`.
+
+    Deciding again for the same run replaces what was stored.
+
+    Args:
+        engine: Market database.
+        run: The resolved run, with its tolerances.
+        version_id: The candidate.
+        opponent: The version that `evaluate_model` compared it with, or None.
+
+    Raises:
+        RegistryError: There is no such version.
+    """
+    with engine.begin() as connection:
+        candidate = find_version(connection, version_id)
+        champion = find_champion(connection, run.model_name)
+        verdict = judge(
+            run,
+            candidate,
+            champion,
+            opponent,
+            _compared(connection, run.run_id, version_id),
+        )
+        judged_against = champion.version_id if champion else None
+        summary = Ruling(VERDICT, None, None, verdict.promoted, verdict.reason)
+        connection.execute(
+            delete(gate_decisions).where(
+                gate_decisions.c.run_id == run.run_id, gate_decisions.c.version_id == version_id
+            )
+        )
+        connection.execute(
+            insert(gate_decisions),
+            [
+                {
+                    "run_id": run.run_id,
+                    "version_id": version_id,
+                    "rule": ruling.rule,
+                    "opponent": judged_against,
+                    "decisive": ruling.decisive,
+                    "threshold": ruling.threshold,
+                    "observed": ruling.observed,
+                    "passed": ruling.passed,
+                    "reason": ruling.reason,
+                }
+                for ruling in (*verdict.rulings, summary)
+            ],
+        )
+    for ruling in verdict.rulings:
+        mark = "kept" if ruling.passed else "broken"
+        logger.info("rule %s %s: %s", ruling.rule, mark, ruling.reason)
+    logger.info("%s: %s", "promote" if verdict.promoted else "reject", verdict.reason)
+    return verdict
+
+
+def _compared(connection: Connection, run_id: str, version_id: str) -> dict[str, float | None]:
+    rows = connection.execute(
+        select(evaluations.c.predictor, evaluations.c.value).where(
+            evaluations.c.run_id == run_id,
+            evaluations.c.version_id == version_id,
+            evaluations.c.target == COMMON,
+            evaluations.c.metric == "r2",
+        )
+    )
+    return {row.predictor: row.value for row in rows}

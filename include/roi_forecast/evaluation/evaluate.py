@@ -1,0 +1,234 @@
+"""Evaluating a candidate: predictions, scores beside the baselines, and the champion's again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Engine, update
+from sqlalchemy.dialects.postgresql import insert
+
+from roi_forecast.artifacts import read_manifest, write_file, write_manifest
+from roi_forecast.database.tables import evaluations, model_versions
+from roi_forecast.errors import RegistryError
+from roi_forecast.evaluation.comparison import compare_with_champion
+from roi_forecast.evaluation.scores import SPLITS, CandidateScores, Score, score_candidate
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.rows import load_rows
+from roi_forecast.features.scaling import FloatArray
+from roi_forecast.model.predictor import Predictor, load_predictor
+from roi_forecast.model.ridge import fit_ridge
+from roi_forecast.model.versions import ModelVersion, find_champion, find_version
+from roi_forecast.runs.resolved_run import ResolvedRun
+from roi_forecast.universe import load_universe
+
+logger = logging.getLogger(__name__)
+
+METRICS_FILE = "metrics.json"
+SAMPLE_FILE = "sample.npz"
+"""One input and the forecast it gave, by which a fresh process can tell that the model is whole."""
+COMMON = "smoothed_common"
+
+
+def evaluate_model(
+    engine: Engine, run: ResolvedRun, dataset: Dataset, version_id: str, models_directory: Path
+) -> str | None:
+    """Score a candidate, store every figure, and write its calibration beside the model.
+
+    The serving champion is scored again on the same target dates, as far as it was not fitted on
+    them, unless one of the two comes from simulated prices: then the gate needs no figures.
+
+    Args:
+        engine: Market database.
+        run: The resolved run; no price after its as-of date is read.
+        dataset: What the candidate was trained on.
+        version_id: The candidate.
+        models_directory: Folder of the registry.
+
+    Returns:
+        The version it was compared with, or None. The overall figures on the test rows are in
+        `model_versions.metrics`.
+
+    Raises:
+        EvaluationError: The candidate cannot be scored.
+        RegistryError: A model's files are missing or damaged.
+    """
+    with engine.connect() as connection:
+        version = find_version(connection, version_id)
+        champion = find_champion(connection, run.model_name)
+    directory = version.directory(models_directory)
+    manifest = read_manifest(directory, RegistryError)
+    predictor = load_predictor(directory)
+    predictions = {
+        split: predictor.predict(
+            dataset.scaled, dataset.scaled_log_roi, getattr(dataset.split, split)
+        )
+        for split in SPLITS
+    }
+    # The version's own penalty: a run that takes it again might carry another one.
+    ridge = fit_ridge(dataset, float(version.hyperparameters["ridge_penalty"]))
+    result = score_candidate(dataset, predictions, ridge)
+    scores = list(result.scores)
+    opponent = None
+    if champion is not None and champion.is_simulated == version.is_simulated:
+        opponent = champion.version_id
+        scores += _score_champion(
+            engine, run, dataset, predictions["test"], champion, models_directory
+        )
+    figures = _figures(result)
+    _store(engine, run, version, dataset, scores)
+    _store_metrics(
+        engine, version, manifest, directory, figures, result, _sample(dataset, predictor)
+    )
+    _log(figures)
+    return opponent
+
+
+def _score_champion(
+    engine: Engine,
+    run: ResolvedRun,
+    dataset: Dataset,
+    candidate_test: FloatArray,
+    champion: ModelVersion,
+    models_directory: Path,
+) -> list[Score]:
+    with engine.connect() as connection:
+        rows = load_rows(
+            connection,
+            run.source_key,
+            load_universe().select(champion.symbols),
+            min(run.start_date, champion.first_date),
+            run.as_of_date,
+            max_lost_share=1.0,
+        )
+    compared = compare_with_champion(
+        dataset, candidate_test, champion.directory(models_directory), rows
+    )
+    return [
+        Score(
+            predictor,
+            COMMON,
+            None,
+            "test",
+            compared.first_date,
+            compared.last_date,
+            compared.rows,
+            "r2",
+            value,
+        )
+        for predictor, value in (
+            ("model", compared.candidate_r2),
+            ("champion", compared.champion_r2),
+        )
+    ]
+
+
+def _figures(result: CandidateScores) -> dict[str, Any]:
+    smoothed, next_day = "smoothed_scaled", "next_day_pct"
+    return {
+        "r2": result.value("model", smoothed, "r2"),
+        "mae": result.value("model", smoothed, "mae"),
+        "rmse": result.value("model", smoothed, "rmse"),
+        "noise_limit_r2": result.value("noise_limit", smoothed, "r2"),
+        "ridge_r2": result.value("ridge", smoothed, "r2"),
+        "persistence_r2": result.value("persistence", smoothed, "r2"),
+        "training_mean_r2": result.value("training_mean", smoothed, "r2"),
+        "next_day_r2": result.value("model", next_day, "r2"),
+        "next_day_r2_against_zero": result.value("model", next_day, "r2_against_zero"),
+        "next_day_mae_pct": result.value("model", next_day, "mae"),
+        "directional_accuracy": result.value("model", next_day, "directional_accuracy"),
+        "coverage_80": result.value("model", next_day, "coverage_80"),
+        "coverage_95": result.value("model", next_day, "coverage_95"),
+        "shrinkage": result.calibration.shrinkage,
+    }
+
+
+def _store(
+    engine: Engine,
+    run: ResolvedRun,
+    version: ModelVersion,
+    dataset: Dataset,
+    scores: Iterable[Score],
+) -> None:
+    rows = [
+        {
+            "run_id": run.run_id,
+            "version_id": version.version_id,
+            "dataset_id": dataset.dataset_id,
+            "fold": None,
+            **vars(score),
+            "value": _or_null(score.value),
+        }
+        for score in scores
+    ]
+    statement = insert(evaluations)
+    changed = {
+        name: statement.excluded[name] for name in ("first_date", "last_date", "rows", "value")
+    }
+    with engine.begin() as connection:
+        connection.execute(
+            statement.on_conflict_do_update(constraint="uq_evaluations_one_value", set_=changed),
+            rows,
+        )
+    logger.info("%d figures stored in roi.evaluations", len(rows))
+
+
+def _store_metrics(
+    engine: Engine,
+    version: ModelVersion,
+    manifest: Mapping[str, Any],
+    directory: Path,
+    figures: Mapping[str, Any],
+    result: CandidateScores,
+    sample: Mapping[str, Any],
+) -> None:
+    if (directory / METRICS_FILE).exists() and version.state != "candidate":
+        return  # a version is never changed once it was decided on; its figures would be the same
+    stored = {name: _or_null(value) for name, value in figures.items()}
+    content = {"figures": stored, "calibration": result.calibration.to_json()}
+    write_file(directory / METRICS_FILE, (json.dumps(content, indent=2) + "\n").encode())
+    np.savez(directory / SAMPLE_FILE, **sample)
+    digest = write_manifest(directory, manifest)
+    with engine.begin() as connection:
+        connection.execute(
+            update(model_versions)
+            .where(model_versions.c.version_id == version.version_id)
+            .values(metrics=stored, checksum=digest)
+        )
+
+
+def _sample(dataset: Dataset, predictor: Predictor) -> dict[str, Any]:
+    rows = slice(-dataset.seq_len, None)
+    scaled, scaled_log_roi = dataset.scaled[rows], dataset.scaled_log_roi[rows]
+    next_row = range(dataset.seq_len, dataset.seq_len + 1)
+    return {
+        "scaled": scaled,
+        "scaled_log_roi": scaled_log_roi,
+        "expected": predictor.predict(scaled, scaled_log_roi, next_row),
+    }
+
+
+def _or_null(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _log(figures: Mapping[str, Any]) -> None:
+    logger.info(
+        "test R2 of the smoothed ROI: model %.4f, ridge %.4f, persistence %.4f, training mean "
+        "%.4f, noise limit %.4f",
+        *(figures[f"{name}r2"] for name in ("", "ridge_", "persistence_", "training_mean_")),
+        figures["noise_limit_r2"],
+    )
+    logger.info(
+        "test R2 of the next-day ROI: %.4f (%.4f against zero), directional accuracy %.3f, "
+        "shrinkage %.3f",
+        figures["next_day_r2"],
+        figures["next_day_r2_against_zero"],
+        figures["directional_accuracy"],
+        figures["shrinkage"],
+    )

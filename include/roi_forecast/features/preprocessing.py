@@ -1,0 +1,122 @@
+"""What a model version must do to prices before it can read them; stored as its `scaler.json`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from roi_forecast.errors import DatasetError
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.returns import log_roi, smooth
+from roi_forecast.features.rows import PriceRows
+from roi_forecast.features.scaling import FloatArray, Scaler
+
+SCALER_FILE = "scaler.json"
+
+
+@dataclass(frozen=True)
+class PreparedRows:
+    """Rows as a model version reads them; the columns are the version's assets.
+
+    Attributes:
+        dates: Reference sessions, shape (rows,), datetime64[D].
+        log_roi: Plain log ROI, shape (rows, assets), unscaled.
+        smoothed: Smoothed log ROI, shape (rows, assets), unscaled.
+        scaled: Scaled smoothed log ROI, shape (rows, assets), float32.
+        scaled_log_roi: Plain log ROI in scaled units, shape (rows, assets), float32.
+        filled: Whether the asset had no bar, shape (rows, assets).
+    """
+
+    dates: npt.NDArray[np.datetime64]
+    log_roi: FloatArray
+    smoothed: FloatArray
+    scaled: npt.NDArray[np.float32]
+    scaled_log_roi: npt.NDArray[np.float32]
+    filled: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The columns, spans and scaler that a model version was trained with."""
+
+    symbols: tuple[str, ...]
+    seq_len: int
+    smoothing: int
+    scaler: Scaler
+
+    @classmethod
+    def of_dataset(cls, dataset: Dataset) -> Self:
+        """Return the preprocessing that a dataset went through."""
+        return cls(dataset.symbols, dataset.seq_len, dataset.smoothing, dataset.scaler)
+
+    @property
+    def rows_needed(self) -> int:
+        """Price rows that one forecast needs: a window, its smoothing and the first ROI."""
+        return self.seq_len + self.smoothing
+
+    def apply(self, rows: PriceRows) -> PreparedRows:
+        """Compute the model's input from aligned prices.
+
+        An asset of the version that has no prices in `rows` counts as one whose price stands still,
+        like any asset without a bar.
+
+        Raises:
+            DatasetError: There are fewer rows than one window needs.
+        """
+        if len(rows.dates) < self.rows_needed:
+            raise DatasetError(
+                f"{len(rows.dates)} price rows up to {rows.dates[-1]} are too few; a window of "
+                f"{self.seq_len} with smoothing {self.smoothing} needs {self.rows_needed}"
+            )
+        prices = np.ones((len(rows.dates), len(self.symbols)))
+        filled = np.ones(prices.shape, dtype=np.bool_)
+        for column, symbol in enumerate(self.symbols):
+            if symbol in rows.symbols:
+                source = rows.symbols.index(symbol)
+                prices[:, column] = rows.prices[:, source]
+                filled[:, column] = rows.filled[:, source]
+        log_rois = log_roi(prices)
+        smoothed = smooth(log_rois, self.smoothing)
+        log_rois = log_rois[self.smoothing - 1 :]
+        return PreparedRows(
+            dates=rows.dates[self.smoothing :],
+            log_roi=log_rois,
+            smoothed=smoothed,
+            scaled=self.scaler.transform(smoothed).astype(np.float32),
+            scaled_log_roi=self.scaler.transform_log_roi(log_rois).astype(np.float32),
+            filled=filled[self.smoothing :],
+        )
+
+    def save(self, directory: Path) -> None:
+        """Write `scaler.json`."""
+        content = {
+            "symbols": list(self.symbols),
+            "seq_len": self.seq_len,
+            "smoothing": self.smoothing,
+            "scaler": self.scaler.to_json(),
+        }
+        (directory / SCALER_FILE).write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read `scaler.json`.
+
+        Raises:
+            DatasetError: The file is missing or not what `save` wrote.
+        """
+        path = directory / SCALER_FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                tuple(content["symbols"]),
+                int(content["seq_len"]),
+                int(content["smoothing"]),
+                Scaler.from_json(content["scaler"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DatasetError(f"{path} is not a readable scaler file: {error!r}") from error

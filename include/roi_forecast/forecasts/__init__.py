@@ -1,0 +1,1 @@
+"""Forecasts of the serving version, stored for people to query."""

@@ -1,0 +1,1 @@
+"""The versioned model directory: publish, serve, and which version is champion."""

@@ -1,0 +1,151 @@
+"""Promoting and rejecting candidates. Which version serves is decided in PostgreSQL alone."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, insert, select, update
+
+from roi_forecast.artifacts import MANIFEST, checksum, published_directory, read_manifest
+from roi_forecast.database.engine import lock_until_commit
+from roi_forecast.database.tables import gate_decisions, model_versions, promotions
+from roi_forecast.errors import RegistryError
+from roi_forecast.evaluation.gate import VERDICT
+from roi_forecast.model.versions import ModelVersion, find_champion, find_version
+from roi_forecast.registry.champion_link import point_champion_link
+from roi_forecast.registry.load_check import check_loads
+
+logger = logging.getLogger(__name__)
+
+
+def promote_model(
+    engine: Engine, models_directory: Path, version_id: str, run_id: str, promoted_by: str
+) -> ModelVersion:
+    """Publish a candidate that the gate let pass and make it champion; safe to repeat.
+
+    The files are checked in a fresh process and published before the database changes, and the
+    link follows the database, so a crash at any point leaves the champion before or the new one.
+
+    Args:
+        engine: Market database.
+        models_directory: Folder of the registry.
+        version_id: The candidate.
+        run_id: The run whose gate decided.
+        promoted_by: Who or what promotes, as stored in `promotions`.
+
+    Raises:
+        RegistryError: The gate did not let it pass in this run, its files are damaged or do not
+            load, or another version became champion since the decision.
+    """
+    with engine.connect() as connection:
+        version = find_version(connection, version_id)
+        decision = _decision(connection, run_id, version_id)
+        champion = find_champion(connection, version.model_name)
+    if champion is not None and champion.version_id == version_id:
+        logger.info("version %s serves already", version_id)
+        point_champion_link(models_directory, version.model_name, version.path)
+        return version
+    check_loads(version.directory(models_directory))
+    path = _publish(models_directory, version)
+    with engine.begin() as connection:
+        lock_until_commit(connection, "champion", version.model_name)
+        champion = find_champion(connection, version.model_name)
+        serving = champion.version_id if champion else None
+        if serving != decision.opponent:
+            raise RegistryError(
+                f"version {version_id} was judged against {decision.opponent}, but {serving} "
+                f"serves under {version.model_name} now; run again"
+            )
+        _set_champion(connection, version, champion, path, promoted_by, decision.reason)
+    point_champion_link(models_directory, version.model_name, path)
+    logger.info("version %s serves under %s now", version_id, version.model_name)
+    with engine.connect() as connection:
+        return find_version(connection, version_id)
+
+
+def reject_model(engine: Engine, version_id: str) -> ModelVersion:
+    """Mark a candidate as rejected; a version that was decided on before keeps its state."""
+    with engine.begin() as connection:
+        connection.execute(
+            update(model_versions)
+            .where(model_versions.c.version_id == version_id, model_versions.c.state == "candidate")
+            .values(state="rejected")
+        )
+        version = find_version(connection, version_id)
+    logger.info("version %s is not promoted; its state is %s", version_id, version.state)
+    return version
+
+
+@dataclass(frozen=True)
+class _Decision:
+    opponent: str | None
+    reason: str
+
+
+def _decision(connection: Connection, run_id: str, version_id: str) -> _Decision:
+    row = connection.execute(
+        select(gate_decisions.c.opponent, gate_decisions.c.passed, gate_decisions.c.reason).where(
+            gate_decisions.c.run_id == run_id,
+            gate_decisions.c.version_id == version_id,
+            gate_decisions.c.rule == VERDICT,
+        )
+    ).one_or_none()
+    if row is None or not row.passed:
+        state = "was not judged" if row is None else f"was rejected ({row.reason})"
+        raise RegistryError(f"version {version_id} {state} in run {run_id}; it cannot be promoted")
+    return _Decision(row.opponent, row.reason)
+
+
+def _publish(models_directory: Path, version: ModelVersion) -> str:
+    """Copy the version's files into `versions/`; return the path relative to the registry."""
+    path = Path(version.model_name, "versions", version.version_id)
+    destination = models_directory / path
+    source = version.directory(models_directory)
+    manifest = read_manifest(source, RegistryError)
+    if checksum(source / MANIFEST) != version.checksum:
+        raise RegistryError(f"{source / MANIFEST} is not the one that was registered; train again")
+    if source == destination:
+        return path.as_posix()
+    if destination.is_dir() and checksum(destination / MANIFEST) != version.checksum:
+        raise RegistryError(f"{destination} holds other files than were judged; move it away")
+    if not destination.is_dir():
+        with published_directory(destination) as directory:
+            for name in (*manifest["files"], MANIFEST):
+                target = directory / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source / name, target)
+    read_manifest(destination, RegistryError)
+    return path.as_posix()
+
+
+def _set_champion(
+    connection: Connection,
+    version: ModelVersion,
+    champion: ModelVersion | None,
+    path: str,
+    promoted_by: str,
+    reason: str,
+) -> None:
+    if champion is not None:
+        connection.execute(
+            update(model_versions)
+            .where(model_versions.c.version_id == champion.version_id)
+            .values(state="retired")
+        )
+    connection.execute(
+        update(model_versions)
+        .where(model_versions.c.version_id == version.version_id)
+        .values(state="champion", path=path)
+    )
+    connection.execute(
+        insert(promotions).values(
+            model_name=version.model_name,
+            version_id=version.version_id,
+            from_version_id=champion.version_id if champion else None,
+            promoted_by=promoted_by,
+            reason=reason,
+        )
+    )

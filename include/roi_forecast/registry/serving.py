@@ -1,0 +1,43 @@
+"""Opening the version that serves under a model name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from roi_forecast.artifacts import MANIFEST, checksum, read_manifest
+from roi_forecast.errors import NoChampionError, RegistryError
+from roi_forecast.model.versions import ModelVersion, find_champion
+from roi_forecast.registry.champion_link import point_champion_link
+
+
+@dataclass(frozen=True)
+class ServingVersion:
+    """The champion of a model name, its files checked."""
+
+    version: ModelVersion
+    directory: Path
+
+
+def open_champion(engine: Engine, models_directory: Path, model_name: str) -> ServingVersion:
+    """Return the champion after checking its files; a link that a crash left behind is repaired.
+
+    Raises:
+        NoChampionError: No version serves under the name.
+        RegistryError: The champion's files are missing or damaged.
+    """
+    with engine.connect() as connection:
+        version = find_champion(connection, model_name)
+    if version is None:
+        raise NoChampionError(
+            f"no version serves under the model name {model_name!r}; "
+            "the first candidate that passes the gate will"
+        )
+    directory = version.directory(models_directory)
+    read_manifest(directory, RegistryError)
+    if checksum(directory / MANIFEST) != version.checksum:
+        raise RegistryError(f"{directory / MANIFEST} is not the one that was registered")
+    point_champion_link(models_directory, model_name, version.path)
+    return ServingVersion(version, directory)
