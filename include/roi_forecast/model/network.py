@@ -1,0 +1,87 @@
+"""The network: the reference LSTM-attention architecture, alone or beside the highway."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from roi_forecast.config import ModelConfig
+from roi_forecast.model.backend import keras
+from roi_forecast.model.highway import AutoregressiveHighway
+from roi_forecast.model.inputs import SCALED, SCALED_LOG_ROI, plain_lags
+from roi_forecast.model.ridge import Ridge
+
+HIGHWAY_LAYER = "highway"
+
+
+def build_network(
+    config: ModelConfig,
+    seq_len: int,
+    n_assets: int,
+    center: npt.NDArray[np.float64],
+    ridge: Ridge | None,
+) -> keras.Model:
+    """Build the network that `config.architecture` names, untrained.
+
+    `hybrid` takes the input `scaled`, shape (batch, seq_len, assets). `hybrid_ar` also takes
+    `scaled_log_roi`, shape (batch, plain lags, assets), and adds the highway; the last layer of its
+    network starts at zero, so that untrained it predicts what the highway does. Both give the
+    scaled smoothed log ROI of the next row, shape (batch, assets).
+
+    Args:
+        config: The architecture and its sizes.
+        seq_len: Rows in one window.
+        n_assets: Columns of the dataset.
+        center: Mean scaled smoothed log ROI of the training rows, shape (assets,). `hybrid` has no
+            use for it.
+        ridge: What the highway starts from; None lets it start at the center. `hybrid` has no use
+            for it.
+
+    Raises:
+        ValueError: The shape of the center or of ridge's weights does not fit.
+    """
+    scaled = keras.Input((seq_len, n_assets), name=SCALED)
+    if config.architecture == "hybrid":
+        output = _reference_layers(scaled, config, n_assets, output_initializer="glorot_uniform")
+        return keras.Model({SCALED: scaled}, output, name="hybrid")
+
+    scaled_log_roi = keras.Input((plain_lags(seq_len), n_assets), name=SCALED_LOG_ROI)
+    highway = AutoregressiveHighway(name=HIGHWAY_LAYER)
+    straight = highway([scaled, scaled_log_roi])
+    correction = _reference_layers(scaled, config, n_assets, output_initializer="zeros")
+    forecast = keras.layers.Add(name="forecast")([straight, correction])
+    network = keras.Model(
+        {SCALED: scaled, SCALED_LOG_ROI: scaled_log_roi}, forecast, name="hybrid_ar"
+    )
+    highway.start_from(
+        center,
+        ridge.smoothed_weights if ridge else np.zeros(seq_len),
+        ridge.plain_weights if ridge else np.zeros(plain_lags(seq_len)),
+    )
+    return network
+
+
+def input_names(network: keras.Model) -> list[str]:
+    """Return the names of the windows that a network takes."""
+    return [str(tensor.name) for tensor in network.inputs]
+
+
+def _reference_layers(
+    scaled: Any, config: ModelConfig, n_assets: int, output_initializer: str
+) -> Any:
+    layers = keras.layers
+    features = scaled
+    for number, units in enumerate(config.lstm_units, start=1):
+        lstm = layers.LSTM(units // 2, return_sequences=True, dropout=config.lstm_dropout)
+        features = layers.Bidirectional(lstm, name=f"bidirectional_lstm_{number}")(features)
+    attended = layers.MultiHeadAttention(
+        config.attention_heads, config.attention_key_dim, name="self_attention"
+    )(features, features)
+    features = layers.Add(name="residual")([features, attended])
+    features = layers.LayerNormalization(name="layer_normalization")(features)
+    features = layers.GlobalAveragePooling1D(name="average_pooling")(features)
+    features = layers.Dense(config.dense_units, activation="relu", name="dense")(features)
+    features = layers.Dropout(config.dense_dropout, name="dense_dropout")(features)
+    return layers.Dense(n_assets, kernel_initializer=output_initializer, name="output")(features)

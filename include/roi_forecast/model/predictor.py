@@ -1,0 +1,111 @@
+"""Predictions of a trained network, from its file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from roi_forecast.errors import DatasetError, RegistryError
+from roi_forecast.model.backend import keras
+from roi_forecast.model.inputs import SCALED, model_inputs
+from roi_forecast.model.network import input_names
+from roi_forecast.model.training_result import MODEL_FILE
+
+_BATCH_BYTES = 16 * 2**20
+_MOST_WINDOWS = 256
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A network that is ready to predict.
+
+    Attributes:
+        network: The loaded network; its weights are not changed.
+        directory: Where it was loaded from.
+    """
+
+    network: keras.Model
+    directory: Path
+
+    @property
+    def seq_len(self) -> int:
+        """Rows in one window."""
+        return self._window_shape[1]
+
+    @property
+    def n_assets(self) -> int:
+        """Assets in a row, in the order of the dataset it was trained on."""
+        return self._window_shape[2]
+
+    def predict(
+        self,
+        scaled: npt.NDArray[np.float32],
+        scaled_log_roi: npt.NDArray[np.float32],
+        targets: range,
+    ) -> npt.NDArray[np.float64]:
+        """Predict the scaled smoothed log ROI of consecutive target rows.
+
+        Args:
+            scaled: Scaled smoothed log ROI, shape (rows, assets), by the model's own scaler.
+            scaled_log_roi: Scaled plain log ROI, same shape.
+            targets: Target rows, from seq_len to rows; `rows` is the session after the last row.
+                No row at or after a target takes part in its prediction.
+
+        Returns:
+            Shape (targets, assets), scaled.
+
+        Raises:
+            DatasetError: The arrays do not have the model's assets, or a target lies out of range.
+        """
+        if scaled.shape != scaled_log_roi.shape or scaled.shape[1:] != (self.n_assets,):
+            raise DatasetError(
+                f"the model in {self.directory} takes two arrays of shape (rows, {self.n_assets}); "
+                f"received {scaled.shape} and {scaled_log_roi.shape}"
+            )
+        inputs = model_inputs(scaled, scaled_log_roi, targets, self.seq_len)
+        window_bytes = self.seq_len * self.n_assets * scaled.itemsize
+        size = max(1, min(_MOST_WINDOWS, _BATCH_BYTES // window_bytes))
+        batches = [
+            self.network.predict_on_batch(
+                {
+                    name: inputs[name][first : first + size].astype(np.float32)
+                    for name in input_names(self.network)
+                }
+            )
+            for first in range(0, len(targets), size)
+        ]
+        return np.concatenate(batches).astype(np.float64)
+
+    @property
+    def _window_shape(self) -> tuple[int, ...]:
+        (window,) = (tensor for tensor in self.network.inputs if tensor.name == SCALED)
+        return tuple(window.shape)
+
+
+def load_predictor(directory: Path) -> Predictor:
+    """Load the model of a finished training or of a version.
+
+    Args:
+        directory: Holds model.keras.
+
+    Raises:
+        RegistryError: The file is missing, damaged or not a model of this project.
+    """
+    path = directory / MODEL_FILE
+    if not path.is_file():
+        raise RegistryError(f"there is no {MODEL_FILE} in {directory}; train or publish it first")
+    try:
+        network = keras.saving.load_model(path, compile=False)
+        predictor = Predictor(network, directory)
+        if len(predictor._window_shape) != 3:
+            raise ValueError(f"its input has the shape {predictor._window_shape}")
+    # Keras lets whatever zip, JSON, HDF5 or a layer raises through; all mean the same here.
+    except Exception as error:
+        raise RegistryError(
+            f"{path} is damaged or not a model of this project ({error}); "
+            "roll back to another version or train again"
+        ) from error
+    return predictor

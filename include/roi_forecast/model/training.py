@@ -1,0 +1,195 @@
+"""Training: from a dataset to model.keras, resumable after each epoch."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+from roi_forecast.config import ModelConfig
+from roi_forecast.errors import TrainingError
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.model.atomic_write import atomic_write
+from roi_forecast.model.backend import keras
+from roi_forecast.model.batches import window_batches
+from roi_forecast.model.device import training_device
+from roi_forecast.model.losses import MaskedMeanAbsoluteError, masked_mean_squared_error
+from roi_forecast.model.network import HIGHWAY_LAYER, build_network, input_names
+from roi_forecast.model.ridge import fit_ridge
+from roi_forecast.model.training_progress import TrainingProgress, untrained_state
+from roi_forecast.model.training_result import (
+    MODEL_FILE,
+    RESULT_FILE,
+    TrainingResult,
+    finish,
+    read_finished,
+    write_history,
+)
+from roi_forecast.model.training_state import STATE_DIRECTORY, load_state
+
+logger = logging.getLogger(__name__)
+
+
+def train_model(dataset: Dataset, config: ModelConfig, directory: Path) -> TrainingResult:
+    """Train the network on the dataset's training rows and keep its best weights.
+
+    The best weights are those of the lowest validation loss, the untrained network included.
+    Weights are fitted to training rows; validation rows decide on the learning rate and the end;
+    test rows are not read. The same dataset, configuration and device give the same weights.
+
+    After each epoch the whole state is written to `directory`/training_state. A call after a kill
+    goes on from there and ends with the weights of an uninterrupted training; a call on a finished
+    directory returns its result. A state or a result of another dataset, configuration or Keras
+    version is discarded.
+
+    Args:
+        dataset: What to train on.
+        config: The architecture and how to train it. A run's other parameters do not matter.
+        directory: Is created; on return holds model.keras, history.json and training.json.
+
+    Raises:
+        TrainingError: Every training or every validation target is filled, or the loss is no
+            longer a number.
+    """
+    identity = _identity(dataset, config)
+    finished = read_finished(directory, identity)
+    if finished is not None:
+        logger.info("%s already holds this training; nothing to do", directory)
+        shutil.rmtree(directory / STATE_DIRECTORY, ignore_errors=True)
+        return finished
+    _require_targets(dataset)
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / RESULT_FILE).unlink(missing_ok=True)
+
+    device = training_device()
+    _make_deterministic(config.seed)
+    network = _compiled_network(dataset, config)
+    logger.info(
+        "training %s with %d weights on %d windows of %d assets, validating on %d; device: %s",
+        network.name,
+        network.count_params(),
+        len(dataset.split.train),
+        len(dataset.symbols),
+        len(dataset.split.validation),
+        device,
+    )
+    progress = _train(network, dataset, config, directory, identity)
+
+    with atomic_write(directory / MODEL_FILE) as partial:
+        network.save(partial, include_optimizer=False)
+    write_history(directory, progress.history)
+    result = TrainingResult(
+        directory, dataset.dataset_id, tuple(progress.history), progress.best_epoch, device
+    )
+    finish(result, identity)
+    shutil.rmtree(directory / STATE_DIRECTORY, ignore_errors=True)
+    logger.info(
+        "kept the weights of epoch %d of %d (validation_loss %.6f; untrained %.6f)",
+        result.best_epoch,
+        result.epochs,
+        result.history[result.best_epoch].validation_loss,
+        result.history[0].validation_loss,
+    )
+    return result
+
+
+def _identity(dataset: Dataset, config: ModelConfig) -> dict[str, Any]:
+    # A run's configuration is a ModelConfig too; its other parameters must not forbid resuming.
+    return {
+        "dataset_id": dataset.dataset_id,
+        "config": config.model_dump(mode="json", include=set(ModelConfig.model_fields)),
+        "keras": keras.__version__,
+    }
+
+
+def _require_targets(dataset: Dataset) -> None:
+    for name in ("train", "validation"):
+        targets: range = getattr(dataset.split, name)
+        if dataset.filled[targets.start : targets.stop].all():
+            raise TrainingError(
+                f"no {name} target is left among the rows {targets}: every asset is filled on "
+                "every row; check the prices or choose an earlier start_date"
+            )
+
+
+def _make_deterministic(seed: int) -> None:
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def _compiled_network(dataset: Dataset, config: ModelConfig) -> keras.Model:
+    ridge = fit_ridge(dataset, config.ridge_penalty) if config.architecture == "hybrid_ar" else None
+    network = build_network(
+        config, dataset.seq_len, len(dataset.symbols), dataset.scaler.center, ridge
+    )
+    optimizer = keras.optimizers.AdamW(
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-7,
+        clipnorm=config.gradient_clip_norm,
+    )
+    if ridge is not None:
+        # Ridge has already shrunk these as far as the training rows ask for.
+        optimizer.exclude_from_weight_decay(
+            var_list=network.get_layer(HIGHWAY_LAYER).trainable_weights
+        )
+    network.compile(
+        optimizer,
+        loss=masked_mean_squared_error,
+        metrics=[MaskedMeanAbsoluteError()],
+        jit_compile=False,
+    )
+    optimizer.build(network.trainable_variables)
+    return network
+
+
+def _train(
+    network: keras.Model,
+    dataset: Dataset,
+    config: ModelConfig,
+    directory: Path,
+    identity: dict[str, Any],
+) -> TrainingProgress:
+    training, validation = (
+        window_batches(dataset, targets, input_names(network), config.batch_size, seed)
+        for targets, seed in (
+            (dataset.split.train, config.seed),
+            (dataset.split.validation, None),
+        )
+    )
+    early_stopping = keras.callbacks.EarlyStopping(
+        monitor="val_loss",
+        mode="min",
+        patience=config.early_stopping_patience,
+        restore_best_weights=True,
+    )
+    plateau = keras.callbacks.ReduceLROnPlateau(
+        monitor="val_loss",
+        mode="min",
+        factor=0.5,
+        patience=config.plateau_patience,
+        min_delta=0.0,
+        min_lr=1e-6,
+    )
+    state = load_state(directory, identity)
+    if state is None:
+        state = untrained_state(network, validation)
+    else:
+        logger.info("going on after epoch %d of %d", state.history[-1].epoch, config.epochs)
+    progress = TrainingProgress(state, early_stopping, plateau, training, directory, identity)
+    network.fit(
+        training,
+        validation_data=validation,
+        # A training that early stopping had ended only gets its best weights back.
+        initial_epoch=config.epochs if state.stopped else state.history[-1].epoch,
+        epochs=config.epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=[early_stopping, plateau, progress],
+    )
+    return progress

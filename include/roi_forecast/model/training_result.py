@@ -1,0 +1,138 @@
+"""What a finished training leaves in its directory, and how it is recognised as finished."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from roi_forecast.model.atomic_write import atomic_write
+
+logger = logging.getLogger(__name__)
+
+MODEL_FILE = "model.keras"
+HISTORY_FILE = "history.json"
+RESULT_FILE = "training.json"
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch's figures. Losses are in squared scaled units, MAE in scaled units.
+
+    Attributes:
+        epoch: Counted from 1; 0 is the untrained network, scored on validation rows only.
+        loss: Mean over the epoch's batches while the weights still changed, with dropout; None for
+            epoch 0.
+        mae: Likewise.
+        validation_loss: After the epoch, without dropout: the batches' losses weighted by their
+            windows.
+        validation_mae: After the epoch, each target counting once.
+        learning_rate: The one the epoch was trained with.
+        seconds: Wall time of the epoch, validation included.
+    """
+
+    epoch: int
+    loss: float | None
+    mae: float | None
+    validation_loss: float
+    validation_mae: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A finished training.
+
+    Attributes:
+        directory: Holds model.keras, history.json and training.json.
+        dataset_id: The dataset it was trained on.
+        history: One record per epoch, epoch 0 first.
+        best_epoch: The epoch whose weights were kept: the best validation loss; 0 means that
+            training improved nothing on the untrained network.
+        device: What it was trained on, in words.
+    """
+
+    directory: Path
+    dataset_id: str
+    history: tuple[EpochRecord, ...]
+    best_epoch: int
+    device: str
+
+    @property
+    def model_path(self) -> Path:
+        """The best weights as a Keras file, without the optimiser."""
+        return self.directory / MODEL_FILE
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained."""
+        return self.history[-1].epoch
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all epochs, those before a resumption included."""
+        return sum(record.seconds for record in self.history)
+
+
+def write_history(directory: Path, history: Sequence[EpochRecord]) -> None:
+    """Write history.json."""
+    with atomic_write(directory / HISTORY_FILE) as partial:
+        partial.write_text(json.dumps([asdict(record) for record in history], indent=1))
+
+
+def finish(result: TrainingResult, identity: Mapping[str, Any]) -> None:
+    """Mark the directory as finished, after model.keras and history.json were written.
+
+    Args:
+        result: What was trained.
+        identity: What makes a training the same as this one, as JSON values.
+    """
+    content = {
+        "identity": dict(identity),
+        "best_epoch": result.best_epoch,
+        "device": result.device,
+        "sha256": _digests(result.directory),
+    }
+    with atomic_write(result.directory / RESULT_FILE) as partial:
+        partial.write_text(json.dumps(content, indent=1))
+
+
+def read_finished(directory: Path, identity: Mapping[str, Any]) -> TrainingResult | None:
+    """Return the result of a finished training of the same identity, or None.
+
+    A directory whose files are not those that were marked as finished counts as unfinished, and
+    says so in the log.
+    """
+    marker = directory / RESULT_FILE
+    if not marker.exists():
+        return None
+    try:
+        content = json.loads(marker.read_text())
+        history = json.loads((directory / HISTORY_FILE).read_text())
+        if content["identity"] != identity:
+            logger.info("%s holds a training of other data or settings; training anew", directory)
+            return None
+        if content["sha256"] != _digests(directory):
+            raise ValueError("a file is not the one that was written")
+        return TrainingResult(
+            directory,
+            str(identity["dataset_id"]),
+            tuple(EpochRecord(**record) for record in history),
+            int(content["best_epoch"]),
+            str(content["device"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        logger.warning("%s is damaged (%s); training anew", directory, error)
+        return None
+
+
+def _digests(directory: Path) -> dict[str, str]:
+    return {
+        name: hashlib.sha256((directory / name).read_bytes()).hexdigest()
+        for name in (MODEL_FILE, HISTORY_FILE)
+    }

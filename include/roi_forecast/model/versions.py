@@ -1,0 +1,100 @@
+"""The record of a model version in the database, as every later stage reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from roi_forecast.database.tables import model_versions
+from roi_forecast.errors import RegistryError
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One trained model. Its files lie at `path` below the registry's folder."""
+
+    version_id: str
+    model_name: str
+    state: str
+    run_id: str
+    dataset_id: str
+    source: str
+    symbols: tuple[str, ...]
+    first_date: date
+    last_date: date
+    hyperparameters: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    path: str
+    checksum: str
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether it was trained on simulated prices."""
+        return self.source == "simulated"
+
+    def directory(self, models_directory: Path) -> Path:
+        """Return where its files lie."""
+        return models_directory / self.path
+
+
+def find_version(connection: Connection, version_id: str) -> ModelVersion:
+    """Return a version by its id.
+
+    Raises:
+        RegistryError: There is none of this id.
+    """
+    version = _find(connection, model_versions.c.version_id == version_id)
+    if version is None:
+        raise RegistryError(f"no model version {version_id!r}; see the view roi.model_leaderboard")
+    return version
+
+
+def find_champion(connection: Connection, model_name: str) -> ModelVersion | None:
+    """Return the version that serves under a model name, or None."""
+    is_champion = model_versions.c.state == "champion"
+    return _find(connection, (model_versions.c.model_name == model_name) & is_champion)
+
+
+def find_trained(connection: Connection, model_name: str, fingerprint: str) -> ModelVersion | None:
+    """Return the newest version trained under a name from the same inputs, or None.
+
+    Args:
+        connection: Market database.
+        model_name: The name.
+        fingerprint: Hash of dataset, hyperparameters and seed.
+    """
+    same = model_versions.c.fingerprint == fingerprint
+    return _find(connection, (model_versions.c.model_name == model_name) & same)
+
+
+def _find(connection: Connection, condition: ColumnElement[bool]) -> ModelVersion | None:
+    table = model_versions.c
+    row = connection.execute(
+        select(
+            table.version_id,
+            table.model_name,
+            table.state,
+            table.run_id,
+            table.dataset_id,
+            table.source,
+            table.symbols,
+            table.first_date,
+            table.last_date,
+            table.hyperparameters,
+            table.metrics,
+            table.path,
+            table.checksum,
+        )
+        .where(condition)
+        .order_by(table.created_at.desc(), table.version_id.desc())
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    values = row._asdict()
+    return ModelVersion(**{**values, "symbols": tuple(values["symbols"])})

@@ -1,0 +1,60 @@
+"""A small dataset of random returns, and a training small enough for tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from roi_forecast.config import ModelConfig
+from roi_forecast.features.dataset import Dataset, Split
+from roi_forecast.features.scaling import Scaler
+
+SMALL = ModelConfig(
+    lstm_units=(4, 4),
+    attention_heads=2,
+    attention_key_dim=4,
+    dense_units=8,
+    batch_size=16,
+    learning_rate=0.02,
+    epochs=40,
+    early_stopping_patience=8,
+    plateau_patience=2,
+    seed=7,
+)
+
+
+def synthetic_dataset(
+    rows: int = 200, assets: int = 3, seq_len: int = 8, smoothing: int = 3
+) -> Dataset:
+    """Random log ROIs with one filled value in ten; the same for the same arguments."""
+    generator = np.random.default_rng(5)
+    log_roi = generator.normal(0.0005, 0.02, (rows + smoothing - 1, assets))
+    filled = generator.random((rows, assets)) < 0.1
+    smoothed = np.stack([log_roi[row : row + smoothing].mean(axis=0) for row in range(rows)])
+    prices = 100 * np.exp(log_roi.cumsum(axis=0))[smoothing - 1 :]
+    log_roi = log_roi[smoothing - 1 :]
+    test_start, validation_start = int(rows * 0.8), int(rows * 0.65)
+    split = Split(
+        train=range(seq_len, validation_start - smoothing),
+        validation=range(validation_start, test_start - smoothing),
+        test=range(test_start, rows),
+    )
+    scaler = Scaler.fit(smoothed[: split.train.stop], log_roi[: split.train.stop], "minmax")
+    return Dataset(
+        dataset_id=f"synthetic-{rows}-{assets}-{seq_len}-{smoothing}",
+        directory=Path(),
+        source="simulated",
+        symbols=tuple(f"ASSET{number}.NS" for number in range(assets)),
+        seq_len=seq_len,
+        smoothing=smoothing,
+        dates=np.datetime64("2024-01-01") + np.arange(rows),
+        prices=prices,
+        log_roi=log_roi,
+        smoothed=smoothed,
+        scaled=scaler.transform(smoothed).astype(np.float32),
+        scaled_log_roi=scaler.transform_log_roi(log_roi).astype(np.float32),
+        filled=filled,
+        scaler=scaler,
+        split=split,
+    )

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from roi_forecast.model.device import training_device, visible_device
+
+
+@pytest.fixture
+def nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program of that name, alone on the path."""
+    program = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return program
+
+
+def install(program: Path, script: str) -> None:
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+
+
+def test_visible_device_is_the_cpu_without_an_nvidia_driver(nvidia_smi):
+    assert visible_device().startswith("CPU (")
+    assert visible_device().endswith("no NVIDIA GPU is visible")
+
+
+def test_visible_device_names_the_gpus_that_the_driver_lists(nvidia_smi):
+    install(nvidia_smi, "echo 'GPU 0: NVIDIA A10 (UUID: GPU-1)'; echo 'GPU 1: NVIDIA L4 (UUID: x)'")
+    assert visible_device() == "GPU 0: NVIDIA A10, GPU 1: NVIDIA L4"
+
+
+@pytest.mark.parametrize("hidden", ["", "-1"])
+def test_visible_device_is_the_cpu_where_gpus_are_hidden(nvidia_smi, monkeypatch, hidden):
+    install(nvidia_smi, "echo 'GPU 0: NVIDIA A10 (UUID: GPU-1)'")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    assert visible_device().startswith("CPU (")
+
+
+def test_visible_device_is_the_cpu_where_the_driver_fails(nvidia_smi):
+    install(nvidia_smi, "echo 'NVIDIA-SMI has failed'; exit 9")
+    assert visible_device().endswith("nvidia-smi lists no GPU")
+
+
+def test_training_device_is_one_that_tensorflow_sees():
+    import tensorflow as tf
+
+    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    assert training_device().startswith(kind)
