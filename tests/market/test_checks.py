@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -12,8 +13,11 @@ from roi_forecast.market.check_results import CheckResult
 from roi_forecast.market.checks import MAX_STALE_SESSIONS, check_prices, usable_symbols
 from roi_forecast.market.extraction import extract_prices
 from roi_forecast.market.store import upsert_bars
+from roi_forecast.market.yahoo import YahooSource
+from roi_forecast.universe import load_universe
 
 from .conftest import END, SYMBOLS
+from .yahoo_server import AnswerFault, ContentFault, YahooServer
 
 NOW = datetime(2024, 12, 31, 12, 0, tzinfo=UTC)
 
@@ -143,16 +147,66 @@ def test_dates_shifted_by_a_day_leave_the_asset_out(market_engine, make_run, yah
     extract_all(market_engine, run, yahoo)
     report = check_prices(market_engine, run)
     assert "TCS.NS" not in report.usable
-    assert "many mean shifted dates" in report.missing["TCS.NS"]
+    assert "mean that its dates are shifted" in report.missing["TCS.NS"]
+
+
+def test_dates_of_all_assets_shifted_by_a_day_stop_the_run(market_engine, make_run, yahoo, server):
+    run = make_run(symbols=("RELIANCE.NS", "TCS.NS", "INFY.NS"))
+    for symbol in run.config.symbols:
+        server.break_symbol(symbol, "shifted")
+    extract_all(market_engine, run, yahoo)
+    with pytest.raises(PriceCheckError, match="0 of 3 assets"):
+        check_prices(market_engine, run)
+
+
+def test_special_sessions_and_closed_days_that_all_share_raise_no_warning(
+    market_engine, make_run, prices
+):
+    closed, special = pd.Timestamp("2024-05-15"), pd.Timestamp("2024-05-18")
+    moved = prices.assign(trading_date=prices["trading_date"].replace(closed, special))
+    run = make_run(symbols=("RELIANCE.NS", "TCS.NS", "INFY.NS"))
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "yahoo", moved)
+    report = check_prices(market_engine, run)
+    assert {r.check_name for r in report.results if not r.passed} == {"extraction"}
+
+
+def test_every_fault_of_yahoo_costs_only_its_own_asset(market_engine, make_run, prices, tmp_path):
+    faults = [f for f in (*get_args(AnswerFault), *get_args(ContentFault)) if f != "hang"]
+    universe = [asset.symbol for asset in load_universe().assets][: len(faults)]
+    one = prices[prices["symbol"] == "TCS.NS"]
+    sound = [f"SOUND{number}.NS" for number in range(6)]
+    broken = dict(zip(universe, faults, strict=True))
+    run = make_run(symbols=(*sound, *universe), quorum=0.5)
+    served = pd.concat([one.assign(symbol=symbol) for symbol in run.config.symbols])
+    with YahooServer(served) as server:
+        for symbol, fault in broken.items():
+            server.break_symbol(symbol, fault)
+        extract_all(market_engine, run, YahooSource(tmp_path, server.url))
+    report = check_prices(market_engine, run)
+    assert set(sound) <= set(report.usable)
+    assert {broken[symbol] for symbol in report.missing} == {
+        "rate_limit",
+        "unknown",
+        "empty",
+        "server_error",
+        "html",
+        "truncated",
+        "conflicting_day",
+        "shifted",
+        "no_adjusted_close",
+        "other_currency",
+        "other_time_zone",
+    }
 
 
 @pytest.mark.parametrize(("kept", "is_usable"), [(9, True), (7, False)])
 def test_missing_sessions_warn_up_to_a_fifth(kept, is_usable, market_engine, make_run, prices):
     own = prices[prices["symbol"] == "TCS.NS"].reset_index(drop=True)
     gaps = own[(own.index % 10 < kept) | (own.index > len(own) - 5)]
-    run = make_run(symbols=("TCS.NS", "GC=F"), quorum=0.5)
+    run = make_run(symbols=("TCS.NS", "INFY.NS"), quorum=0.5)
     with market_engine.begin() as connection:
-        upsert_bars(connection, "yahoo", pd.concat([gaps, prices[prices.symbol == "GC=F"]]))
+        upsert_bars(connection, "yahoo", pd.concat([gaps, prices[prices.symbol == "INFY.NS"]]))
     report = check_prices(market_engine, run)
     assert ("TCS.NS" in report.usable) is is_usable
     assert "missing_sessions" in [r.check_name for r in failures(report, "TCS.NS")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -94,32 +95,66 @@ def reference_sessions(
         as_of_date: Last date; nothing later is returned.
     """
     reference = reference_exchange(assets)
-    symbols = [a.symbol for a in assets if a.exchange.calendar == reference.calendar]
-    between = bars["trading_date"].between(pd.Timestamp(start), pd.Timestamp(as_of_date))
-    own_bars = bars[between & bars["symbol"].isin(symbols)]
-    traded = own_bars.groupby("trading_date")["symbol"].nunique()
-    traded_on = pd.DatetimeIndex(traded.index)
-    calendar_sessions = sessions(reference, start, as_of_date)
-
-    special = traded_on[(traded > len(symbols) / 2).to_numpy()].difference(calendar_sessions)
-    silent = calendar_sessions.difference(traded_on)
-    if len(special):
+    own = [asset for asset in assets if asset.exchange.calendar == reference.calendar]
+    traded = compare_with_calendar(bars, own, start, as_of_date)
+    if len(traded.special):
         logger.info(
             "%d sessions that the calendar %s lacks have bars and count: %s",
-            len(special),
+            len(traded.special),
             reference.calendar,
-            _name_dates(special),
+            _name_dates(traded.special),
         )
-    if len(silent):
+    if len(traded.silent):
         logger.warning(
             "%d sessions of the calendar %s have no bar of any of its %d assets and are left out: "
             "%s",
-            len(silent),
+            len(traded.silent),
             reference.calendar,
-            len(symbols),
-            _name_dates(silent),
+            len(own),
+            _name_dates(traded.silent),
         )
-    return _index(calendar_sessions.difference(silent).union(special))
+    return traded.dates
+
+
+@dataclass(frozen=True)
+class TradedDates:
+    """The dates on which the assets of one calendar traded.
+
+    Attributes:
+        calendar: Sessions of the calendar.
+        special: Dates outside the calendar on which more than half of the assets have bars.
+        silent: Sessions of the calendar on which none has a bar.
+    """
+
+    calendar: pd.DatetimeIndex
+    special: pd.DatetimeIndex
+    silent: pd.DatetimeIndex
+
+    @property
+    def dates(self) -> pd.DatetimeIndex:
+        """The calendar's sessions with the special ones, without the silent ones."""
+        return _index(self.calendar.difference(self.silent).union(self.special))
+
+
+def compare_with_calendar(
+    bars: pd.DataFrame, assets: Sequence[Asset], start: date, as_of_date: date
+) -> TradedDates:
+    """Compare the dates of stored bars with the calendar that the assets share.
+
+    Args:
+        bars: As in `reference_sessions`; rows after `as_of_date` are not looked at.
+        assets: Assets of one calendar.
+        start: First date.
+        as_of_date: Last date.
+    """
+    symbols = [asset.symbol for asset in assets]
+    between = bars["trading_date"].between(pd.Timestamp(start), pd.Timestamp(as_of_date))
+    own_bars = bars[between & bars["symbol"].isin(symbols)]
+    counts = own_bars.groupby("trading_date")["symbol"].nunique()
+    traded_on = pd.DatetimeIndex(counts.index)
+    calendar = sessions(assets[0].exchange, start, as_of_date)
+    most = traded_on[(counts > len(symbols) / 2).to_numpy()]
+    return TradedDates(calendar, most.difference(calendar), calendar.difference(traded_on))
 
 
 @lru_cache(maxsize=16)

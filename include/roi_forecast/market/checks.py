@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, select
 
 from roi_forecast.database.tables import extractions, price_checks
 from roi_forecast.errors import PriceCheckError
-from roi_forecast.market.calendars import sessions
+from roi_forecast.market.calendars import TradedDates, compare_with_calendar
 from roi_forecast.market.check_results import CheckResult, Severity, replace_results
 from roi_forecast.market.store import load_bars
 from roi_forecast.runs.resolved_run import ResolvedRun
@@ -75,13 +75,18 @@ def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
     with engine.connect() as connection:
         bars = load_bars(connection, run.source_key, symbols, run.start_date, run.as_of_date)
         errors = _extraction_errors(connection, run)
+    assets = load_universe().select(symbols)
+    traded = _traded_dates(bars, assets, run)
     dates = {symbol: rows["trading_date"] for symbol, rows in bars.groupby("symbol")}
+    no_dates = pd.Series(dtype="datetime64[us]")
     results: list[CheckResult] = []
     reasons: dict[str, str] = {}
-    for asset in load_universe().select(symbols):
+    for asset in assets:
         own = [
             _check_extraction(asset, errors),
-            *_check_series(asset, dates.get(asset.symbol, pd.Series(dtype="datetime64[us]")), run),
+            *_check_series(
+                asset, dates.get(asset.symbol, no_dates), traded[asset.exchange.calendar], run
+            ),
         ]
         failed = [r.message for r in own if not r.passed and r.severity == "drop_asset"]
         if failed:
@@ -157,9 +162,26 @@ def _check_extraction(asset: Asset, errors: Mapping[str, str | None]) -> CheckRe
     )
 
 
+def _traded_dates(
+    bars: pd.DataFrame, assets: Sequence[Asset], run: ResolvedRun
+) -> dict[str, TradedDates]:
+    groups: dict[str, list[Asset]] = {}
+    for asset in assets:
+        groups.setdefault(asset.exchange.calendar, []).append(asset)
+    return {
+        calendar: compare_with_calendar(bars, group, run.start_date, run.as_of_date)
+        for calendar, group in groups.items()
+    }
+
+
 def _check_series(
-    asset: Asset, dates: pd.Series[pd.Timestamp], run: ResolvedRun
+    asset: Asset, dates: pd.Series[pd.Timestamp], traded: TradedDates, run: ResolvedRun
 ) -> list[CheckResult]:
+    """Judge one asset's dates.
+
+    Shares that cost an asset its place are of the plain calendar, so that a fault which hits all
+    assets alike shows; dates on which its neighbours did the same are not worth a warning.
+    """
     symbol = asset.symbol
     needed = run.config.seq_len + run.config.smoothing + MINIMUM_WINDOWS
     history = CheckResult(
@@ -174,22 +196,23 @@ def _check_series(
     )
     if dates.empty:
         return [history]
-    first, last = dates.min().date(), dates.max().date()
-    expected = sessions(asset.exchange, first, run.as_of_date)
-    traded = pd.DatetimeIndex(dates)
-    absent = expected[expected <= dates.max()].difference(traded)
-    off_calendar = traded.difference(expected)
+    first, last = dates.min(), dates.max()
+    own_dates = pd.DatetimeIndex(dates)
+    expected = traded.calendar[traded.calendar >= first]
+    absent = expected[expected <= last].difference(own_dates)
+    off_calendar = own_dates.difference(expected)
     missing_share = len(absent) / max(len(expected), 1)
-    off_share = len(off_calendar) / len(dates)
+    off_share = len(off_calendar) / len(own_dates)
     return [
         history,
-        _check_staleness(symbol, last, int((expected > dates.max()).sum())),
+        _check_staleness(symbol, last.date(), int((expected > last).sum())),
         CheckResult(
             "missing_sessions",
             "drop_asset" if missing_share > MAX_MISSING_SHARE else "warn",
-            absent.empty,
+            absent.difference(traded.silent).empty and missing_share <= MAX_MISSING_SHARE,
             f"{symbol}: no bar on {len(absent)} of {len(expected)} sessions of its calendar "
-            f"{asset.exchange.calendar} since {first}",
+            f"{asset.exchange.calendar} since {first.date()}; up to {MAX_MISSING_SHARE:.0%} are "
+            "bridged by the last price",
             symbol=symbol,
             observed=missing_share,
             allowed=MAX_MISSING_SHARE,
@@ -197,9 +220,10 @@ def _check_series(
         CheckResult(
             "off_calendar_bars",
             "drop_asset" if off_share > MAX_OFF_CALENDAR_SHARE else "warn",
-            off_calendar.empty,
-            f"{symbol}: {len(off_calendar)} of {len(dates)} bars lie on dates that its calendar "
-            f"{asset.exchange.calendar} does not know; many mean shifted dates",
+            off_calendar.difference(traded.special).empty and off_share <= MAX_OFF_CALENDAR_SHARE,
+            f"{symbol}: {len(off_calendar)} of {len(own_dates)} bars lie on dates that its "
+            f"calendar {asset.exchange.calendar} does not know; more than "
+            f"{MAX_OFF_CALENDAR_SHARE:.0%} mean that its dates are shifted",
             symbol=symbol,
             observed=off_share,
             allowed=MAX_OFF_CALENDAR_SHARE,
