@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate
+from roi_forecast.settings import Settings
 from roi_local.postgres import EmbeddedPostgres, start_postgres
 
 REAL_PRICES = Path(__file__).parents[2] / "shared" / "market" / "daily_prices.csv.gz"
@@ -54,3 +55,9 @@ def real_prices_path() -> Path:
     if not REAL_PRICES.is_file():
         pytest.skip(f"the real prices are not at {REAL_PRICES}")
     return REAL_PRICES
+
+
+@pytest.fixture
+def settings(market_url: str, tmp_path: Path) -> Settings:
+    """An installation on a fresh market database, with a data folder of its own."""
+    return Settings(market_url, tmp_path / "data")

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from roi_forecast.config import RunConfig, parameter_schemas, parse_run_config
+from roi_forecast.errors import ConfigError
+
+
+def test_defaults_are_those_of_the_reference_run() -> None:
+    config = parse_run_config({})
+    assert len(config.symbols) == 23
+    assert (config.seq_len, config.smoothing, config.lstm_units) == (60, 5, (128, 64))
+    assert (config.epochs, config.batch_size, config.learning_rate) == (120, 32, 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"), [("yahoo", "reference"), ("simulated", "simulated"), ("csv", "csv")]
+)
+def test_model_name_defaults_by_the_kind_of_the_source(source: str, name: str) -> None:
+    path = {"csv_path": "/prices.csv"} if source == "csv" else {}
+    assert parse_run_config({"source": source, **path}).resolved_model_name == name
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("/data/daily_prices.csv.gz", "csv:daily_prices"),
+        ("/data/prices.csv", "csv:prices"),
+        ("/data/folder", "csv:folder"),
+    ],
+)
+def test_source_key_of_a_csv_is_the_name_of_its_file(path: str, key: str) -> None:
+    assert parse_run_config({"source": "csv", "csv_path": path}).source_key == key
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"epochs": 0}, ["epochs", "received 0", "from 1 to 5000"]),
+        ({"epoch": 3}, ["epoch: unknown", "received 3", "did you mean epochs"]),
+        ({"zzz": 3}, ["zzz: unknown", "received 3", "allowed are model_name"]),
+        ({"scaler": "robust"}, ["scaler", "'robust'", "'minmax', 'standard'"]),
+        ({"lstm_units": [127, 64]}, ["lstm_units.0", "received 127", "in steps of 2"]),
+        ({"symbols": []}, ["symbols", "at least 1 items"]),
+        ({"symbols": ["TCS.NS", "TCS.NS"]}, ["symbols", "doubled: TCS.NS"]),
+        ({"symbols": ["SAP.DE"]}, ["'SAP.DE'", "'.DE' is not declared", "[[exchanges]]"]),
+        ({"symbols": ["tcs.ns"]}, ["'tcs.ns' is not a Yahoo symbol"]),
+        ({"start_date": "2024-13-01"}, ["start_date", "'2024-13-01'", "written as a date"]),
+        ({"model_name": "My Model"}, ["model_name", "'My Model'", "matching"]),
+        ({"learning_rate": float("nan")}, ["learning_rate", "received nan"]),
+        ({"source": "csv"}, ["csv_path", "received nothing"]),
+        ({"csv_path": "/x.csv"}, ["csv_path", "'/x.csv'", "set source to csv"]),
+        ({"seq_len": 10, "smoothing": 11}, ["smoothing", "received 11", "seq_len 10"]),
+        (
+            {"start_date": "2024-02-01", "as_of_date": "2024-02-01"},
+            ["start_date", "2024-02-01", "before the as_of_date"],
+        ),
+    ],
+)
+def test_a_wrong_value_is_refused_with_name_value_and_what_is_allowed(
+    values: dict[str, Any], said: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        parse_run_config(values)
+    for words in said:
+        assert words in str(refusal.value)
+
+
+def test_every_wrong_value_is_named_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"epochs.*batch_size"):
+        parse_run_config({"epochs": 0, "batch_size": 0})
+
+
+def test_parameter_schemas_cover_every_field_with_type_description_and_default() -> None:
+    schemas = parameter_schemas()
+    assert set(schemas) == set(RunConfig.model_fields)
+    for schema in schemas.values():
+        assert schema["type"]
+        assert schema["description"]
+    assert schemas["as_of_date"]["type"] == ["null", "string"]
+    assert schemas["as_of_date"]["format"] == "date"
+    assert parse_run_config({name: schema["default"] for name, schema in schemas.items()}) == (
+        parse_run_config({})
+    )

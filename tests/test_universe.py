@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from roi_forecast.errors import UniverseError
+from roi_forecast.universe import UNIVERSE_FILE, load_universe, reference_exchange
+
+
+def test_reference_universe_has_twenty_stocks_and_three_metals() -> None:
+    assets = load_universe().assets
+    assert sum(asset.symbol.endswith(".NS") for asset in assets) == 20
+    assert [asset.symbol for asset in assets if asset.asset_class == "commodity"] == [
+        "GC=F",
+        "SI=F",
+        "PL=F",
+    ]
+    assert reference_exchange(assets).calendar == "XBOM"
+
+
+@pytest.mark.parametrize(
+    ("symbol", "calendar", "currency"),
+    [("M&M.NS", "XBOM", "INR"), ("AAPL", "XNYS", "USD"), ("HG=F", "CMES", "USD")],
+)
+def test_an_undeclared_symbol_takes_the_exchange_of_its_suffix(
+    symbol: str, calendar: str, currency: str
+) -> None:
+    asset = load_universe().asset(symbol)
+    assert (asset.exchange.calendar, asset.currency) == (calendar, currency)
+
+
+def test_an_unknown_suffix_says_how_to_declare_it() -> None:
+    with pytest.raises(UniverseError, match=r"'\.DE'.*\[\[exchanges\]\].*universe\.toml"):
+        load_universe().asset("SAP.DE")
+
+
+@pytest.mark.parametrize(
+    ("symbol", "trading_date", "final"),
+    [
+        ("TCS.NS", date(2024, 7, 1), datetime(2024, 7, 1, 10, 15, tzinfo=UTC)),
+        ("GC=F", date(2024, 7, 1), datetime(2024, 7, 1, 21, 15, tzinfo=UTC)),
+        ("GC=F", date(2024, 12, 2), datetime(2024, 12, 2, 22, 15, tzinfo=UTC)),
+    ],
+)
+def test_a_bar_is_final_after_the_local_cut_off_and_the_delay(
+    symbol: str, trading_date: date, final: datetime
+) -> None:
+    assert load_universe().asset(symbol).exchange.final_at(trading_date) == final
+
+
+def test_an_asset_is_added_by_editing_one_file(tmp_path: Path) -> None:
+    edited = tmp_path / "universe.toml"
+    entry = '\n[[assets]]\nsymbol = "M&M.NS"\nname = "Mahindra & Mahindra"\n'
+    edited.write_text(UNIVERSE_FILE.read_text() + entry)
+    assert load_universe(edited).assets[-1].name == "Mahindra & Mahindra"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[[assets]]\nsymbol=", "cannot read"),
+        ("", "declares no assets"),
+        ('[[exchanges]]\nname = "X"\n', "lacks the key 'suffix'"),
+        (
+            '\n[[assets]]\nsymbol = "TCS.NS"\nname = "again"\n',
+            "'TCS.NS' is declared twice",
+        ),
+    ],
+)
+def test_a_malformed_universe_file_is_named(tmp_path: Path, content: str, said: str) -> None:
+    wrong = tmp_path / "universe.toml"
+    whole = UNIVERSE_FILE.read_text() + content if "twice" in said else content
+    wrong.write_text(whole)
+    with pytest.raises(UniverseError, match=said):
+        load_universe(wrong)
+
+
+def test_no_assets_have_no_reference_exchange() -> None:
+    with pytest.raises(UniverseError, match="at least one symbol"):
+        reference_exchange([])
