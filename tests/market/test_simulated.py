@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from roi_forecast.market.calendars import sessions
-from roi_forecast.market.simulated import SimulatedSource
+from roi_forecast.market.simulated import SimulatedSource, sector_of
 from roi_forecast.market.source import BAR_COLUMNS, NoPricesError
 from roi_forecast.universe import load_universe
 
 MARKET = SimulatedSource()
+UNIVERSE = load_universe().assets
 ASSETS = load_universe().select(["RELIANCE.NS", "TCS.NS", "INFY.NS", "GC=F"])
 START, END = date(2015, 1, 1), date(2024, 12, 31)
 
@@ -53,15 +54,56 @@ def test_fetch_refuses_dates_before_the_market_began():
         MARKET.fetch(ASSETS[0], date(1980, 1, 1), date(1980, 12, 31))
 
 
-def test_returns_share_a_factor_and_have_fat_tails():
-    closes = pd.concat(
-        {a.symbol: MARKET.fetch(a, START, END).set_index("trading_date")["close"] for a in ASSETS},
-        axis=1,
-        sort=True,
-    ).dropna()
-    returns = np.log(closes).diff().dropna()
-    correlation = returns.corr().to_numpy()[np.triu_indices(len(ASSETS), 1)]
-    assert (correlation > 0.1).all()
+@pytest.fixture(scope="module")
+def log_returns() -> pd.DataFrame:
+    """Twenty-five years of log ROIs of all default assets, shape (common sessions - 1, assets)."""
+    closes = {
+        asset.symbol: MARKET.fetch(asset, date(2000, 1, 3), END).set_index("trading_date")
+        for asset in UNIVERSE
+    }
+    adjusted = {symbol: bars["adj_close"] for symbol, bars in closes.items()}
+    return np.log(pd.concat(adjusted, axis=1, sort=True).dropna()).diff().dropna()
+
+
+def test_returns_have_fat_tails_and_plausible_size(log_returns):
+    assert (stats.kurtosis(log_returns) > 1).all()
+    assert log_returns.std().between(0.008, 0.03).all()
+    assert (log_returns.mean().abs() < 0.001).all()
+
+
+def test_wild_days_follow_wild_days_but_returns_do_not_follow_returns(log_returns):
+    lags = range(1, 11)
+    sizes = [log_returns[s].abs().autocorr(lag) for s in log_returns for lag in lags]
+    signed = [log_returns[s].autocorr(lag) for s in log_returns for lag in lags]
+    assert np.mean(sizes) > 0.07
+    assert abs(np.mean(signed)) < 0.01
+
+
+def test_losses_are_followed_by_larger_moves_than_gains_are(log_returns):
+    next_size = log_returns.abs().shift(-1)
+    correlation = [log_returns[s].corr(next_size[s]) for s in log_returns]
+    assert np.mean(correlation) < -0.02
+
+
+def test_assets_move_together_and_those_of_one_sector_more_so(log_returns):
+    pairs = np.triu_indices(len(UNIVERSE), 1)
+    correlation = log_returns.corr().to_numpy()[pairs]
+    sectors = np.array([sector_of(asset) for asset in UNIVERSE])
+    same = (sectors[:, None] == sectors)[pairs]
+    assert (correlation > 0.05).all()
     assert (correlation < 0.9).all()
-    assert (stats.kurtosis(returns) > 1).all()
-    assert (returns.std().between(0.007, 0.03)).all()
+    assert correlation[same].mean() > correlation[~same].mean() + 0.05
+
+
+def test_dividends_lower_the_close_but_not_the_adjusted_close():
+    bars = MARKET.fetch(ASSETS[0], START, END)
+    payout = bars["adj_close"].pct_change() - bars["close"].pct_change()
+    ex_days = payout > 0.001
+    assert 15 <= ex_days.sum() <= 21  # ten years, twice a year
+    assert payout[ex_days].between(0.002, 0.013).all()
+    assert payout[~ex_days].abs().max() < 0.001
+
+
+def test_metals_pay_no_dividends():
+    bars = MARKET.fetch(UNIVERSE[-1], START, END)
+    assert (bars["adj_close"] == bars["close"]).all()
