@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import Engine
@@ -21,8 +23,12 @@ _numbers = count()
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    with start_postgres(tmp_path_factory.mktemp("server") / "postgres") as server:
+def postgres() -> Iterator[EmbeddedPostgres]:
+    # Not below pytest's own folder: a second pytest session closes that to PostgreSQL's user.
+    with (
+        TemporaryDirectory(prefix="roi-tests-") as directory,
+        start_postgres(Path(directory) / "postgres") as server,
+    ):
         yield server
 
 
@@ -34,13 +40,19 @@ def market_template(postgres: EmbeddedPostgres) -> str:
     return _TEMPLATE
 
 
-@pytest.fixture
-def market_url(postgres: EmbeddedPostgres, market_template: str) -> Iterator[str]:
-    """The URL of a fresh, migrated market database."""
+@contextmanager
+def fresh_market(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """Give the URL of a fresh, migrated market database."""
     name = f"market_{next(_numbers)}"
-    postgres.create_database(name, template=market_template)
+    postgres.create_database(name, template=template)
     yield postgres.url(name)
     postgres.drop_database(name)
+
+
+@pytest.fixture
+def market_url(postgres: EmbeddedPostgres, market_template: str) -> Iterator[str]:
+    with fresh_market(postgres, market_template) as url:
+        yield url
 
 
 @pytest.fixture

@@ -92,9 +92,7 @@ def test_wild_values_from_a_part_on_change_nothing_before_it(part: str, tmp_path
     )
     first = getattr(clean.split, part).start
     wild = assemble_dataset(
-        align_rows(
-            with_wild_future(bars, clean.dates[first].item()), ASSETS, START, AS_OF, 0.1
-        ),
+        align_rows(with_wild_future(bars, clean.dates[first].item()), ASSETS, START, AS_OF, 0.1),
         CONFIG,
         "simulated",
         tmp_path,
@@ -129,7 +127,9 @@ def test_a_restated_price_gives_another_dataset(market_engine: Engine, settings:
     with market_engine.begin() as connection:
         connection.execute(
             update(daily_prices)
-            .where(daily_prices.c.symbol == "TCS.NS", daily_prices.c.trading_date < date(2024, 1, 1))
+            .where(
+                daily_prices.c.symbol == "TCS.NS", daily_prices.c.trading_date < date(2024, 1, 1)
+            )
             .values(adj_close=daily_prices.c.adj_close / 2)
         )
     again = build_dataset(market_engine, run, settings.datasets_directory)
@@ -152,5 +152,3 @@ def test_too_short_a_history_is_refused(tmp_path: Path) -> None:
     rows = align_rows(simulated_bars(as_of), ASSETS, START, as_of, 0.1)
     with pytest.raises(DatasetError, match="too few for smoothing"):
         assemble_dataset(rows, CONFIG, "simulated", tmp_path)
-
-

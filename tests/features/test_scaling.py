@@ -15,7 +15,9 @@ from roi_forecast.features.scaling import Scaler, ScalerKind
 VALUES = arrays(np.float64, (20, 3), elements=st.floats(-1, 1, width=32))
 
 
-@pytest.mark.parametrize(("kind", "oracle"), [("minmax", MinMaxScaler), ("standard", StandardScaler)])
+@pytest.mark.parametrize(
+    ("kind", "oracle"), [("minmax", MinMaxScaler), ("standard", StandardScaler)]
+)
 def test_scaler_equals_that_of_scikit_learn(kind: ScalerKind, oracle: type) -> None:
     generator = np.random.default_rng(3)
     values, later = generator.normal(0, 0.02, (50, 4)), generator.normal(0, 0.02, (9, 4))

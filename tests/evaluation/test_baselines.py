@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from model.synthetic_dataset import synthetic_dataset
+from roi_forecast.evaluation import metrics
+from roi_forecast.evaluation.baselines import noise_limit, persistence, training_mean
+
+DATASET = synthetic_dataset()
+TARGETS = DATASET.split.test
+
+
+def test_persistence_is_the_value_of_the_row_before() -> None:
+    np.testing.assert_allclose(
+        persistence(DATASET, TARGETS),
+        DATASET.scaled[TARGETS.start - 1 : TARGETS.stop - 1],
+        atol=1e-6,
+    )
+
+
+def test_training_mean_is_the_mean_of_the_rows_up_to_the_last_training_target() -> None:
+    expected = DATASET.scaled[: DATASET.split.train.stop].mean(axis=0)
+    for row in training_mean(DATASET, TARGETS):
+        np.testing.assert_allclose(row, expected, atol=1e-6)
+
+
+def test_noise_limit_replaces_only_the_newest_log_roi_by_its_training_mean() -> None:
+    found = noise_limit(DATASET, TARGETS)
+    for number, target in enumerate(TARGETS):
+        for asset in range(len(DATASET.symbols)):
+            values = list(DATASET.log_roi[target - DATASET.smoothing + 1 : target, asset])
+            values.append(DATASET.log_roi[: DATASET.split.train.stop, asset].mean())
+            smoothed = sum(values) / DATASET.smoothing
+            scaler = DATASET.scaler
+            expected = (smoothed - scaler.offset[asset]) * scaler.slope[asset]
+            assert found[number, asset] == pytest.approx(expected, abs=1e-9)
+
+
+def test_noise_limit_of_unpredictable_returns_is_near_the_known_share() -> None:
+    dataset = synthetic_dataset(rows=4000, smoothing=5)
+    targets = dataset.split.test
+    actual = dataset.scaler.transform(dataset.smoothed)[targets.start : targets.stop]
+    limit = metrics.overall(metrics.r2, actual, noise_limit(dataset, targets))
+    assert limit == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize("baseline", [persistence, training_mean, noise_limit])
+def test_no_baseline_looks_at_its_target_or_later(baseline: object) -> None:
+    first = TARGETS.start
+    expected = baseline(DATASET, range(first, first + 1))  # type: ignore[operator]
+    changed = synthetic_dataset()
+    changed.log_roi[first:] = 1e6
+    changed.smoothed[first:] = 1e6
+    found = baseline(changed, range(first, first + 1))  # type: ignore[operator]
+    np.testing.assert_array_equal(found, expected)

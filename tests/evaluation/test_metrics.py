@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+from roi_forecast.evaluation import metrics
+
+GENERATOR = np.random.default_rng(11)
+ACTUAL = GENERATOR.normal(0, 1, (40, 3))
+PREDICTED = ACTUAL * 0.6 + GENERATOR.normal(0, 0.5, (40, 3))
+
+
+@pytest.mark.parametrize(
+    ("metric", "oracle"),
+    [
+        (metrics.mean_absolute_error, mean_absolute_error),
+        (metrics.root_mean_squared_error, root_mean_squared_error),
+        (metrics.r2, r2_score),
+    ],
+)
+def test_metrics_equal_those_of_scikit_learn(metric: metrics.Metric, oracle: object) -> None:
+    expected = [oracle(ACTUAL[:, asset], PREDICTED[:, asset]) for asset in range(3)]  # type: ignore[operator]
+    np.testing.assert_allclose(metric(ACTUAL, PREDICTED), expected)
+
+
+def test_overall_r2_is_the_unweighted_mean_of_the_assets() -> None:
+    expected = np.mean([r2_score(ACTUAL[:, asset], PREDICTED[:, asset]) for asset in range(3)])
+    assert metrics.overall(metrics.r2, ACTUAL, PREDICTED) == pytest.approx(expected)
+
+
+def test_overall_rmse_is_the_root_of_the_mean_square() -> None:
+    expected = root_mean_squared_error(ACTUAL.ravel(), PREDICTED.ravel())
+    found = metrics.overall(metrics.root_mean_squared_error, ACTUAL, PREDICTED)
+    assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "metric", [metrics.mean_absolute_error, metrics.r2, metrics.directional_accuracy]
+)
+def test_a_filled_target_counts_nowhere(metric: metrics.Metric) -> None:
+    masked, wild = ACTUAL.copy(), PREDICTED.copy()
+    masked[5:9, 1] = np.nan
+    wild[5:9, 1] = 1e9
+    kept = np.delete(np.arange(40), range(5, 9))
+    expected = metric(ACTUAL[kept][:, [1]], PREDICTED[kept][:, [1]])[0]
+    assert metric(masked, wild)[1] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("metric", [metrics.mean_absolute_error, metrics.r2])
+def test_a_nan_forecast_of_a_counted_entry_makes_the_figure_nan(metric: metrics.Metric) -> None:
+    broken = PREDICTED.copy()
+    broken[3, 0] = np.nan
+    assert math.isnan(metric(ACTUAL, broken)[0])
+    assert math.isnan(metrics.overall(metric, ACTUAL, broken))
+
+
+def test_r2_of_an_asset_that_never_varies_is_left_out_of_the_mean() -> None:
+    actual, predicted = ACTUAL.copy(), PREDICTED.copy()
+    actual[:, 2] = 0.5
+    assert math.isnan(metrics.r2(actual, predicted)[2])
+    expected = np.mean([r2_score(actual[:, asset], predicted[:, asset]) for asset in range(2)])
+    assert metrics.overall(metrics.r2, actual, predicted) == pytest.approx(expected)
+
+
+def test_overall_is_nan_without_any_counted_entry() -> None:
+    assert math.isnan(metrics.overall(metrics.r2, np.full((4, 2), np.nan), np.zeros((4, 2))))
+
+
+def test_r2_against_zero_is_zero_for_the_zero_forecast() -> None:
+    np.testing.assert_allclose(metrics.r2_against_zero(ACTUAL, np.zeros_like(ACTUAL)), 0)
+
+
+def test_directional_accuracy_leaves_out_zeros() -> None:
+    actual = np.array([[1.0], [-1.0], [2.0], [0.0], [3.0]])
+    predicted = np.array([[0.1], [0.1], [0.1], [0.1], [0.0]])
+    assert metrics.directional_accuracy(actual, predicted)[0] == pytest.approx(2 / 3)

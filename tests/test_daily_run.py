@@ -1,0 +1,244 @@
+"""A name's life over several days: what each run leaves in the tables and in the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, Row, column, func, select, table
+
+from conftest import fresh_market
+from daily_run import SYMBOLS, Outcome, carry_out
+from roi_forecast.database.engine import create_database_engine
+from roi_forecast.database.tables import (
+    daily_prices,
+    evaluations,
+    extractions,
+    gate_decisions,
+    model_versions,
+    predictions,
+    promotions,
+    runs,
+)
+from roi_forecast.model.versions import find_champion, find_version
+from roi_forecast.settings import Settings
+from roi_local.postgres import EmbeddedPostgres
+
+
+@dataclass(frozen=True)
+class Life:
+    """The outcomes of the runs, in order, and where to look."""
+
+    engine: Engine
+    settings: Settings
+    outcomes: dict[str, Outcome]
+
+    def rows(self, name: str, *columns: str) -> list[Row[Any]]:
+        """Read columns of a view."""
+        view = table(name, *(column(each) for each in columns), schema="roi")
+        with self.engine.connect() as connection:
+            return list(connection.execute(select(view)))
+
+    def count(self, counted: Any, *conditions: Any) -> int:
+        """Count rows of a table."""
+        with self.engine.connect() as connection:
+            return connection.scalar(select(func.count()).select_from(counted).where(*conditions))
+
+
+@pytest.fixture(scope="module")
+def life(
+    postgres: EmbeddedPostgres, market_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Life]:
+    days: dict[str, dict[str, Any]] = {
+        "thursday": {"as_of_date": "2024-12-26"},
+        "thursday_again": {"as_of_date": "2024-12-26"},
+        "friday": {"as_of_date": "2024-12-27"},
+        "friday_hybrid": {"as_of_date": "2024-12-27", "architecture": "hybrid"},
+        "past": {"as_of_date": "2024-12-20"},
+        "changed_universe": {"as_of_date": "2024-12-30", "symbols": [*SYMBOLS[:2], "ITC.NS"]},
+        "trial": {"as_of_date": "2024-12-30", "model_name": "trial", "symbols": SYMBOLS[:2]},
+    }
+    with fresh_market(postgres, market_template) as url:
+        settings = Settings(url, tmp_path_factory.mktemp("data"))
+        engine = create_database_engine(url)
+        outcomes = {
+            run_id: carry_out(engine, settings, run_id, parameters)
+            for run_id, parameters in days.items()
+        }
+        yield Life(engine, settings, outcomes)
+        engine.dispose()
+
+
+def test_the_first_run_promotes_and_forecasts_every_asset(life: Life) -> None:
+    first = life.outcomes["thursday"]
+    assert first.verdict.promoted
+    assert first.forecasts == len(SYMBOLS)
+
+
+def test_the_same_run_again_trains_nothing_and_adds_no_row(life: Life) -> None:
+    first, again = life.outcomes["thursday"], life.outcomes["thursday_again"]
+    assert again.version_id == first.version_id
+    assert again.dataset.dataset_id == first.dataset.dataset_id
+    assert again.forecasts == 0
+    assert life.count(promotions, promotions.c.version_id == first.version_id) == 1
+
+
+def test_the_next_day_adds_one_forecast_for_each_asset(life: Life) -> None:
+    friday = life.outcomes["friday"]
+    assert friday.forecasts == len(SYMBOLS)
+    as_of = predictions.c.as_of_date == date(2024, 12, 27)
+    assert life.count(predictions, as_of) == len(SYMBOLS)
+
+
+def test_a_rejected_candidate_leaves_the_champion_forecasting(life: Life) -> None:
+    rejected = life.outcomes["friday_hybrid"]
+    assert not rejected.verdict.promoted
+    with life.engine.connect() as connection:
+        assert find_version(connection, rejected.version_id).state == "rejected"
+    # The champion has forecast as of this date before, and what is stored is never changed.
+    assert rejected.forecasts == 0
+
+
+def test_a_run_of_the_past_never_promotes_but_forecasts(life: Life) -> None:
+    past = life.outcomes["past"]
+    assert not past.verdict.promoted
+    assert "as_of_date" in past.verdict.reason
+    assert past.forecasts == len(SYMBOLS)
+
+
+def test_a_changed_universe_is_compared_on_the_shared_assets(life: Life) -> None:
+    changed = life.outcomes["changed_universe"]
+    assert set(changed.run.extraction_symbols) == {*SYMBOLS, "ITC.NS"}
+    with life.engine.connect() as connection:
+        rows = connection.execute(
+            select(evaluations.c.predictor, evaluations.c.value, evaluations.c.rows).where(
+                evaluations.c.run_id == "changed_universe",
+                evaluations.c.target == "smoothed_common",
+            )
+        ).all()
+    assert {row.predictor for row in rows} == {"model", "champion"}
+    assert all(row.value > 0.5 for row in rows)
+    assert all(row.rows <= 2 * len(changed.dataset.split.test) for row in rows)
+
+
+def test_another_model_name_has_a_champion_of_its_own(life: Life) -> None:
+    with life.engine.connect() as connection:
+        trial = find_champion(connection, "trial")
+        usual = find_champion(connection, "simulated")
+    assert trial is not None
+    assert usual is not None
+    assert trial.symbols == SYMBOLS[:2]
+    assert usual.version_id != trial.version_id
+
+
+def test_latest_predictions_are_the_champions_at_its_newest_as_of_date(life: Life) -> None:
+    rows = life.rows("latest_predictions", "model_name", "symbol", "as_of_date", "target_date")
+    usual = [row for row in rows if row.model_name == "simulated"]
+    assert len(usual) in (len(SYMBOLS), 3)
+    assert {row.as_of_date for row in usual} == {date(2024, 12, 30)}
+    assert {row.target_date for row in usual} == {date(2024, 12, 31)}
+
+
+def test_simulated_prices_are_labelled_in_every_view(life: Life) -> None:
+    for view in (
+        "latest_predictions",
+        "prediction_outcomes",
+        "model_leaderboard",
+        "champion_history",
+    ):
+        assert {row.simulated for row in life.rows(view, "simulated")} == {True}
+
+
+def test_outcomes_hold_the_realised_return_of_the_carried_prices(life: Life) -> None:
+    outcomes = life.rows(
+        "prediction_outcomes", "symbol", "as_of_date", "target_date", "realised_roi_pct"
+    )
+    assert {row.as_of_date for row in outcomes} >= {date(2024, 12, 26), date(2024, 12, 20)}
+    with life.engine.connect() as connection:
+        prices = {
+            (row.symbol, row.trading_date): row.adj_close
+            for row in connection.execute(
+                select(daily_prices.c.symbol, daily_prices.c.trading_date, daily_prices.c.adj_close)
+            )
+        }
+
+    def carried(symbol: str, day: date) -> float:
+        return prices[
+            symbol, max(known for name, known in prices if name == symbol and known <= day)
+        ]
+
+    for row in outcomes:
+        ratio = carried(row.symbol, row.target_date) / carried(row.symbol, row.as_of_date)
+        assert row.realised_roi_pct == pytest.approx(100 * (ratio - 1))
+
+
+def test_forecasts_made_after_their_session_opened_are_marked(life: Life) -> None:
+    assert {row.backfill for row in life.rows("latest_predictions", "backfill")} == {True}
+
+
+def test_intervals_enclose_the_forecast(life: Life) -> None:
+    names = ("lower_95_pct", "lower_80_pct", "predicted_roi_pct", "upper_80_pct", "upper_95_pct")
+    for row in life.rows("latest_predictions", *names):
+        assert list(row) == sorted(row)
+
+
+def test_every_rule_of_every_decision_is_stored(life: Life) -> None:
+    for run_id, outcome in life.outcomes.items():
+        stored = life.count(gate_decisions, gate_decisions.c.run_id == run_id)
+        assert stored == len(outcome.verdict.rulings) + 1
+
+
+def test_evaluations_cover_every_predictor_split_and_asset(life: Life) -> None:
+    per_asset = 2 * 5 * 3  # mae, rmse and r2 of five predictors for two targets
+    per_asset += 2 * 5 + 2  # direction and R2 against zero; the model's coverage at two levels
+    expected = 3 * (len(SYMBOLS) + 1) * per_asset
+    assert life.count(evaluations, evaluations.c.run_id == "thursday") == expected
+
+
+def test_leaderboard_ranks_a_names_versions_by_their_score(life: Life) -> None:
+    rows = life.rows("model_leaderboard", "model_name", "rank", "r2", "noise_limit_r2", "state")
+    usual = sorted((row for row in rows if row.model_name == "simulated"), key=lambda row: row.rank)
+    assert [row.r2 for row in usual] == sorted((row.r2 for row in usual), reverse=True)
+    assert sum(row.state == "champion" for row in usual) == 1
+
+
+def test_champion_history_has_no_gap(life: Life) -> None:
+    rows = life.rows("champion_history", "model_name", "served_from", "served_until")
+    usual = sorted(
+        (row for row in rows if row.model_name == "simulated"), key=lambda row: row.served_from
+    )
+    assert [row.served_until for row in usual[:-1]] == [row.served_from for row in usual[1:]]
+    assert usual[-1].served_until is None
+
+
+def test_the_link_names_the_champions_complete_directory(life: Life) -> None:
+    with life.engine.connect() as connection:
+        champion = find_champion(connection, "simulated")
+    assert champion is not None
+    link = life.settings.models_directory / "simulated" / "champion"
+    assert link.resolve() == champion.directory(life.settings.models_directory).resolve()
+    assert link.readlink() == Path("versions", champion.version_id)
+    names = {path.name for path in link.iterdir()}
+    assert names >= {"model.keras", "scaler.json", "manifest.json", "metrics.json"}
+
+
+def test_every_run_gave_its_name_free(life: Life) -> None:
+    assert life.count(runs, runs.c.released_at.is_(None)) == 0
+
+
+def test_every_asset_of_every_run_has_its_extraction(life: Life) -> None:
+    expected = sum(len(outcome.run.extraction_symbols) for outcome in life.outcomes.values())
+    assert life.count(extractions) == expected
+    assert life.count(extractions, extractions.c.status == "failed") == 0
+
+
+def test_versions_carry_their_data_and_source(life: Life) -> None:
+    with life.engine.connect() as connection:
+        for row in connection.execute(select(model_versions)):
+            assert row.source == "simulated"
+            assert row.last_date > row.first_date
+            assert len(row.checksum) == 64
