@@ -10,17 +10,19 @@ from roi_forecast.config import ModelConfig
 from roi_forecast.features.dataset import Dataset, Split
 from roi_forecast.features.scaling import Scaler
 
+# Chosen so that a state in the middle matters: the best epoch lies early, the learning rate is
+# halved several times after it, and dense units stay alive, so dropout has an effect.
 SMALL = ModelConfig(
     lstm_units=(4, 4),
     attention_heads=2,
     attention_key_dim=4,
-    dense_units=8,
+    dense_units=32,
     batch_size=16,
-    learning_rate=0.02,
+    learning_rate=0.01,
     epochs=40,
     early_stopping_patience=8,
     plateau_patience=2,
-    seed=7,
+    seed=1,
 )
 
 

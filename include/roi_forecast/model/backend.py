@@ -1,4 +1,4 @@
-"""The one place that imports Keras: on TensorFlow, quiet, and with GPU memory that grows with need."""
+"""The one place that imports Keras: on TensorFlow, quiet, GPU memory growing with need."""
 
 from __future__ import annotations
 

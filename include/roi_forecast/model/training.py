@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from roi_forecast.artifacts import write_file
 from roi_forecast.config import ModelConfig
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.model.atomic_write import atomic_write
 from roi_forecast.model.backend import keras
 from roi_forecast.model.batches import window_batches
 from roi_forecast.model.device import training_device
@@ -76,8 +77,7 @@ def train_model(dataset: Dataset, config: ModelConfig, directory: Path) -> Train
     )
     progress = _train(network, dataset, config, directory, identity)
 
-    with atomic_write(directory / MODEL_FILE) as partial:
-        network.save(partial, include_optimizer=False)
+    _save_network(network, directory)
     write_history(directory, progress.history)
     result = TrainingResult(
         directory, dataset.dataset_id, tuple(progress.history), progress.best_epoch, device
@@ -101,6 +101,14 @@ def _identity(dataset: Dataset, config: ModelConfig) -> dict[str, Any]:
         "config": config.model_dump(mode="json", include=set(ModelConfig.model_fields)),
         "keras": keras.__version__,
     }
+
+
+def _save_network(network: keras.Model, directory: Path) -> None:
+    # Keras writes in place, so it writes elsewhere first.
+    with TemporaryDirectory() as elsewhere:
+        file = Path(elsewhere, MODEL_FILE)
+        network.save(file, include_optimizer=False)
+        write_file(directory / MODEL_FILE, file.read_bytes())
 
 
 def _require_targets(dataset: Dataset) -> None:

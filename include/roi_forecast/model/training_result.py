@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from roi_forecast.model.atomic_write import atomic_write
+from roi_forecast.artifacts import checksum, write_file
 
 logger = logging.getLogger(__name__)
 
@@ -81,8 +80,8 @@ class TrainingResult:
 
 def write_history(directory: Path, history: Sequence[EpochRecord]) -> None:
     """Write history.json."""
-    with atomic_write(directory / HISTORY_FILE) as partial:
-        partial.write_text(json.dumps([asdict(record) for record in history], indent=1))
+    text = json.dumps([asdict(record) for record in history], indent=1)
+    write_file(directory / HISTORY_FILE, text.encode())
 
 
 def finish(result: TrainingResult, identity: Mapping[str, Any]) -> None:
@@ -98,8 +97,7 @@ def finish(result: TrainingResult, identity: Mapping[str, Any]) -> None:
         "device": result.device,
         "sha256": _digests(result.directory),
     }
-    with atomic_write(result.directory / RESULT_FILE) as partial:
-        partial.write_text(json.dumps(content, indent=1))
+    write_file(result.directory / RESULT_FILE, json.dumps(content, indent=1).encode())
 
 
 def read_finished(directory: Path, identity: Mapping[str, Any]) -> TrainingResult | None:
@@ -132,7 +130,4 @@ def read_finished(directory: Path, identity: Mapping[str, Any]) -> TrainingResul
 
 
 def _digests(directory: Path) -> dict[str, str]:
-    return {
-        name: hashlib.sha256((directory / name).read_bytes()).hexdigest()
-        for name in (MODEL_FILE, HISTORY_FILE)
-    }
+    return {name: checksum(directory / name) for name in (MODEL_FILE, HISTORY_FILE)}

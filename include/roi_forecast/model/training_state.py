@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import zipfile
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from roi_forecast.model.atomic_write import atomic_write
+from roi_forecast.artifacts import write_file
 from roi_forecast.model.training_result import EpochRecord
 
 logger = logging.getLogger(__name__)
@@ -74,8 +75,9 @@ def save_state(directory: Path, state: TrainingState, identity: Mapping[str, Any
         for number, array in enumerate(getattr(state, name))
     }
     text = np.frombuffer(json.dumps(scalars).encode(), dtype=np.uint8)
-    with atomic_write(folder / _STATE_FILE) as partial:
-        np.savez(partial, allow_pickle=False, scalars=text, **arrays)
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, scalars=text, **arrays)
+    write_file(folder / _STATE_FILE, content.getvalue())
 
 
 def load_state(directory: Path, identity: Mapping[str, Any]) -> TrainingState | None:
