@@ -118,13 +118,14 @@ def test_bars_that_are_not_final_are_not_stored(market_engine, make_run, yahoo):
 
 def test_bars_after_the_as_of_date_change_nothing(market_engine, make_run, prices):
     class Gossip(SimulatedSource):
-        """Answers more than it was asked, with absurd prices."""
+        """Answers more than it was asked, at prices that no check doubts."""
 
         def fetch(self, asset, start, end):
             bars = super().fetch(asset, start, end + timedelta(days=20))
-            return bars.assign(
-                close=bars["close"].where(bars["trading_date"] <= pd.Timestamp(end), 1e9)
-            )
+            names = ["open", "high", "low", "close", "adj_close"]
+            is_future = bars["trading_date"] > pd.Timestamp(end)
+            bars.loc[is_future, names] *= 1.1
+            return bars
 
     run = make_run(source="simulated", as_of_date=date(2024, 6, 28))
     late = datetime(2026, 1, 1, tzinfo=UTC)

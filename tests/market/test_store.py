@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,13 +21,14 @@ ALL_COLUMNS = ["symbol", *BAR_COLUMNS]
 
 
 def test_load_returns_exactly_what_was_stored(market_engine, prices):
+    every_digit = prices.assign(adj_close=prices["adj_close"] * np.pi)
     with market_engine.begin() as connection:
-        changed = upsert_bars(connection, "yahoo", prices)
+        changed = upsert_bars(connection, "yahoo", every_digit)
     with market_engine.connect() as connection:
         loaded = load_bars(connection, "yahoo", SYMBOLS, START, END)
     assert changed == len(prices)
-    expected = prices[ALL_COLUMNS].sort_values(["symbol", "trading_date"], ignore_index=True)
-    pd.testing.assert_frame_equal(loaded, expected)
+    expected = every_digit[ALL_COLUMNS].sort_values(["symbol", "trading_date"], ignore_index=True)
+    pd.testing.assert_frame_equal(loaded, expected, check_exact=True)
 
 
 def test_upsert_again_changes_nothing_and_keeps_the_time_of_the_first_fetch(market_engine, prices):
@@ -55,6 +57,22 @@ def test_prices_of_two_sources_do_not_mix(market_engine, prices):
         upsert_bars(connection, "csv:file", own.assign(close=1.0))
         yahoo = load_bars(connection, "yahoo", ["GC=F"], START, END)
     assert yahoo["close"].tolist() == own["close"].tolist()
+
+
+@pytest.mark.parametrize("source", ["csv:100%s file", "csv:o'clock", 'csv:"\\x', "csv::name"])
+def test_load_finds_sources_with_any_character_in_their_name(source, market_engine, prices):
+    with market_engine.begin() as connection:
+        upsert_bars(connection, source, prices)
+        loaded = load_bars(connection, source, ["GC=F", "NONE'; --"], START, END)
+    assert len(loaded) == (prices["symbol"] == "GC=F").sum()
+
+
+def test_load_reads_a_symbol_that_looks_like_a_missing_value(market_engine, prices):
+    own = prices[prices["symbol"] == "GC=F"].assign(symbol="NA")
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "yahoo", own)
+        loaded = load_bars(connection, "yahoo", ["NA"], START, END)
+    assert (loaded["symbol"] == "NA").sum() == len(own)
 
 
 def test_load_does_not_look_past_the_end(market_engine, prices):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 import pandas as pd
 from psycopg import sql
-from sqlalchemy import Column, Connection, MetaData, Table, and_, func, literal, or_, select
+from sqlalchemy import Column, Connection, MetaData, Select, Table, and_, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from roi_forecast.database.engine import lock_until_commit
 from roi_forecast.database.tables import assets, daily_prices
@@ -68,7 +70,7 @@ def upsert_bars(connection: Connection, source: str, bars: pd.DataFrame) -> int:
 
     incoming = _incoming_table()
     incoming.create(connection)
-    _copy(connection, incoming, bars)
+    _copy_in(connection, incoming, bars)
     fetched = select(
         literal(source, daily_prices.c.source.type).label("source"),
         *incoming.columns,
@@ -115,11 +117,15 @@ def load_bars(
         )
         .order_by(daily_prices.c.symbol, daily_prices.c.trading_date)
     )
-    rows = connection.execute(statement).all()
-    frame = pd.DataFrame.from_records(rows, columns=["symbol", *BAR_COLUMNS])
     types = dict.fromkeys(_VALUE_COLUMNS, "float64") | {"volume": "int64", "symbol": "str"}
-    frame["trading_date"] = pd.to_datetime(frame["trading_date"]).dt.as_unit("us")
-    return frame.astype(types)
+    frame = pd.read_csv(
+        _copy_out(connection, statement),
+        names=["symbol", *BAR_COLUMNS],
+        dtype=types,
+        keep_default_na=False,
+    )
+    frame["trading_date"] = pd.to_datetime(frame["trading_date"], format="%Y-%m-%d")
+    return frame.astype({"trading_date": "datetime64[us]"})
 
 
 def _incoming_table() -> Table:
@@ -129,13 +135,27 @@ def _incoming_table() -> Table:
     return Table("incoming_bars", MetaData(), *columns, prefixes=["TEMPORARY"])
 
 
-def _copy(connection: Connection, table: Table, frame: pd.DataFrame) -> None:
-    driver_connection: Any = connection.connection.driver_connection
+def _copy_in(connection: Connection, table: Table, frame: pd.DataFrame) -> None:
     names = table.columns.keys()
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
         sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, names))
     )
     values = frame[names].assign(trading_date=frame["trading_date"].dt.date)
-    with driver_connection.cursor() as cursor, cursor.copy(statement) as copy:
+    with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
         for row in values.itertuples(index=False, name=None):
             copy.write_row(row)
+
+
+def _copy_out(connection: Connection, query: Select[Any]) -> io.BytesIO:
+    """Return the rows of a query as CSV, several times faster than as Python objects."""
+    # COPY takes no parameters, so the values are rendered, quoted, into the query; with this
+    # parameter style a per cent sign in a value is left as it is.
+    dialect = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
+    compiled = query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(sql.SQL(str(compiled)))
+    with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
+        return io.BytesIO(b"".join(copy))
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
