@@ -234,9 +234,12 @@ def _let_system_user_reach(path: Path) -> None:
 
 
 def _spawn(
-    command: list[str], output: IO[bytes], *, own_session: bool = False
+    command: list[str], data_directory: Path, output: IO[bytes], *, own_session: bool = False
 ) -> subprocess.Popen[bytes]:
     owner = _system_user()
+    if owner is not None:
+        _let_system_user_reach(Path(command[0]))
+        _let_system_user_reach(data_directory)
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
     return subprocess.Popen(
         command,
@@ -254,10 +257,6 @@ def _spawn(
 
 def _create_data(data_directory: Path) -> None:
     """Run initdb beside the data directory and rename, so that it is complete or absent."""
-    owner = _system_user()
-    if owner is not None:
-        _let_system_user_reach(program("initdb"))
-        _let_system_user_reach(data_directory)
     if (data_directory / "PG_VERSION").exists():
         return
     if data_directory.exists() and any(data_directory.iterdir()):
@@ -266,13 +265,14 @@ def _create_data(data_directory: Path) -> None:
     if unfinished.exists():
         shutil.rmtree(unfinished)
     unfinished.mkdir(mode=0o700)
+    owner = _system_user()
     if owner is not None:
         os.chown(unfinished, owner.pw_uid, owner.pw_gid)
     log_path = _log_path(data_directory)
     command = [str(program("initdb")), "--auth=trust", "--encoding=UTF8", "--locale=C"]
     command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     with log_path.open("ab") as log:
-        process = _spawn([*command, "-U", _SUPERUSER, "-D", str(unfinished)], log)
+        process = _spawn([*command, "-U", _SUPERUSER, "-D", str(unfinished)], unfinished, log)
         if process.wait() != 0:
             raise LocalError(
                 f"PostgreSQL's initdb failed: {_last_line(log_path)} (log: {log_path})"
@@ -289,7 +289,7 @@ def _start_server(data_directory: Path, socket_directory: Path) -> subprocess.Po
     log_path = _log_path(data_directory)
     with log_path.open("ab") as log:
         # Its own session keeps a Ctrl-C in the terminal from stopping it under its users.
-        process = _spawn(command, log, own_session=True)
+        process = _spawn(command, data_directory, log, own_session=True)
     deadline = time.monotonic() + _START_SECONDS
     while True:
         if process.poll() is not None:

@@ -11,7 +11,7 @@ import psutil
 MARK_VARIABLE = "ROI_STARTED_BY"
 """Set in every process started for a purpose; descendants inherit it, orphans keep it."""
 
-_PATIENCE_SECONDS = 15
+_PATIENCE_SECONDS = 15.0
 
 
 def mark(environment: Mapping[str, str], purpose: str) -> dict[str, str]:
@@ -36,10 +36,15 @@ def find_processes(purpose: str) -> list[psutil.Process]:
     return found
 
 
-def end_processes(purpose: str) -> None:
-    """Ask every process with the mark to end, and kill what has not after some seconds."""
+def end_processes(purpose: str, *, patience: float = _PATIENCE_SECONDS) -> None:
+    """Ask every process with the mark to end, and kill those that have not in time.
+
+    Args:
+        purpose: The mark.
+        patience: Seconds the processes have.
+    """
     _signal_all(find_processes(purpose), signal.SIGTERM)
-    psutil.wait_procs(find_processes(purpose), timeout=_PATIENCE_SECONDS)
+    psutil.wait_procs(find_processes(purpose), timeout=patience)
     # A process may have started another one meanwhile, so look until none is found.
     while remaining := find_processes(purpose):
         _signal_all(remaining, signal.SIGKILL)

@@ -165,7 +165,7 @@ def _wait_for_run(
 def _reason(events: list[LogEvent]) -> str:
     errors = [event.error for event in events if event.error]
     if errors:
-        return one_line(errors[-1])
+        return one_line("; ".join(dict.fromkeys(errors)))
     messages = [event.message for event in events if event.message.strip()]
     return one_line(messages[-1]) if messages else "no output"
 
