@@ -141,7 +141,7 @@ def start_postgres(data_directory: Path) -> EmbeddedPostgres:
         try:
             fcntl.flock(users, fcntl.LOCK_SH)
             socket_directory = _socket_directory(data_directory)
-            if not _is_running(data_directory):
+            if not _answers(data_directory, socket_directory):
                 _create_data(data_directory)
                 process = _start_server(data_directory, socket_directory)
         except BaseException:
@@ -338,6 +338,24 @@ def _has_ended(process: psutil.Process) -> bool:
 
 def _is_running(data_directory: Path) -> bool:
     return _server_process(data_directory) is not None
+
+
+def _answers(data_directory: Path, socket_directory: Path) -> bool:
+    """Tell whether the server accepts connections, waiting while it starts or is about to end."""
+    deadline = time.monotonic() + _START_SECONDS
+    while _is_running(data_directory):
+        try:
+            _connect(socket_directory).close()
+        except psycopg.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise LocalError(
+                    f"PostgreSQL runs on {data_directory} but did not answer in {_START_SECONDS} s "
+                    f"(log: {_log_path(data_directory)})"
+                ) from error
+            time.sleep(0.05)
+        else:
+            return True
+    return False
 
 
 def _server_process(data_directory: Path) -> psutil.Process | None:

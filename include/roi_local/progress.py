@@ -113,13 +113,12 @@ class ProgressPrinter:
         """
         for event in events:
             if found := _EPOCH.match(event.message):
-                self._show_epoch(event.message, int(found["epoch"]), int(found["epochs"]))
+                self._show_epoch(event, int(found["epoch"]), int(found["epochs"]))
         for task in summarise(run):
             if task.task_id in self._ended:
                 continue
-            if task.has_started and task.task_id not in self._started:
-                self._started.add(task.task_id)
-                self._print(task.task_id, "started")
+            if task.has_started:
+                self._show_start(task.task_id)
             self._show_retries(task, errors)
             if task.has_ended:
                 self._ended.add(task.task_id)
@@ -133,11 +132,19 @@ class ProgressPrinter:
             print(file=self._out, flush=True)
             self._bar_is_open = False
 
-    def _show_epoch(self, message: str, epoch: int, epochs: int) -> None:
+    def _show_start(self, task_id: str) -> None:
+        if task_id not in self._started:
+            self._started.add(task_id)
+            self._print(task_id, "started")
+
+    def _show_epoch(self, event: LogEvent, epoch: int, epochs: int) -> None:
+        task_id = event.task_id or ""
+        if task_id:
+            self._show_start(task_id)
         if self._interactive:
-            self._draw(f"{_bar(epoch, epochs)} {message}")
+            self._draw(f"{_bar(epoch, epochs)} {event.message}")
         else:
-            self._print("", message)
+            self._print(task_id, event.message)
 
     def _show_count(self, task: TaskSummary) -> None:
         done, total = task.count("success"), len(task.instances)

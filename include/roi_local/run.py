@@ -44,6 +44,9 @@ from roi_local.stack import (
 
 DAILY_DAG = "daily_roi_forecast"
 
+# Airflow's process has nothing to put in order: what it leaves unfinished is marked as failed.
+_PATIENCE_SECONDS = 2.0
+
 
 def run_once(home: Home, conf: Mapping[str, Any], out: TextIO) -> int:
     """Carry out the daily DAG to its end and print what came of it.
@@ -69,7 +72,7 @@ def run_once(home: Home, conf: Mapping[str, Any], out: TextIO) -> int:
             followed, log_path = _run_on_stack(home, postgres, conf, printer, out)
         else:
             with _timed(stages, "preparation"):
-                end_processes(purpose_mark(home, RUN_PURPOSE))
+                end_processes(purpose_mark(home, RUN_PURPOSE), patience=_PATIENCE_SECONDS)
                 postgres = cleanup.enter_context(start_postgres(home.postgres_directory))
                 environment = airflow_environment(home, postgres)
                 prepare_market(postgres)
@@ -109,7 +112,7 @@ def _run_in_one_process(
     arguments = ["dags", "test", DAILY_DAG, logical_date.isoformat(), "--conf", json.dumps(conf)]
     with ExitStack() as cleanup:
         cleanup.callback(fail_abandoned_runs, engine)
-        cleanup.callback(end_processes, purpose)
+        cleanup.callback(end_processes, purpose, patience=_PATIENCE_SECONDS)
         process = subprocess.Popen(
             [sys.executable, "-m", "airflow", *arguments],
             env=mark({**environment, "AIRFLOW__LOGGING__JSON_LOGS": "True"}, purpose),

@@ -101,9 +101,18 @@ def test_epochs_come_before_the_end_of_the_training() -> None:
 
     assert lines == [
         "train_model      started",
-        "                 epoch 2/2: loss 0.5 validation_loss 0.6",
+        "train_model      epoch 2/2: loss 0.5 validation_loss 0.6",
         "train_model      done in 9.0 s",
     ]
+
+
+def test_epoch_that_comes_before_the_state_shows_the_start_first() -> None:
+    first = LogEvent("epoch 1/2: loss 1", task_id="train_model")
+    running = run_of(instance("train_model", "running", begin=0))
+
+    lines = shown((run_of(instance("train_model", None)), [first]), (running, []))
+
+    assert lines == ["train_model      started", "train_model      epoch 1/2: loss 1"]
 
 
 def test_terminal_draws_epochs_over_each_other() -> None:

@@ -58,7 +58,7 @@ def test_run_after_a_killed_one_settles_it_and_ends_with_nothing_left(home: Home
 
 
 def test_dag_that_does_not_import_is_one_line(home: Home) -> None:
-    (home.dags_folder / "daily.py").write_text("import nonsense_module\n")
+    (home.dags_folder / "daily.py").write_text("import nonsense_module  # of an airflow dag\n")
 
     result = run_command(home, "run")
 
