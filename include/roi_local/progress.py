@@ -36,7 +36,11 @@ class TaskSummary:
     @property
     def has_started(self) -> bool:
         """Whether any instance has begun to run."""
-        return any(instance.started_at for instance in self.instances)
+        # Airflow gives a skipped task a start as well.
+        return any(
+            instance.started_at and instance.state not in ("skipped", "upstream_failed")
+            for instance in self.instances
+        )
 
     @property
     def has_ended(self) -> bool:

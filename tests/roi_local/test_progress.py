@@ -48,7 +48,8 @@ def shown(*looks: tuple[RunState, list[LogEvent]], interactive: bool = False) ->
 def test_each_task_shows_one_line_at_its_start_and_one_at_its_end() -> None:
     running = run_of(instance("resolve_run", "running", begin=0), instance("forecast", None))
     done = run_of(
-        instance("resolve_run", "success", begin=0, end=2.5), instance("forecast", "skipped")
+        instance("resolve_run", "success", begin=0, end=2.5),
+        instance("forecast", "skipped", begin=3, end=3),
     )
 
     lines = shown((running, []), (running, []), (done, []), (done, []))
