@@ -15,6 +15,7 @@ from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate
 from roi_forecast.settings import Settings
 from roi_local.postgres import EmbeddedPostgres, start_postgres
+from serving import Served, ServedTemplate, build_template
 
 REAL_PRICES = Path(__file__).parents[2] / "shared" / "market" / "daily_prices.csv.gz"
 
@@ -73,3 +74,17 @@ def real_prices_path() -> Path:
 def settings(market_url: str, tmp_path: Path) -> Settings:
     """An installation on a fresh market database, with a data folder of its own."""
     return Settings(market_url, tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def _served_template(
+    postgres: EmbeddedPostgres, market_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> ServedTemplate:
+    return build_template(postgres, market_template, tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture
+def served(_served_template: ServedTemplate, tmp_path: Path) -> Iterator[Served]:
+    """An installation of the test's own in which a version serves."""
+    with _served_template.clone(f"served_{next(_numbers)}", tmp_path / "served") as clone:
+        yield clone

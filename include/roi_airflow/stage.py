@@ -62,7 +62,8 @@ def open_installation() -> Iterator[Installation]:
     except SourceUnavailableError:
         raise
     except RunConflictError as error:
-        raise AirflowRescheduleException(datetime.now(UTC) + _WAIT_FOR_OTHER_RUN) from error
+        later = datetime.now(UTC) + _WAIT_FOR_OTHER_RUN
+        raise AirflowRescheduleException(later) from error  # type: ignore[no-untyped-call]
     except NothingToForecastError as error:
         raise AirflowSkipException(str(error)) from error
     except RoiForecastError as error:

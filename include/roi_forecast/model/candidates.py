@@ -45,7 +45,7 @@ def train_candidate(
     Raises:
         TrainingError: Training could not go on.
     """
-    fingerprint = _fingerprint(dataset, run.config)
+    fingerprint = _fingerprint(run.model_name, dataset, run.config)
     with engine.connect() as connection:
         known = find_trained(connection, run.model_name, fingerprint)
     if known is not None and _is_intact(known, models_directory):
@@ -100,9 +100,10 @@ def _hyperparameters(config: ModelConfig) -> dict[str, object]:
     return config.model_dump(mode="json", include=set(ModelConfig.model_fields))
 
 
-def _fingerprint(dataset: Dataset, config: ModelConfig) -> str:
+def _fingerprint(model_name: str, dataset: Dataset, config: ModelConfig) -> str:
     facts = {
         "training_revision": _TRAINING_REVISION,
+        "model_name": model_name,
         "dataset": dataset.dataset_id,
         "hyperparameters": _hyperparameters(config),
     }

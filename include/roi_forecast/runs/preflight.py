@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from roi_forecast.database.migrate import require_current_schema
 from roi_forecast.errors import PreflightError, RoiForecastError
 from roi_forecast.market.source import PriceSource
+from roi_forecast.model.device import visible_device
 from roi_forecast.settings import POOLS, Settings
 from roi_forecast.universe import Asset
 
@@ -46,7 +45,7 @@ def check_preconditions(
         lambda: _check_pools(settings.metadata_url),
         lambda: _check_disk(settings.data_directory),
         _check_memory,
-        describe_device,
+        lambda: f"the training device is {visible_device()}",
         lambda: _check_source(source, asset),
     ]
     missing = []
@@ -57,19 +56,6 @@ def check_preconditions(
             missing.append(str(error))
     if missing:
         raise PreflightError("the run cannot start: " + "; ".join(missing))
-
-
-def describe_device() -> str:
-    """Say which device this machine would train on, without loading TensorFlow.
-
-    The training task logs the device that it really got; with several workers they may differ.
-    """
-    if shutil.which("nvidia-smi"):
-        query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
-        if answer.returncode == 0 and answer.stdout.strip():
-            return "training device: " + ", ".join(answer.stdout.strip().splitlines())
-    return f"training device: CPU, {os.cpu_count()} cores (no NVIDIA driver answers here)"
 
 
 def _check_database(engine: Engine) -> str:

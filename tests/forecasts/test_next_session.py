@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import delete, insert, select, update
+
+from daily_run import NOW
+from roi_forecast.database.tables import daily_prices, predictions
+from roi_forecast.errors import DatasetError, NothingToForecastError, RegistryError
+from roi_forecast.forecasts.next_session import store_forecasts
+from roi_forecast.model.predictor import load_predictor
+from serving import MODEL_NAME, Served
+
+AS_OF = date(2024, 12, 27)
+
+
+def stored(served: Served) -> dict[str, dict[str, Any]]:
+    with served.engine.connect() as connection:
+        rows = connection.execute(select(predictions)).mappings().all()
+    return {row["symbol"]: dict(row) for row in rows}
+
+
+def forget(served: Served) -> None:
+    with served.engine.begin() as connection:
+        connection.execute(delete(predictions))
+
+
+def forecast_again(served: Served, now: datetime = NOW, **changes: Any) -> int:
+    run = served.outcome.run.model_copy(update=changes)
+    dataset_id = served.outcome.dataset.dataset_id
+    return store_forecasts(served.engine, run, dataset_id, served.models, now=now)
+
+
+def test_forecast_is_the_shrunk_implied_return_of_the_version(served: Served) -> None:
+    dataset = served.outcome.dataset
+    next_row = range(len(dataset.dates), len(dataset.dates) + 1)
+    scaled = load_predictor(served.champion_directory).predict(
+        dataset.scaled, dataset.scaled_log_roi, next_row
+    )[0]
+    shrinkage = served.champion.metrics["shrinkage"]
+    rows = stored(served)
+    assert len(rows) == len(dataset.symbols)
+    for column, symbol in enumerate(dataset.symbols):
+        low = dataset.smoothed[: dataset.split.train.stop, column].min()
+        high = dataset.smoothed[: dataset.split.train.stop, column].max()
+        smoothed = low + scaled[column] * (high - low)
+        implied = 5 * smoothed - dataset.log_roi[-4:, column].sum()
+        row = rows[symbol]
+        assert row["predicted_smoothed_roi_pct"] == pytest.approx(
+            100 * np.expm1(smoothed), abs=1e-4
+        )
+        assert row["predicted_roi_pct"] == pytest.approx(
+            100 * np.expm1(shrinkage * implied), abs=1e-3
+        )
+        assert row["target_date"] == date(2024, 12, 30)
+
+
+def test_prices_after_the_as_of_date_change_no_forecast(served: Served) -> None:
+    expected = stored(served)
+    forget(served)
+    wild = dict.fromkeys(("open", "high", "low", "close", "adj_close"), 1000000.0)
+    with served.engine.begin() as connection:
+        connection.execute(
+            insert(daily_prices),
+            [
+                {
+                    "source": "simulated",
+                    "symbol": symbol,
+                    "trading_date": date(2024, 12, 30),
+                    "volume": 1,
+                    "fetched_at": NOW,
+                    **wild,
+                }
+                for symbol in expected
+            ],
+        )
+    assert forecast_again(served) == len(expected)
+    for symbol, row in stored(served).items():
+        for name in ("predicted_roi_pct", "predicted_smoothed_roi_pct", "upper_95_pct"):
+            assert row[name] == expected[symbol][name]
+
+
+def test_the_last_known_price_does_change_the_forecast(served: Served) -> None:
+    expected = stored(served)
+    forget(served)
+    with served.engine.begin() as connection:
+        connection.execute(
+            update(daily_prices)
+            .where(daily_prices.c.trading_date == AS_OF)
+            .values(adj_close=daily_prices.c.adj_close * 1.05)
+        )
+    forecast_again(served)
+    for symbol, row in stored(served).items():
+        assert row["predicted_smoothed_roi_pct"] != expected[symbol]["predicted_smoothed_roi_pct"]
+
+
+def test_a_second_forecast_adds_nothing_and_changes_nothing(served: Served) -> None:
+    before = stored(served)
+    assert forecast_again(served, NOW + timedelta(days=1)) == 0
+    assert stored(served) == before
+
+
+@pytest.mark.parametrize(
+    ("now", "late"),
+    [
+        # Target 2024-12-30. COMEX opens on Sunday 18:00 in New York, the NSE on Monday 09:15.
+        (datetime(2024, 12, 27, 22, 30, tzinfo=UTC), {"TCS.NS": False, "GC=F": False}),
+        (datetime(2024, 12, 30, 3, 30, tzinfo=UTC), {"TCS.NS": False, "GC=F": True}),
+        (datetime(2024, 12, 30, 3, 45, tzinfo=UTC), {"TCS.NS": True, "GC=F": True}),
+    ],
+)
+def test_a_forecast_made_after_its_session_opened_is_a_backfill(
+    served: Served, now: datetime, late: dict[str, bool]
+) -> None:
+    forget(served)
+    forecast_again(served, now)
+    assert {symbol: row["backfill"] for symbol, row in stored(served).items()} == late
+
+
+def test_nothing_is_forecast_where_no_version_serves(served: Served) -> None:
+    with pytest.raises(NothingToForecastError, match=r"no version serves .*'nobody'"):
+        forecast_again(served, model_name="nobody")
+
+
+def test_a_champion_of_another_source_without_prices_of_the_day_is_no_failure(
+    served: Served,
+) -> None:
+    with pytest.raises(NothingToForecastError, match="forecasts from simulated, not from"):
+        forecast_again(served, source_key="yahoo", as_of_date=date(2025, 1, 10))
+
+
+def test_prices_that_do_not_reach_the_as_of_date_are_refused(served: Served) -> None:
+    with pytest.raises(DatasetError, match="end at 2024-12-27"):
+        forecast_again(served, as_of_date=date(2024, 12, 31))
+
+
+def test_a_damaged_champion_is_refused(served: Served) -> None:
+    (served.champion_directory / "scaler.json").write_text("{}")
+    with pytest.raises(RegistryError, match=r"scaler\.json is damaged"):
+        forecast_again(served)
+    assert served.champion.model_name == MODEL_NAME
