@@ -106,6 +106,9 @@ class EmbeddedPostgres:
             except BlockingIOError:
                 return False
             _stop_server(self.data_directory)
+            if self.socket_directory != self.data_directory:
+                with suppress(OSError):
+                    self.socket_directory.rmdir()
             if self._process is not None:
                 self._process.poll()
             return True

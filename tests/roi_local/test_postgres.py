@@ -76,6 +76,8 @@ def test_server_starts_in_a_folder_whose_path_suits_no_socket(tmp_path: Path, na
         store_number(server, 1)
         assert stored_numbers(server) == [1]
         assert stored_numbers(server, AIRFLOW_DRIVER) == [1]
+        assert server.socket_directory != directory
+    assert not server.socket_directory.exists()
 
 
 def test_committed_rows_survive_kill_9_and_the_server_starts_again(tmp_path: Path) -> None:
