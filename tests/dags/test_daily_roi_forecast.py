@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import ParamValidationError
+
+from roi_forecast.config import RunConfig
+from roi_forecast.settings import POOLS
+
+DAGS = Path(__file__).parents[2] / "dags"
+
+SLOW_IMPORTS = ("tensorflow", "keras", "yfinance", "exchange_calendars", "sklearn")
+
+
+@pytest.fixture(scope="module")
+def dag() -> DAG:
+    from daily_roi_forecast import daily_roi_forecast
+
+    return daily_roi_forecast()
+
+
+def test_parsing_the_file_loads_nothing_slow() -> None:
+    code = (
+        "import sys, daily_roi_forecast; "
+        f"print([name for name in {SLOW_IMPORTS} if name in sys.modules])"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": f"{DAGS}:{DAGS.parent / 'include'}", "AIRFLOW_HOME": "/nonexistent"}
+        | {"AIRFLOW__CORE__UNIT_TEST_MODE": "True"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_tasks_follow_the_way_data_flows(dag: DAG) -> None:
+    downstream = {task_id: dag.get_task(task_id).downstream_task_ids for task_id in dag.task_ids}
+    assert downstream["resolve_run"] == {"extract_prices"}
+    assert downstream["extract_prices"] == {"check_prices"}
+    assert downstream["check_prices"] == {"build_dataset"}
+    assert "train_model" in downstream["build_dataset"]
+    assert "evaluate_model" in downstream["train_model"]
+    assert "decide_promotion" in downstream["evaluate_model"]
+    assert downstream["decide_promotion"] == {"promote_model", "reject_model"}
+    assert downstream["promote_model"] == downstream["reject_model"] == {"forecast"}
+    assert downstream["forecast"] == set()
+
+
+def test_training_runs_on_the_gpu_queue_in_its_own_pool(dag: DAG) -> None:
+    assert dag.get_task("train_model").queue == "gpu"
+    assert {task.pool for task in dag.tasks} - {"default_pool"} == set(POOLS)
+    assert {task.task_id for task in dag.tasks if task.queue == "gpu"} == {"train_model"}
+
+
+def test_extraction_is_mapped_labelled_and_retried_with_growing_pauses(dag: DAG) -> None:
+    extract = dag.get_task("extract_prices")
+    assert extract.is_mapped
+    assert extract.partial_kwargs["map_index_template"] == "{{ symbol }}"
+    assert extract.partial_kwargs["retries"] == 3
+    assert extract.partial_kwargs["retry_exponential_backoff"]
+
+
+def test_every_run_parameter_is_a_typed_param_with_a_description(dag: DAG) -> None:
+    assert set(dag.params) == set(RunConfig.model_fields)
+    for name in dag.params:
+        param = dag.params.get_param(name)
+        assert param.schema["type"], name
+        assert param.description, name
+
+
+def test_defaults_of_the_form_are_valid(dag: DAG) -> None:
+    dag.params.validate()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("epochs", 0), ("scaler", "robust"), ("symbols", []), ("as_of_date", "tomorrow")],
+)
+def test_the_form_refuses_what_the_configuration_refuses(dag: DAG, name: str, value: object) -> None:
+    param = dag.params.get_param(name)
+    with pytest.raises(ParamValidationError):
+        param.resolve(value)
+
+
+def test_schedule_is_weekdays_when_the_whole_universe_is_final(dag: DAG) -> None:
+    assert dag.timetable.expression == "15 17 * * 1-5"
+    assert str(dag.timetable.timezone) == "America/New_York"
+    assert dag.catchup is False
