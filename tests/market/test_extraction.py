@@ -9,14 +9,21 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, Row, select
 
-from roi_forecast.database.tables import daily_prices, extractions, price_checks
+from roi_forecast.database.tables import (
+    daily_prices,
+    extractions,
+    price_checks,
+    price_restatements,
+)
 from roi_forecast.errors import SourceDataError, SourceUnavailableError, UniverseError
 from roi_forecast.market.extraction import OVERLAP_BARS, extract_prices
 from roi_forecast.market.simulated import SimulatedSource
+from roi_forecast.market.simulated_events import fate_of
 from roi_forecast.market.store import load_bars
 from roi_forecast.market.yahoo import YahooSource
+from roi_forecast.universe import load_universe
 
 from .conftest import END, START
 from .yahoo_server import YahooServer
@@ -53,6 +60,11 @@ def findings(engine: Engine, run_id: str) -> list[tuple[str, str, date]]:
                 select(*columns).where(price_checks.c.run_id == run_id).order_by(price_checks.c.id)
             )
         ]
+
+
+def restatements(engine: Engine) -> list[Row]:
+    with engine.connect() as connection:
+        return list(connection.execute(select(price_restatements)))
 
 
 def test_extract_stores_the_served_prices_and_records_it(market_engine, make_run, yahoo, prices):
@@ -222,6 +234,14 @@ def test_restated_history_is_fetched_whole_and_noted(
     assert result.restated
     pd.testing.assert_frame_equal(stored(market_engine), restated)
     assert [name for name, _, _ in findings(market_engine, "second")] == ["restated_history"]
+    (event,) = restatements(market_engine)
+    assert (event.source, event.symbol, event.run_id) == ("yahoo", SYMBOL, "second")
+    assert (event.close_ratio, event.adj_close_ratio) == pytest.approx((1, 0.98))
+    assert (event.first_date, event.last_date, event.rows) == (START, END, result.changed)
+
+    again = extract_prices(market_engine, make_run("second"), SYMBOL, yahoo, now=NOW)
+    assert (again.restated, again.changed) == (False, 0)
+    assert restatements(market_engine) == [event]
 
 
 def test_ten_for_one_split_is_taken_as_restated_history_not_as_a_jump(
@@ -237,6 +257,102 @@ def test_ten_for_one_split_is_taken_as_restated_history_not_as_a_jump(
     result = extract_prices(market_engine, make_run("second"), SYMBOL, yahoo, now=NOW)
     assert (result.restated, result.dropped) == (True, 0)
     pd.testing.assert_frame_equal(stored(market_engine), split)
+
+
+def halved_before(prices: pd.DataFrame, ex_date: str) -> pd.DataFrame:
+    """The prices as after a dividend that halves all adjusted closes before a date."""
+    restated = served(prices)
+    restated.loc[restated["trading_date"] < ex_date, "adj_close"] /= 2
+    return restated
+
+
+def test_run_of_the_past_that_meets_restated_history_restates_later_bars_too(
+    market_engine, make_run, yahoo, server, prices
+):
+    extract_prices(market_engine, make_run("first"), SYMBOL, yahoo, now=NOW)
+    restated = halved_before(prices, "2024-12-20")
+    server.replace_prices(SYMBOL, restated.assign(symbol=SYMBOL))
+    past = make_run("past", as_of_date=date(2024, 6, 28))
+    assert extract_prices(market_engine, past, SYMBOL, yahoo, now=NOW).restated
+    pd.testing.assert_frame_equal(stored(market_engine), restated)
+
+
+def test_restated_history_adds_no_bar_after_the_as_of_date(
+    market_engine, make_run, yahoo, server, prices
+):
+    first = make_run("first", as_of_date=date(2024, 5, 31))
+    extract_prices(market_engine, first, SYMBOL, yahoo, now=NOW)
+    restated = halved_before(prices, "2024-12-20")
+    server.replace_prices(SYMBOL, restated.assign(symbol=SYMBOL))
+    second = make_run("second", as_of_date=date(2024, 6, 28))
+    extract_prices(market_engine, second, SYMBOL, yahoo, now=NOW)
+    known = restated[restated["trading_date"] <= pd.Timestamp(second.as_of_date)]
+    pd.testing.assert_frame_equal(stored(market_engine), known)
+
+
+def test_bar_that_restated_history_lacks_is_removed_with_its_old_scale(
+    market_engine, make_run, yahoo, server, prices
+):
+    extract_prices(market_engine, make_run("first"), SYMBOL, yahoo, now=NOW)
+    restated = halved_before(prices, "2024-12-20").drop(index=100).reset_index(drop=True)
+    server.replace_prices(SYMBOL, restated.assign(symbol=SYMBOL))
+    extract_prices(market_engine, make_run("second"), SYMBOL, yahoo, now=NOW)
+    pd.testing.assert_frame_equal(stored(market_engine), restated)
+
+
+def test_restated_history_that_lacks_much_of_what_is_stored_changes_nothing(
+    market_engine, make_run, yahoo, server, prices
+):
+    extract_prices(market_engine, make_run("first"), SYMBOL, yahoo, now=NOW)
+    short = halved_before(prices, "2024-12-20").iloc[100:]
+    server.replace_prices(SYMBOL, short.assign(symbol=SYMBOL))
+    with pytest.raises(SourceDataError, match="no sound bar for 100 of the 489 stored dates"):
+        extract_prices(market_engine, make_run("second"), SYMBOL, yahoo, now=NOW)
+    pd.testing.assert_frame_equal(stored(market_engine), served(prices))
+    assert restatements(market_engine) == []
+
+
+def test_one_wrong_bar_at_the_begin_of_the_overlap_is_no_restatement(
+    market_engine, make_run, yahoo, server, prices
+):
+    extract_prices(market_engine, make_run("first"), SYMBOL, yahoo, now=NOW)
+    wrong = served(prices)
+    wrong.loc[len(wrong) - OVERLAP_BARS, ["open", "high", "low", "close", "adj_close"]] *= 10
+    server.replace_prices(SYMBOL, wrong.assign(symbol=SYMBOL))
+    result = extract_prices(market_engine, make_run("second"), SYMBOL, yahoo, now=NOW)
+    assert (result.restated, result.changed, result.dropped) == (False, 0, 1)
+    pd.testing.assert_frame_equal(stored(market_engine), served(prices))
+    assert restatements(market_engine) == []
+
+
+def test_extractions_that_only_touch_are_compared_before_they_count_as_one(
+    market_engine, make_run, yahoo, server, prices
+):
+    old = make_run("old", as_of_date=date(2024, 6, 28))
+    extract_prices(market_engine, old, SYMBOL, yahoo, now=NOW)
+    restated = halved_before(prices, "2024-07-15")
+    server.replace_prices(SYMBOL, restated.assign(symbol=SYMBOL))
+    new = make_run("new", start_date=date(2024, 6, 29))
+    extract_prices(market_engine, new, SYMBOL, yahoo, now=NOW)
+    extract_prices(market_engine, make_run("whole"), SYMBOL, yahoo, now=NOW)
+    pd.testing.assert_frame_equal(stored(market_engine), restated)
+
+
+def test_simulated_split_and_dividends_restate_what_is_stored(market_engine, make_run):
+    symbol = "SPLIT2024.NS"
+    asset = load_universe().asset(symbol)
+    fate = fate_of(symbol)
+    assert fate.split_on is not None
+    for run_id, today in (("before", fate.split_on - timedelta(days=5)), ("after", END)):
+        run = make_run(run_id, source="simulated", symbols=(symbol,), as_of_date=today)
+        market = SimulatedSource(today)
+        result = extract_prices(market_engine, run, symbol, market, now=NOW)
+        assert result.dropped == 0
+    assert result.restated
+    expected = SimulatedSource(END).fetch(asset, START, END)
+    pd.testing.assert_frame_equal(stored(market_engine, symbol, "simulated"), expected)
+    (event,) = restatements(market_engine)
+    assert event.close_ratio == pytest.approx(0.2)
 
 
 def test_one_corrected_bar_is_updated_without_fetching_all(

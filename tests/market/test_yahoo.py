@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from roi_forecast import universe
 from roi_forecast.errors import SourceDataError, SourceUnavailableError
 from roi_forecast.market.source import BAR_COLUMNS, NoPricesError, UnknownSymbolError
 from roi_forecast.market.yahoo import RateLimitedError, YahooSource
@@ -130,3 +134,22 @@ def test_check_reachable_raises_only_when_yahoo_does_not_answer(yahoo, server, t
     server.break_symbol("RELIANCE.NS", "server_error")
     with pytest.raises(SourceUnavailableError, match="HTTP status 502"):
         yahoo.check_reachable(RELIANCE)
+
+
+@pytest.mark.slow
+def test_fetch_works_in_a_process_that_has_loaded_tensorflow_before(server, tmp_path):
+    script = (
+        "import tensorflow, sys\n"
+        "from datetime import date\n"
+        "from pathlib import Path\n"
+        "from roi_forecast.market.yahoo import YahooSource\n"
+        "from roi_forecast.universe import load_universe\n"
+        "source = YahooSource(Path(sys.argv[1]), sys.argv[2])\n"
+        "asset = load_universe().asset('RELIANCE.NS')\n"
+        "print(len(source.fetch(asset, date(2024, 1, 1), date(2024, 1, 31))))\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path), server.url]
+    environment = os.environ | {"PYTHONPATH": str(Path(universe.__file__).parents[1])}
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert answer.returncode == 0, answer.stderr
+    assert int(answer.stdout) > 15

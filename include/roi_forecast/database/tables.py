@@ -121,6 +121,23 @@ price_checks = Table(
     Index("ix_price_checks_run_id", "run_id"),
 )
 
+price_restatements = Table(
+    "price_restatements",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("symbol", Text, nullable=False),
+    Column("run_id", Text, nullable=False, comment="the run that noticed it"),
+    Column("compared_on", Date, nullable=False, comment="date of the bar that revealed it"),
+    Column("close_ratio", Double, nullable=False, comment="new over stored, on compared_on"),
+    Column("adj_close_ratio", Double, nullable=False, comment="new over stored, on compared_on"),
+    Column("first_date", Date, nullable=False, comment="first bar fetched again"),
+    Column("last_date", Date, nullable=False, comment="last bar fetched again"),
+    Column("rows", Integer, nullable=False, comment="rows inserted, changed or removed"),
+    _moment("detected_at", now=True),
+    Index("ix_price_restatements_symbol", "source", "symbol"),
+)
+
 datasets = Table(
     "datasets",
     metadata,

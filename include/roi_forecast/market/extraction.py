@@ -13,9 +13,21 @@ from sqlalchemy.dialects.postgresql import insert
 
 from roi_forecast.database.tables import daily_prices, extractions
 from roi_forecast.market.bar_checks import BAR_CHECKS, VOLATILITY_BARS, split_doubted
-from roi_forecast.market.check_results import CheckResult, replace_results
+from roi_forecast.market.check_results import replace_results
+from roi_forecast.market.restatement import (
+    RESTATEMENT_CHECK,
+    find_restatement,
+    record_restatement,
+    require_complete,
+)
 from roi_forecast.market.source import PriceSource
-from roi_forecast.market.store import load_bars, register_assets, upsert_bars
+from roi_forecast.market.store import (
+    first_and_last_date,
+    load_bars,
+    register_assets,
+    replace_bars,
+    upsert_bars,
+)
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import Asset, load_universe
 
@@ -24,10 +36,8 @@ logger = logging.getLogger(__name__)
 OVERLAP_BARS = 10
 """Stored bars that are fetched again: late corrections and restated history show in them."""
 
-RESTATEMENT_TOLERANCE = 1e-5
-"""Relative change of the oldest overlapping bar above which all history counts as restated."""
-
-RESTATEMENT_CHECK = "restated_history"
+JOINT_DAYS = timedelta(days=7)
+"""Days that two earlier extractions must share to count as one: the bars of both were compared."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class ExtractionResult:
         requested_end: Last date asked of the source: the run's as-of date.
         fetched: Bars the source gave, including those dropped.
         dropped: Bars in doubt, which were not stored.
-        changed: Rows inserted or changed in the database.
+        changed: Rows inserted, changed or removed in the database.
         restated: Whether the source had restated the asset's history, so that all was fetched.
     """
 
@@ -59,13 +69,14 @@ def extract_prices(
     """Bring the stored prices of one asset up to the run's as-of date.
 
     If earlier extractions cover the run's start without a hole, only what follows them is fetched,
-    plus an overlap; else the whole range. Only bars that were final at `now` and that no bar check
-    doubts are stored. A failure is recorded in `extractions` and raised again; prices stored before
-    stay as they were.
+    plus an overlap; else the whole range. Where the overlap shows that the source has restated
+    history, all stored bars are replaced in one transaction. Only bars that were final at `now` and
+    that no bar check doubts are stored. A failure is recorded in `extractions` and raised again;
+    prices stored before stay as they were.
 
     Args:
         engine: Of the market database.
-        run: Says from when to when; nothing after its as-of date is stored.
+        run: Says from when to when; no bar after its as-of date is added.
         symbol: The asset.
         source: Where prices come from.
         now: The moment to judge finality from, with time zone.
@@ -80,26 +91,43 @@ def extract_prices(
     try:
         with engine.connect() as connection:
             start = _first_date_to_fetch(connection, run, symbol)
-        fetched = source.fetch(asset, start, run.as_of_date)
-        with engine.connect() as connection:
-            restatement = _find_restatement(connection, run, symbol, fetched)
-            first_stored = _first_stored_date(connection, run, symbol)
-        if restatement and first_stored and first_stored < start:
-            start = min(run.start_date, first_stored)
-            logger.warning("%s; fetching all of it again from %s", restatement.message, start)
-            fetched = source.fetch(asset, start, run.as_of_date)
-        final = _keep_final(fetched, asset, run.as_of_date, now)
+        fetched, stored = _fetch_with_stored(engine, run, asset, source, start, run.as_of_date)
+        restatement = find_restatement(symbol, stored, fetched)
+        if restatement:
+            logger.warning("%s; fetching all of it again", restatement.as_result().message)
+            with engine.connect() as connection:
+                first, last = first_and_last_date(connection, run.source_key, symbol)
+            # To the last stored bar: a run of the past must not leave two scales behind.
+            start = min(run.start_date, first)
+            fetched, stored = _fetch_with_stored(
+                engine, run, asset, source, start, max(run.as_of_date, last)
+            )
+            # One corrected bar leaves the oldest as it was, a split or a dividend does not.
+            restatement = find_restatement(symbol, stored, fetched)
+        is_wanted = fetched["trading_date"] <= pd.Timestamp(run.as_of_date)
+        if restatement:
+            is_wanted |= fetched["trading_date"].isin(stored["trading_date"])
+        final = _keep_final(fetched[is_wanted], asset, now)
         with engine.begin() as connection:
             register_assets(connection, [asset])
-            earlier = [] if restatement else _closes_before(connection, run, symbol, final)
+            # Bars that were never compared with the fetched ones may be of another scale.
+            comparable = restatement is None and not stored.empty
+            earlier = _closes_before(connection, run, symbol, final) if comparable else []
             believed, doubted = split_doubted(symbol, final, earlier)
-            changed = upsert_bars(connection, run.source_key, believed.assign(symbol=symbol))
+            if restatement:
+                require_complete(symbol, stored, believed)
+                changed = replace_bars(connection, run.source_key, symbol, believed)
+                record_restatement(
+                    connection, run.source_key, run.run_id, restatement, believed, changed
+                )
+            else:
+                changed = upsert_bars(connection, run.source_key, believed.assign(symbol=symbol))
             replace_results(
                 connection,
                 run.run_id,
                 run.source_key,
                 (*BAR_CHECKS, RESTATEMENT_CHECK),
-                [*doubted, *([restatement] if restatement else [])],
+                [*doubted, *([restatement.as_result()] if restatement else [])],
                 symbol=symbol,
             )
             _record(connection, run, symbol, start, rows=changed)
@@ -144,7 +172,7 @@ def _first_date_to_fetch(connection: Connection, run: ResolvedRun, symbol: str) 
     )
     covered_until: date | None = None
     for start, end in spans:
-        reach = run.start_date if covered_until is None else covered_until + timedelta(days=1)
+        reach = run.start_date if covered_until is None else covered_until - JOINT_DAYS
         if start <= reach:
             covered_until = max(end, covered_until or end)
     if covered_until is None:
@@ -162,51 +190,13 @@ def _first_date_to_fetch(connection: Connection, run: ResolvedRun, symbol: str) 
     return overlap[-1] if len(overlap) == OVERLAP_BARS else run.start_date
 
 
-def _find_restatement(
-    connection: Connection, run: ResolvedRun, symbol: str, fetched: pd.DataFrame
-) -> CheckResult | None:
-    """Compare the oldest bar that is both stored and fetched.
-
-    A split or dividend inside the overlap rescales every bar before it, so it shows in the oldest
-    one; a corrected single bar later in the overlap does not.
-    """
-    stored = load_bars(
-        connection,
-        run.source_key,
-        [symbol],
-        fetched["trading_date"].min().date(),
-        run.as_of_date,
-    )
-    both = fetched.dropna().merge(stored, on="trading_date", suffixes=("", "_stored"))
-    if both.empty:
-        return None
-    oldest = both.iloc[0]
-    ratios = [oldest[name] / oldest[f"{name}_stored"] for name in ("close", "adj_close")]
-    change = max(abs(ratio - 1) for ratio in ratios)
-    if change <= RESTATEMENT_TOLERANCE:
-        return None
-    return CheckResult(
-        check_name=RESTATEMENT_CHECK,
-        severity="warn",
-        passed=False,
-        message=(
-            f"{symbol}: the source restated history: on {oldest['trading_date']:%Y-%m-%d} close "
-            f"and adj_close are {ratios[0]:.6g} and {ratios[1]:.6g} times what was stored"
-        ),
-        symbol=symbol,
-        trading_date=oldest["trading_date"].date(),
-        observed=ratios[1],
-        allowed=RESTATEMENT_TOLERANCE,
-    )
-
-
-def _first_stored_date(connection: Connection, run: ResolvedRun, symbol: str) -> date | None:
-    first: date | None = connection.scalar(
-        select(func.min(daily_prices.c.trading_date)).where(
-            daily_prices.c.source == run.source_key, daily_prices.c.symbol == symbol
-        )
-    )
-    return first
+def _fetch_with_stored(
+    engine: Engine, run: ResolvedRun, asset: Asset, source: PriceSource, start: date, end: date
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the bars of the source, and those that are stored, of the same dates."""
+    fetched = source.fetch(asset, start, end)
+    with engine.connect() as connection:
+        return fetched, load_bars(connection, run.source_key, [asset.symbol], start, end)
 
 
 def _closes_before(
@@ -227,14 +217,13 @@ def _closes_before(
     return newest_first[::-1]
 
 
-def _keep_final(bars: pd.DataFrame, asset: Asset, as_of_date: date, now: datetime) -> pd.DataFrame:
-    """Return the bars up to the as-of date that can no longer change."""
-    days = bars["trading_date"].dt.date
-    final = (days <= as_of_date) & days.map(lambda day: asset.exchange.final_at(day) <= now)
-    unfinished = int((days <= as_of_date).sum() - final.sum())
+def _keep_final(bars: pd.DataFrame, asset: Asset, now: datetime) -> pd.DataFrame:
+    """Return the bars that can no longer change."""
+    final = bars["trading_date"].dt.date.map(lambda day: asset.exchange.final_at(day) <= now)
+    unfinished = len(bars) - int(final.sum())
     if unfinished:
         logger.info("%s: %d bars are not final yet and are left out", asset.symbol, unfinished)
-    kept: pd.DataFrame = bars[final].reset_index(drop=True)
+    kept: pd.DataFrame = bars[final.astype(bool)].reset_index(drop=True)
     return kept
 
 

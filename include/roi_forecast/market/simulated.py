@@ -1,64 +1,57 @@
-"""A seeded market without a network: the same bars for a symbol whatever range is asked.
+"""A seeded market without a network: the same returns for a symbol whatever range is asked.
 
 Every symbol has one path over all weekdays since a fixed origin, and a session's bar shows the path
 on that day. So neither the range nor a calendar that learns of a new holiday changes other bars.
+Assets are drawn one by one, so that memory does not grow with their number.
 
-A return is the sum of a market factor, a sector factor and the asset's own noise. Each of the three
-follows a GJR-GARCH(1,1) process (Glosten, Jagannathan and Runkle 1993) driven by Student's t, which
-gives what daily returns are known for: fat tails, calm and wild spells, and more unrest after
-losses than after gains. Stocks pay dividends. `adj_close` is the value of one share bought at the
-origin with all dividends reinvested, so it is never restated.
+Prices come as Yahoo gives them: adjusted to the newest bar there is. A split or a dividend restates
+all bars before it for whoever asks again afterwards.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from roi_forecast.market.calendars import sessions
+from roi_forecast.market.simulated_events import (
+    cumulative_shares,
+    cumulative_value_kept,
+    fate_of,
+    is_missing,
+)
+from roi_forecast.market.simulated_returns import FloatArray, random_stream, simulate_log_roi
 from roi_forecast.market.source import as_bars
 from roi_forecast.universe import Asset
 
-FloatArray = npt.NDArray[np.float64]
-
 ORIGIN = date(1990, 1, 1)
-SEED = 20_240_101
-
-SECTORS = 5
-"""Sectors within each asset class; a symbol's is drawn from its name."""
-
-_MARKET_VOLATILITY = 0.007
-_SECTOR_VOLATILITY = 0.005
-
-_DEGREES_OF_FREEDOM = 6
-_REACTION = 0.03
-_REACTION_TO_LOSSES = 0.08
-_PERSISTENCE = 0.90
 
 _SMALLEST_PRICE_STEP = 0.01
-_WEEKDAYS_BETWEEN_DIVIDENDS = 130
 
 
 class SimulatedSource:
-    """A market drawn from fixed seeds; no bar lies before 1990."""
+    """A market drawn from fixed seeds; no bar lies before 1990.
+
+    Args:
+        today: The market's present, or None for the real one: splits and dividends up to it are in
+            the prices. Whoever asks for later bars moves it to the last of them.
+    """
 
     key = "simulated"
+
+    def __init__(self, today: date | None = None) -> None:
+        self._today = today or datetime.now(UTC).date()
 
     def fetch(self, asset: Asset, start: date, end: date) -> pd.DataFrame:
         """Return the bars of the asset's own sessions; see `PriceSource.fetch`.
 
         Raises:
-            NoPricesError: No session lies between the two dates, or they end before 1990.
+            NoPricesError: The asset has no session between the two dates.
         """
-        days = pd.bdate_range(ORIGIN, max(end, ORIGIN))
-        path = _simulate(asset, len(days))
-        path.insert(0, "trading_date", days)
+        path = _simulate(asset, _weekdays(max(self._today, end, ORIGIN)))
         held = sessions(asset.exchange, max(start, ORIGIN), end)
         return as_bars(path[path["trading_date"].isin(held)], asset, start, end)
 
@@ -69,68 +62,54 @@ class SimulatedSource:
         """Return None: there are bars for every session."""
 
 
-def sector_of(asset: Asset) -> str:
-    """Return the sector whose factor the asset follows, such as `stock-3`."""
-    return f"{asset.asset_class}-{_stream(asset.symbol, 'sector').integers(SECTORS)}"
+@lru_cache(maxsize=8)
+def _weekdays(end: date) -> pd.DatetimeIndex:
+    return pd.bdate_range(ORIGIN, end)
 
 
-def _simulate(asset: Asset, days: int) -> pd.DataFrame:
-    """Return the bars of the first `days` weekdays; fewer days are a prefix of more."""
+def _simulate(asset: Asset, days: pd.DatetimeIndex) -> pd.DataFrame:
+    """Return the bars of the days on which the asset trades, adjusted to the last of them."""
     symbol = asset.symbol
-    character = _stream(symbol, "character")
+    fate = fate_of(symbol)
+    if fate.traded_until is not None:
+        days = days[days <= pd.Timestamp(fate.traded_until)]
+    character = random_stream(symbol, "character")
     market_exposure = character.uniform(0.6, 1.3)
     own_volatility = character.uniform(0.007, 0.015)
     first_price = character.uniform(100, 3000)
     typical_volume = 10 ** character.uniform(5, 7)
-    pays_dividends = asset.asset_class == "stock" and character.random() < 0.7
-    dividend = character.uniform(0.002, 0.012) if pays_dividends else 0.0
-    first_dividend = int(character.integers(_WEEKDAYS_BETWEEN_DIVIDENDS))
 
-    log_returns = (
-        market_exposure * _MARKET_VOLATILITY * _shocks("market", "factor", days)
-        + _SECTOR_VOLATILITY * _shocks(sector_of(asset), "factor", days)
-        + own_volatility * _shocks(symbol, "own", days)
-    )
-    adjusted = first_price * np.exp(np.cumsum(log_returns))
-    weekday = np.arange(days)
-    goes_ex = (weekday % _WEEKDAYS_BETWEEN_DIVIDENDS) == first_dividend
-    close = adjusted * np.cumprod(np.where(goes_ex, 1 - dividend, 1.0))
+    log_roi = simulate_log_roi(asset, len(days), market_exposure, own_volatility)
+    kept = cumulative_value_kept(asset, len(days), character)
+    whole = first_price * np.exp(np.cumsum(log_roi)) * kept
+    shares = cumulative_shares(asset, fate, days, whole)
+    previous = np.concatenate([[first_price], whole[:-1]])[: len(days)]
 
-    intraday = 0.5 * own_volatility
-    gap = intraday * _stream(symbol, "gap").standard_normal(days)
-    opened = np.concatenate([[first_price], close[:-1]]) * np.exp(gap)
-    above = np.abs(intraday * _stream(symbol, "above").standard_normal(days))
-    below = np.abs(intraday * _stream(symbol, "below").standard_normal(days))
-    volume = typical_volume * np.exp(0.4 * _stream(symbol, "volume").standard_normal(days))
+    traded = _traded_prices(symbol, previous / shares, whole / shares, 0.5 * own_volatility)
+    split_adjustment = shares / shares[-1:]
+    bars = pd.DataFrame({name: prices * split_adjustment for name, prices in traded.items()})
+    bars["adj_close"] = bars["close"] * (kept[-1:] / kept)
+    activity = np.exp(0.4 * random_stream(symbol, "volume").standard_normal(len(days)))
+    bars["volume"] = np.round(typical_volume * activity / split_adjustment).astype("int64")
+    bars.insert(0, "trading_date", days)
+    absent = is_missing(symbol, fate, len(days))
+    if fate.listed_from is not None:
+        absent |= days < pd.Timestamp(fate.listed_from)
+    return bars[~absent]
 
+
+def _traded_prices(
+    symbol: str, previous: FloatArray, close: FloatArray, intraday: float
+) -> dict[str, FloatArray]:
+    """Return open, high, low and close as they were traded, in whole steps, shapes (days,)."""
+    days = len(close)
+    opened = previous * np.exp(intraday * random_stream(symbol, "gap").standard_normal(days))
+    above = np.abs(intraday * random_stream(symbol, "above").standard_normal(days))
+    below = np.abs(intraday * random_stream(symbol, "below").standard_normal(days))
     prices = {
         "open": opened,
         "high": np.maximum(opened, close) * np.exp(above),
         "low": np.minimum(opened, close) * np.exp(-below),
         "close": close,
-        "adj_close": adjusted,
     }
-    rounded = {name: np.maximum(np.round(p, 2), _SMALLEST_PRICE_STEP) for name, p in prices.items()}
-    return pd.DataFrame(rounded | {"volume": volume.astype("int64")})
-
-
-@lru_cache(maxsize=32)
-def _shocks(name: str, purpose: str, days: int) -> FloatArray:
-    """Return `days` draws of a GJR-GARCH(1,1) process with mean 0 and long-run variance 1."""
-    deviation = math.sqrt(_DEGREES_OF_FREEDOM / (_DEGREES_OF_FREEDOM - 2))
-    draws = _stream(name, purpose).standard_t(_DEGREES_OF_FREEDOM, days) / deviation
-    base = 1 - _REACTION - _REACTION_TO_LOSSES / 2 - _PERSISTENCE
-    shocks = np.empty(days)
-    variance = 1.0
-    for day, draw in enumerate(draws.tolist()):
-        shock = math.sqrt(variance) * draw
-        reaction = _REACTION + (_REACTION_TO_LOSSES if shock < 0 else 0.0)
-        variance = base + reaction * shock * shock + _PERSISTENCE * variance
-        shocks[day] = shock
-    shocks.flags.writeable = False
-    return shocks
-
-
-def _stream(name: str, purpose: str) -> np.random.Generator:
-    digest = hashlib.sha256(f"{name}\x00{purpose}".encode()).digest()
-    return np.random.default_rng([SEED, int.from_bytes(digest[:8], "big")])
+    return {name: np.maximum(np.round(p, 2), _SMALLEST_PRICE_STEP) for name, p in prices.items()}

@@ -9,7 +9,19 @@ from typing import Any
 
 import pandas as pd
 from psycopg import sql
-from sqlalchemy import Column, Connection, MetaData, Select, Table, and_, func, literal, or_, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    Select,
+    Table,
+    and_,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
@@ -87,6 +99,42 @@ def upsert_bars(connection: Connection, source: str, bars: pd.DataFrame) -> int:
     ).rowcount
     incoming.drop(connection)
     return changed
+
+
+def replace_bars(connection: Connection, source: str, symbol: str, bars: pd.DataFrame) -> int:
+    """Make these the only stored bars of a symbol; ends with the caller's transaction.
+
+    Args:
+        connection: With a transaction of the caller's.
+        source: Key of the source.
+        symbol: Whose bars.
+        bars: Columns `BAR_COLUMNS`, each date once, no missing value.
+
+    Returns:
+        Number of rows inserted, changed or removed.
+
+    Raises:
+        ValueError: As `upsert_bars`.
+    """
+    changed = upsert_bars(connection, source, bars.assign(symbol=symbol))
+    removed = connection.execute(
+        delete(daily_prices).where(
+            daily_prices.c.source == source,
+            daily_prices.c.symbol == symbol,
+            daily_prices.c.trading_date.not_in(bars["trading_date"].dt.date.tolist()),
+        )
+    ).rowcount
+    return changed + removed
+
+
+def first_and_last_date(connection: Connection, source: str, symbol: str) -> tuple[date, date]:
+    """Return the first and the last trading date of a symbol that has stored bars."""
+    first, last = connection.execute(
+        select(func.min(daily_prices.c.trading_date), func.max(daily_prices.c.trading_date)).where(
+            daily_prices.c.source == source, daily_prices.c.symbol == symbol
+        )
+    ).one()
+    return first, last
 
 
 def load_bars(

@@ -96,10 +96,11 @@ class YahooSource:
         """Return None: Yahoo goes on."""
 
     def _ask(self, symbol: str, start: date, end: date) -> tuple[pd.DataFrame, dict[str, Any]]:
+        # Before yfinance, which would load curl_cffi in the usual way.
+        from roi_forecast.market.yahoo_session import YahooSession  # isort: skip
+
         import yfinance
         from yfinance.data import YfData
-
-        from roi_forecast.market.yahoo_session import YahooSession
 
         self._cache_directory.mkdir(parents=True, exist_ok=True)
         yfinance.set_tz_cache_location(str(self._cache_directory))
@@ -124,7 +125,8 @@ class YahooSource:
     @contextmanager
     def _explained(self, symbol: str) -> Iterator[None]:
         """Turn what yfinance and the network raise into the two kinds of source error."""
-        from curl_cffi.requests.exceptions import RequestException, Timeout
+        from roi_forecast.market.browser_requests import requests  # isort: skip
+
         from yfinance.exceptions import (
             YFException,
             YFPricesMissingError,
@@ -149,11 +151,11 @@ class YahooSource:
             raise NoPricesError(
                 f"{symbol}: Yahoo has no prices for these dates ({error})"
             ) from error
-        except Timeout as error:
+        except requests.exceptions.Timeout as error:
             raise SourceUnavailableError(
                 f"{symbol}: Yahoo did not answer within {self._timeout:g} seconds"
             ) from error
-        except RequestException as error:
+        except requests.exceptions.RequestException as error:
             raise SourceUnavailableError(f"{symbol}: Yahoo cannot be reached ({error})") from error
         except (YFException, LookupError, TypeError, ValueError) as error:
             raise SourceDataError(

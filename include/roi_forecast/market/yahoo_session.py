@@ -10,9 +10,8 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from curl_cffi import requests
-
 from roi_forecast.errors import SourceUnavailableError
+from roi_forecast.market.browser_requests import requests
 from roi_forecast.market.source import UnknownSymbolError
 
 _CHART_PATH = "/v8/finance/chart/"
