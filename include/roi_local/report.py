@@ -7,7 +7,14 @@ from typing import Any, TextIO
 
 from sqlalchemy import Connection, Engine, column, select, table
 
-from roi_forecast.database.tables import SCHEMA, gate_decisions, model_versions, runs
+from roi_forecast.database.tables import (
+    SCHEMA,
+    extractions,
+    gate_decisions,
+    model_versions,
+    runs,
+)
+from roi_forecast.evaluation.gate import VERDICT
 
 _latest_predictions = table(
     "latest_predictions",
@@ -35,8 +42,21 @@ def print_report(engine: Engine, run_id: str, out: TextIO) -> None:
         if model_name is None:
             print(f"Run {run_id} left nothing in the market database.", file=out)
             return
+        _print_missing_prices(connection, run_id, out)
         _print_verdict(connection, run_id, out)
         _print_forecasts(connection, model_name, out)
+
+
+def _print_missing_prices(connection: Connection, run_id: str, out: TextIO) -> None:
+    failed = connection.execute(
+        select(extractions.c.symbol, extractions.c.error)
+        .where(extractions.c.run_id == run_id, extractions.c.status == "failed")
+        .order_by(extractions.c.symbol)
+    ).all()
+    if failed:
+        print("\nNot extracted:", file=out)
+        for row in failed:
+            print(f"  {row.error}", file=out)
 
 
 def _print_verdict(connection: Connection, run_id: str, out: TextIO) -> None:
@@ -48,29 +68,44 @@ def _print_verdict(connection: Connection, run_id: str, out: TextIO) -> None:
             decision.observed,
             decision.passed,
             decision.decisive,
+            decision.reason,
             decision.version_id,
-            model_versions.c.state,
+            model_versions.c.metrics,
+            model_versions.c.source,
         )
         .join_from(gate_decisions, model_versions)
         .where(decision.run_id == run_id)
         .order_by(decision.decisive.desc(), decision.rule)
     ).all()
-    if not rows:
-        print("\nGate: no decision was needed.", file=out)
+    verdict = next((row for row in rows if row.rule == VERDICT), None)
+    if verdict is None:
+        print("\nGate: this run came to no decision.", file=out)
         return
-    verdict = "rejected" if rows[0].state == "rejected" else "promoted"
-    print(f"\nGate: version {rows[0].version_id} was {verdict}.", file=out)
+    outcome = "passed" if verdict.passed else "was rejected by"
+    label = " (trained on simulated prices)" if verdict.source == "simulated" else ""
+    print(f"\nVersion {verdict.version_id}{label} {outcome} the gate.", file=out)
     lines = [
         (
             row.rule,
             _number(row.threshold),
             _number(row.observed),
-            "yes" if row.passed else "no",
-            "decides" if row.decisive else "shown only",
+            "kept" if row.passed else "broken",
+            "" if row.decisive else "shown, does not decide",
         )
         for row in rows
+        if row is not verdict
     ]
-    _print_table(("rule", "threshold", "observed", "passed", ""), lines, out)
+    _print_table(("rule", "threshold", "observed", "", ""), lines, out)
+    if not verdict.passed:
+        print(f"  {verdict.reason}", file=out)
+    figures = verdict.metrics
+    print(
+        f"Test R2 of the smoothed ROI, most of which is known a day ahead: "
+        f"{_number(figures.get('r2'))}.\n"
+        f"Test R2 of the plain next-day ROI, which is not: {_number(figures.get('next_day_r2'))}; "
+        f"direction right in {_percent(figures.get('directional_accuracy'))}.",
+        file=out,
+    )
 
 
 def _print_forecasts(connection: Connection, model_name: str, out: TextIO) -> None:
@@ -118,4 +153,8 @@ def _print_table(header: Sequence[str], lines: Iterable[Sequence[str]], out: Tex
 
 
 def _number(value: Any) -> str:
-    return "missing" if value is None else f"{value:.4f}"
+    return "" if value is None else f"{value:.4f}"
+
+
+def _percent(value: Any) -> str:
+    return "an unknown share" if value is None else f"{100 * value:.1f} %"

@@ -9,7 +9,8 @@ import subprocess
 from roi_local.command import run_command
 from roi_local.databases import prepare_market
 from roi_local.environment import MARKET_DATABASE, Home
-from roi_local.postgres import program, start_postgres
+from roi_local.postgres import start_postgres
+from roi_local.postgres_programs import program
 
 QUERY_VARIABLE = "ROI_QUERY"
 
