@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from datetime import UTC, date, datetime, timedelta
 from typing import get_args
 
@@ -10,8 +11,9 @@ from sqlalchemy import select
 from roi_forecast.database.tables import price_checks
 from roi_forecast.errors import PriceCheckError, SourceError
 from roi_forecast.market.check_results import CheckResult
-from roi_forecast.market.checks import MAX_STALE_SESSIONS, check_prices, usable_symbols
+from roi_forecast.market.checks import check_prices, usable_symbols
 from roi_forecast.market.extraction import extract_prices
+from roi_forecast.market.series_checks import MAX_STALE_SESSIONS
 from roi_forecast.market.store import upsert_bars
 from roi_forecast.market.yahoo import YahooSource
 from roi_forecast.universe import load_universe
@@ -86,7 +88,7 @@ def test_check_stops_the_run_and_keeps_the_verdicts_when_the_quorum_is_missed(
     assert "GC=F: Yahoo's answer has no adjusted close" in str(raised.value)
     with market_engine.connect() as connection:
         stopped = connection.execute(
-            select(price_checks).where(price_checks.c.severity == "stop_run")
+            select(price_checks).where(price_checks.c.check_name == "quorum")
         ).one()
     assert (stopped.passed, stopped.observed, stopped.allowed) == (False, 0.5, 0.75)
     assert usable(market_engine, run) == ("RELIANCE.NS", "INFY.NS")
@@ -110,10 +112,10 @@ def test_asset_whose_extraction_failed_today_stays_usable_on_stored_prices(
 
 @pytest.mark.parametrize("stale", [1, MAX_STALE_SESSIONS, MAX_STALE_SESSIONS + 1])
 def test_staleness_is_bridged_up_to_its_limit(stale, market_engine, make_run, prices):
-    own = prices[prices["symbol"] == "TCS.NS"]
-    run = make_run(symbols=("TCS.NS", "GC=F"), quorum=0.5)
+    own, other = (prices[prices["symbol"] == symbol] for symbol in ("TCS.NS", "INFY.NS"))
+    run = make_run(symbols=("TCS.NS", "INFY.NS"), quorum=0.5)
     with market_engine.begin() as connection:
-        upsert_bars(connection, "yahoo", pd.concat([own[:-stale], prices[prices.symbol == "GC=F"]]))
+        upsert_bars(connection, "yahoo", pd.concat([own[:-stale], other]))
     report = check_prices(market_engine, run)
     assert ("TCS.NS" in report.usable) is (stale <= MAX_STALE_SESSIONS)
     staleness = next(r for r in failures(report, "TCS.NS") if r.check_name == "staleness")
@@ -169,6 +171,52 @@ def test_special_sessions_and_closed_days_that_all_share_raise_no_warning(
         upsert_bars(connection, "yahoo", moved)
     report = check_prices(market_engine, run)
     assert {r.check_name for r in report.results if not r.passed} == {"extraction"}
+
+
+def test_as_of_date_on_which_the_reference_exchange_was_closed_stops_the_run(
+    market_engine, make_run, prices
+):
+    is_holiday = (prices["trading_date"] == pd.Timestamp(END)) & (prices["symbol"] != "GC=F")
+    run = make_run()
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "yahoo", prices[~is_holiday])
+    said = rf"no asset of the calendar XBOM has a bar on the as-of date {END}: an unannounced"
+    with pytest.raises(PriceCheckError, match=said):
+        check_prices(market_engine, run)
+    earlier = make_run("earlier", as_of_date=date(2024, 12, 27))
+    assert check_prices(market_engine, earlier).usable == SYMBOLS
+
+
+@pytest.mark.parametrize(("kept", "is_usable"), [(8, True), (6, False)])
+def test_asset_that_shares_too_few_rows_with_the_others_is_left_out(
+    kept, is_usable, market_engine, make_run, prices
+):
+    run = make_run(quorum=0.5)
+    rows = prices.loc[prices["symbol"] == "TCS.NS", "trading_date"].reset_index(drop=True)
+    lost = rows[(rows.index % 10 >= kept) & (rows.index < len(rows) - 5)]
+    is_lost = (prices["symbol"] == "GC=F") & prices["trading_date"].isin(lost)
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "yahoo", prices[~is_lost])
+    report = check_prices(market_engine, run)
+    overlap = next(r for r in report.results if (r.symbol, r.check_name) == ("GC=F", "overlap"))
+    assert overlap.passed is is_usable
+    gold = set(prices.loc[prices["symbol"] == "GC=F", "trading_date"]) - set(lost)
+    shared = rows[rows >= min(gold)]
+    assert overlap.observed == pytest.approx(shared.isin(gold).mean())
+    assert ("GC=F" in report.usable) is is_usable
+
+
+def test_finding_that_many_assets_share_is_logged_once_and_stored_for_each(
+    market_engine, make_run, prices, caplog
+):
+    run = make_run()
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "yahoo", prices)
+    with caplog.at_level(logging.WARNING):
+        report = check_prices(market_engine, run)
+    assert len([r for r in report.results if r.check_name == "extraction" and not r.passed]) == 4
+    (line,) = [record.getMessage() for record in caplog.records if "extract" in record.getMessage()]
+    assert line.startswith("RELIANCE.NS, TCS.NS, INFY.NS and 1 more: extraction failed")
 
 
 def test_every_fault_of_yahoo_costs_only_its_own_asset(market_engine, make_run, prices, tmp_path):

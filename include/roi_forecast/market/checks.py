@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import pandas as pd
 from sqlalchemy import Connection, Engine, select
@@ -13,34 +12,16 @@ from sqlalchemy import Connection, Engine, select
 from roi_forecast.database.tables import extractions, price_checks
 from roi_forecast.errors import PriceCheckError
 from roi_forecast.market.calendars import TradedDates, compare_with_calendar
-from roi_forecast.market.check_results import CheckResult, Severity, replace_results
+from roi_forecast.market.check_results import CheckResult, replace_results
+from roi_forecast.market.series_checks import SERIES_CHECKS, check_series
 from roi_forecast.market.store import load_bars
 from roi_forecast.runs.resolved_run import ResolvedRun
-from roi_forecast.universe import Asset, load_universe
+from roi_forecast.universe import Asset, load_universe, reference_exchange
 
 logger = logging.getLogger(__name__)
 
-MINIMUM_WINDOWS = 50
-"""Windows an asset's own bars must allow, so that every part of the split gets some."""
-
-MAX_STALE_SESSIONS = 3
-"""Sessions without a bar before the as-of date that are bridged by the last price."""
-
-MAX_MISSING_SHARE = 0.2
-"""Share of the sessions since its first bar that an asset may lack."""
-
-MAX_OFF_CALENDAR_SHARE = 0.05
-"""Share of bars that may lie outside the asset's calendar; dates shifted by a day give a fifth."""
-
-SERIES_CHECKS = (
-    "extraction",
-    "history",
-    "staleness",
-    "missing_sessions",
-    "off_calendar_bars",
-    "usable",
-)
-RUN_CHECKS = ("quorum",)
+ASSET_CHECKS = ("extraction", *SERIES_CHECKS, "usable")
+RUN_CHECKS = ("quorum", "as_of_session")
 
 
 @dataclass(frozen=True)
@@ -69,7 +50,8 @@ def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
         run: Says which assets and dates; nothing after its as-of date is looked at.
 
     Raises:
-        PriceCheckError: Fewer assets are usable than the quorum asks; names the others and why.
+        PriceCheckError: Fewer assets are usable than the quorum asks; names the others and why. Or
+            the as-of date turns out to be no session: no asset of the reference calendar has a bar.
     """
     symbols = run.extraction_symbols
     with engine.connect() as connection:
@@ -77,15 +59,16 @@ def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
         errors = _extraction_errors(connection, run)
     assets = load_universe().select(symbols)
     traded = _traded_dates(bars, assets, run)
-    dates = {symbol: rows["trading_date"] for symbol, rows in bars.groupby("symbol")}
+    rows = traded[reference_exchange(run.assets).calendar].dates
+    dates = {symbol: own["trading_date"] for symbol, own in bars.groupby("symbol")}
     no_dates = pd.Series(dtype="datetime64[us]")
     results: list[CheckResult] = []
     reasons: dict[str, str] = {}
     for asset in assets:
         own = [
             _check_extraction(asset, errors),
-            *_check_series(
-                asset, dates.get(asset.symbol, no_dates), traded[asset.exchange.calendar], run
+            *check_series(
+                asset, dates.get(asset.symbol, no_dates), traded[asset.exchange.calendar], rows, run
             ),
         ]
         failed = [r.message for r in own if not r.passed and r.severity == "drop_asset"]
@@ -106,18 +89,17 @@ def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
         )
         for symbol in run.config.symbols
     ]
-    quorum = _check_quorum(run, usable, missing)
-    results.append(quorum)
+    run_results = [_check_quorum(run, usable, missing), _check_as_of_session(run, rows, errors)]
+    results += run_results
     with engine.begin() as connection:
         replace_results(
-            connection, run.run_id, run.source_key, (*SERIES_CHECKS, *RUN_CHECKS), results
+            connection, run.run_id, run.source_key, (*ASSET_CHECKS, *RUN_CHECKS), results
         )
-    for result in results:
-        if not result.passed and result.check_name != "usable":
-            logger.warning("%s", result.message)
+    _log_failures(result for result in results if result.check_name != "usable")
     logger.info("%d of %d assets have usable prices", len(usable), len(run.config.symbols))
-    if not quorum.passed:
-        raise PriceCheckError(quorum.message)
+    for result in run_results:
+        if not result.passed:
+            raise PriceCheckError(result.message)
     return PriceCheckReport(usable, missing, tuple(results))
 
 
@@ -145,7 +127,7 @@ def _extraction_errors(connection: Connection, run: ResolvedRun) -> dict[str, st
 
 def _failure(asset: Asset, errors: Mapping[str, str | None]) -> list[str]:
     if asset.symbol not in errors:
-        return [f"{asset.symbol}: this run has not extracted it"]
+        return ["this run has not extracted it"]
     error = errors[asset.symbol]
     return [error] if error else []
 
@@ -174,77 +156,6 @@ def _traded_dates(
     }
 
 
-def _check_series(
-    asset: Asset, dates: pd.Series[pd.Timestamp], traded: TradedDates, run: ResolvedRun
-) -> list[CheckResult]:
-    """Judge one asset's dates.
-
-    Shares that cost an asset its place are of the plain calendar, so that a fault which hits all
-    assets alike shows; dates on which its neighbours did the same are not worth a warning.
-    """
-    symbol = asset.symbol
-    needed = run.config.seq_len + run.config.smoothing + MINIMUM_WINDOWS
-    history = CheckResult(
-        "history",
-        "drop_asset",
-        len(dates) >= needed,
-        f"{symbol}: {len(dates)} bars from {run.start_date} to {run.as_of_date}; at least {needed} "
-        f"are needed (seq_len + smoothing + {MINIMUM_WINDOWS})",
-        symbol=symbol,
-        observed=len(dates),
-        allowed=needed,
-    )
-    if dates.empty:
-        return [history]
-    first, last = dates.min(), dates.max()
-    own_dates = pd.DatetimeIndex(dates)
-    expected = traded.calendar[traded.calendar >= first]
-    absent = expected[expected <= last].difference(own_dates)
-    off_calendar = own_dates.difference(expected)
-    missing_share = len(absent) / max(len(expected), 1)
-    off_share = len(off_calendar) / len(own_dates)
-    return [
-        history,
-        _check_staleness(symbol, last.date(), int((expected > last).sum())),
-        CheckResult(
-            "missing_sessions",
-            "drop_asset" if missing_share > MAX_MISSING_SHARE else "warn",
-            absent.difference(traded.silent).empty and missing_share <= MAX_MISSING_SHARE,
-            f"{symbol}: no bar on {len(absent)} of {len(expected)} sessions of its calendar "
-            f"{asset.exchange.calendar} since {first.date()}; up to {MAX_MISSING_SHARE:.0%} are "
-            "bridged by the last price",
-            symbol=symbol,
-            observed=missing_share,
-            allowed=MAX_MISSING_SHARE,
-        ),
-        CheckResult(
-            "off_calendar_bars",
-            "drop_asset" if off_share > MAX_OFF_CALENDAR_SHARE else "warn",
-            off_calendar.difference(traded.special).empty and off_share <= MAX_OFF_CALENDAR_SHARE,
-            f"{symbol}: {len(off_calendar)} of {len(own_dates)} bars lie on dates that its "
-            f"calendar {asset.exchange.calendar} does not know; more than "
-            f"{MAX_OFF_CALENDAR_SHARE:.0%} mean that its dates are shifted",
-            symbol=symbol,
-            observed=off_share,
-            allowed=MAX_OFF_CALENDAR_SHARE,
-        ),
-    ]
-
-
-def _check_staleness(symbol: str, last: date, stale: int) -> CheckResult:
-    severity: Severity = "drop_asset" if stale > MAX_STALE_SESSIONS else "warn"
-    return CheckResult(
-        "staleness",
-        severity,
-        stale == 0,
-        f"{symbol}: its last bar is of {last}, {stale} sessions before the as-of date; at most "
-        f"{MAX_STALE_SESSIONS} are bridged",
-        symbol=symbol,
-        observed=stale,
-        allowed=MAX_STALE_SESSIONS,
-    )
-
-
 def _check_quorum(
     run: ResolvedRun, usable: tuple[str, ...], missing: Mapping[str, str]
 ) -> CheckResult:
@@ -259,3 +170,32 @@ def _check_quorum(
         observed=share,
         allowed=run.config.quorum,
     )
+
+
+def _check_as_of_session(
+    run: ResolvedRun, rows: pd.DatetimeIndex, errors: Mapping[str, str | None]
+) -> CheckResult:
+    calendar = reference_exchange(run.assets).calendar
+    failed = sum(error is not None for error in errors.values())
+    return CheckResult(
+        "as_of_session",
+        "stop_run",
+        pd.Timestamp(run.as_of_date) in rows,
+        f"no asset of the calendar {calendar} has a bar on the as-of date {run.as_of_date}: an "
+        "unannounced holiday, or prices that the source does not have yet "
+        f"({failed} of {len(errors)} extractions failed); name an earlier as_of_date, or run again "
+        "later",
+        trading_date=run.as_of_date,
+    )
+
+
+def _log_failures(results: Iterable[CheckResult]) -> None:
+    """Log one line for each finding, however many assets share it."""
+    symbols: dict[str, list[str]] = {}
+    for result in results:
+        if not result.passed:
+            finding = result.message.removeprefix(f"{result.symbol}: ")
+            symbols.setdefault(finding, []).extend([result.symbol] if result.symbol else [])
+    for finding, named in symbols.items():
+        more = f" and {len(named) - 3} more" if len(named) > 3 else ""
+        logger.warning("%s%s", f"{', '.join(named[:3])}{more}: " if named else "", finding)
