@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from datetime import date
 from pathlib import Path
 
@@ -142,6 +143,24 @@ def test_check_reachable_refuses_half_a_gzip_file(tmp_path):
     (tmp_path / "p.csv.gz").write_bytes(content[: len(content) // 2])
     with pytest.raises(SourceDataError, match="not a complete gzip file"):
         CsvSource("k", tmp_path / "p.csv.gz").check_reachable(RELIANCE)
+
+
+def test_fetch_reads_of_a_folder_only_the_file_that_is_named_after_the_asset(tmp_path):
+    write(tmp_path / "RELIANCE.NS.csv", HEADER, *ROWS[:2])
+    write(tmp_path / "TCS.NS.csv", HEADER, "TCS.NS,yesterday,1,1,1,1,1,0", "too,few,columns")
+    (tmp_path / "broken.csv.gz").write_bytes(b"\x1f\x8bnothing")
+    source = CsvSource("csv:folder", tmp_path)
+    assert len(source.fetch(RELIANCE, START, END)) == 2
+    with pytest.raises(SourceDataError, match="broken"):
+        source.fetch(GOLD, START, END)
+
+
+def test_fetch_sees_that_a_file_has_changed_since_it_was_read(tmp_path):
+    path = tmp_path / "prices.csv"
+    before = write(path, HEADER, *ROWS).fetch(RELIANCE, START, END)
+    after = write(path, HEADER, ROWS[0])
+    os.utime(path, (0, 0))
+    assert (len(before), len(after.fetch(RELIANCE, START, END))) == (2, 1)
 
 
 PRICES = st.floats(0.01, 1e6, allow_nan=False)

@@ -1,7 +1,8 @@
 """Prices from files: one file or a folder, comma or semicolon, plain or gzip.
 
 Either layout will do: long (a `symbol` column) or one file per symbol, named after it. The
-spellings of Yahoo's download and of pandas' `to_csv` are known.
+spellings of Yahoo's download and of pandas' `to_csv` are known. A process reads a file once, and of
+a folder only the asset's own file, where it has one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import io
 import logging
 import re
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -39,11 +40,12 @@ _OTHER_SPELLINGS = {
 
 
 class CsvSource:
-    """Bars from a file or a folder, read once, on first use.
+    """Bars from a file or a folder.
 
     Args:
         key: The `source` of its rows in the database.
-        path: A file, or a folder whose `.csv`, `.txt` and `.gz` files are all read.
+        path: A file, or a folder of `.csv`, `.txt` and `.gz` files. Where one is named after an
+            asset, that asset is read from it alone, else from all of them.
     """
 
     def __init__(self, key: str, path: Path) -> None:
@@ -58,9 +60,11 @@ class CsvSource:
             UnknownSymbolError: No row has this symbol.
             SourceDataError: Names the file, the line and what was expected there.
         """
-        rows = self._rows[self._rows["symbol"] == asset.symbol]
+        own_files = [path for path in self._files if _symbol_of(path) == asset.symbol]
+        table = _read_files(own_files) if own_files else self._rows
+        rows = table[table["symbol"] == asset.symbol]
         if rows.empty:
-            known = ", ".join(sorted(self._rows["symbol"].unique())[:10])
+            known = ", ".join(sorted(table["symbol"].unique())[:10])
             raise UnknownSymbolError(
                 f"{asset.symbol}: {self._path} has no row of this symbol; it has {known} and "
                 "perhaps more: leave the symbol out or add its rows"
@@ -80,21 +84,34 @@ class CsvSource:
         return latest.date()
 
     @cached_property
+    def _files(self) -> list[Path]:
+        if not self._path.is_dir():
+            return [self._path]
+        files = [p for p in sorted(self._path.iterdir()) if p.suffix in {".csv", ".txt", ".gz"}]
+        if not files:
+            raise SourceDataError(f"{self._path}: the folder has no .csv, .txt or .gz file")
+        return files
+
+    @cached_property
     def _rows(self) -> pd.DataFrame:
         """All rows as text, with the file and line each came from."""
-        if self._path.is_dir():
-            files = [p for p in sorted(self._path.iterdir()) if p.suffix in {".csv", ".txt", ".gz"}]
-            if not files:
-                raise SourceDataError(f"{self._path}: the folder has no .csv, .txt or .gz file")
-        else:
-            files = [self._path]
-        rows = pd.concat([_read_file(path) for path in files], ignore_index=True)
+        rows = _read_files(self._files)
         if rows.empty:
             raise SourceDataError(f"{self._path}: a header but no rows; expected one row per bar")
         return rows
 
 
-def _read_file(path: Path) -> pd.DataFrame:
+def _read_files(paths: list[Path]) -> pd.DataFrame:
+    versions = [path.stat().st_mtime_ns if path.exists() else 0 for path in paths]
+    return pd.concat(map(_read_file, paths, versions), ignore_index=True)
+
+
+def _symbol_of(path: Path) -> str:
+    return _SUFFIX.sub("", path.name)
+
+
+@lru_cache(maxsize=4)
+def _read_file(path: Path, version: int) -> pd.DataFrame:  # noqa: ARG001, tells contents apart
     try:
         content = path.read_bytes()
         if content.startswith(_GZIP_MAGIC):
@@ -129,7 +146,7 @@ def _read_file(path: Path) -> pd.DataFrame:
     frame["line"] = range(2, len(frame) + 2)
     frame["file"] = str(path)
     if "symbol" not in frame.columns:
-        frame["symbol"] = _SUFFIX.sub("", path.name)
+        frame["symbol"] = _symbol_of(path)
     missing = [column for column in BAR_COLUMNS if column not in frame.columns]
     if missing:
         hint = (

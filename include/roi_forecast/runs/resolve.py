@@ -14,6 +14,7 @@ from roi_forecast.database.tables import model_versions
 from roi_forecast.errors import ConfigError
 from roi_forecast.market.calendars import last_final_session, session_on_or_before
 from roi_forecast.market.source import PriceSource, open_source
+from roi_forecast.market.special_session import is_special_session
 from roi_forecast.runs.claims import claim_run
 from roi_forecast.runs.preflight import check_preconditions
 from roi_forecast.runs.resolved_run import ResolvedRun
@@ -84,20 +85,29 @@ def _settle_as_of_date(
     That is the last final session, or the named date; never later than the end of a file.
     """
     last_final = last_final_session(assets, now)
-    exchange = reference_exchange(assets)
-    if config.as_of_date is None:
+    named = config.as_of_date
+    if named is None:
         end_of_source = source.last_trading_date()
         if end_of_source is None or end_of_source >= last_final:
             return last_final
-        return session_on_or_before(exchange, end_of_source)
-    if config.as_of_date > last_final:
+        return _session_of(end_of_source, assets, source)
+    exchanges = {asset.exchange for asset in assets}
+    if any(exchange.final_at(named) > now for exchange in exchanges):
         raise ConfigError(
-            f"as_of_date: received {config.as_of_date}; the last session whose bars are final "
-            f"is {last_final}"
+            f"as_of_date: received {named}; the last session whose bars are final is {last_final}"
         )
-    session = session_on_or_before(exchange, config.as_of_date)
-    if session != config.as_of_date:
-        logger.info("%s is no session; the as-of date is %s", config.as_of_date, session)
+    return _session_of(named, assets, source)
+
+
+def _session_of(day: date, assets: tuple[Asset, ...], source: PriceSource) -> date:
+    """Return the date itself where it was a session, if only a special one, else the last one."""
+    session = session_on_or_before(reference_exchange(assets), day)
+    if session == day:
+        return day
+    if is_special_session(source, assets, day):
+        logger.info("%s is a session that the calendar lacks", day)
+        return day
+    logger.info("%s is no session; the as-of date is %s", day, session)
     return session
 
 
