@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, date, datetime, timedelta
-from typing import get_args
 
 import pandas as pd
 import pytest
@@ -15,11 +14,8 @@ from roi_forecast.market.checks import check_prices, usable_symbols
 from roi_forecast.market.extraction import extract_prices
 from roi_forecast.market.series_checks import MAX_STALE_SESSIONS
 from roi_forecast.market.store import upsert_bars
-from roi_forecast.market.yahoo import YahooSource
-from roi_forecast.universe import load_universe
 
 from .conftest import END, SYMBOLS
-from .yahoo_server import AnswerFault, ContentFault, YahooServer
 
 NOW = datetime(2024, 12, 31, 12, 0, tzinfo=UTC)
 
@@ -217,35 +213,6 @@ def test_finding_that_many_assets_share_is_logged_once_and_stored_for_each(
     assert len([r for r in report.results if r.check_name == "extraction" and not r.passed]) == 4
     (line,) = [record.getMessage() for record in caplog.records if "extract" in record.getMessage()]
     assert line.startswith("RELIANCE.NS, TCS.NS, INFY.NS and 1 more: extraction failed")
-
-
-def test_every_fault_of_yahoo_costs_only_its_own_asset(market_engine, make_run, prices, tmp_path):
-    faults = [f for f in (*get_args(AnswerFault), *get_args(ContentFault)) if f != "hang"]
-    universe = [asset.symbol for asset in load_universe().assets][: len(faults)]
-    one = prices[prices["symbol"] == "TCS.NS"]
-    sound = [f"SOUND{number}.NS" for number in range(6)]
-    broken = dict(zip(universe, faults, strict=True))
-    run = make_run(symbols=(*sound, *universe), quorum=0.5)
-    served = pd.concat([one.assign(symbol=symbol) for symbol in run.config.symbols])
-    with YahooServer(served) as server:
-        for symbol, fault in broken.items():
-            server.break_symbol(symbol, fault)
-        extract_all(market_engine, run, YahooSource(tmp_path, server.url))
-    report = check_prices(market_engine, run)
-    assert set(sound) <= set(report.usable)
-    assert {broken[symbol] for symbol in report.missing} == {
-        "rate_limit",
-        "unknown",
-        "empty",
-        "server_error",
-        "html",
-        "truncated",
-        "conflicting_day",
-        "shifted",
-        "no_adjusted_close",
-        "other_currency",
-        "other_time_zone",
-    }
 
 
 @pytest.mark.parametrize(("kept", "is_usable"), [(9, True), (7, False)])

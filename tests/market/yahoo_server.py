@@ -27,6 +27,7 @@ ContentFault = Literal[
     "repeated_day",
     "unsorted",
     "shifted",
+    "gaps",
     "zero",
     "negative",
     "tenfold",
@@ -240,6 +241,12 @@ def _shift_days(chart: Chart) -> None:
     chart["timestamp"] = [moment + 86_400 for moment in chart["timestamp"]]
 
 
+def _lose_days(chart: Chart) -> None:
+    """Take away a third of the days, but not the last."""
+    for values in _columns(chart):
+        del values[: len(values) - 1 : 3]
+
+
 def _state(name: str, value: str) -> Callable[[Chart], None]:
     def change(chart: Chart) -> None:
         chart["meta"][name] = value
@@ -257,6 +264,7 @@ _CONTENT_FAULTS: dict[Fault | None, Callable[[Chart], None]] = {
     "repeated_day": _repeat_day(1.0),
     "unsorted": _reverse,
     "shifted": _shift_days,
+    "gaps": _lose_days,
     "zero": _scale_bar(0.0),
     "negative": _scale_bar(-1.0),
     "tenfold": _scale_bar(10.0),
