@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,9 @@ def test_defaults_of_the_form_are_valid(dag: DAG) -> None:
     ("name", "value"),
     [("epochs", 0), ("scaler", "robust"), ("symbols", []), ("as_of_date", "tomorrow")],
 )
-def test_the_form_refuses_what_the_configuration_refuses(dag: DAG, name: str, value: object) -> None:
+def test_the_form_refuses_what_the_configuration_refuses(
+    dag: DAG, name: str, value: object
+) -> None:
     param = dag.params.get_param(name)
     with pytest.raises(ParamValidationError):
         param.resolve(value)
@@ -92,3 +95,4 @@ def test_schedule_is_weekdays_when_the_whole_universe_is_final(dag: DAG) -> None
     assert dag.timetable.expression == "15 17 * * 1-5"
     assert str(dag.timetable.timezone) == "America/New_York"
     assert dag.catchup is False
+    assert dag.timetable.run_immediately == timedelta(0)

@@ -1,0 +1,210 @@
+"""The real DAG in real Airflow: by `make run` against our own Yahoo, then in the live stack."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from conftest import REAL_PRICES
+from installation import (
+    LiveStack,
+    remaining_processes,
+    run_command,
+    start_command,
+    wait_for_login,
+)
+from market.yahoo_server import YahooServer
+from roi_forecast.market.simulated import SimulatedSource
+from roi_forecast.settings import YAHOO_URL_VARIABLE
+from roi_forecast.universe import load_universe
+from roi_local.airflow_metadata import RunState, metadata_engine, read_run
+from roi_local.environment import AIRFLOW_DATABASE, REPOSITORY, Home
+from roi_local.postgres import start_postgres
+from roi_local.run import DAILY_DAG
+from roi_local.run_parameters import CONF_VARIABLE, SOURCE_VARIABLE
+from roi_local.sql import QUERY_VARIABLE
+from roi_local.stack import Stack
+from roi_local.up import PORT_VARIABLE
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+SYMBOLS = ("RELIANCE.NS", "TCS.NS", "INFY.NS", "GC=F")
+SMALL: dict[str, Any] = {
+    "start_date": "2023-07-03",
+    "as_of_date": "2024-12-27",
+    "seq_len": 12,
+    "lstm_units": [4, 4],
+    "attention_heads": 1,
+    "attention_key_dim": 4,
+    "dense_units": 8,
+    "epochs": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def yahoo() -> Iterator[YahooServer]:
+    """Serves real prices where they are at hand, else simulated ones."""
+    if REAL_PRICES.is_file():
+        prices = pd.read_csv(REAL_PRICES).rename(columns={"date": "trading_date"})
+        prices["trading_date"] = pd.to_datetime(prices["trading_date"])
+        prices = prices[prices["symbol"].isin(SYMBOLS)]
+    else:
+        market, assets = SimulatedSource(), load_universe().select(SYMBOLS)
+        start, end = pd.Timestamp("2023-01-02").date(), pd.Timestamp("2024-12-30").date()
+        prices = pd.concat(
+            [market.fetch(asset, start, end).assign(symbol=asset.symbol) for asset in assets]
+        )
+    with YahooServer(prices) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(tmp_path_factory.mktemp("installation") / "roi", REPOSITORY / "dags")
+
+
+def run_once(home: Home, yahoo: YahooServer, **conf: Any) -> CompletedProcess[str]:
+    values = {**SMALL, "symbols": [*SYMBOLS, "NOSUCH.NS"], **conf}
+    variables = {
+        SOURCE_VARIABLE: "yahoo",
+        CONF_VARIABLE: json.dumps(values),
+        YAHOO_URL_VARIABLE: yahoo.url,
+    }
+    return run_command(home, "run", **variables)
+
+
+@pytest.fixture(scope="module")
+def first_run(home: Home, yahoo: YahooServer) -> CompletedProcess[str]:
+    return run_once(home, yahoo)
+
+
+def query(home: Home, statement: str) -> list[str]:
+    answer = run_command(home, "sql", **{QUERY_VARIABLE: statement})
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout.strip().splitlines()[1:]
+
+
+def test_make_run_ends_with_forecasts_of_the_sound_assets_and_names_the_others(
+    home: Home, first_run: CompletedProcess[str]
+) -> None:
+    assert first_run.returncode == 0, first_run.stderr
+    assert "passed the gate" in first_run.stdout
+    assert "UnknownSymbolError: NOSUCH.NS" in first_run.stdout
+    assert "extract_prices" in first_run.stdout
+    assert "Time per stage" in first_run.stdout
+    rows = query(home, "SELECT symbol FROM roi.latest_predictions WHERE model_name = 'reference'")
+    assert sorted(rows) == sorted(SYMBOLS)
+
+
+def test_the_same_run_again_adds_no_row(
+    home: Home, yahoo: YahooServer, first_run: CompletedProcess[str]
+) -> None:
+    counted = (
+        "SELECT (SELECT count(*) FROM roi.predictions), (SELECT count(*) FROM roi.daily_prices), "
+        "(SELECT count(*) FROM roi.model_versions), (SELECT count(*) FROM roi.promotions)"
+    )
+    before = query(home, counted)
+    again = run_once(home, yahoo)
+    assert again.returncode == 0, again.stderr
+    assert query(home, counted) == before
+    assert remaining_processes(home) == []
+
+
+@pytest.fixture(scope="module")
+def live_stack(
+    home: Home, yahoo: YahooServer, first_run: CompletedProcess[str]
+) -> Iterator[LiveStack]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    variables = {PORT_VARIABLE: str(port), YAHOO_URL_VARIABLE: yahoo.url}
+    stack = LiveStack(home, port, start_command(home, "up", **variables))
+    try:
+        wait_for_login(stack.process)
+        yield stack
+    finally:
+        stack.stop()
+
+
+def wait_for_claim(home: Home, model_name: str) -> None:
+    deadline = time.monotonic() + 120
+    while not query(home, f"SELECT run_id FROM roi.runs WHERE model_name = '{model_name}'"):
+        assert time.monotonic() < deadline
+
+
+def wait_for_end(home: Home, run_ids: list[str]) -> list[RunState]:
+    deadline = time.monotonic() + 400
+    with start_postgres(home.postgres_directory) as postgres:
+        engine = metadata_engine(postgres.url(AIRFLOW_DATABASE))
+        while True:
+            runs = [read_run(engine, DAILY_DAG, run_id) for run_id in run_ids]
+            if all(run.is_finished for run in runs) or time.monotonic() > deadline:
+                engine.dispose()
+                return runs
+            time.sleep(1)
+
+
+def states(run: RunState) -> dict[str, set[str | None]]:
+    found: dict[str, set[str | None]] = {}
+    for task in run.tasks:
+        found.setdefault(task.task_id, set()).add(task.state)
+    return found
+
+
+def test_live_runs_of_one_name_wait_for_each_other_and_a_rejection_is_a_success(
+    live_stack: LiveStack, home: Home
+) -> None:
+    stack = Stack(live_stack.process.pid, live_stack.port)
+    common = {**SMALL, "source": "yahoo", "symbols": list(SYMBOLS)}
+    first = {**common, "as_of_date": "2024-12-26", "model_name": "two"}
+    run_ids = [stack.trigger(home, DAILY_DAG, first)]
+    wait_for_claim(home, "two")
+    run_ids += [
+        stack.trigger(home, DAILY_DAG, {**common, **conf})
+        for conf in ({"architecture": "hybrid", "model_name": "two"}, {"epoch": 3})
+    ]
+    promoted, rejected, refused = wait_for_end(home, run_ids)
+
+    assert (promoted.state, rejected.state, refused.state) == ("success", "success", "failed")
+    assert states(promoted)["promote_model"] == {"success"}
+    assert states(promoted)["reject_model"] == {"skipped"}
+    assert states(promoted)["extract_prices"] == {"success"}
+    assert states(rejected)["promote_model"] == {"skipped"}
+    assert states(rejected)["reject_model"] == states(rejected)["forecast"] == {"success"}
+    assert states(refused)["resolve_run"] == {"failed"}
+    assert states(refused)["forecast"] == {"upstream_failed"}
+    spans = query(
+        home,
+        "SELECT run.released_at <= later.claimed_at FROM roi.runs AS run JOIN roi.runs AS later "
+        "ON later.model_name = run.model_name AND later.claimed_at > run.claimed_at "
+        "WHERE run.model_name = 'two'",
+    )
+    assert spans == ["t"]
+    forecasts = query(
+        home,
+        "SELECT as_of_date, count(*) FROM roi.predictions JOIN roi.model_versions "
+        "USING (version_id) WHERE model_name = 'two' GROUP BY as_of_date ORDER BY as_of_date",
+    )
+    assert forecasts == ["2024-12-26,4", "2024-12-27,4"]
+
+
+def test_unknown_key_is_named_in_the_log_of_the_run(live_stack: LiveStack, home: Home) -> None:
+    """Follows the test above, whose third run was refused."""
+    logs = Path(home.task_logs_directory, f"dag_id={DAILY_DAG}").rglob("task_id=resolve_run/*.log")
+    assert any("did you mean epochs?" in path.read_text() for path in logs)
+
+
+def test_nothing_is_left_running_after_the_stack_was_stopped(
+    live_stack: LiveStack, home: Home
+) -> None:
+    """The last test of this file, since it stops the stack."""
+    assert live_stack.stop() == 0
+    assert remaining_processes(home) == []
