@@ -13,6 +13,7 @@ from roi_forecast.market.check_results import CheckResult
 from roi_forecast.market.checks import check_prices, usable_symbols
 from roi_forecast.market.extraction import extract_prices
 from roi_forecast.market.series_checks import MAX_STALE_SESSIONS
+from roi_forecast.market.simulated import SimulatedSource
 from roi_forecast.market.store import upsert_bars
 
 from .conftest import END, SYMBOLS
@@ -155,6 +156,17 @@ def test_dates_of_all_assets_shifted_by_a_day_stop_the_run(market_engine, make_r
     extract_all(market_engine, run, yahoo)
     with pytest.raises(PriceCheckError, match="0 of 3 assets"):
         check_prices(market_engine, run)
+
+
+def test_simulated_assets_meet_the_fates_that_their_names_ask_for(market_engine, make_run):
+    fated = ("DELISTED2024.NS", "GAPS10.NS", "GAPS40.NS", "SPLIT2024.NS")
+    run = make_run(source="simulated", symbols=("TCS.NS", "INFY.NS", *fated), quorum=0.5)
+    extract_all(market_engine, run, SimulatedSource())
+    report = check_prices(market_engine, run)
+    assert report.usable == ("TCS.NS", "INFY.NS", "GAPS10.NS", "SPLIT2024.NS")
+    assert "its last bar is of 2024-" in report.missing["DELISTED2024.NS"]
+    assert "no bar on" in report.missing["GAPS40.NS"]
+    assert "missing_sessions" in [r.check_name for r in failures(report, "GAPS10.NS")]
 
 
 def test_special_sessions_and_closed_days_that_all_share_raise_no_warning(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from roi_forecast.market import simulated_returns
+from roi_forecast.market.bar_checks import split_doubted
 from roi_forecast.market.calendars import sessions
 from roi_forecast.market.simulated import ORIGIN, SimulatedSource
 from roi_forecast.market.simulated_returns import random_stream, sector_of, simulate_shocks
@@ -126,6 +127,12 @@ def test_every_default_asset_has_all_its_bars_up_to_the_present(asset):
     bars = MARKET.fetch(asset, date(2024, 1, 1), today)
     expected = sessions(asset.exchange, date(2024, 1, 1), today)
     assert pd.DatetimeIndex(bars["trading_date"]).equals(expected)
+
+
+@pytest.mark.parametrize("symbol", [*(asset.symbol for asset in UNIVERSE), "SPLIT2024.NS"])
+def test_no_simulated_bar_is_doubted(symbol):
+    bars = MARKET.fetch(load_universe().asset(symbol), date(2000, 1, 3), END)
+    assert split_doubted(symbol, bars, [])[1] == []
 
 
 def fetch_as_known_on(day: date, symbol: str) -> pd.DataFrame:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from daily_run import prepare
 from roi_forecast.market.csv_files import CsvSource
 from roi_forecast.market.special_session import MOST_ASKED, is_special_session
 from roi_forecast.market.yahoo import YahooSource
@@ -60,3 +62,27 @@ def test_real_prices_know_the_special_session(real_prices_path):
     source = CsvSource("csv:daily_prices", real_prices_path)
     assert is_special_session(source, ASSETS, SPECIAL)
     assert not is_special_session(source, ASSETS, date(2024, 11, 2))
+
+
+def test_run_as_of_a_special_session_ends_its_rows_there(market_engine, settings, real_prices_path):
+    parameters = {
+        "source": "csv",
+        "csv_path": str(real_prices_path),
+        "symbols": SYMBOLS,
+        "as_of_date": "2024-11-01",
+    }
+    run, dataset = prepare(market_engine, settings, "special", parameters)
+    assert run.as_of_date == SPECIAL
+    assert dataset.dates[-1] == np.datetime64(SPECIAL)
+    assert set(dataset.symbols) == set(SYMBOLS)
+
+
+def test_file_that_ends_with_a_special_session_ends_the_run_there(
+    market_engine, settings, real_prices_path, tmp_path
+):
+    real = pd.read_csv(real_prices_path, dtype=str)
+    path = tmp_path / "until_special.csv"
+    real[real["date"] <= "2024-11-01"].to_csv(path, index=False)
+    parameters = {"source": "csv", "csv_path": str(path), "symbols": SYMBOLS, "as_of_date": None}
+    run, _ = prepare(market_engine, settings, "special", parameters)
+    assert run.as_of_date == SPECIAL
