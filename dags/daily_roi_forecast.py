@@ -32,11 +32,10 @@ Query the result in the market database: `roi.latest_predictions`, `roi.predicti
 
 @dag(
     dag_id="daily_roi_forecast",
-    # No run of the past is made up for, not even the last one when Airflow starts shortly after.
+    # With a start date or without this delta Airflow would begin with a run of the past.
     schedule=CronTriggerTimetable(
         "15 17 * * 1-5", timezone="America/New_York", run_immediately=timedelta(0)
     ),
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     # Runs of different model names may go on side by side; runs of one name wait for each other.
     max_active_runs=4,

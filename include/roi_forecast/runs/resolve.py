@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine, select
@@ -43,7 +43,7 @@ def resolve_run(
         run_id: Identifies the run.
         parameters: The run parameters as a person gave them.
         is_active: Tells of another run's id whether that run is still going.
-        now: The present, with time zone; a bar counts once it is final at this moment.
+        now: When the run was due, with time zone; only sessions that were final then count.
 
     Raises:
         ConfigError: A parameter is wrong.
@@ -72,7 +72,7 @@ def resolve_run(
         extraction_symbols=_with_champions_symbols(engine, config, source.key),
         resolved_at=now,
     )
-    claim_run(engine, run, is_active, now=now)
+    claim_run(engine, run, is_active, now=datetime.now(UTC))
     _log(run)
     return run
 

@@ -24,7 +24,7 @@ class ResolvedRun(BaseModel):
         start_date: First date of the prices used.
         as_of_date: Last session the run may know; a reference session.
         extraction_symbols: The run's symbols and those of the serving champion.
-        resolved_at: When the run was resolved. Only bars that were final then are taken.
+        resolved_at: When the run was due; its as-of date was final then.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
