@@ -194,8 +194,9 @@ def test_every_rule_of_every_decision_is_stored(life: Life) -> None:
 
 def test_evaluations_cover_every_predictor_split_and_asset(life: Life) -> None:
     per_asset = 2 * 5 * 3  # mae, rmse and r2 of five predictors for two targets
-    per_asset += 2 * 5 + 2  # direction and R2 against zero; the model's coverage at two levels
-    expected = 3 * (len(SYMBOLS) + 1) * per_asset
+    per_asset += 2 * 5  # direction and R2 against zero
+    on_test_rows = 2 * 2  # coverage and score of the model's intervals at two levels
+    expected = (len(SYMBOLS) + 1) * (3 * per_asset + on_test_rows)
     assert life.count(evaluations, evaluations.c.run_id == "thursday") == expected
 
 

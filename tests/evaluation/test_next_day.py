@@ -1,18 +1,41 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from scipy.optimize import minimize_scalar
 
-from roi_forecast.errors import EvaluationError
+from model.synthetic_dataset import synthetic_dataset
+from roi_forecast.errors import EvaluationError, RegistryError
 from roi_forecast.evaluation.next_day import NextDayCalibration, shrinkage_factor
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.model.expanding_scale import fit_expanding_scale
+from roi_forecast.model.scale_inputs import scale_inputs
 
-VALUES = arrays(np.float64, (30, 2), elements=st.floats(-0.125, 0.125, width=32))
+DATASET = synthetic_dataset(rows=400)
+IMPLIED = np.random.default_rng(8).normal(0, 0.01, DATASET.log_roi.shape)
+
+
+def fit(dataset: Dataset, implied: np.ndarray = IMPLIED) -> NextDayCalibration:
+    validation = dataset.split.validation
+    return NextDayCalibration.fit(dataset, implied[validation.start : validation.stop])
+
+
+def implied_of_test(dataset: Dataset, implied: np.ndarray = IMPLIED) -> np.ndarray:
+    return implied[dataset.split.test.start :]
+
+
+def with_other_rows_from(dataset: Dataset, row: int) -> Dataset:
+    """The same dataset with wild values from a row on."""
+    generator = np.random.default_rng(3)
+    changed = {}
+    for name in ("log_roi", "smoothed", "true_range"):
+        values = getattr(dataset, name).copy()
+        values[row:] = generator.normal(0, 2, values[row:].shape) ** 2
+        changed[name] = values
+    return replace(dataset, **changed)
 
 
 def test_shrinkage_is_the_factor_that_a_search_finds() -> None:
@@ -43,42 +66,151 @@ def test_shrinkage_of_a_forecast_of_nothing_is_zero() -> None:
     assert shrinkage_factor(np.zeros((5, 1)), np.ones((5, 1))) == 0.0
 
 
-@given(VALUES, VALUES)
-def test_intervals_hold_their_share_of_the_rows_they_were_fitted_on(
-    implied: np.ndarray, actual: np.ndarray
-) -> None:
-    calibration = NextDayCalibration.fit(implied, actual)
-    assert 0 <= calibration.shrinkage <= 1
-    error = np.abs(actual - calibration.shrinkage * implied)
-    assert ((error <= calibration.half_width_80).mean(axis=0) >= 0.80).all()
-    assert ((error <= calibration.half_width_95).mean(axis=0) >= 0.95).all()
-    assert (calibration.half_width_95 >= calibration.half_width_80).all()
-
-
-def test_half_width_is_the_residual_of_the_conformal_rank() -> None:
-    actual = np.arange(1.0, 100.0).reshape(-1, 1)
-    calibration = NextDayCalibration.fit(np.zeros_like(actual), actual)
-    # ceil(100 * 0.80) = 80 and ceil(100 * 0.95) = 95, of the residuals 1 to 99.
-    assert calibration.half_width_80.tolist() == [80.0]
-    assert calibration.half_width_95.tolist() == [95.0]
-
-
-def test_filled_entries_do_not_count() -> None:
-    actual = np.arange(1.0, 100.0).reshape(-1, 1)
-    padded = np.vstack([actual, np.full((50, 1), np.nan)])
-    expected = NextDayCalibration.fit(np.zeros_like(actual), actual)
-    assert NextDayCalibration.fit(np.zeros_like(padded), padded).half_width_80 == (
-        expected.half_width_80
+def test_an_interval_is_as_many_scales_wide_as_the_rows_before_were_off() -> None:
+    calibration = replace(fit(DATASET), shrinkage=0.25)
+    test = DATASET.split.test
+    target = test.start + 30
+    at_80, at_95 = calibration.intervals(
+        DATASET, implied_of_test(DATASET), range(target, target + 1)
     )
+    scales = calibration.scale.predict(scale_inputs(DATASET), DATASET.dates)
+    for asset in range(len(DATASET.symbols)):
+        scores = []
+        for row in range(target):
+            if DATASET.filled[row, asset] or np.isnan(scales[row, asset]):
+                continue
+            forecast = 0.25 * IMPLIED[row, asset] if row >= test.start else 0.0
+            scores.append(abs(DATASET.log_roi[row, asset] - forecast) / scales[row, asset])
+        for intervals, percent in ((at_80, 80), (at_95, 95)):
+            rank = -(-(len(scores) + 1) * percent // 100)
+            half = sorted(scores)[rank - 1] * scales[target, asset]
+            middle = 0.25 * IMPLIED[target, asset]
+            assert intervals.lower[0, asset] == pytest.approx(100 * np.expm1(middle - half))
+            assert intervals.upper[0, asset] == pytest.approx(100 * np.expm1(middle + half))
 
 
-def test_an_asset_without_a_counted_entry_is_refused() -> None:
-    with pytest.raises(EvaluationError, match="no bar on any validation session"):
-        NextDayCalibration.fit(np.zeros((3, 1)), np.full((3, 1), np.nan))
+def test_no_row_of_the_test_takes_part_in_what_is_fitted() -> None:
+    wild = with_other_rows_from(DATASET, DATASET.split.test.start)
+    assert fit(wild).to_json() == fit(DATASET).to_json()
+
+
+def test_no_validation_row_takes_part_in_the_scale() -> None:
+    wild = with_other_rows_from(DATASET, DATASET.split.train.stop)
+    assert fit(wild).scale.to_json() == fit(DATASET).scale.to_json()
+    earlier = with_other_rows_from(DATASET, DATASET.split.train.stop - 1)
+    assert fit(earlier).scale.to_json() != fit(DATASET).scale.to_json()
+
+
+def test_an_interval_reads_no_row_from_its_target_on() -> None:
+    calibration = fit(DATASET)
+    target = DATASET.split.test.start + 12
+    targets = range(DATASET.split.test.start, target + 1)
+    expected = calibration.intervals(DATASET, implied_of_test(DATASET), targets)
+    wild = with_other_rows_from(DATASET, target)
+    found = calibration.intervals(wild, implied_of_test(DATASET), targets)
+    for before, after in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(before.lower, after.lower)
+        np.testing.assert_array_equal(before.upper, after.upper)
+    later = calibration.intervals(
+        with_other_rows_from(DATASET, target - 1), implied_of_test(DATASET), targets
+    )
+    assert (later[0].upper[-1] != expected[0].upper[-1]).all()
+
+
+def test_every_training_score_comes_from_a_scale_fitted_before_it() -> None:
+    full = fit_expanding_scale(
+        scale_inputs(DATASET), DATASET.log_roi, DATASET.dates, DATASET.split.train.stop
+    )
+    for row in (100, 150, 200):
+        wild = with_other_rows_from(DATASET, row)
+        fits = fit_expanding_scale(
+            scale_inputs(wild), wild.log_roi, wild.dates, DATASET.split.train.stop
+        )
+        expected = full.predict(scale_inputs(DATASET), DATASET.dates)
+        found = fits.predict(scale_inputs(wild), DATASET.dates)
+        np.testing.assert_array_equal(found[: row + 1], expected[: row + 1])
+        assert np.isfinite(expected[row]).all()
+
+
+def test_coverage_of_unpredictable_returns_is_near_the_level() -> None:
+    dataset = synthetic_dataset(rows=3000, assets=4)
+    implied = np.zeros(dataset.log_roi.shape)
+    test = dataset.split.test
+    actual = np.where(dataset.filled, np.nan, 100 * np.expm1(dataset.log_roi))[test.start :]
+    for intervals in fit(dataset, implied).intervals(
+        dataset, implied_of_test(dataset, implied), test
+    ):
+        coverage = np.nanmean(intervals.covers(actual))
+        # Four standard errors of 2160 independent entries.
+        assert coverage == pytest.approx(intervals.level, abs=0.035)
+
+
+def test_the_next_session_has_the_interval_that_its_row_would_have() -> None:
+    calibration = fit(DATASET)
+    test, last = DATASET.split.test, len(DATASET.dates) - 1
+    expected = calibration.intervals(DATASET, implied_of_test(DATASET), range(last, last + 1))
+    shorter = replace(
+        DATASET,
+        **{
+            name: getattr(DATASET, name)[:last]
+            for name in ("dates", "log_roi", "true_range", "filled")
+        },
+    )
+    found = calibration.intervals(
+        shorter, IMPLIED[test.start :], range(last, last + 1), DATASET.dates[last]
+    )
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(one.lower, other.lower)
+        np.testing.assert_array_equal(one.upper, other.upper)
+
+
+def test_a_target_without_an_implied_value_is_refused() -> None:
+    test = DATASET.split.test
+    with pytest.raises(EvaluationError, match="need their implied log ROI"):
+        fit(DATASET).intervals(DATASET, IMPLIED[test.start + 1 :], test)
+
+
+def test_targets_before_any_score_are_refused() -> None:
+    with pytest.raises(EvaluationError, match=r"too few rows before .*earlier start_date"):
+        fit(DATASET).intervals(DATASET, IMPLIED, range(40, 41))
+
+
+def test_a_validation_without_a_bar_is_refused() -> None:
+    filled = DATASET.filled.copy()
+    filled[DATASET.split.validation.start : DATASET.split.validation.stop] = True
+    with pytest.raises(EvaluationError, match="no asset has a bar on any validation session"):
+        fit(replace(DATASET, filled=filled))
 
 
 def test_json_keeps_every_digit() -> None:
-    calibration = NextDayCalibration(1 / 3, np.array([0.1, 1 / 7]), np.array([0.2, 2 / 7]))
+    calibration = replace(fit(DATASET), shrinkage=1 / 3)
     read = NextDayCalibration.from_json(json.loads(json.dumps(calibration.to_json())))
-    assert read.shrinkage == calibration.shrinkage
-    np.testing.assert_array_equal(read.half_width_95, calibration.half_width_95)
+    test = DATASET.split.test
+    for one, other in zip(
+        calibration.intervals(DATASET, implied_of_test(DATASET), test),
+        read.intervals(DATASET, implied_of_test(DATASET), test),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one.lower, other.lower)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"shrinkage": 0.1, "half_width_80": [0.1]}, "of format 1, this code reads format 2"),
+        (None, "of format None"),
+        ({"format": 2, "shrinkage": 0.1}, "is damaged"),
+        (
+            {
+                "format": 2,
+                "shrinkage": 0.1,
+                "unseen_from": "2024-01-01",
+                "scale": [{"from": "2024-01-01", "intercept": 0.0, "slopes": [1.0]}],
+            },
+            "does not take",
+        ),
+    ],
+)
+def test_a_calibration_of_another_format_is_refused(content: object, message: str) -> None:
+    with pytest.raises(RegistryError, match=message):
+        NextDayCalibration.from_json(content)  # type: ignore[arg-type]

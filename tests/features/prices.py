@@ -28,5 +28,6 @@ def with_wild_future(bars: pd.DataFrame, first_wild_date: date) -> pd.DataFrame:
     wild = bars.copy()
     later = wild["trading_date"] >= pd.Timestamp(first_wild_date)
     generator = np.random.default_rng(1)
-    wild.loc[later, "adj_close"] = generator.uniform(1e-3, 1e9, later.sum())
+    for name in ("high", "low", "close", "adj_close"):
+        wild.loc[later, name] = generator.uniform(1e-3, 1e9, later.sum())
     return wild

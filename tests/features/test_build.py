@@ -98,7 +98,15 @@ def test_wild_values_from_a_part_on_change_nothing_before_it(part: str, tmp_path
         tmp_path,
     )
     assert not np.array_equal(wild.scaled[first:], clean.scaled[first:])
-    for name in ("prices", "log_roi", "smoothed", "scaled", "scaled_log_roi", "filled"):
+    for name in (
+        "prices",
+        "log_roi",
+        "smoothed",
+        "scaled",
+        "scaled_log_roi",
+        "filled",
+        "true_range",
+    ):
         np.testing.assert_array_equal(getattr(wild, name)[:first], getattr(clean, name)[:first])
     for name in ("offset", "slope", "center", "log_roi_mean"):
         np.testing.assert_array_equal(getattr(wild.scaler, name), getattr(clean.scaler, name))
@@ -107,7 +115,16 @@ def test_wild_values_from_a_part_on_change_nothing_before_it(part: str, tmp_path
 def test_stored_dataset_reads_back_as_it_was(market_engine: Engine, settings: Settings) -> None:
     _, dataset = prepare(market_engine, settings, "run", {})
     read = load_dataset(dataset.directory)
-    for name in ("dates", "prices", "log_roi", "smoothed", "scaled", "scaled_log_roi", "filled"):
+    for name in (
+        "dates",
+        "prices",
+        "log_roi",
+        "smoothed",
+        "scaled",
+        "scaled_log_roi",
+        "filled",
+        "true_range",
+    ):
         np.testing.assert_array_equal(getattr(read, name), getattr(dataset, name))
     assert (read.split, read.symbols) == (dataset.split, dataset.symbols)
 

@@ -57,6 +57,9 @@ def synthetic_dataset(
         scaled=scaler.transform(smoothed).astype(np.float32),
         scaled_log_roi=scaler.transform_log_roi(log_roi).astype(np.float32),
         filled=filled,
+        true_range=np.where(
+            filled, np.nan, np.abs(log_roi) + generator.uniform(0, 0.02, log_roi.shape)
+        ),
         scaler=scaler,
         split=split,
     )

@@ -144,6 +144,8 @@ def _figures(result: CandidateScores) -> dict[str, Any]:
         "directional_accuracy": result.value("model", next_day, "directional_accuracy"),
         "coverage_80": result.value("model", next_day, "coverage_80"),
         "coverage_95": result.value("model", next_day, "coverage_95"),
+        "interval_score_80": result.value("model", next_day, "interval_score_80"),
+        "interval_score_95": result.value("model", next_day, "interval_score_95"),
         "shrinkage": result.calibration.shrinkage,
     }
 

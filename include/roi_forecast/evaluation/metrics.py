@@ -75,6 +75,11 @@ def counted_rows(actual: FloatArray) -> npt.NDArray[np.intp]:
     return counts
 
 
+def mean_of_counted(entries: FloatArray) -> FloatArray:
+    """Return the mean of each asset's entries, shape (assets,); NaN entries do not count."""
+    return _mean(entries, np.isfinite(entries))
+
+
 def _mean(values: FloatArray, counted: npt.NDArray[np.bool_]) -> FloatArray:
     counts = counted.sum(axis=0)
     sums = np.where(counted, values, 0.0).sum(axis=0)

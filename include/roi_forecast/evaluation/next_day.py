@@ -1,24 +1,33 @@
-"""What is published for the next session: the implied log ROI, shrunk, with its interval.
+"""What is published for the next session: the implied log ROI, shrunk, with its intervals.
 
 The smoothed target is mostly known, so a good forecast of it says little about the next session.
-The log ROI it implies is shrunk towards zero by the factor that fits best on validation rows, and
-the interval around it comes from the residuals on those rows (split conformal prediction: Lei et
-al. 2018), for each asset by itself.
+The log ROI it implies is shrunk towards zero by the factor that fits best on validation rows. The
+intervals around it are conformal: as many scales wide as the forecasts of the rows before were off.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
-from roi_forecast.errors import EvaluationError
+from roi_forecast.errors import EvaluationError, RegistryError
+from roi_forecast.evaluation.conformal import trailing_half_widths
+from roi_forecast.evaluation.intervals import Intervals
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.returns import to_percent
 from roi_forecast.features.scaling import FloatArray
+from roi_forecast.model.expanding_scale import ExpandingScale, fit_expanding_scale
+from roi_forecast.model.scale_inputs import INPUTS, MarketRows, scale_inputs
 
 LEVELS = (0.80, 0.95)
+
+# Raised when what is stored changes its meaning; another one cannot be read.
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -27,60 +36,141 @@ class NextDayCalibration:
 
     Attributes:
         shrinkage: Factor from 0 (no skill: forecast zero) to 1 (take the implied value).
-        half_width_80: Half the width of the 80 % interval, shape (assets,), log ROI.
-        half_width_95: The same at 95 %.
+        scale: The scale forecast: refits over the training rows, the last of which, on all of
+            them, forecasts from then on.
+        unseen_from: First date on which the network's forecasts are scored: it was neither fitted
+            nor chosen on this date or later. Before it a fitted forecast would look better than it
+            is, so the errors of the zero forecast are scored instead.
     """
 
     shrinkage: float
-    half_width_80: FloatArray
-    half_width_95: FloatArray
+    scale: ExpandingScale
+    unseen_from: date
 
     @classmethod
-    def fit(cls, implied: FloatArray, actual: FloatArray) -> Self:
-        """Fit on validation rows.
+    def fit(cls, dataset: Dataset, validation_implied: FloatArray) -> Self:
+        """Fit the shrinkage on validation rows and the scale on training rows.
 
         Args:
-            implied: Implied log ROI of the validation targets, shape (targets, assets), unscaled.
-            actual: What came, same shape; NaN where an entry does not count.
+            dataset: What the network was trained on; no row from the first test row on is read.
+            validation_implied: Implied log ROI of the validation targets, shape (targets, assets),
+                unscaled.
 
         Raises:
-            EvaluationError: An asset has no counted entry.
+            EvaluationError: No asset has a bar on any validation session.
+            TrainingError: There is no training row to fit the scale on, or no price moved.
         """
-        counted = np.isfinite(actual)
-        if not counted.any(axis=0).all():
+        validation, training = dataset.split.validation, dataset.split.train
+        actual = counted_log_roi(dataset)
+        came = actual[validation.start : validation.stop]
+        if not np.isfinite(came).any():
             raise EvaluationError(
-                "an asset has no bar on any validation session; "
-                "raise validation_share or leave the asset out"
+                "no asset has a bar on any validation session; raise validation_share"
             )
-        shrinkage = shrinkage_factor(implied, actual)
-        residual = np.abs(actual - shrinkage * implied)
-        widths = [
-            np.array(
-                [
-                    _conformal_quantile(residual[counted[:, asset], asset], level)
-                    for asset in range(actual.shape[1])
-                ]
+        scale = fit_expanding_scale(scale_inputs(dataset), actual, dataset.dates, training.stop)
+        return cls(
+            shrinkage_factor(validation_implied, came),
+            scale,
+            dataset.dates[dataset.split.test.start].item(),
+        )
+
+    def first_scored_row(self, dates: npt.NDArray[np.datetime64]) -> int:
+        """Return the first row on which the network's forecasts are scored."""
+        return int(np.searchsorted(dates, np.datetime64(self.unseen_from)))
+
+    def intervals(
+        self,
+        rows: MarketRows,
+        implied: FloatArray,
+        targets: range,
+        next_date: np.datetime64 | None = None,
+    ) -> tuple[Intervals, ...]:
+        """Return the published intervals of target rows, one for each of LEVELS.
+
+        The interval of row t rests on the scores of the up to 500 rows before t, whichever part of
+        the split they are in: that is how it is published too. No row from t on is read.
+
+        Args:
+            rows: Rows in time order.
+            implied: Implied log ROI of the last rows, down to `next_date` where it is given: of all
+                targets and of the rows from `first_scored_row` on, of which those left out give no
+                score. Shape (those rows, assets), unscaled.
+            targets: Target rows; the last may be the row after the last.
+            next_date: The date of the row after the last, where it is a target.
+
+        Returns:
+            Bounds in percent, shape (targets, assets).
+
+        Raises:
+            EvaluationError: There are too few scores before a target, or a target has no implied value.
+        """
+        inputs = scale_inputs(rows, next_date)
+        dates = rows.dates if next_date is None else np.append(rows.dates, next_date)
+        scored = self.first_scored_row(dates)
+        given = len(dates) - len(implied)
+        if given > targets.start:
+            raise EvaluationError(
+                f"intervals of the rows {targets} need their implied log ROI; received it from "
+                f"row {given} on"
             )
-            for level in LEVELS
-        ]
-        return cls(shrinkage, *widths)
+        published = np.full(inputs.shape[:2], np.nan)
+        published[given:] = self.shrinkage * implied
+        judged = np.where(np.arange(len(dates))[:, np.newaxis] < scored, 0.0, published)
+        scales = self.scale.predict(inputs, dates)
+        known = len(rows.dates)
+        scores = np.abs(counted_log_roi(rows) - judged[:known]) / scales[:known]
+        middle = published[targets.start : targets.stop]
+        bounds = []
+        for level in LEVELS:
+            half = trailing_half_widths(scores, scales, targets, level)
+            if not np.isfinite(half).all():
+                raise EvaluationError(
+                    f"too few rows before {dates[targets.start]} to know how far forecasts are "
+                    f"off: {int(np.isfinite(scores[: targets.start]).sum())} scores of all assets; "
+                    "take an earlier start_date"
+                )
+            bounds.append(Intervals(level, to_percent(middle - half), to_percent(middle + half)))
+        return tuple(bounds)
 
     def to_json(self) -> dict[str, Any]:
         """Return the calibration as JSON values."""
         return {
+            "format": _FORMAT,
             "shrinkage": self.shrinkage,
-            "half_width_80": self.half_width_80.tolist(),
-            "half_width_95": self.half_width_95.tolist(),
+            "unseen_from": str(self.unseen_from),
+            "scale": self.scale.to_json(),
         }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Read what `to_json` wrote."""
-        return cls(
-            float(content["shrinkage"]),
-            np.asarray(content["half_width_80"], dtype=np.float64),
-            np.asarray(content["half_width_95"], dtype=np.float64),
-        )
+        """Read what `to_json` wrote.
+
+        Raises:
+            RegistryError: It is of another format, or not what was written.
+        """
+        received = content.get("format", 1) if isinstance(content, Mapping) else content
+        if received != _FORMAT:
+            raise RegistryError(
+                f"the calibration is of format {received!r}, this code reads format {_FORMAT}; "
+                "train the version again or roll back to one of this format"
+            )
+        try:
+            scale = ExpandingScale.from_json(content["scale"])
+            if any(fit.slopes.shape != (INPUTS,) for fit in scale.fits):
+                raise ValueError(f"its scale does not take {INPUTS} inputs")
+            return cls(
+                float(content["shrinkage"]), scale, date.fromisoformat(content["unseen_from"])
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RegistryError(
+                f"the calibration is damaged ({error!r}); train the version again or roll back to "
+                "another one"
+            ) from error
+
+
+def counted_log_roi(rows: MarketRows) -> FloatArray:
+    """Return the plain log ROI, shape (rows, assets), NaN where the asset had no bar."""
+    return np.where(rows.filled, np.nan, rows.log_roi)
 
 
 def shrinkage_factor(implied: FloatArray, actual: FloatArray) -> float:
@@ -102,9 +192,3 @@ def shrinkage_factor(implied: FloatArray, actual: FloatArray) -> float:
     if square == 0.0:
         return 0.0
     return min(max(float((forecast * came).sum()) / square, 0.0), 1.0)
-
-
-def _conformal_quantile(residuals: FloatArray, level: float) -> float:
-    """Return the residual of rank ceil((n + 1) * level), or the largest where n is too small."""
-    rank = min(math.ceil((len(residuals) + 1) * level), len(residuals))
-    return float(np.sort(residuals)[rank - 1])

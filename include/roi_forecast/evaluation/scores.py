@@ -11,7 +11,11 @@ import numpy.typing as npt
 
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.baselines import noise_limit, persistence, training_mean
-from roi_forecast.evaluation.next_day import NextDayCalibration, shrinkage_factor
+from roi_forecast.evaluation.next_day import (
+    NextDayCalibration,
+    counted_log_roi,
+    shrinkage_factor,
+)
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import implied_log_roi, known_sum, to_percent
 from roi_forecast.features.scaling import FloatArray
@@ -87,13 +91,14 @@ def score_candidate(
         ridge: The ridge regression of the same training rows.
 
     Raises:
-        EvaluationError: The next-day forecast cannot be calibrated on the validation rows.
+        EvaluationError: The next-day forecast cannot be calibrated on the rows before the test.
+        TrainingError: The scale of the intervals cannot be fitted on the training rows.
     """
     validation = dataset.split.validation
-    came = _actual_log_roi(dataset, validation)
     calibration = NextDayCalibration.fit(
-        _implied(dataset, predictions["validation"], validation), came
+        dataset, _implied(dataset, predictions["validation"], validation)
     )
+    came = _actual_log_roi(dataset, validation)
     ridge_forecast = ridge.predict(dataset.scaled, dataset.scaled_log_roi, validation)
     ridge_shrinkage = shrinkage_factor(_implied(dataset, ridge_forecast, validation), came)
     scores: list[Score] = []
@@ -119,7 +124,9 @@ def score_candidate(
             scores += _score_smoothed(dataset, split, predictor, forecast)
             factor = shrinkage.get(predictor, 1.0)
             scores += _score_next_day(dataset, split, predictor, implied[predictor], factor)
-        scores += _score_coverage(dataset, split, implied["model"], calibration)
+    scores += _score_intervals(
+        dataset, _implied(dataset, predictions["test"], dataset.split.test), calibration
+    )
     return CandidateScores(tuple(scores), calibration)
 
 
@@ -146,8 +153,7 @@ def as_scores(
 
 
 def _actual_log_roi(dataset: Dataset, targets: range) -> FloatArray:
-    rows = slice(targets.start, targets.stop)
-    return np.where(dataset.filled[rows], np.nan, dataset.log_roi[rows])
+    return counted_log_roi(dataset)[targets.start : targets.stop]
 
 
 def _implied(dataset: Dataset, scaled: FloatArray, targets: range) -> FloatArray:
@@ -190,20 +196,25 @@ def _score_next_day(
         )
 
 
-def _score_coverage(
-    dataset: Dataset, split: str, implied: FloatArray, calibration: NextDayCalibration
+def _score_intervals(
+    dataset: Dataset, implied: FloatArray, calibration: NextDayCalibration
 ) -> Iterator[Score]:
-    targets: range = getattr(dataset.split, split)
-    actual = _actual_log_roi(dataset, targets)
-    error = np.abs(actual - calibration.shrinkage * implied)
+    targets = dataset.split.test
+    actual = to_percent(_actual_log_roi(dataset, targets))
     counts = metrics.counted_rows(actual)
-    for name, half_width in (
-        ("coverage_80", calibration.half_width_80),
-        ("coverage_95", calibration.half_width_95),
-    ):
-        inside = (error <= half_width).sum(axis=0)
-        values = np.divide(inside, counts, out=np.full(len(counts), np.nan), where=counts > 0)
-        together = float(inside.sum() / counts.sum()) if counts.sum() else float("nan")
-        yield from as_scores(
-            dataset, split, "model", "next_day_pct", name, values, counts, together
-        )
+    for intervals in calibration.intervals(dataset, implied, targets):
+        percent = round(100 * intervals.level)
+        for name, entries in (
+            (f"coverage_{percent}", intervals.covers(actual)),
+            (f"interval_score_{percent}", intervals.score(actual)),
+        ):
+            yield from as_scores(
+                dataset,
+                "test",
+                "model",
+                "next_day_pct",
+                name,
+                metrics.mean_of_counted(entries),
+                counts,
+                float(metrics.mean_of_counted(entries.reshape(-1, 1))[0]),
+            )

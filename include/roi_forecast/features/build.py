@@ -28,7 +28,7 @@ from roi_forecast.universe import load_universe
 logger = logging.getLogger(__name__)
 
 # Part of every dataset's hash: raise it when the meaning of a stored array changes.
-_FORMAT = 1
+_FORMAT = 2
 
 
 def build_dataset(engine: Engine, run: ResolvedRun, directory: Path) -> Dataset:
@@ -112,6 +112,7 @@ def assemble_dataset(
         scaled=scaler.transform(smoothed).astype(np.float32),
         scaled_log_roi=scaler.transform_log_roi(log_rois).astype(np.float32),
         filled=rows.filled[lost:],
+        true_range=rows.true_range[lost:],
         scaler=scaler,
         split=split,
     )
@@ -138,7 +139,7 @@ def _content_hash(rows: PriceRows, config: FeatureConfig, source_key: str) -> st
         "config": {name: getattr(config, name) for name in sorted(FeatureConfig.model_fields)},
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for array in (rows.dates, rows.prices, rows.filled):
+    for array in (rows.dates, rows.prices, rows.filled, rows.true_range):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:16]
 

@@ -42,6 +42,8 @@ class Dataset:
         scaled_log_roi: `scaler.transform_log_roi(log_roi)` as float32, shape (rows, assets).
         filled: Whether the asset had no bar on the row's date, shape (rows, assets). A filled
             target counts in no loss and no metric.
+        true_range: Distance travelled since the row before, shape (rows, assets), a fraction of
+            that row's price; NaN where the asset had no bar since then.
         scaler: Fitted on the rows up to the last training target.
         split: Target rows of the three parts.
     """
@@ -59,5 +61,6 @@ class Dataset:
     scaled: npt.NDArray[np.float32]
     scaled_log_roi: npt.NDArray[np.float32]
     filled: npt.NDArray[np.bool_]
+    true_range: FloatArray
     scaler: Scaler
     split: Split

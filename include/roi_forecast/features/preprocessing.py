@@ -30,6 +30,8 @@ class PreparedRows:
         scaled: Scaled smoothed log ROI, shape (rows, assets), float32.
         scaled_log_roi: Plain log ROI in scaled units, shape (rows, assets), float32.
         filled: Whether the asset had no bar, shape (rows, assets).
+        true_range: Distance travelled since the row before, shape (rows, assets), a fraction of
+            that row's price; NaN where the asset had no bar since then.
     """
 
     dates: npt.NDArray[np.datetime64]
@@ -38,6 +40,7 @@ class PreparedRows:
     scaled: npt.NDArray[np.float32]
     scaled_log_roi: npt.NDArray[np.float32]
     filled: npt.NDArray[np.bool_]
+    true_range: FloatArray
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,13 @@ class Preprocessing:
             )
         prices = np.ones((len(rows.dates), len(self.symbols)))
         filled = np.ones(prices.shape, dtype=np.bool_)
+        true_range = np.full(prices.shape, np.nan)
         for column, symbol in enumerate(self.symbols):
             if symbol in rows.symbols:
                 source = rows.symbols.index(symbol)
                 prices[:, column] = rows.prices[:, source]
                 filled[:, column] = rows.filled[:, source]
+                true_range[:, column] = rows.true_range[:, source]
         log_rois = log_roi(prices)
         smoothed = smooth(log_rois, self.smoothing)
         log_rois = log_rois[self.smoothing - 1 :]
@@ -90,6 +95,7 @@ class Preprocessing:
             scaled=self.scaler.transform(smoothed).astype(np.float32),
             scaled_log_roi=self.scaler.transform_log_roi(log_rois).astype(np.float32),
             filled=filled[self.smoothing :],
+            true_range=true_range[self.smoothing :],
         )
 
     def save(self, directory: Path) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from roi_forecast.errors import DatasetError
+from roi_forecast.features.ranges import true_ranges
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.market.calendars import reference_sessions
 from roi_forecast.market.store import load_bars
@@ -30,6 +31,7 @@ class PriceRows:
         dates: Reference sessions, shape (rows,), datetime64[D].
         prices: Carried adjusted close, shape (rows, assets), in the asset's currency.
         filled: Whether the asset had no bar on that date, shape (rows, assets).
+        true_range: See `true_ranges`, shape (rows, assets), a fraction; NaN without a bar.
         left_out: Assets that started too late, with the reason.
     """
 
@@ -37,6 +39,7 @@ class PriceRows:
     dates: npt.NDArray[np.datetime64]
     prices: FloatArray
     filled: npt.NDArray[np.bool_]
+    true_range: FloatArray
     left_out: dict[str, str]
 
 
@@ -70,7 +73,7 @@ def align_rows(
     Nothing is ever taken from a later date: the rows start where every asset has had a price.
 
     Args:
-        bars: Long frame with symbol, trading_date and adj_close.
+        bars: Long frame with symbol, trading_date, high, low, close and adj_close.
         assets: The assets, in the order of the columns.
         start_date: First date of a row.
         as_of_date: Last date that is looked at.
@@ -118,11 +121,15 @@ def align_rows(
             f"the prices end at {sessions[-1].date()}, before the as-of date {as_of_date}; "
             "extract them first or name an earlier as_of_date"
         )
+    symbols = tuple(kept)
+    dates = sessions.to_numpy().astype("datetime64[D]")
+    prices = carried[kept].iloc[start:].to_numpy(dtype=np.float64)
     return PriceRows(
-        symbols=tuple(kept),
-        dates=sessions.to_numpy().astype("datetime64[D]"),
-        prices=carried[kept].iloc[start:].to_numpy(dtype=np.float64),
+        symbols=symbols,
+        dates=dates,
+        prices=prices,
         filled=own[kept].reindex(sessions).isna().to_numpy(),
+        true_range=true_ranges(usable, symbols, dates, prices),
         left_out=left_out,
     )
 

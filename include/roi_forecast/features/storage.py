@@ -14,7 +14,7 @@ from roi_forecast.features.dataset import Dataset, Split
 from roi_forecast.features.scaling import Scaler
 
 _SCALER_FILE = "scaler.json"
-_ARRAYS = ("dates", "prices", "log_roi", "smoothed", "filled")
+_ARRAYS = ("dates", "prices", "log_roi", "smoothed", "filled", "true_range")
 
 
 def save_dataset(dataset: Dataset) -> None:

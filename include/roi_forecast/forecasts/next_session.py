@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 from sqlalchemy import Engine
 from sqlalchemy.dialects.postgresql import insert
 
 from roi_forecast.database.tables import predictions
-from roi_forecast.errors import DatasetError, NoChampionError, NothingToForecastError
+from roi_forecast.errors import DatasetError, NoChampionError, NothingToForecastError, RegistryError
+from roi_forecast.evaluation.conformal import TRAILING
 from roi_forecast.evaluation.evaluate import METRICS_FILE
 from roi_forecast.evaluation.next_day import NextDayCalibration
 from roi_forecast.features.preprocessing import Preprocessing
@@ -22,6 +24,8 @@ from roi_forecast.features.scaling import FloatArray
 from roi_forecast.market.calendars import next_sessions
 from roi_forecast.market.opening import opens_at
 from roi_forecast.model.predictor import load_predictor
+from roi_forecast.model.scale_inputs import MEMORY
+from roi_forecast.model.versions import ModelVersion
 from roi_forecast.registry.serving import ServingVersion, open_champion
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import Asset, load_universe, reference_exchange
@@ -68,6 +72,7 @@ def store_forecasts(
             for the as-of date.
         RegistryError: The champion's files are missing or damaged.
         DatasetError: The stored prices do not reach the as-of date.
+        EvaluationError: The stored prices are too few for an interval.
     """
     try:
         serving = open_champion(engine, models_directory, run.model_name)
@@ -77,7 +82,7 @@ def store_forecasts(
     assets = load_universe().select(version.symbols)
     preprocessing = Preprocessing.load(serving.directory)
     try:
-        rows = _load_recent_rows(engine, version.source, assets, preprocessing, run.as_of_date)
+        rows = _load_recent_rows(engine, version, assets, preprocessing, run.as_of_date)
     except DatasetError as error:
         if version.source == run.source_key:
             raise
@@ -85,8 +90,8 @@ def store_forecasts(
             f"version {version.version_id} forecasts from {version.source}, not from this run's "
             f"{run.source_key}: {error}"
         ) from error
-    forecast = forecast_next_session(serving, preprocessing, rows)
     target_date = next_sessions(reference_exchange(assets), run.as_of_date, 1)[0]
+    forecast = forecast_next_session(serving, preprocessing, rows, target_date)
     opened = {
         exchange: opens_at(exchange, target_date) <= now
         for exchange in {asset.exchange for asset in assets}
@@ -127,49 +132,84 @@ def store_forecasts(
 
 
 def forecast_next_session(
-    serving: ServingVersion, preprocessing: Preprocessing, rows: PriceRows
+    serving: ServingVersion, preprocessing: Preprocessing, rows: PriceRows, target_date: date
 ) -> NextSessionForecast:
     """Forecast the session after the last of the rows.
 
     Args:
         serving: The version, its files checked.
         preprocessing: The version's own.
-        rows: Carried prices up to the as-of date, shape (rows, assets).
+        rows: Carried prices up to the as-of date, shape (rows, assets): at least one window, and as
+            many as the intervals look back.
+        target_date: The session after the last row.
 
     Raises:
         DatasetError: There are fewer rows than one window needs.
-        RegistryError: The model does not load.
+        EvaluationError: There are too few rows for an interval.
+        RegistryError: The model does not load, or its calibration is of an older format.
     """
     prepared = preprocessing.apply(rows)
-    next_row = range(len(prepared.dates), len(prepared.dates) + 1)
+    calibration = _read_calibration(serving.directory)
+    next_row = len(prepared.dates)
+    # The intervals rest on how far the version's own earlier forecasts were off.
+    first = max(min(calibration.first_scored_row(prepared.dates), next_row), preprocessing.seq_len)
+    targets = range(first, next_row + 1)
     scaled = load_predictor(serving.directory).predict(
-        prepared.scaled, prepared.scaled_log_roi, next_row
+        prepared.scaled, prepared.scaled_log_roi, targets
     )
     smoothed = preprocessing.scaler.inverse(scaled)
-    known = known_sum(prepared.log_roi, next_row, preprocessing.smoothing)
-    implied = implied_log_roi(smoothed, known, preprocessing.smoothing)[0]
-    content = json.loads((serving.directory / METRICS_FILE).read_text(encoding="utf-8"))
-    calibration = NextDayCalibration.from_json(content["calibration"])
-    published = calibration.shrinkage * implied
+    known = known_sum(prepared.log_roi, targets, preprocessing.smoothing)
+    implied = implied_log_roi(smoothed, known, preprocessing.smoothing)
+    at_80, at_95 = calibration.intervals(
+        prepared, implied, range(next_row, next_row + 1), np.datetime64(target_date)
+    )
     return NextSessionForecast(
         symbols=preprocessing.symbols,
-        roi_pct=to_percent(published),
-        smoothed_roi_pct=to_percent(smoothed[0]),
-        lower_80_pct=to_percent(published - calibration.half_width_80),
-        upper_80_pct=to_percent(published + calibration.half_width_80),
-        lower_95_pct=to_percent(published - calibration.half_width_95),
-        upper_95_pct=to_percent(published + calibration.half_width_95),
+        roi_pct=to_percent(calibration.shrinkage * implied[-1]),
+        smoothed_roi_pct=to_percent(smoothed[-1]),
+        lower_80_pct=at_80.lower[0],
+        upper_80_pct=at_80.upper[0],
+        lower_95_pct=at_95.lower[0],
+        upper_95_pct=at_95.upper[0],
     )
+
+
+def _read_calibration(directory: Path) -> NextDayCalibration:
+    content = json.loads((directory / METRICS_FILE).read_text(encoding="utf-8"))
+    try:
+        return NextDayCalibration.from_json(content.get("calibration"))
+    except RegistryError as error:
+        raise RegistryError(f"{directory / METRICS_FILE}: {error}") from error
 
 
 def _load_recent_rows(
     engine: Engine,
-    source_key: str,
+    version: ModelVersion,
     assets: tuple[Asset, ...],
     preprocessing: Preprocessing,
     as_of_date: date,
 ) -> PriceRows:
-    # Twice the sessions in calendar days, and a month of holidays: always enough rows.
-    start = as_of_date - timedelta(days=2 * preprocessing.rows_needed + 30)
+    before_window = max(preprocessing.seq_len, MEMORY)
     with engine.connect() as connection:
-        return load_rows(connection, source_key, assets, start, as_of_date, max_lost_share=1.0)
+        return load_rows(
+            connection,
+            version.source,
+            assets,
+            # Rows before the version's own are of no use, except for a forecast of the past.
+            min(
+                max(
+                    _sessions_before(
+                        as_of_date, TRAILING + before_window + preprocessing.smoothing
+                    ),
+                    _sessions_before(version.first_date, preprocessing.smoothing),
+                ),
+                _sessions_before(as_of_date, preprocessing.rows_needed),
+            ),
+            as_of_date,
+            max_lost_share=1.0,
+        )
+
+
+def _sessions_before(day: date, sessions: int) -> date:
+    # Twice the sessions in calendar days, and a month of holidays: always enough.
+    return day - timedelta(days=2 * sessions + 30)

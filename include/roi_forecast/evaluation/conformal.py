@@ -1,0 +1,75 @@
+"""Conformal prediction: intervals from how far earlier forecasts were off, in units of a scale.
+
+Split conformal prediction with a normalised score (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman,
+2018, "Distribution-Free Predictive Inference for Regression", section 5.2), over the newest rows of
+each asset by itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from roi_forecast.features.scaling import FloatArray
+
+TRAILING = 500
+"""Most rows whose scores count."""
+FEWEST = 20
+"""An asset with fewer scores takes those of all assets: at 95 % a rank needs 19."""
+
+
+def conformal_quantiles(scores: FloatArray, level: float) -> FloatArray:
+    """Return, for each asset, the score that the next one stays within at the level.
+
+    It is the score of rank ceil((n + 1) * level) of the asset's n scores, or the largest where n is
+    too small.
+
+    Args:
+        scores: Errors over scales, shape (rows, assets), oldest first, NaN where there is none;
+            only the last TRAILING rows are looked at.
+        level: Share of the scores that should lie within, from 0 to 1.
+
+    Returns:
+        Shape (assets,), in units of the scale; NaN where all assets together have too few scores.
+    """
+    recent = scores[-TRAILING:]
+    counts = np.isfinite(recent).sum(axis=0)
+    if not len(recent):
+        return np.full(len(counts), np.nan)
+    own = _ranked(recent, counts, level)
+    if (counts >= FEWEST).all():
+        return own
+    together = recent.reshape(-1, 1)
+    total = np.array([counts.sum()])
+    shared = _ranked(together, total, level)[0] if total[0] >= FEWEST else np.nan
+    return np.where(counts >= FEWEST, own, shared)
+
+
+def trailing_half_widths(
+    scores: FloatArray, scales: FloatArray, targets: range, level: float
+) -> FloatArray:
+    """Return half the width of each target row's interval.
+
+    The interval of row t rests on the scores of the rows before t alone.
+
+    Args:
+        scores: Shape (rows, assets), see `conformal_quantiles`.
+        scales: Scale forecasts, shape (rows or rows + 1, assets).
+        targets: Rows of `scales`.
+        level: Share of the intervals that should hold what came.
+
+    Returns:
+        Shape (targets, assets), in the unit of the scale.
+    """
+    quantiles = [conformal_quantiles(scores[:target], level) for target in targets]
+    widths: FloatArray = np.stack(quantiles) * scales[targets.start : targets.stop]
+    return widths
+
+
+def _ranked(scores: FloatArray, counts: np.ndarray, level: float) -> FloatArray:
+    # NaN sorts to the end, behind every rank. The product is rounded before it is raised to the
+    # next whole number: 0.95 * 100 must not become 96.
+    ranks = np.ceil(np.round((counts + 1) * level, 9)).astype(np.intp)
+    places = np.clip(np.minimum(ranks, counts) - 1, 0, None)
+    ordered = np.sort(scores, axis=0)
+    ranked: FloatArray = np.take_along_axis(ordered, places[np.newaxis], axis=0)[0]
+    return ranked

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from arch.bootstrap import CircularBlockBootstrap
+
+from roi_forecast.errors import EvaluationError
+from roi_forecast.evaluation.bootstrap import bootstrap_mean
+
+
+def persistent_days(days: int = 600) -> np.ndarray:
+    generator = np.random.default_rng(12)
+    common = np.zeros(days)
+    for day in range(1, days):
+        common[day] = 0.8 * common[day - 1] + generator.normal()
+    return common[:, np.newaxis] + generator.normal(0, 0.5, (days, 3))
+
+
+def test_bounds_are_those_of_another_implementation() -> None:
+    entries = persistent_days()
+    found = bootstrap_mean(entries, block_sessions=20, resamples=4000)
+    oracle = CircularBlockBootstrap(20, entries.mean(axis=1), seed=5)
+    means = oracle.apply(lambda days: np.array([days.mean()]), 4000)[:, 0]
+    expected = np.quantile(means, [0.025, 0.95, 0.975])
+    assert found.mean == pytest.approx(entries.mean())
+    bounds = [found.lower_95, found.upper_one_sided_95, found.upper_95]
+    np.testing.assert_allclose(bounds, expected, atol=0.25 * np.std(means))
+
+
+def test_days_that_resemble_their_neighbours_are_worth_less() -> None:
+    entries = persistent_days()
+    blocks = bootstrap_mean(entries, block_sessions=20)
+    alone = bootstrap_mean(entries, block_sessions=1)
+    assert blocks.upper_95 - blocks.lower_95 > 1.5 * (alone.upper_95 - alone.lower_95)
+
+
+def test_missing_entries_do_not_count() -> None:
+    entries = persistent_days()
+    entries[100:200, 1] = np.nan
+    assert bootstrap_mean(entries).mean == pytest.approx(np.nanmean(entries))
+
+
+def test_the_same_seed_gives_the_same_bounds() -> None:
+    entries = persistent_days()
+    assert bootstrap_mean(entries, seed=3) == bootstrap_mean(entries, seed=3)
+    assert bootstrap_mean(entries, seed=3) != bootstrap_mean(entries, seed=4)
+
+
+@pytest.mark.parametrize("entries", [np.ones((19, 2)), np.full((50, 2), np.nan)])
+def test_too_little_to_resample_is_refused(entries: np.ndarray) -> None:
+    with pytest.raises(EvaluationError, match="cannot be resampled in blocks of 20 sessions"):
+        bootstrap_mean(entries)

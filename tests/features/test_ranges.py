@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from roi_forecast.features.rows import PriceRows, align_rows
+
+from .prices import AS_OF, ASSETS, START, SYMBOLS, simulated_bars
+
+
+def align(bars: pd.DataFrame, as_of: date = AS_OF) -> PriceRows:
+    return align_rows(bars, ASSETS, START, as_of, 0.1)
+
+
+def row_of(rows: PriceRows, day: date) -> int:
+    return int(np.flatnonzero(rows.dates == np.datetime64(day))[0])
+
+
+def bar(bars: pd.DataFrame, symbol: str, day: date) -> pd.Series:
+    found = bars[(bars["symbol"] == symbol) & (bars["trading_date"] == pd.Timestamp(day))]
+    return found.iloc[0]
+
+
+def test_true_range_is_the_widest_of_the_three_distances() -> None:
+    bars = simulated_bars()
+    rows = align(bars)
+    day = date(2023, 6, 14)
+    for symbol in SYMBOLS:
+        found = bar(bars, symbol, day)
+        factor = found.adj_close / found.close
+        high, low = found.high * factor, found.low * factor
+        before = bar(bars, symbol, date(2023, 6, 13)).adj_close
+        widest = max(high - low, abs(high - before), abs(low - before))
+        ranges = rows.true_range[row_of(rows, day), rows.symbols.index(symbol)]
+        assert ranges == pytest.approx(widest / before)
+
+
+def test_a_split_or_dividend_leaves_no_jump() -> None:
+    bars = simulated_bars()
+    halved = bars.copy()
+    early = halved["trading_date"] < pd.Timestamp(2023, 6, 14)
+    # Traded prices halve; the adjusted ones before the event are scaled down to them.
+    halved.loc[~early, ["open", "high", "low", "close", "adj_close"]] *= 0.5
+    halved.loc[early, "adj_close"] *= 0.5
+    np.testing.assert_allclose(align(halved).true_range[1:], align(bars).true_range[1:])
+
+
+def test_a_row_without_a_bar_has_no_range() -> None:
+    bars = simulated_bars()
+    day = pd.Timestamp(2023, 6, 14)
+    gone = bars[~((bars["symbol"] == "TCS.NS") & (bars["trading_date"] == day))]
+    rows = align(gone)
+    missing = np.isnan(rows.true_range[1:])
+    assert missing[row_of(rows, day.date()) - 1].tolist() == [False, True, False, False]
+    assert np.isnan(rows.true_range[0]).all()
+
+
+def test_a_session_between_two_rows_counts_to_the_next_row() -> None:
+    # Gold trades on 2023-01-26, a holiday of the NSE, and that day's high is the highest.
+    bars = simulated_bars()
+    between = (bars["symbol"] == "GC=F") & (bars["trading_date"] == pd.Timestamp(2023, 1, 26))
+    bars.loc[between, "high"] *= 2
+    rows = align(bars)
+    before = bar(bars, "GC=F", date(2023, 1, 25)).adj_close
+    high = bar(bars, "GC=F", date(2023, 1, 26)).high
+    assert rows.true_range[row_of(rows, date(2023, 1, 27)), 3] > (high - before) / before * 0.99
+
+
+@pytest.mark.parametrize("column", ["high", "low", "close"])
+def test_a_bar_with_a_price_that_cannot_be_one_has_no_range(column: str) -> None:
+    bars = simulated_bars()
+    day = pd.Timestamp(2023, 6, 14)
+    bars.loc[(bars["symbol"] == "TCS.NS") & (bars["trading_date"] == day), column] = 0.0
+    rows = align(bars)
+    assert np.isnan(rows.true_range[row_of(rows, day.date()), 1])
+
+
+def test_ranges_after_the_as_of_date_change_nothing() -> None:
+    as_of = date(2023, 10, 31)
+    bars = simulated_bars()
+    wild = bars.copy()
+    later = wild["trading_date"] > pd.Timestamp(as_of)
+    wild.loc[later, ["open", "high", "low", "close", "adj_close"]] *= 1e6
+    known = bars[bars["trading_date"] <= pd.Timestamp(as_of)]
+    np.testing.assert_array_equal(align(wild, as_of).true_range, align(known, as_of).true_range)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from roi_forecast.errors import TrainingError
+from roi_forecast.model.scale import PENALTY, Scale, fit_scale
+
+
+def moving_market(rows: int, assets: int, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(9)
+    inputs = generator.normal(1, 2, (rows, assets, len(slopes)))
+    scales = np.exp(-4 + inputs @ slopes)
+    return inputs, generator.laplace(0, 1, (rows, assets)) * scales
+
+
+def test_fit_is_the_minimum_that_a_search_finds() -> None:
+    inputs, log_rois = moving_market(150, 2, np.array([0.3, -0.1]))
+    log_rois[5:20, 1] = np.nan
+    counted = np.isfinite(log_rois)
+    design, moves = inputs[counted], np.abs(log_rois[counted])
+    spread = design.std(axis=0)
+
+    def loss(weights: np.ndarray) -> float:
+        logs = weights[0] + design @ weights[1:]
+        penalty = 0.5 * PENALTY * ((weights[1:] * spread) ** 2).sum()
+        return float((logs + moves * np.exp(-logs)).sum() + penalty)
+
+    expected = minimize(loss, np.array([-4.0, 0, 0]), method="Nelder-Mead", options={"xatol": 1e-8})
+    found = fit_scale(inputs, log_rois)
+    np.testing.assert_allclose([found.intercept, *found.slopes], expected.x, atol=1e-4)
+
+
+def test_fit_finds_the_slopes_that_made_the_returns() -> None:
+    slopes = np.array([0.3, -0.1, 0.0])
+    found = fit_scale(*moving_market(4000, 4, slopes))
+    np.testing.assert_allclose(found.slopes, slopes, atol=0.02)
+    assert found.intercept == pytest.approx(-4, abs=0.05)
+
+
+def test_an_input_that_never_varies_changes_nothing() -> None:
+    inputs, log_rois = moving_market(300, 2, np.array([0.3]))
+    constant = np.concatenate([inputs, np.full((300, 2, 1), 0.7)], axis=-1)
+    np.testing.assert_allclose(
+        fit_scale(constant, log_rois).predict(constant), fit_scale(inputs, log_rois).predict(inputs)
+    )
+
+
+def test_one_wild_return_does_not_stop_the_search() -> None:
+    inputs, log_rois = moving_market(300, 2, np.array([0.3]))
+    log_rois[7] = 1e6
+    assert np.isfinite(fit_scale(inputs, log_rois).predict(inputs)).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_prices_that_never_moved_are_refused(value: float) -> None:
+    inputs, log_rois = moving_market(30, 2, np.array([0.3]))
+    with pytest.raises(TrainingError, match="no price moved on any"):
+        fit_scale(inputs, np.full_like(log_rois, value))
+
+
+def test_json_keeps_every_digit() -> None:
+    scale = Scale(1 / 3, np.array([1 / 7, -2 / 11]))
+    read = Scale.from_json(json.loads(json.dumps(scale.to_json())))
+    assert read.intercept == scale.intercept
+    np.testing.assert_array_equal(read.slopes, scale.slopes)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.model.scale_inputs import HALF_LIVES, INPUTS, MEMORY, scale_inputs
+
+from .synthetic_dataset import synthetic_dataset
+
+DATASET = synthetic_dataset(rows=160)
+
+
+def average(values: np.ndarray, row: int, asset: int, half_life: int) -> float:
+    """The weighted average before a row, term by term."""
+    total = weights = 0.0
+    for back in range(1, MEMORY + 1):
+        if row - back >= 0 and not np.isnan(values[row - back, asset]):
+            weight = 2 ** (-(back - 1) / half_life)
+            total += weight * values[row - back, asset]
+            weights += weight
+    return float(np.log(total / weights + 0.0005))
+
+
+@pytest.mark.parametrize("row", [70, 159])
+def test_inputs_are_averages_of_the_rows_before(row: int) -> None:
+    inputs = scale_inputs(DATASET)
+    moves = np.where(DATASET.filled, np.nan, np.abs(DATASET.log_roi))
+    assets = range(len(DATASET.symbols))
+    for number, values in enumerate((moves, DATASET.true_range)):
+        own = np.array([[average(values, row, a, half) for half in HALF_LIVES] for a in assets])
+        first = 5 * number
+        np.testing.assert_allclose(inputs[row, :, first : first + 3], own)
+        market = (own[:, :2] - own[:, 2:]).mean(axis=0)
+        for asset in assets:
+            np.testing.assert_allclose(inputs[row, asset, first + 3 : first + 5], market)
+    assert inputs.shape == (160, len(DATASET.symbols), INPUTS)
+
+
+def test_the_last_input_is_the_log_of_the_days_since_the_row_before() -> None:
+    dates = np.array(["2024-01-04", "2024-01-05", "2024-01-08"], dtype="datetime64[D]")
+    cut = {name: getattr(DATASET, name)[:3] for name in ("log_roi", "true_range", "filled")}
+    inputs = scale_inputs(replace(DATASET, dates=dates, **cut), np.datetime64("2024-01-10"))
+    np.testing.assert_allclose(np.exp(inputs[1:, 0, -1]), [1, 3, 2])
+
+
+@pytest.mark.parametrize("row", [1, 30, 120])
+def test_no_row_from_the_forecast_one_on_is_read(row: int) -> None:
+    changed = {}
+    for name in ("log_roi", "true_range"):
+        values = getattr(DATASET, name).copy()
+        values[row:] = 1e6
+        changed[name] = values
+    filled = DATASET.filled.copy()
+    filled[row:] ^= True
+    wild: Dataset = replace(DATASET, filled=filled, **changed)
+    np.testing.assert_array_equal(scale_inputs(wild)[: row + 1], scale_inputs(DATASET)[: row + 1])
+    assert not np.allclose(scale_inputs(wild)[row + 1], scale_inputs(DATASET)[row + 1])
+
+
+def test_what_lies_further_back_than_the_memory_does_not_matter() -> None:
+    log_roi = DATASET.log_roi.copy()
+    log_roi[:40] = 1e6
+    found = scale_inputs(replace(DATASET, log_roi=log_roi))
+    expected = scale_inputs(DATASET)
+    np.testing.assert_array_equal(found[40 + MEMORY :], expected[40 + MEMORY :])
+    assert not np.allclose(found[40 + MEMORY - 1], expected[40 + MEMORY - 1])
+
+
+def test_an_asset_without_any_bar_takes_the_mean_of_the_others() -> None:
+    filled, true_range = DATASET.filled.copy(), DATASET.true_range.copy()
+    filled[:, 0], true_range[:, 0] = True, np.nan
+    inputs = scale_inputs(replace(DATASET, filled=filled, true_range=true_range))[100]
+    np.testing.assert_allclose(inputs[0, :3], inputs[1:, :3].mean(axis=0))
+    assert np.isfinite(inputs).all()
