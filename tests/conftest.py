@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Engine
@@ -15,7 +16,9 @@ from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate
 from roi_forecast.settings import Settings
 from roi_local.postgres import EmbeddedPostgres, start_postgres
-from serving import Served, ServedTemplate, build_template
+
+if TYPE_CHECKING:
+    from serving import Served, ServedTemplate
 
 REAL_PRICES = Path(__file__).parents[2] / "shared" / "market" / "daily_prices.csv.gz"
 
@@ -80,6 +83,9 @@ def settings(market_url: str, tmp_path: Path) -> Settings:
 def _served_template(
     postgres: EmbeddedPostgres, market_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> ServedTemplate:
+    # TensorFlow loads for seconds: only the tests that need a model wait for it.
+    from serving import build_template
+
     return build_template(postgres, market_template, tmp_path_factory.mktemp("served"))
 
 
