@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import CronTriggerTimetable, TriggerRule, dag, get_current_context, task
 
 from roi_airflow.parameters import run_parameters
+from roi_airflow.retries import ExponentialBackoff
 from roi_airflow.stage import (
     current_run_id,
     given_parameters,
@@ -69,9 +70,7 @@ def daily_roi_forecast() -> None:
     @task(
         pool=PRICES_POOL,
         retries=3,
-        retry_delay=timedelta(seconds=10),
-        retry_exponential_backoff=True,
-        max_retry_delay=timedelta(minutes=10),
+        retry_policy=ExponentialBackoff(timedelta(seconds=20), timedelta(minutes=10)),
         execution_timeout=timedelta(minutes=15),
         map_index_template="{{ symbol }}",
     )

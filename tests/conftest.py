@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import Engine
 
+from databases import REAL_PRICES, fresh_market, new_name
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate
 from roi_forecast.settings import Settings
@@ -20,10 +19,7 @@ from roi_local.postgres import EmbeddedPostgres, start_postgres
 if TYPE_CHECKING:
     from serving import Served, ServedTemplate
 
-REAL_PRICES = Path(__file__).parents[2] / "shared" / "market" / "daily_prices.csv.gz"
-
 _TEMPLATE = "market_template"
-_numbers = count()
 
 
 @pytest.fixture(scope="session")
@@ -42,15 +38,6 @@ def market_template(postgres: EmbeddedPostgres) -> str:
     postgres.create_database(_TEMPLATE)
     migrate(postgres.url(_TEMPLATE))
     return _TEMPLATE
-
-
-@contextmanager
-def fresh_market(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
-    """Give the URL of a fresh, migrated market database."""
-    name = f"market_{next(_numbers)}"
-    postgres.create_database(name, template=template)
-    yield postgres.url(name)
-    postgres.drop_database(name)
 
 
 @pytest.fixture
@@ -92,5 +79,5 @@ def _served_template(
 @pytest.fixture
 def served(_served_template: ServedTemplate, tmp_path: Path) -> Iterator[Served]:
     """An installation of the test's own in which a version serves."""
-    with _served_template.clone(f"served_{next(_numbers)}", tmp_path / "served") as clone:
+    with _served_template.clone(new_name("served"), tmp_path / "served") as clone:
         yield clone

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, Row, column, func, select, table
 
-from conftest import fresh_market
 from daily_run import SYMBOLS, Outcome, carry_out
+from databases import fresh_market
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.tables import (
     daily_prices,

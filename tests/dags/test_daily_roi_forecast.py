@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import ParamValidationError
 from airflow.timetables.base import TimeRestriction
 from airflow.timetables.trigger import CronTriggerTimetable
 
+from roi_airflow.retries import ExponentialBackoff
 from roi_forecast.config import RunConfig
 from roi_forecast.settings import POOLS
 
@@ -66,7 +67,7 @@ def test_extraction_is_mapped_labelled_and_retried_with_growing_pauses(dag: DAG)
     assert extract.is_mapped
     assert extract.partial_kwargs["map_index_template"] == "{{ symbol }}"
     assert extract.partial_kwargs["retries"] == 3
-    assert extract.partial_kwargs["retry_exponential_backoff"]
+    assert isinstance(extract.partial_kwargs["retry_policy"], ExponentialBackoff)
 
 
 def test_every_run_parameter_is_a_typed_param_with_a_description(dag: DAG) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from conftest import REAL_PRICES
+from databases import REAL_PRICES
 from installation import (
     LiveStack,
     remaining_processes,

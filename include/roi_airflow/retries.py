@@ -1,0 +1,42 @@
+"""How long a task waits before it tries again."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow.sdk import RetryDecision, RetryPolicy
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+@dataclass(frozen=True)
+class ExponentialBackoff(RetryPolicy):
+    """Waits twice as long after each try, each task instance by another random share.
+
+    Airflow's own backoff draws one share for all instances of a mapped task, which would then all
+    ask the source again in the same second.
+
+    Attributes:
+        first: The longest wait after the first try.
+        longest: No wait is longer.
+    """
+
+    first: timedelta
+    longest: timedelta
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,
+        max_tries: int,
+        context: Context | None = None,
+    ) -> RetryDecision:
+        """Return the wait before the next try: from half of the doubled time to all of it."""
+        del exception, max_tries, context
+        doubled = min(self.first * 2 ** (try_number - 1), self.longest)
+        share = random.uniform(0.5, 1.0)  # noqa: S311, nothing secret hangs on it
+        return RetryDecision.retry(doubled * share)
