@@ -61,6 +61,7 @@ def life(
         "past": {"as_of_date": "2024-12-20"},
         "changed_universe": {"as_of_date": "2024-12-30", "symbols": [*SYMBOLS[:2], "ITC.NS"]},
         "trial": {"as_of_date": "2024-12-30", "model_name": "trial", "symbols": SYMBOLS[:2]},
+        "next_week": {"as_of_date": "2025-01-06"},
     }
     with fresh_market(postgres, market_template) as url:
         settings = Settings(url, tmp_path_factory.mktemp("data"))
@@ -94,6 +95,17 @@ def test_the_next_day_adds_one_forecast_for_each_asset(life: Life) -> None:
     assert life.count(predictions, as_of) == len(SYMBOLS)
 
 
+def test_a_new_champion_needs_a_pause_and_a_comparison_on_sessions_new_to_both(life: Life) -> None:
+    assert not life.outcomes["friday"].verdict.promoted
+    assert "pace: 1 sessions" in life.outcomes["friday"].verdict.reason
+    later = life.outcomes["next_week"].verdict
+    assert later.promoted
+    rulings = {ruling.rule: ruling for ruling in later.rulings}
+    assert rulings["compared_sessions"].observed >= 60
+    assert rulings["champion"].observed < rulings["champion"].threshold
+    assert abs(rulings["worst_asset"].observed) < 0.1
+
+
 def test_a_rejected_candidate_leaves_the_champion_forecasting(life: Life) -> None:
     rejected = life.outcomes["friday_hybrid"]
     assert not rejected.verdict.promoted
@@ -118,6 +130,8 @@ def test_a_changed_universe_is_compared_on_the_shared_assets(life: Life) -> None
             select(evaluations.c.predictor, evaluations.c.value, evaluations.c.rows).where(
                 evaluations.c.run_id == "changed_universe",
                 evaluations.c.target == "smoothed_common",
+                evaluations.c.metric == "r2",
+                evaluations.c.symbol.is_(None),
             )
         ).all()
     assert {row.predictor for row in rows} == {"model", "champion"}
@@ -138,9 +152,9 @@ def test_another_model_name_has_a_champion_of_its_own(life: Life) -> None:
 def test_latest_predictions_are_the_champions_at_its_newest_as_of_date(life: Life) -> None:
     rows = life.rows("latest_predictions", "model_name", "symbol", "as_of_date", "target_date")
     usual = [row for row in rows if row.model_name == "simulated"]
-    assert len(usual) in (len(SYMBOLS), 3)
-    assert {row.as_of_date for row in usual} == {date(2024, 12, 30)}
-    assert {row.target_date for row in usual} == {date(2024, 12, 31)}
+    assert len(usual) == len(SYMBOLS)
+    assert {row.as_of_date for row in usual} == {date(2025, 1, 6)}
+    assert {row.target_date for row in usual} == {date(2025, 1, 7)}
 
 
 def test_simulated_prices_are_labelled_in_every_view(life: Life) -> None:

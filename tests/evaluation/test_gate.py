@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from roi_forecast.config import parse_run_config
-from roi_forecast.evaluation.gate import Ruling, Verdict, judge
+from roi_forecast.evaluation.gate import Compared, Ruling, Verdict, judge
 from roi_forecast.model.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
 
@@ -22,7 +22,7 @@ def version(version_id: str = "new", **changes: Any) -> ModelVersion:
         run_id="run",
         dataset_id="dataset",
         source="yahoo",
-        symbols=("A", "B", "C", "D"),
+        symbols=("TCS.NS", "INFY.NS", "RELIANCE.NS", "SBIN.NS"),
         first_date=date(2022, 7, 1),
         last_date=date(2024, 12, 30),
         hyperparameters={},
@@ -31,6 +31,10 @@ def version(version_id: str = "new", **changes: Any) -> ModelVersion:
         checksum="",
     )
     return replace(base, **changes)
+
+
+# A champion whose data end seven sessions before the run's as-of date.
+OLD = version("old", last_date=date(2024, 12, 19))
 
 
 def run(as_of_date: date = date(2024, 12, 31), **parameters: Any) -> ResolvedRun:
@@ -48,12 +52,23 @@ def run(as_of_date: date = date(2024, 12, 31), **parameters: Any) -> ResolvedRun
 
 def first(figures: dict[str, Any], **parameters: Any) -> Verdict:
     """Judge a candidate of a name under which nothing serves."""
-    return judge(run(**parameters), version(metrics=figures), None, None, {})
+    return judge(run(**parameters), version(metrics=figures), None, None, Compared())
+
+
+def comparison(**changes: Any) -> Compared:
+    """What a comparison gives that every rule accepts."""
+    kept = Compared(
+        candidate_r2=0.775,
+        champion_r2=0.770,
+        upper_loss_difference=0.002,
+        sessions=100,
+        asset_drops={"A": -0.02, "B": 0.03},
+    )
+    return replace(kept, **changes)
 
 
 def against(
-    candidate_r2: float | None,
-    champion_r2: float | None,
+    compared: Compared | None = None,
     candidate: ModelVersion | None = None,
     champion: ModelVersion | None = None,
     opponent: str | None = "old",
@@ -63,9 +78,9 @@ def against(
     return judge(
         of or run(),
         candidate or version(),
-        champion or version("old"),
+        champion or OLD,
         opponent,
-        {"model": candidate_r2, "champion": champion_r2},
+        compared or comparison(),
     )
 
 
@@ -105,28 +120,68 @@ def test_the_noise_limit_may_be_missed_by_its_tolerance(r2: float, kept: bool) -
     assert verdict.promoted is kept
 
 
-@pytest.mark.parametrize(("candidate_r2", "promoted"), [(0.761, True), (0.759, False)])
-def test_the_champion_may_be_missed_by_its_tolerance(candidate_r2: float, promoted: bool) -> None:
-    verdict = against(candidate_r2, 0.77)
+def test_a_candidate_that_keeps_every_rule_replaces_the_champion() -> None:
+    verdict = against()
+    assert verdict.promoted
+    assert verdict.reason == "all 9 rules are kept"
+
+
+@pytest.mark.parametrize(("bound", "promoted"), [(0.0099, True), (0.01, False), (-0.5, True)])
+def test_the_upper_bound_of_the_loss_decides_not_the_difference(
+    bound: float, promoted: bool
+) -> None:
+    verdict = against(comparison(upper_loss_difference=bound))
     assert verdict.promoted is promoted
-    assert ruling(verdict, "champion").threshold == pytest.approx(0.76)
+    assert ruling(verdict, "champion").passed is promoted
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [(None, 0.7), (0.7, None), (float("nan"), 0.7)])
-def test_a_comparison_without_a_figure_rejects(ours: float | None, theirs: float | None) -> None:
-    assert not ruling(against(ours, theirs), "champion").passed
+@pytest.mark.parametrize(("sessions", "promoted"), [(60, True), (59, False)])
+def test_too_short_a_comparison_rejects(sessions: int, promoted: bool) -> None:
+    assert against(comparison(sessions=sessions)).promoted is promoted
+
+
+@pytest.mark.parametrize(("drop", "promoted"), [(0.09, True), (0.11, False)])
+def test_one_asset_that_gets_much_worse_rejects(drop: float, promoted: bool) -> None:
+    verdict = against(comparison(asset_drops={"A": -0.2, "B": drop}))
+    assert verdict.promoted is promoted
+    assert "B loses" in ruling(verdict, "worst_asset").reason
+
+
+@pytest.mark.parametrize(
+    ("last_date", "promoted"), [(date(2024, 12, 23), True), (date(2024, 12, 24), False)]
+)
+def test_a_promotion_has_to_wait_for_five_sessions(last_date: date, promoted: bool) -> None:
+    # 2024-12-25 is a holiday: the fifth session after the 23rd is the 31st.
+    verdict = against(champion=replace(OLD, last_date=last_date))
+    assert verdict.promoted is promoted
+    assert ruling(verdict, "pace").passed is promoted
+
+
+def test_the_champion_itself_judged_again_needs_no_pause() -> None:
+    again = replace(OLD, last_date=date(2024, 12, 31))
+    assert against(candidate=again, champion=again).promoted
+
+
+@pytest.mark.parametrize("bound", [None, float("nan")])
+def test_a_champion_that_could_not_be_scored_rejects_unless_overridden(
+    bound: float | None,
+) -> None:
+    nothing = Compared(upper_loss_difference=bound)
+    assert not against(nothing).promoted
+    assert not ruling(against(nothing), "champion").passed
+    overridden = against(nothing, of=run(gate_override_reason="its files are damaged"))
+    assert overridden.promoted
+    assert "its files are damaged" in overridden.reason
 
 
 def test_a_champion_that_changed_since_the_comparison_rejects() -> None:
-    verdict = against(0.78, 0.77, opponent="older")
+    verdict = against(opponent="older")
     assert not verdict.promoted
     assert "old serves now; run again" in verdict.reason
 
 
 def test_simulated_never_replaces_real_even_when_overridden() -> None:
     verdict = against(
-        0.9,
-        0.7,
         candidate=version(source="simulated"),
         opponent=None,
         of=run(gate_override_reason="because I say so"),
@@ -136,32 +191,34 @@ def test_simulated_never_replaces_real_even_when_overridden() -> None:
 
 
 def test_real_replaces_simulated_without_a_comparison() -> None:
-    verdict = against(None, None, champion=version("old", source="simulated"), opponent=None)
+    simulated = replace(OLD, source="simulated")
+    verdict = against(Compared(), champion=simulated, opponent=None)
     assert verdict.promoted
     assert all(ruling.rule != "champion" for ruling in verdict.rulings)
 
 
 def test_a_run_of_the_past_never_promotes() -> None:
-    past = run(as_of_date=date(2024, 12, 27), gate_override_reason="because I say so")
-    verdict = against(0.9, 0.7, of=past)
+    past = run(as_of_date=date(2024, 12, 18), gate_override_reason="because I say so")
+    verdict = against(of=past)
     assert not verdict.promoted
     assert not ruling(verdict, "as_of_date").passed
 
 
 @pytest.mark.parametrize(
-    ("symbols", "promoted"), [(("A", "B", "X"), True), (("A", "X", "Y"), False)]
+    ("symbols", "promoted"),
+    [(("TCS.NS", "INFY.NS", "LT.NS"), True), (("TCS.NS", "LT.NS", "ITC.NS"), False)],
 )
 def test_half_of_the_champions_assets_must_remain(symbols: tuple[str, ...], promoted: bool) -> None:
-    assert against(0.78, 0.77, candidate=version(symbols=symbols)).promoted is promoted
+    assert against(candidate=version(symbols=symbols)).promoted is promoted
 
 
 def test_an_override_promotes_and_keeps_its_reason_and_the_broken_rules() -> None:
     verdict = judge(
         run(gate_override_reason="universe replaced on purpose"),
-        version(symbols=("X", "Y")),
-        version("old"),
+        version(symbols=("LT.NS", "ITC.NS")),
+        OLD,
         "old",
-        {"model": None, "champion": None},
+        Compared(),
     )
     assert verdict.promoted
     assert "universe replaced on purpose" in verdict.reason
@@ -180,5 +237,5 @@ def test_targets_are_shown_but_decide_only_when_switched_on() -> None:
 
 
 def test_every_ruling_has_a_reason_for_people() -> None:
-    for kept in (*first(GOOD).rulings, *against(0.78, 0.77).rulings):
+    for kept in (*first(GOOD).rulings, *against().rulings):
         assert len(kept.reason) > 20

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from roi_forecast.artifacts import read_manifest
-from roi_forecast.errors import RegistryError
+from roi_forecast.errors import EvaluationError, RegistryError
 from roi_forecast.evaluation import metrics
+from roi_forecast.evaluation.bootstrap import BLOCK_SESSIONS, bootstrap_mean
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import PreparedRows, Preprocessing
 from roi_forecast.features.returns import implied_log_roi, known_sum
@@ -20,28 +20,34 @@ from roi_forecast.features.rows import PriceRows
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.model.predictor import load_predictor
 
-logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class Comparison:
-    """R2 of candidate and champion on the same target dates and assets, in unscaled units.
+    """Candidate against champion on the same target dates and assets, in unscaled units.
+
+    The loss is the squared error over the asset's own variance, so that its mean is 1 - R2 and a
+    difference of losses is a difference of R2.
 
     Attributes:
-        candidate_r2: Overall R2 of the candidate; NaN where nothing could be compared.
-        champion_r2: Overall R2 of the champion; NaN likewise.
+        candidate_r2: Overall R2 of the candidate.
+        champion_r2: Overall R2 of the champion.
+        upper_loss_difference: Upper 95 % bound of the mean of (candidate's loss - champion's), by a
+            block bootstrap over days.
+        asset_r2: R2 of candidate and champion for each shared asset.
         first_date: First common target date.
         last_date: Last common target date.
+        sessions: Common target dates.
         rows: Counted target entries.
-        assets: Assets that both know.
     """
 
     candidate_r2: float
     champion_r2: float
+    upper_loss_difference: float
+    asset_r2: dict[str, tuple[float, float]]
     first_date: date
     last_date: date
+    sessions: int
     rows: int
-    assets: int
 
 
 def compare_with_champion(
@@ -62,6 +68,7 @@ def compare_with_champion(
         champion_rows: Carried prices of the champion's assets from the candidate's source.
 
     Raises:
+        EvaluationError: They share too few sessions, or no asset.
         RegistryError: The champion's files are damaged.
     """
     manifest = read_manifest(champion_directory, RegistryError)
@@ -72,11 +79,10 @@ def compare_with_champion(
     unseen = test_dates > np.datetime64(manifest["last_fitted_date"])
     own, theirs = _common_rows(test_dates, prepared.dates, preprocessing.seq_len, unseen)
     shared = [symbol for symbol in dataset.symbols if symbol in preprocessing.symbols]
-    if len(own) == 0 or not shared:
-        logger.warning("nothing to compare: %d common dates, %d assets", len(own), len(shared))
-        nothing = float("nan")
-        return Comparison(
-            nothing, nothing, test_dates[0].item(), test_dates[-1].item(), 0, len(shared)
+    if len(own) < BLOCK_SESSIONS or not shared:
+        raise EvaluationError(
+            f"candidate and champion share {len(own)} sessions that the champion was not fitted on "
+            f"and {len(shared)} assets; at least {BLOCK_SESSIONS} sessions and one asset are needed"
         )
     columns = np.array([dataset.symbols.index(symbol) for symbol in shared])
     their_columns = np.array([preprocessing.symbols.index(symbol) for symbol in shared])
@@ -85,13 +91,23 @@ def compare_with_champion(
     candidate = dataset.scaler.inverse(candidate_test[own])[:, columns]
     implied = _champion_implied(champion_directory, preprocessing, prepared, theirs)
     champion = _as_smoothed(dataset, targets, implied[:, their_columns], columns, own)
+    candidate_r2, champion_r2 = metrics.r2(actual, candidate), metrics.r2(actual, champion)
+    spread = np.nanvar(actual, axis=0)
+    difference = ((candidate - actual) ** 2 - (champion - actual) ** 2) / np.where(
+        spread > 0, spread, np.nan
+    )
     return Comparison(
         candidate_r2=metrics.overall(metrics.r2, actual, candidate),
         champion_r2=metrics.overall(metrics.r2, actual, champion),
+        upper_loss_difference=bootstrap_mean(difference).upper_one_sided_95,
+        asset_r2={
+            symbol: (float(candidate_r2[column]), float(champion_r2[column]))
+            for column, symbol in enumerate(shared)
+        },
         first_date=test_dates[own[0]].item(),
         last_date=test_dates[own[-1]].item(),
+        sessions=len(own),
         rows=int(metrics.counted_rows(actual).sum()),
-        assets=len(shared),
     )
 
 

@@ -7,8 +7,8 @@ import logging
 from sqlalchemy import Connection, Engine, delete, insert, select
 
 from roi_forecast.database.tables import evaluations, gate_decisions
-from roi_forecast.evaluation.evaluate import COMMON
-from roi_forecast.evaluation.gate import VERDICT, Ruling, Verdict, judge
+from roi_forecast.evaluation.evaluate import COMMON, SESSIONS, UPPER_LOSS_DIFFERENCE
+from roi_forecast.evaluation.gate import VERDICT, Compared, Ruling, Verdict, judge
 from roi_forecast.model.versions import find_champion, find_version
 from roi_forecast.runs.resolved_run import ResolvedRun
 
@@ -72,13 +72,29 @@ def decide_promotion(
     return verdict
 
 
-def _compared(connection: Connection, run_id: str, version_id: str) -> dict[str, float | None]:
+def _compared(connection: Connection, run_id: str, version_id: str) -> Compared:
     rows = connection.execute(
-        select(evaluations.c.predictor, evaluations.c.value).where(
+        select(
+            evaluations.c.predictor,
+            evaluations.c.symbol,
+            evaluations.c.metric,
+            evaluations.c.value,
+        ).where(
             evaluations.c.run_id == run_id,
             evaluations.c.version_id == version_id,
             evaluations.c.target == COMMON,
-            evaluations.c.metric == "r2",
         )
     )
-    return {row.predictor: row.value for row in rows}
+    figures = {(row.predictor, row.symbol, row.metric): row.value for row in rows}
+    drops = {}
+    for (predictor, symbol, metric), value in figures.items():
+        theirs = figures.get(("champion", symbol, metric))
+        if predictor == "model" and symbol and value is not None and theirs is not None:
+            drops[symbol] = theirs - value
+    return Compared(
+        candidate_r2=figures.get(("model", None, "r2")),
+        champion_r2=figures.get(("champion", None, "r2")),
+        upper_loss_difference=figures.get(("model", None, UPPER_LOSS_DIFFERENCE)),
+        sessions=int(figures.get(("model", None, SESSIONS)) or 0),
+        asset_drops=drops,
+    )

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, delete, update
 from sqlalchemy.dialects.postgresql import insert
 
 from roi_forecast.artifacts import read_manifest, write_file, write_manifest
 from roi_forecast.database.tables import evaluations, model_versions
-from roi_forecast.errors import RegistryError
+from roi_forecast.errors import RegistryError, RoiForecastError
 from roi_forecast.evaluation.comparison import compare_with_champion
 from roi_forecast.evaluation.scores import SPLITS, CandidateScores, Score, score_candidate
 from roi_forecast.features.dataset import Dataset
@@ -33,6 +33,8 @@ METRICS_FILE = "metrics.json"
 SAMPLE_FILE = "sample.npz"
 """One input and the forecast it gave, by which a fresh process can tell that the model is whole."""
 COMMON = "smoothed_common"
+UPPER_LOSS_DIFFERENCE = "loss_difference_upper_95"
+SESSIONS = "sessions"
 
 
 def evaluate_model(
@@ -77,9 +79,13 @@ def evaluate_model(
     opponent = None
     if champion is not None and champion.is_simulated == version.is_simulated:
         opponent = champion.version_id
-        scores += _score_champion(
-            engine, run, dataset, predictions["test"], champion, models_directory
-        )
+        try:
+            scores += _score_champion(
+                engine, run, dataset, predictions["test"], champion, models_directory
+            )
+        except RoiForecastError as error:
+            # No figures: the gate rejects, unless the run overrides it with a reason.
+            logger.warning("champion %s cannot be scored: %s", opponent, error)
     figures = _figures(result)
     _store(engine, run, version, dataset, scores)
     _store_metrics(
@@ -109,22 +115,19 @@ def _score_champion(
     compared = compare_with_champion(
         dataset, candidate_test, champion.directory(models_directory), rows
     )
+    figures: list[tuple[str, str | None, str, float]] = [
+        ("model", None, "r2", compared.candidate_r2),
+        ("champion", None, "r2", compared.champion_r2),
+        ("model", None, UPPER_LOSS_DIFFERENCE, compared.upper_loss_difference),
+        ("model", None, SESSIONS, compared.sessions),
+    ]
+    for symbol, (candidate_r2, champion_r2) in compared.asset_r2.items():
+        figures.append(("model", symbol, "r2", candidate_r2))
+        figures.append(("champion", symbol, "r2", champion_r2))
+    period = ("test", compared.first_date, compared.last_date, compared.rows)
     return [
-        Score(
-            predictor,
-            COMMON,
-            None,
-            "test",
-            compared.first_date,
-            compared.last_date,
-            compared.rows,
-            "r2",
-            value,
-        )
-        for predictor, value in (
-            ("model", compared.candidate_r2),
-            ("champion", compared.champion_r2),
-        )
+        Score(predictor, COMMON, symbol, *period, metric, value)
+        for predictor, symbol, metric, value in figures
     ]
 
 
@@ -173,6 +176,14 @@ def _store(
         name: statement.excluded[name] for name in ("first_date", "last_date", "rows", "value")
     }
     with engine.begin() as connection:
+        # An earlier attempt of this run may have met another champion.
+        connection.execute(
+            delete(evaluations).where(
+                evaluations.c.run_id == run.run_id,
+                evaluations.c.version_id == version.version_id,
+                evaluations.c.target == COMMON,
+            )
+        )
         connection.execute(
             statement.on_conflict_do_update(constraint="uq_evaluations_one_value", set_=changed),
             rows,

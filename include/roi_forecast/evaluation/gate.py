@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from roi_forecast.config import GateConfig
+from roi_forecast.market.calendars import sessions
 from roi_forecast.model.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
+from roi_forecast.universe import load_universe, reference_exchange
 
 VERDICT = "verdict"
 MIN_REMAINING_SHARE = 0.5
@@ -43,6 +45,26 @@ class Ruling:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """What is known of candidate and champion on the sessions and assets they share.
+
+    Attributes:
+        candidate_r2: Overall R2 of the candidate, or None where there was no comparison.
+        champion_r2: Overall R2 of the champion, or None.
+        upper_loss_difference: Upper 95 % bound of how far the candidate's R2 lies below the
+            champion's, or None.
+        sessions: Shared target sessions.
+        asset_drops: For each shared asset the champion's R2 less the candidate's.
+    """
+
+    candidate_r2: float | None = None
+    champion_r2: float | None = None
+    upper_loss_difference: float | None = None
+    sessions: int = 0
+    asset_drops: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Verdict:
     """All rulings and what follows from them."""
 
@@ -56,7 +78,7 @@ def judge(
     candidate: ModelVersion,
     champion: ModelVersion | None,
     opponent: str | None,
-    compared: Mapping[str, float | None],
+    compared: Compared,
 ) -> Verdict:
     """Apply every rule.
 
@@ -65,7 +87,7 @@ def judge(
         candidate: The version to judge.
         champion: The version that serves under the name, or None.
         opponent: The version that `compared` is about, or None.
-        compared: R2 of `model` and `champion` on the rows they share; empty where not compared.
+        compared: What the comparison with the opponent gave.
     """
     config, figures = run.config, candidate.metrics
     rulings = [
@@ -112,16 +134,25 @@ def _champion_rules(
     candidate: ModelVersion,
     champion: ModelVersion | None,
     opponent: str | None,
-    compared: Mapping[str, float | None],
+    compared: Compared,
 ) -> list[Ruling]:
     if champion is None:
         reason = f"no version serves under the model name {run.model_name} yet"
         return [Ruling("champion", None, None, passed=True, reason=reason)]
     rulings = [_real_prices(candidate, champion), _as_of_date(run, champion)]
-    if candidate.is_simulated == champion.is_simulated:
-        rulings.append(_remaining_universe(candidate, champion))
-        rulings.append(_champion(run.config, champion, opponent, compared))
-    return rulings
+    if candidate.is_simulated != champion.is_simulated:
+        return rulings
+    if candidate.version_id != champion.version_id:
+        rulings.append(_pace(run, champion))
+    rulings.append(_remaining_universe(candidate, champion))
+    if opponent != champion.version_id:
+        reason = (
+            f"the candidate was compared with {opponent}, but {champion.version_id} serves now; "
+            "run again"
+        )
+        missing = Ruling("champion", None, None, passed=False, reason=reason)
+        return [*rulings, replace(missing, can_be_overridden=False)]
+    return [*rulings, *_comparison_rules(run.config, compared)]
 
 
 def _real_prices(candidate: ModelVersion, champion: ModelVersion) -> Ruling:
@@ -147,26 +178,46 @@ def _remaining_universe(candidate: ModelVersion, champion: ModelVersion) -> Ruli
     return Ruling("universe", MIN_REMAINING_SHARE, share, share >= MIN_REMAINING_SHARE, reason)
 
 
-def _champion(
-    config: GateConfig,
-    champion: ModelVersion,
-    opponent: str | None,
-    compared: Mapping[str, float | None],
-) -> Ruling:
-    if opponent != champion.version_id:
-        reason = (
-            f"the candidate was compared with {opponent}, but {champion.version_id} "
-            "serves now; run again"
-        )
-        return Ruling("champion", None, None, passed=False, reason=reason, can_be_overridden=False)
-    theirs = _figure(compared.get("champion"))
-    return _at_least(
-        "champion",
-        theirs - config.gate_champion_tolerance,
-        compared.get("model"),
-        f"R2 on the shared rows against the champion's {theirs:.4f} less "
-        f"{config.gate_champion_tolerance:g}",
+def _pace(run: ResolvedRun, champion: ModelVersion) -> Ruling:
+    exchange = reference_exchange(load_universe().select(champion.symbols))
+    passed_by = len(sessions(exchange, champion.last_date, run.as_of_date)) - 1
+    asked = run.config.min_sessions_between_promotions
+    reason = f"{passed_by} sessions since the champion's data ended, at least {asked} are asked"
+    return Ruling("pace", asked, passed_by, passed_by >= asked, reason)
+
+
+def _comparison_rules(config: GateConfig, compared: Compared) -> list[Ruling]:
+    bound = _figure(compared.upper_loss_difference)
+    ours, theirs = _figure(compared.candidate_r2), _figure(compared.champion_r2)
+    asset, drop = max(
+        compared.asset_drops.items(), key=lambda item: item[1], default=("no asset", float("nan"))
     )
+    return [
+        Ruling(
+            "compared_sessions",
+            config.gate_min_sessions,
+            compared.sessions,
+            compared.sessions >= config.gate_min_sessions,
+            f"{compared.sessions} sessions are shared that neither was fitted on, at least "
+            f"{config.gate_min_sessions} are asked",
+        ),
+        Ruling(
+            "champion",
+            config.gate_champion_tolerance,
+            _or_none(bound),
+            bound < config.gate_champion_tolerance,
+            f"R2 {ours:.4f} against the champion's {theirs:.4f}; with 95 % confidence it lies less "
+            f"than {bound:.4f} below, under {config.gate_champion_tolerance:g} is asked",
+        ),
+        Ruling(
+            "worst_asset",
+            config.gate_asset_tolerance,
+            _or_none(drop),
+            drop <= config.gate_asset_tolerance,
+            f"{asset} loses {drop:.4f} of its R2 against the champion, at most "
+            f"{config.gate_asset_tolerance:g} is allowed",
+        ),
+    ]
 
 
 def _targets(config: GateConfig, figures: Mapping[str, Any]) -> list[Ruling]:
