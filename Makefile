@@ -11,15 +11,16 @@ export ROI_CONF := $(value CONF)
 export ROI_QUERY := $(value QUERY)
 export ROI_PORT := $(value PORT)
 export ROI_YES := $(value YES)
-unexport SOURCE CSV CONF QUERY PORT YES
+export ROI_PRICES := $(value PRICES)
+unexport SOURCE CSV CONF QUERY PORT YES PRICES
 export PYTHONPATH := $(CURDIR)/include
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run up down sql clean test lint format
+.PHONY: help setup setup-dev run up down sql clean test lint format benchmark-accuracy
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## create the virtual environment (done by every target that needs it)
 	@$(PYTHON) include/roi_local/bootstrap.py run
@@ -53,3 +54,6 @@ lint: setup-dev ## check format, style and types
 format: setup-dev ## bring the code into the project's format
 	@$(VENV) -m ruff format .
 	@$(VENV) -m ruff check --fix .
+
+benchmark-accuracy: setup-dev ## intervals and next-day skill beside their peers; PRICES=path of daily bars
+	@$(VENV) benchmarks/accuracy.py

@@ -171,7 +171,7 @@ def test_a_target_without_an_implied_value_is_refused() -> None:
 
 
 def test_targets_before_any_score_are_refused() -> None:
-    with pytest.raises(EvaluationError, match=r"too few rows before .*earlier start_date"):
+    with pytest.raises(EvaluationError, match=r"too few rows to know .*earlier start_date"):
         fit(DATASET).intervals(DATASET, IMPLIED, range(40, 41))
 
 

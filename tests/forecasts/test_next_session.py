@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -8,8 +9,12 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from daily_run import NOW
-from roi_forecast.database.tables import daily_prices, predictions
+from roi_forecast.artifacts import MANIFEST, write_manifest
+from roi_forecast.database.tables import daily_prices, model_versions, predictions
 from roi_forecast.errors import DatasetError, NothingToForecastError, RegistryError
+from roi_forecast.evaluation.evaluate import METRICS_FILE
+from roi_forecast.evaluation.next_day import NextDayCalibration
+from roi_forecast.features.returns import implied_log_roi, known_sum
 from roi_forecast.forecasts.next_session import store_forecasts
 from roi_forecast.model.predictor import load_predictor
 from serving import MODEL_NAME, Served
@@ -56,6 +61,57 @@ def test_forecast_is_the_shrunk_implied_return_of_the_version(served: Served) ->
             100 * np.expm1(shrinkage * implied), abs=1e-3
         )
         assert row["target_date"] == date(2024, 12, 30)
+
+
+def test_intervals_are_those_that_the_datasets_rows_lead_to(served: Served) -> None:
+    dataset = served.outcome.dataset
+    content = json.loads((served.champion_directory / METRICS_FILE).read_text())
+    calibration = NextDayCalibration.from_json(content["calibration"])
+    rows = len(dataset.dates)
+    targets = range(dataset.split.test.start, rows + 1)
+    scaled = load_predictor(served.champion_directory).predict(
+        dataset.scaled, dataset.scaled_log_roi, targets
+    )
+    known = known_sum(dataset.log_roi, targets, dataset.smoothing)
+    implied = implied_log_roi(dataset.scaler.inverse(scaled), known, dataset.smoothing)
+    monday = np.datetime64("2024-12-30")
+    at_80, at_95 = calibration.intervals(dataset, implied, range(rows, rows + 1), monday)
+    for symbol, row in stored(served).items():
+        column = dataset.symbols.index(symbol)
+        assert row["lower_80_pct"] == pytest.approx(at_80.lower[0, column], rel=1e-3)
+        assert row["upper_80_pct"] == pytest.approx(at_80.upper[0, column], rel=1e-3)
+        assert row["lower_95_pct"] == pytest.approx(at_95.lower[0, column], rel=1e-3)
+        assert row["upper_95_pct"] == pytest.approx(at_95.upper[0, column], rel=1e-3)
+
+
+def test_a_wild_last_session_widens_the_intervals(served: Served) -> None:
+    before = stored(served)
+    forget(served)
+    with served.engine.begin() as connection:
+        connection.execute(
+            update(daily_prices)
+            .where(daily_prices.c.trading_date == AS_OF)
+            .values(high=daily_prices.c.high * 1.2)
+        )
+    forecast_again(served)
+    for symbol, row in stored(served).items():
+        width = row["upper_80_pct"] - row["lower_80_pct"]
+        assert width > before[symbol]["upper_80_pct"] - before[symbol]["lower_80_pct"]
+
+
+def test_a_calibration_of_an_older_format_is_refused(served: Served) -> None:
+    directory = served.champion_directory
+    content = json.loads((directory / METRICS_FILE).read_text())
+    content["calibration"] = {"shrinkage": 0.1, "half_width_80": [0.1], "half_width_95": [0.2]}
+    (directory / METRICS_FILE).write_text(json.dumps(content))
+    manifest = json.loads((directory / MANIFEST).read_text())
+    digest = write_manifest(directory, manifest)
+    with served.engine.begin() as connection:
+        connection.execute(update(model_versions).values(checksum=digest))
+    forget(served)
+    with pytest.raises(RegistryError, match=r"metrics\.json: the calibration is of format 1"):
+        forecast_again(served)
+    assert stored(served) == {}
 
 
 def test_prices_after_the_as_of_date_change_no_forecast(served: Served) -> None:

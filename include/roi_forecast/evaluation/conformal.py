@@ -7,10 +7,16 @@ each asset by itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from roi_forecast.errors import EvaluationError
+from roi_forecast.evaluation.intervals import Intervals
+from roi_forecast.features.returns import to_percent
 from roi_forecast.features.scaling import FloatArray
 
+LEVELS = (0.80, 0.95)
 TRAILING = 500
 """Most rows whose scores count."""
 FEWEST = 20
@@ -42,6 +48,44 @@ def conformal_quantiles(scores: FloatArray, level: float) -> FloatArray:
     total = np.array([counts.sum()])
     shared = _ranked(together, total, level)[0] if total[0] >= FEWEST else np.nan
     return np.where(counts >= FEWEST, own, shared)
+
+
+def conformal_intervals(
+    errors: FloatArray,
+    scales: FloatArray,
+    forecasts: FloatArray,
+    targets: range,
+    levels: Sequence[float] = LEVELS,
+) -> tuple[Intervals, ...]:
+    """Return the intervals around forecasts of target rows, one for each level.
+
+    Args:
+        errors: Absolute errors of the rows' forecasts, shape (rows, assets), log ROI; NaN where
+            there is none.
+        scales: Scale forecasts, shape (rows or rows + 1, assets), log ROI; NaN where there is none.
+        forecasts: Forecasts of the targets, shape (targets, assets), log ROI.
+        targets: Rows of `scales`. The interval of row t rests on the errors before t alone.
+        levels: Shares of the intervals that should hold what comes.
+
+    Returns:
+        Bounds in percent, shape (targets, assets).
+
+    Raises:
+        EvaluationError: There are too few errors before a target.
+    """
+    scores = errors / scales[: len(errors)]
+    bounds = []
+    for level in levels:
+        half = trailing_half_widths(scores, scales, targets, level)
+        if not np.isfinite(half).all():
+            before = int(np.isfinite(scores[: targets.start]).sum())
+            raise EvaluationError(
+                f"too few rows to know how far forecasts are off: the first of the targets has "
+                f"{before} errors of all assets before it; take an earlier start_date"
+            )
+        lower, upper = to_percent(forecasts - half), to_percent(forecasts + half)
+        bounds.append(Intervals(level, lower, upper))
+    return tuple(bounds)
 
 
 def trailing_half_widths(

@@ -16,15 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from roi_forecast.errors import EvaluationError, RegistryError
-from roi_forecast.evaluation.conformal import trailing_half_widths
+from roi_forecast.evaluation.conformal import conformal_intervals
 from roi_forecast.evaluation.intervals import Intervals
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.returns import to_percent
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.model.expanding_scale import ExpandingScale, fit_expanding_scale
 from roi_forecast.model.scale_inputs import INPUTS, MarketRows, scale_inputs
-
-LEVELS = (0.80, 0.95)
 
 # Raised when what is stored changes its meaning; another one cannot be read.
 _FORMAT = 2
@@ -85,7 +82,7 @@ class NextDayCalibration:
         targets: range,
         next_date: np.datetime64 | None = None,
     ) -> tuple[Intervals, ...]:
-        """Return the published intervals of target rows, one for each of LEVELS.
+        """Return the published intervals of target rows, at 80 and 95 %.
 
         The interval of row t rests on the scores of the up to 500 rows before t, whichever part of
         the split they are in: that is how it is published too. No row from t on is read.
@@ -102,7 +99,7 @@ class NextDayCalibration:
             Bounds in percent, shape (targets, assets).
 
         Raises:
-            EvaluationError: There are too few scores before a target, or a target has no implied value.
+            EvaluationError: There are too few errors before a target, or it has no implied value.
         """
         inputs = scale_inputs(rows, next_date)
         dates = rows.dates if next_date is None else np.append(rows.dates, next_date)
@@ -117,20 +114,8 @@ class NextDayCalibration:
         published[given:] = self.shrinkage * implied
         judged = np.where(np.arange(len(dates))[:, np.newaxis] < scored, 0.0, published)
         scales = self.scale.predict(inputs, dates)
-        known = len(rows.dates)
-        scores = np.abs(counted_log_roi(rows) - judged[:known]) / scales[:known]
-        middle = published[targets.start : targets.stop]
-        bounds = []
-        for level in LEVELS:
-            half = trailing_half_widths(scores, scales, targets, level)
-            if not np.isfinite(half).all():
-                raise EvaluationError(
-                    f"too few rows before {dates[targets.start]} to know how far forecasts are "
-                    f"off: {int(np.isfinite(scores[: targets.start]).sum())} scores of all assets; "
-                    "take an earlier start_date"
-                )
-            bounds.append(Intervals(level, to_percent(middle - half), to_percent(middle + half)))
-        return tuple(bounds)
+        errors = np.abs(counted_log_roi(rows) - judged[: len(rows.dates)])
+        return conformal_intervals(errors, scales, published[targets.start : targets.stop], targets)
 
     def to_json(self) -> dict[str, Any]:
         """Return the calibration as JSON values."""

@@ -195,13 +195,13 @@ def _load_recent_rows(
             connection,
             version.source,
             assets,
-            # Rows before the version's own are of no use, except for a forecast of the past.
+            # Rows before the version's own may not be there; a forecast of the past needs them.
             min(
                 max(
                     _sessions_before(
                         as_of_date, TRAILING + before_window + preprocessing.smoothing
                     ),
-                    _sessions_before(version.first_date, preprocessing.smoothing),
+                    version.first_date,
                 ),
                 _sessions_before(as_of_date, preprocessing.rows_needed),
             ),

@@ -1,0 +1,116 @@
+"""Scales and intervals to compare the shipped ones with; each sees only rows before its target."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from arch import arch_model
+from scipy.stats import t as student_t
+
+from roi_forecast.evaluation.conformal import LEVELS
+from roi_forecast.evaluation.intervals import Intervals
+from roi_forecast.evaluation.next_day import counted_log_roi
+from roi_forecast.evaluation.walk_forward import Fold
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.returns import to_percent
+from roi_forecast.features.scaling import FloatArray
+
+_EWMA_DECAY = 0.97
+_HAR_SPANS = (1, 5, 22)
+_SMALLEST_MOVE = 0.0005
+
+
+def constant_scale(dataset: Dataset) -> FloatArray:
+    """Return a scale that never changes, shape (rows, assets)."""
+    return np.ones(dataset.log_roi.shape)
+
+
+def ewma_scale(dataset: Dataset) -> FloatArray:
+    """Return the root of the exponentially weighted mean square (RiskMetrics), decay 0.97."""
+    squares = counted_log_roi(dataset) ** 2
+    scales = np.full(squares.shape, np.nan)
+    state = np.nanmean(squares[: _HAR_SPANS[-1]], axis=0)
+    for row, square in enumerate(squares):
+        if row >= _HAR_SPANS[-1]:
+            scales[row] = np.sqrt(state)
+            state = np.where(
+                np.isfinite(square), _EWMA_DECAY * state + (1 - _EWMA_DECAY) * square, state
+            )
+    return scales
+
+
+def har_scale(dataset: Dataset, refits: list[int]) -> FloatArray:
+    """Return HAR (Corsi, 2009) in logs: least squares on plain means over 1, 5 and 22 rows.
+
+    Of the asset's own absolute log ROI and true range, pooled over assets; what is missing takes
+    the mean over 22 rows.
+
+    Args:
+        dataset: The rows.
+        refits: Rows before which it is fitted again, ascending.
+    """
+    moves = np.abs(counted_log_roi(dataset))
+    columns = [
+        np.log(_means_before(values, span) + _SMALLEST_MOVE)
+        for values in (moves, dataset.true_range)
+        for span in _HAR_SPANS
+    ]
+    design = np.stack([np.ones(moves.shape), *columns], axis=-1)
+    target = np.log(moves + _SMALLEST_MOVE)
+    usable = np.isfinite(target) & np.isfinite(design).all(axis=-1)
+    usable[: _HAR_SPANS[-1]] = False
+    scales = np.full(moves.shape, np.nan)
+    for refit, until in zip(refits, [*refits[1:], len(moves)], strict=True):
+        known = usable[:refit]
+        weights, *_ = np.linalg.lstsq(design[:refit][known], target[:refit][known], rcond=None)
+        scales[refit:until] = np.exp(design[refit:until] @ weights)
+    return scales
+
+
+def garch_intervals(dataset: Dataset, folds: tuple[Fold, ...]) -> tuple[Intervals, ...]:
+    """Return the intervals of GARCH(1,1) with a constant mean and Student's t, asset by asset.
+
+    Fitted by `arch` on the rows before each fold; within a fold the variance moves on row by row.
+
+    Returns:
+        At 80 and 95 %, in percent, shape (targets, assets).
+    """
+    start, rows = folds[0].targets.start, len(dataset.dates)
+    bounds = np.full((len(LEVELS), 2, rows - start, len(dataset.symbols)), np.nan)
+    for asset in range(len(dataset.symbols)):
+        percent = 100 * dataset.log_roi[:, asset]
+        for fold in folds:
+            first, stop = fold.targets.start, fold.targets.stop
+            model = arch_model(percent[:stop], dist="t", rescale=False)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                fitted = model.fit(disp="off", last_obs=first, show_warning=False)
+            forecast = fitted.forecast(horizon=1, start=first - 1, reindex=False)
+            count = stop - first
+            mean = forecast.mean.to_numpy()[:count, 0]
+            deviation = np.sqrt(forecast.variance.to_numpy()[:count, 0])
+            freedom = fitted.params["nu"]
+            for number, level in enumerate(LEVELS):
+                quantile = student_t.ppf(0.5 + level / 2, freedom)
+                half = quantile * np.sqrt((freedom - 2) / freedom) * deviation
+                place = slice(first - start, stop - start)
+                bounds[number, 0, place, asset] = to_percent((mean - half) / 100)
+                bounds[number, 1, place, asset] = to_percent((mean + half) / 100)
+    return tuple(
+        Intervals(level, lower, upper) for level, (lower, upper) in zip(LEVELS, bounds, strict=True)
+    )
+
+
+def _means_before(values: FloatArray, span: int) -> FloatArray:
+    """Return the mean of the last values before each row, shape (rows, assets)."""
+    counted = np.isfinite(values)
+    sums, counts = np.zeros((2, *values.shape))
+    for lag in range(1, span + 1):
+        sums[lag:] += np.where(counted, values, 0.0)[:-lag]
+        counts[lag:] += counted[:-lag]
+    means: FloatArray = np.divide(sums, counts, out=np.full(values.shape, np.nan), where=counts > 0)
+    if span < _HAR_SPANS[-1]:
+        longest = _means_before(values, _HAR_SPANS[-1])
+        means[np.isnan(means)] = longest[np.isnan(means)]
+    return means
