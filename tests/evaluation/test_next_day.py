@@ -33,7 +33,7 @@ def with_other_rows_from(dataset: Dataset, row: int) -> Dataset:
     changed = {}
     for name in ("log_roi", "smoothed", "true_range"):
         values = getattr(dataset, name).copy()
-        values[row:] = generator.normal(0, 2, values[row:].shape) ** 2
+        values[row:] = generator.uniform(0.1, 0.4, values[row:].shape)
         changed[name] = values
     return replace(dataset, **changed)
 

@@ -30,7 +30,7 @@ def with_wild_rows_from(row: int) -> Dataset:
     changed = {}
     for name in ("log_roi", "smoothed", "true_range", "scaled", "scaled_log_roi"):
         values = getattr(DATASET, name).copy()
-        values[row:] = generator.normal(0, 2, values[row:].shape) ** 2
+        values[row:] = generator.uniform(0.1, 0.4, values[row:].shape)
         changed[name] = values
     filled = DATASET.filled.copy()
     filled[row:] ^= True
