@@ -92,6 +92,20 @@ def test_published_is_the_implied_value_times_the_folds_shrinkage(result: WalkFo
         assert 0 <= fold.shrinkage <= 1
 
 
+def test_shrinkage_is_fitted_on_the_validation_rows_of_its_fold() -> None:
+    truth = DATASET.smoothed
+
+    def half_right(dataset: Dataset, targets: range) -> np.ndarray:
+        """Imply twice what comes on validation rows, and nothing of it later."""
+        rows = slice(targets.start, targets.stop)
+        came = DATASET.log_roi[rows] / DATASET.smoothing
+        wanted = truth[rows] + (came if targets == dataset.split.validation else -came)
+        return dataset.scaler.transform(wanted)
+
+    found = walk_forward(DATASET, FIRST_DATE, forecaster=half_right)
+    assert [fold.shrinkage for fold in found.folds] == pytest.approx([0.5] * len(found.folds))
+
+
 def test_a_rolling_window_forgets_what_lies_before_it() -> None:
     old = DATASET.log_roi.copy()
     old[:40] += 0.5
