@@ -44,7 +44,7 @@ clean: setup ## delete databases, models and logs, after asking; YES=1 answers
 	@$(VENV) -m roi_local.clean
 
 test: setup-dev ## run all tests; ARGS='-k scaling' passes options to pytest
-	@$(VENV) -m pytest $(ARGS)
+	@$(VENV) -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup-dev ## check format, style and types
 	@$(VENV) -m ruff format --check .
