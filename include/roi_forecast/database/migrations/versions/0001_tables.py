@@ -364,9 +364,7 @@ def downgrade() -> None:
     op.drop_table("gate_decisions", schema="roi")
     op.drop_index("ix_evaluations_version_id", table_name="evaluations", schema="roi")
     op.drop_table("evaluations", schema="roi")
-    op.drop_index(
-        "ix_model_versions_fingerprint", table_name="model_versions", schema="roi"
-    )
+    op.drop_index("ix_model_versions_fingerprint", table_name="model_versions", schema="roi")
     op.drop_index(
         "uq_model_versions_one_champion_per_model_name",
         table_name="model_versions",
