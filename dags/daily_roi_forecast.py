@@ -77,7 +77,7 @@ def daily_roi_forecast() -> None:
     def extract_prices(symbol: str) -> None:
         """Store the bars of one asset that are new or changed."""
         from roi_forecast.market.extraction import extract_prices as extract
-        from roi_forecast.market.source import open_source
+        from roi_forecast.market.sources import open_source
 
         get_current_context()["symbol"] = symbol  # type: ignore[typeddict-unknown-key]
         with open_stage() as stage:

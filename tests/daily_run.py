@@ -16,7 +16,7 @@ from roi_forecast.features.dataset import Dataset
 from roi_forecast.forecasts.next_session import store_forecasts
 from roi_forecast.market.checks import check_prices
 from roi_forecast.market.extraction import extract_prices
-from roi_forecast.market.source import open_source
+from roi_forecast.market.sources import open_source
 from roi_forecast.model.candidates import train_candidate
 from roi_forecast.registry.promotion import promote_model, reject_model
 from roi_forecast.runs.claims import release_run

@@ -1,17 +1,14 @@
-"""What a price source has to offer, and how a run's source is opened."""
+"""What a price source has to offer."""
 
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
-from roi_forecast.config import RunConfig
 from roi_forecast.errors import SourceDataError
-from roi_forecast.settings import Settings
 from roi_forecast.universe import Asset
 
 PRICE_COLUMNS = ("open", "high", "low", "close", "adj_close")
@@ -66,21 +63,6 @@ class PriceSource(Protocol):
 
     def last_trading_date(self) -> date | None:
         """Return the last date the source will ever have, or None where it goes on growing."""
-
-
-def open_source(config: RunConfig, settings: Settings) -> PriceSource:
-    """Return the price source of a run; nothing is read or asked yet."""
-    if config.source == "csv":
-        from roi_forecast.market.csv_files import CsvSource
-
-        return CsvSource(config.source_key, Path(str(config.csv_path)))
-    if config.source == "simulated":
-        from roi_forecast.market.simulated import SimulatedSource
-
-        return SimulatedSource()
-    from roi_forecast.market.yahoo import YahooSource
-
-    return YahooSource(settings.cache_directory, settings.yahoo_url)
 
 
 def as_bars(frame: pd.DataFrame, asset: Asset, start: date, end: date) -> pd.DataFrame:

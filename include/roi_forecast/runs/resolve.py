@@ -13,7 +13,8 @@ from roi_forecast.config import RunConfig, parse_run_config
 from roi_forecast.database.tables import model_versions
 from roi_forecast.errors import ConfigError
 from roi_forecast.market.calendars import last_final_session, session_on_or_before
-from roi_forecast.market.source import PriceSource, open_source
+from roi_forecast.market.source import PriceSource
+from roi_forecast.market.sources import open_source
 from roi_forecast.market.special_session import is_special_session
 from roi_forecast.runs.claims import claim_run
 from roi_forecast.runs.preflight import check_preconditions
