@@ -6,8 +6,8 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from installation import LiveStack, create_installation, start_command, wait_for_login
 
+from installation import LiveStack, create_installation, start_command, wait_for_login
 from roi_local.up import PORT_VARIABLE
 
 

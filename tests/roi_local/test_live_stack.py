@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 import pytest
-from installation import LiveStack, remaining_processes, run_command
 
+from installation import LiveStack, remaining_processes, run_command
 from roi_local.airflow_metadata import metadata_engine, read_run
 from roi_local.environment import AIRFLOW_DATABASE
 from roi_local.errors import LocalError

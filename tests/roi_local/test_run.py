@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from installation import create_installation, remaining_processes, run_command, start_command
 from sqlalchemy import column, select, table
 
+from installation import create_installation, remaining_processes, run_command, start_command
 from roi_local.airflow_metadata import metadata_engine
 from roi_local.environment import AIRFLOW_DATABASE, Home
 from roi_local.postgres import start_postgres
