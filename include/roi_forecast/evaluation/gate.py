@@ -182,7 +182,7 @@ def _pace(run: ResolvedRun, champion: ModelVersion) -> Ruling:
     exchange = reference_exchange(load_universe().select(champion.symbols))
     passed_by = len(sessions(exchange, champion.last_date, run.as_of_date)) - 1
     asked = run.config.min_sessions_between_promotions
-    reason = f"{passed_by} sessions since the champion's data ended, at least {asked} are asked"
+    reason = f"{passed_by} of {asked} sessions have passed since the champion's data ended"
     return Ruling("pace", asked, passed_by, passed_by >= asked, reason)
 
 
