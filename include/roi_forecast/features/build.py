@@ -16,7 +16,7 @@ from roi_forecast.config import FeatureConfig
 from roi_forecast.database.tables import datasets
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.returns import log_roi, smooth
+from roi_forecast.features.returns import log_roi_and_smoothed
 from roi_forecast.features.rows import PriceRows, load_rows
 from roi_forecast.features.scaling import Scaler
 from roi_forecast.features.split import split_targets
@@ -85,9 +85,7 @@ def assemble_dataset(
             f"{len(rows.dates)} price rows are too few for smoothing {config.smoothing}; "
             "take an earlier start_date"
         )
-    log_rois = log_roi(rows.prices)
-    smoothed = smooth(log_rois, config.smoothing)
-    log_rois = log_rois[config.smoothing - 1 :]
+    log_rois, smoothed = log_roi_and_smoothed(rows.prices, config.smoothing)
     split = split_targets(
         len(smoothed),
         config.seq_len,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.returns import log_roi, smooth
+from roi_forecast.features.returns import log_roi_and_smoothed
 from roi_forecast.features.rows import PriceRows
 from roi_forecast.features.scaling import FloatArray, Scaler
 
@@ -85,9 +85,7 @@ class Preprocessing:
                 prices[:, column] = rows.prices[:, source]
                 filled[:, column] = rows.filled[:, source]
                 true_range[:, column] = rows.true_range[:, source]
-        log_rois = log_roi(prices)
-        smoothed = smooth(log_rois, self.smoothing)
-        log_rois = log_rois[self.smoothing - 1 :]
+        log_rois, smoothed = log_roi_and_smoothed(prices, self.smoothing)
         return PreparedRows(
             dates=rows.dates[self.smoothing :],
             log_roi=log_rois,

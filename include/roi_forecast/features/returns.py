@@ -41,6 +41,20 @@ def smooth(log_rois: FloatArray, span: int) -> FloatArray:
     return means
 
 
+def log_roi_and_smoothed(prices: FloatArray, span: int) -> tuple[FloatArray, FloatArray]:
+    """Return the plain and the smoothed log ROI of the rows on which both are defined.
+
+    Args:
+        prices: Carried prices, shape (rows, assets), positive; more rows than `span`.
+        span: Sessions in the mean.
+
+    Returns:
+        Two arrays of shape (rows - span, assets), unscaled: row i belongs to price row i + span.
+    """
+    log_rois = log_roi(prices)
+    return log_rois[span - 1 :], smooth(log_rois, span)
+
+
 def implied_log_roi(smoothed_next: FloatArray, known: FloatArray, span: int) -> FloatArray:
     """Return the next session's plain log ROI that a forecast of the smoothed one implies.
 

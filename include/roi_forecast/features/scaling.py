@@ -81,16 +81,6 @@ class Scaler:
         """
         return (log_roi - self.log_roi_mean) * self.slope
 
-    def select(self, columns: npt.NDArray[np.intp]) -> Scaler:
-        """Return the scaler of some of the assets, by column number."""
-        return Scaler(
-            self.kind,
-            self.offset[columns],
-            self.slope[columns],
-            self.center[columns],
-            self.log_roi_mean[columns],
-        )
-
     def to_json(self) -> dict[str, Any]:
         """Return the scaler as JSON values; floats keep every digit."""
         return {

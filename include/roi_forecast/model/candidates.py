@@ -62,7 +62,8 @@ def train_candidate(
     train_model(dataset, run.config, directory)
     Preprocessing.of_dataset(dataset).save(directory)
     version_id = f"{now:%Y%m%dT%H%M%SZ}-{fingerprint[:8]}"
-    digest = write_manifest(directory, _describe(version_id, run, dataset))
+    description = _describe(version_id, run, dataset)
+    digest = write_manifest(directory, description)
     with engine.begin() as connection:
         connection.execute(
             insert(model_versions).values(
@@ -76,9 +77,9 @@ def train_candidate(
                 symbols=list(dataset.symbols),
                 first_date=dataset.dates[0].item(),
                 last_date=dataset.dates[-1].item(),
-                hyperparameters=_hyperparameters(run.config),
+                hyperparameters=description["hyperparameters"],
                 seed=run.config.seed,
-                code_revision=code_revision(),
+                code_revision=description["code_revision"],
                 path=path.as_posix(),
                 checksum=digest,
             )

@@ -63,11 +63,6 @@ class TrainingResult:
     device: str
 
     @property
-    def model_path(self) -> Path:
-        """The best weights as a Keras file, without the optimiser."""
-        return self.directory / MODEL_FILE
-
-    @property
     def epochs(self) -> int:
         """Epochs trained."""
         return self.history[-1].epoch

@@ -62,9 +62,10 @@ def _check_database(engine: Engine) -> str:
     try:
         require_current_schema(engine)
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         where = engine.url.render_as_string(hide_password=True)
-        raise PreflightError(f"the market database {where} does not answer: {reason}") from error
+        raise PreflightError(
+            f"the market database {where} does not answer: {_first_line(error)}"
+        ) from error
     return "the market database answers and is migrated"
 
 
@@ -77,8 +78,7 @@ def _check_pools(metadata_url: str | None) -> str:
         with engine.connect() as connection:
             found = set(connection.scalars(select(slot_pool.c.pool)))
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise PreflightError(f"Airflow's pools cannot be read: {reason}") from error
+        raise PreflightError(f"Airflow's pools cannot be read: {_first_line(error)}") from error
     finally:
         engine.dispose()
     lacking = [name for name in POOLS if name not in found]
@@ -110,3 +110,8 @@ def _check_memory() -> str:
 def _check_source(source: PriceSource, asset: Asset) -> str:
     source.check_reachable(asset)
     return f"the source {source.key} is reachable"
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    """Return what the database said, without the statement that SQLAlchemy adds to it."""
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
