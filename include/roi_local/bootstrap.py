@@ -132,7 +132,7 @@ def _has_pip() -> bool:
 
 
 def _install(uv: str | None, requirements: Path) -> None:
-    print(f"Installing {requirements.name}, 2.7 GB in all, minutes at first ...", flush=True)
+    print(f"Installing {requirements.name}, 3 GB in all, minutes at first ...", flush=True)
     python = str(_python())
     if uv is not None:
         install = [uv, "pip", "install", "--quiet", "--python", python, "--compile-bytecode"]

@@ -1,0 +1,23 @@
+"""The typed run configuration: every parameter, its unit, its range and its default.
+
+A stage takes the part it needs (`DataConfig`, `FeatureConfig`, `ModelConfig`, `GateConfig`); a
+whole run is a `RunConfig`, which is all of them. The DAG's parameter form is built from the same
+fields, so a bound or a default exists once.
+"""
+
+from roi_forecast.config.data import DataConfig, SourceKind
+from roi_forecast.config.features import FeatureConfig
+from roi_forecast.config.gate import GateConfig
+from roi_forecast.config.model import ModelConfig
+from roi_forecast.config.run import RunConfig, parameter_schemas, parse_run_config
+
+__all__ = [
+    "DataConfig",
+    "FeatureConfig",
+    "GateConfig",
+    "ModelConfig",
+    "RunConfig",
+    "SourceKind",
+    "parameter_schemas",
+    "parse_run_config",
+]
