@@ -17,6 +17,7 @@ from roi_forecast.settings import Settings
 from roi_local.postgres import EmbeddedPostgres, start_postgres
 
 if TYPE_CHECKING:
+    from live_stack import SharedStack
     from serving import Served, ServedTemplate
 
 _TEMPLATE = "market_template"
@@ -81,3 +82,12 @@ def served(_served_template: ServedTemplate, tmp_path: Path) -> Iterator[Served]
     """An installation of the test's own in which a version serves."""
     with _served_template.clone(new_name("served"), tmp_path / "served") as clone:
         yield clone
+
+
+@pytest.fixture(scope="session")
+def shared_stack() -> Iterator[SharedStack]:
+    """The live Airflow of all tests that need one; `tests/live_stack.py` says how to use it."""
+    from live_stack import join_shared_stack
+
+    with join_shared_stack() as stack:
+        yield stack

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from databases import REAL_PRICES
 from installation import (
     LiveStack,
+    free_port,
     remaining_processes,
     run_command,
     start_command,
@@ -122,9 +122,7 @@ def test_the_same_run_again_adds_no_row(
 def live_stack(
     home: Home, yahoo: YahooServer, first_run: CompletedProcess[str]
 ) -> Iterator[LiveStack]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     variables = {PORT_VARIABLE: str(port), YAHOO_URL_VARIABLE: yahoo.url}
     stack = LiveStack(home, port, start_command(home, "up", **variables))
     try:

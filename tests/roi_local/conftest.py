@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import pytest
 
-from installation import LiveStack, create_installation, start_command, wait_for_login
+from installation import LiveStack, create_installation, free_port, start_command, wait_for_login
 from roi_local.up import PORT_VARIABLE
 
 
@@ -15,9 +14,7 @@ from roi_local.up import PORT_VARIABLE
 def live_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     """The live stack on a free port; `home.dags_folder` is where it looks for DAGs."""
     home = create_installation(tmp_path_factory.mktemp("live"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = start_command(home, "up", **{PORT_VARIABLE: str(port)})
     stack = LiveStack(home, port, process)
     try:
