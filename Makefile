@@ -17,7 +17,7 @@ export PYTHONPATH := $(CURDIR)/include
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run up down sql clean test lint format benchmark-accuracy
+.PHONY: help setup setup-dev run up down sql clean test lint audit format benchmark-accuracy
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,10 +46,15 @@ clean: setup ## delete databases, models and logs, after asking; YES=1 answers
 test: setup-dev ## run all tests; ARGS='-k scaling' passes options to pytest
 	@$(VENV) -m pytest -n 2 --dist loadfile $(ARGS)
 
-lint: setup-dev ## check format, style and types
+lint: setup-dev ## check format, style, types and security; shows known advisories of the packages
 	@$(VENV) -m ruff format --check .
 	@$(VENV) -m ruff check .
 	@$(VENV) -m mypy include $(sort $(dir $(wildcard dags/*.py plugins/*.py)))
+	@$(VENV) -m bandit --quiet --configfile pyproject.toml --recursive include $(sort $(dir $(wildcard dags/*.py plugins/*.py)))
+	@$(VENV) -m roi_local.audit --show
+
+audit: setup-dev ## like the end of lint, but fails on any known advisory or without an answer
+	@$(VENV) -m roi_local.audit
 
 format: setup-dev ## bring the code into the project's format
 	@$(VENV) -m ruff format .

@@ -38,5 +38,5 @@ class ExponentialBackoff(RetryPolicy):
         """Return the wait before the next try: from half of the doubled time to all of it."""
         del exception, max_tries, context
         doubled = min(self.first * 2 ** (try_number - 1), self.longest)
-        share = random.uniform(0.5, 1.0)  # noqa: S311, nothing secret hangs on it
+        share = random.uniform(0.5, 1.0)  # nosec B311 # noqa: S311, nothing secret hangs on it
         return RetryDecision.retry(doubled * share)

@@ -41,7 +41,7 @@ def choose_socket_directory(data_directory: Path) -> Path:
     if short and re.fullmatch(r"[A-Za-z0-9/._-]+", socket_path):
         return data_directory
     digest = hashlib.sha256(os.fsencode(data_directory)).hexdigest()[:16]
-    directory = Path("/tmp") / f"roi-postgres-{os.geteuid()}-{digest}"  # noqa: S108
+    directory = Path("/tmp") / f"roi-postgres-{os.geteuid()}-{digest}"  # nosec B108 # noqa: S108
     directory.mkdir(mode=0o700, exist_ok=True)
     owner = system_user()
     if owner is not None:

@@ -138,7 +138,7 @@ def _print_forecasts(connection: Connection, model_name: str, out: TextIO) -> No
     ]
     _print_table(("symbol", "as of", "target", "forecast", "80 % interval"), lines, out)
     question = (
-        "SELECT symbol, target_date, predicted_roi_pct FROM roi.latest_predictions "  # noqa: S608, it is shown, not run
+        "SELECT symbol, target_date, predicted_roi_pct FROM roi.latest_predictions "  # nosec B608 # noqa: S608, it is shown, not run
         f"WHERE model_name = '{model_name}' ORDER BY predicted_roi_pct DESC"
     )
     print(f'\nAsk for them with:\n  make sql QUERY="{question}"', file=out)

@@ -123,7 +123,7 @@ def _run_in_one_process(
             errors="replace",
             start_new_session=True,
         )
-        assert process.stdout is not None  # noqa: S101, a pipe was asked for
+        assert process.stdout is not None  # nosec B101 # noqa: S101, a pipe was asked for
         output = ProcessOutput(process.stdout, log_path)
         with _timed(stages, "Airflow's start"):
             run_id = _wait_for_run(engine, logical_date, process, output, log_path)
