@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import CronTriggerTimetable, TriggerRule, dag, get_current_context, task
 
+from roi_airflow.dataset_tasks import dataset_of
 from roi_airflow.parameters import run_parameters
-from roi_airflow.retries import ExponentialBackoff
 from roi_airflow.stage import (
     current_run_id,
     given_parameters,
@@ -16,7 +16,7 @@ from roi_airflow.stage import (
     open_installation,
     open_stage,
 )
-from roi_forecast.settings import PRICES_POOL, TRAINING_POOL
+from roi_forecast.settings import TRAINING_POOL
 
 logger = logging.getLogger(__name__)
 
@@ -66,40 +66,6 @@ def daily_roi_forecast() -> None:
                 now=due,
             )
         return list(run.extraction_symbols)
-
-    @task(
-        pool=PRICES_POOL,
-        retries=3,
-        retry_policy=ExponentialBackoff(timedelta(seconds=20), timedelta(minutes=10)),
-        execution_timeout=timedelta(minutes=15),
-        map_index_template="{{ symbol }}",
-    )
-    def extract_prices(symbol: str) -> None:
-        """Store the bars of one asset that are new or changed."""
-        from roi_forecast.market.extraction import extract_prices as extract
-        from roi_forecast.market.sources import open_source
-
-        get_current_context()["symbol"] = symbol  # type: ignore[typeddict-unknown-key]
-        with open_stage() as stage:
-            source = open_source(stage.run.config, stage.settings)
-            extract(stage.engine, stage.run, symbol, source, now=datetime.now(UTC))
-
-    @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
-    def check_prices() -> None:
-        """Check what is stored; the quorum decides whether the run goes on."""
-        from roi_forecast.market.checks import check_prices as check
-
-        with open_stage() as stage:
-            check(stage.engine, stage.run)
-
-    @task
-    def build_dataset() -> str:
-        """Build the dataset; return its id."""
-        from roi_forecast.features.build import build_dataset as build
-
-        with open_stage() as stage:
-            dataset = build(stage.engine, stage.run, stage.settings.datasets_directory)
-        return dataset.dataset_id
 
     @task(queue="gpu", pool=TRAINING_POOL, retries=2, execution_timeout=timedelta(hours=6))
     def train_model(dataset_id: str) -> str:
@@ -180,14 +146,11 @@ def daily_roi_forecast() -> None:
             finally:
                 release_run(stage.engine, stage.run.run_id, now=datetime.now(UTC))
 
-    symbols = resolve_run()
-    checked = check_prices()
-    dataset_id = build_dataset()
+    dataset_id = dataset_of(resolve_run())
     version_id = train_model(dataset_id)
     opponent = evaluate_model(dataset_id, version_id)
     decision = decide_promotion(version_id, opponent)
     promoted, rejected = promote_model(version_id), reject_model(version_id)
-    extract_prices.expand(symbol=symbols) >> checked >> dataset_id
     decision >> [promoted, rejected] >> forecast(dataset_id)
 
 

@@ -1,4 +1,4 @@
-"""`make run`: the daily workflow once, from an empty machine to forecasts."""
+"""Carrying out one DAG run to its end from the shell; `make run` is that of the daily workflow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,18 +44,23 @@ from roi_local.stack import (
 
 DAILY_DAG = "daily_roi_forecast"
 
+Report = Callable[[Engine, str, TextIO], None]
+"""Prints what came of a run, from the market database and the run's id."""
+
 # Airflow's process has nothing to put in order: what it leaves unfinished is marked as failed.
 _PATIENCE_SECONDS = 2.0
 
 
-def run_once(home: Home, conf: Mapping[str, Any], out: TextIO) -> int:
-    """Carry out the daily DAG to its end and print what came of it.
+def run_once(home: Home, dag_id: str, conf: Mapping[str, Any], report: Report, out: TextIO) -> int:
+    """Carry out a DAG to its end and print what came of it.
 
     Where the live stack is up, it carries the run out; otherwise one process of Airflow does.
 
     Args:
         home: The installation.
+        dag_id: The DAG.
         conf: The run's parameters.
+        report: Prints the result of a run that succeeded.
         out: Where to print.
 
     Raises:
@@ -69,7 +74,7 @@ def run_once(home: Home, conf: Mapping[str, Any], out: TextIO) -> int:
         printer = ProgressPrinter(out, interactive=out.isatty())
         if is_stack_up(home):
             postgres = cleanup.enter_context(start_postgres(home.postgres_directory))
-            followed, log_path = _run_on_stack(home, postgres, conf, printer, out)
+            followed, log_path = _run_on_stack(home, postgres, dag_id, conf, printer, out)
         else:
             with _timed(stages, "preparation"):
                 end_processes(purpose_mark(home, RUN_PURPOSE), patience=_PATIENCE_SECONDS)
@@ -80,14 +85,14 @@ def run_once(home: Home, conf: Mapping[str, Any], out: TextIO) -> int:
                 fail_abandoned_runs(engine)
             try:
                 followed, log_path = _run_in_one_process(
-                    home, environment, engine, conf, printer, stages, out
+                    home, environment, engine, dag_id, conf, printer, stages, out
                 )
             finally:
                 engine.dispose()
         failure = followed.failure()
         if failure is None:
             market = create_database_engine(postgres.url(MARKET_DATABASE))
-            print_report(market, followed.run.run_id, out)
+            report(market, followed.run.run_id, out)
             market.dispose()
         _print_times(stages, followed, time.monotonic() - began, out)
     if failure is not None:
@@ -99,6 +104,7 @@ def _run_in_one_process(
     home: Home,
     environment: Mapping[str, str],
     engine: Engine,
+    dag_id: str,
     conf: Mapping[str, Any],
     printer: ProgressPrinter,
     stages: dict[str, float],
@@ -109,7 +115,7 @@ def _run_in_one_process(
     log_path = home.logs_directory / f"run_{logical_date:%Y%m%dT%H%M%S_%f}.log"
     print(f"Log: {log_path}", file=out, flush=True)
     purpose = purpose_mark(home, RUN_PURPOSE)
-    arguments = ["dags", "test", DAILY_DAG, logical_date.isoformat(), "--conf", json.dumps(conf)]
+    arguments = ["dags", "test", dag_id, logical_date.isoformat(), "--conf", json.dumps(conf)]
     with ExitStack() as cleanup:
         cleanup.callback(fail_abandoned_runs, engine)
         cleanup.callback(end_processes, purpose, patience=_PATIENCE_SECONDS)
@@ -126,10 +132,10 @@ def _run_in_one_process(
         assert process.stdout is not None  # nosec B101 # noqa: S101, a pipe was asked for
         output = ProcessOutput(process.stdout, log_path)
         with _timed(stages, "Airflow's start"):
-            run_id = _wait_for_run(engine, logical_date, process, output, log_path)
+            run_id = _wait_for_run(engine, dag_id, logical_date, process, output, log_path)
         followed = follow_run(
             engine,
-            DAILY_DAG,
+            dag_id,
             run_id,
             source=output,
             printer=printer,
@@ -147,6 +153,7 @@ def _run_in_one_process(
 
 def _wait_for_run(
     engine: Engine,
+    dag_id: str,
     logical_date: datetime,
     process: subprocess.Popen[str],
     output: ProcessOutput,
@@ -154,14 +161,12 @@ def _wait_for_run(
 ) -> str:
     while True:
         ended = process.poll() is not None
-        run_id = find_run_id(engine, DAILY_DAG, logical_date)
+        run_id = find_run_id(engine, dag_id, logical_date)
         if run_id is not None:
             return run_id
         if ended:
             output.finish()
-            raise LocalError(
-                f"{DAILY_DAG} did not start: {_reason(output.poll())} (log: {log_path})"
-            )
+            raise LocalError(f"{dag_id} did not start: {_reason(output.poll())} (log: {log_path})")
         time.sleep(0.2)
 
 
@@ -176,20 +181,21 @@ def _reason(events: list[LogEvent]) -> str:
 def _run_on_stack(
     home: Home,
     postgres: EmbeddedPostgres,
+    dag_id: str,
     conf: Mapping[str, Any],
     printer: ProgressPrinter,
     out: TextIO,
 ) -> tuple[FollowedRun, Path]:
     stack = read_stack(home)
     print(f"The live stack at {stack.address} carries the run out.", file=out, flush=True)
-    run_id = stack.trigger(home, DAILY_DAG, conf)
-    log_path = home.task_logs_directory / f"dag_id={DAILY_DAG}" / f"run_id={run_id}"
+    run_id = stack.trigger(home, dag_id, conf)
+    log_path = home.task_logs_directory / f"dag_id={dag_id}" / f"run_id={run_id}"
     print(f"Run {run_id}, logs: {log_path}", file=out, flush=True)
     engine = metadata_engine(postgres.url(AIRFLOW_DATABASE, AIRFLOW_DRIVER))
     try:
         followed = follow_run(
             engine,
-            DAILY_DAG,
+            dag_id,
             run_id,
             source=TaskLogFiles(log_path),
             printer=printer,
@@ -226,5 +232,11 @@ def _print_times(
 if __name__ == "__main__":
     run_command(
         "run",
-        lambda: run_once(Home.from_environment(), run_parameters(os.environ), sys.stdout),
+        lambda: run_once(
+            Home.from_environment(),
+            DAILY_DAG,
+            run_parameters(os.environ),
+            print_report,
+            sys.stdout,
+        ),
     )

@@ -1,9 +1,9 @@
-"""The run parameters that a person gives to `make run`."""
+"""The parameters that a person gives to `make run` and `make backtest`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,11 +15,15 @@ CSV_VARIABLE = "ROI_CSV"
 CONF_VARIABLE = "ROI_CONF"
 
 
-def run_parameters(environment: Mapping[str, str]) -> dict[str, Any]:
+def run_parameters(
+    environment: Mapping[str, str],
+    parse: Callable[[Mapping[str, Any]], object] = parse_run_config,
+) -> dict[str, Any]:
     """Return the run's conf: CONF on top of what SOURCE and CSV say, checked like any run's.
 
     Args:
         environment: Holds SOURCE, CSV and CONF under their variables; each may be empty.
+        parse: Checks the parameters of the kind of run that is asked for.
 
     Raises:
         LocalError: CONF is not a JSON object, or CSV names nothing.
@@ -34,7 +38,7 @@ def run_parameters(environment: Mapping[str, str]) -> dict[str, Any]:
             raise LocalError(f"CSV: received {csv!r}, but there is no file or folder {path}")
         conf["csv_path"] = str(path)
     conf |= _parse_conf(environment.get(CONF_VARIABLE, ""))
-    parse_run_config(conf)
+    parse(conf)
     return conf
 
 

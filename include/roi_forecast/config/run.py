@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import ValidationError, field_validator, model_validator
 
+from roi_forecast.config.backtest import BacktestConfig
 from roi_forecast.config.data import DataConfig
 from roi_forecast.config.features import FeatureConfig
 from roi_forecast.config.gate import GateConfig
@@ -18,8 +19,8 @@ from roi_forecast.refusal import explain
 from roi_forecast.universe import load_universe
 
 
-class RunConfig(GateConfig, ModelConfig, FeatureConfig, DataConfig):
-    """All parameters of one daily run."""
+class SharedConfig(ModelConfig, FeatureConfig, DataConfig):
+    """What every kind of run has, and the checks across it."""
 
     @field_validator("symbols")
     @classmethod
@@ -69,27 +70,63 @@ class RunConfig(GateConfig, ModelConfig, FeatureConfig, DataConfig):
         return "csv:" + re.sub(r"(\.csv|\.txt)?(\.gz)?$", "", name)
 
 
+class RunConfig(GateConfig, SharedConfig):
+    """All parameters of one daily run."""
+
+
+class BacktestRunConfig(BacktestConfig, SharedConfig):
+    """All parameters of one backtest."""
+
+    def as_daily(self) -> RunConfig:
+        """Return what a daily run on the same prices would be given; the gate's are defaults."""
+        return RunConfig.model_validate(self.model_dump(include=set(SharedConfig.model_fields)))
+
+    def walk(self) -> BacktestConfig:
+        """Return the parameters that only a backtest has."""
+        names = set(BacktestConfig.model_fields)
+        return BacktestConfig.model_validate(self.model_dump(include=names))
+
+
+Kind = TypeVar("Kind", bound=SharedConfig)
+
+
 def parse_run_config(values: Mapping[str, Any]) -> RunConfig:
     """Validate run parameters as a person gave them.
 
     Raises:
         ConfigError: Names each wrong parameter, the value received and what is allowed.
     """
+    return _parse(RunConfig, values)
+
+
+def parse_backtest_config(values: Mapping[str, Any]) -> BacktestRunConfig:
+    """Validate the parameters of a backtest as a person gave them.
+
+    Raises:
+        ConfigError: Names each wrong parameter, the value received and what is allowed.
+    """
+    return _parse(BacktestRunConfig, values)
+
+
+def _parse(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
     try:
-        return RunConfig.model_validate(dict(values))
+        return kind.model_validate(dict(values))
     except ValidationError as error:
-        schema = RunConfig.model_json_schema()["properties"]
+        schema = kind.model_json_schema()["properties"]
         raise ConfigError(explain(error, schema)) from error
 
 
-def parameter_schemas() -> dict[str, dict[str, Any]]:
-    """Return a flat JSON schema with description and default for every run parameter.
+def parameter_schemas(kind: type[SharedConfig] = RunConfig) -> dict[str, dict[str, Any]]:
+    """Return a flat JSON schema with description and default for every parameter.
 
     The parameter form is built from it, so that a form and the run itself refuse the same values.
+
+    Args:
+        kind: The kind of run whose parameters are asked for.
     """
-    defaults = RunConfig().model_dump(mode="json")
+    defaults = kind().model_dump(mode="json")
     schemas = {}
-    for name, schema in RunConfig.model_json_schema()["properties"].items():
+    for name, schema in kind.model_json_schema()["properties"].items():
         options = schema.pop("anyOf", None)
         if options is not None:
             value, _ = sorted(options, key=lambda option: option["type"] == "null")

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import Engine, Update, select, update
+from sqlalchemy import Connection, Engine, Update, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from roi_forecast.database.engine import lock_until_commit
 from roi_forecast.database.tables import runs
-from roi_forecast.errors import RunConflictError
+from roi_forecast.errors import PreflightError, RunConflictError
 from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)
@@ -49,25 +49,53 @@ def claim_run(
                 )
             logger.warning("run %s ended without releasing its claim; taken over", holder.run_id)
             connection.execute(_release(holder.run_id, now))
-        values = {
-            "model_name": run.model_name,
-            "source": run.source_key,
-            "as_of_date": run.as_of_date,
-            "resolved": run.model_dump(mode="json"),
-            "claimed_at": now,
-            "released_at": None,
-        }
-        connection.execute(
-            insert(runs)
-            .values(run_id=run.run_id, **values)
-            .on_conflict_do_update(index_elements=[runs.c.run_id], set_=values)
-        )
+        _store(connection, run, claimed_at=now, released_at=None)
+
+
+def store_unclaimed(engine: Engine, run: ResolvedRun, *, now: datetime) -> None:
+    """Store a resolved backtest, which claims no name; storing it again replaces it.
+
+    Args:
+        engine: Market database.
+        run: The run to store.
+        now: The present, with time zone.
+
+    Raises:
+        PreflightError: A daily run of the same id is stored.
+    """
+    with engine.begin() as connection:
+        lock_until_commit(connection, "claim", run.model_name)
+        known = connection.scalar(select(runs.c.resolved).where(runs.c.run_id == run.run_id))
+        if known is not None and known.get("backtest") is None:
+            raise PreflightError(
+                f"run id: received {run.run_id!r}, which is that of a daily run; start the "
+                "backtest under another run id"
+            )
+        _store(connection, run, claimed_at=now, released_at=now)
 
 
 def release_run(engine: Engine, run_id: str, *, now: datetime) -> None:
     """Give the model name free for the next run; a released run stays released."""
     with engine.begin() as connection:
         connection.execute(_release(run_id, now))
+
+
+def _store(
+    connection: Connection, run: ResolvedRun, *, claimed_at: datetime, released_at: datetime | None
+) -> None:
+    values = {
+        "model_name": run.model_name,
+        "source": run.source_key,
+        "as_of_date": run.as_of_date,
+        "resolved": run.model_dump(mode="json"),
+        "claimed_at": claimed_at,
+        "released_at": released_at,
+    }
+    connection.execute(
+        insert(runs)
+        .values(run_id=run.run_id, **values)
+        .on_conflict_do_update(index_elements=[runs.c.run_id], set_=values)
+    )
 
 
 def _release(run_id: str, now: datetime) -> Update:

@@ -9,14 +9,19 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from roi_forecast.config import RunConfig, parse_run_config
+from roi_forecast.config import (
+    RunConfig,
+    SharedConfig,
+    parse_backtest_config,
+    parse_run_config,
+)
 from roi_forecast.database.tables import model_versions
 from roi_forecast.errors import ConfigError
 from roi_forecast.market.calendars import last_final_session, session_on_or_before
 from roi_forecast.market.source import PriceSource
 from roi_forecast.market.sources import open_source
 from roi_forecast.market.special_session import is_special_session
-from roi_forecast.runs.claims import claim_run
+from roi_forecast.runs.claims import claim_run, store_unclaimed
 from roi_forecast.runs.preflight import check_preconditions
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.settings import Settings
@@ -52,6 +57,55 @@ def resolve_run(
         RunConflictError: Another run of the model name is still going.
     """
     config = parse_run_config(parameters)
+    run = _resolve(engine, settings, run_id, config, now)
+    symbols = _with_champions_symbols(engine, config, run.source_key)
+    run = run.model_copy(update={"extraction_symbols": symbols})
+    claim_run(engine, run, is_active, now=datetime.now(UTC))
+    _log(run, config)
+    return run
+
+
+def resolve_backtest(
+    engine: Engine,
+    settings: Settings,
+    run_id: str,
+    parameters: Mapping[str, Any],
+    *,
+    now: datetime,
+) -> ResolvedRun:
+    """Check everything that can be checked before a backtest, and store the resolved run.
+
+    A backtest trains no candidate, so it claims no model name and waits for no other run.
+
+    Args:
+        engine: Market database.
+        settings: Where this installation keeps things.
+        run_id: Identifies the run.
+        parameters: The parameters as a person gave them.
+        now: When the run was due, with time zone; only sessions that were final then count.
+
+    Raises:
+        ConfigError: A parameter is wrong.
+        PreflightError: Something the run needs is missing, or a daily run has the run's id.
+    """
+    config = parse_backtest_config(parameters)
+    run = _resolve(engine, settings, run_id, config.as_daily(), now)
+    first, start, last = config.first_target_date, run.start_date, run.as_of_date
+    if first is not None and not start < first <= last:
+        raise ConfigError(
+            f"first_target_date: received {first}; it must lie after the start date {start} and "
+            f"not after the as-of date {last}"
+        )
+    run = run.model_copy(update={"backtest": config.walk()})
+    store_unclaimed(engine, run, now=datetime.now(UTC))
+    _log(run, config)
+    return run
+
+
+def _resolve(
+    engine: Engine, settings: Settings, run_id: str, config: RunConfig, now: datetime
+) -> ResolvedRun:
+    """Return the run with the symbols it is about; what is missing is one error."""
     assets = load_universe().select(config.symbols)
     source = open_source(config, settings)
     check_preconditions(engine, settings, source, assets[0])
@@ -63,19 +117,16 @@ def resolve_run(
         raise ConfigError(
             f"start_date: received {start_date}; it must lie before the as-of date {as_of_date}"
         )
-    run = ResolvedRun(
+    return ResolvedRun(
         run_id=run_id,
         config=config,
         model_name=config.resolved_model_name,
         source_key=source.key,
         start_date=start_date,
         as_of_date=as_of_date,
-        extraction_symbols=_with_champions_symbols(engine, config, source.key),
+        extraction_symbols=config.symbols,
         resolved_at=now,
     )
-    claim_run(engine, run, is_active, now=datetime.now(UTC))
-    _log(run)
-    return run
 
 
 def _settle_as_of_date(
@@ -124,7 +175,7 @@ def _with_champions_symbols(engine: Engine, config: RunConfig, source_key: str) 
     return tuple(dict.fromkeys([*config.symbols, *champions]))
 
 
-def _log(run: ResolvedRun) -> None:
+def _log(run: ResolvedRun, config: SharedConfig) -> None:
     logger.info(
         "run %s: model name %s, source %s, %d assets, %s to %s",
         run.run_id,
@@ -134,5 +185,5 @@ def _log(run: ResolvedRun) -> None:
         run.start_date,
         run.as_of_date,
     )
-    for name, value in run.config.model_dump(mode="json").items():
+    for name, value in config.model_dump(mode="json").items():
         logger.info("parameter %s = %s", name, value)

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine, select
 
-from roi_forecast.config import RunConfig
+from roi_forecast.config import BacktestConfig, RunConfig
 from roi_forecast.database.tables import runs
 from roi_forecast.errors import PreflightError
 from roi_forecast.universe import Asset, load_universe
@@ -25,6 +25,7 @@ class ResolvedRun(BaseModel):
         as_of_date: Last session the run may know; a reference session.
         extraction_symbols: The run's symbols and those of the serving champion.
         resolved_at: When the run was due; its as-of date was final then.
+        backtest: How to walk through the prices, where the run is a backtest.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +38,7 @@ class ResolvedRun(BaseModel):
     as_of_date: date
     extraction_symbols: tuple[str, ...]
     resolved_at: datetime
+    backtest: BacktestConfig | None = None
 
     @property
     def assets(self) -> tuple[Asset, ...]:

@@ -1,0 +1,66 @@
+"""The tasks from a run's symbols to its dataset, which every DAG that needs one shares."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import TriggerRule, get_current_context, task
+
+from roi_airflow.retries import ExponentialBackoff
+from roi_airflow.stage import open_stage
+from roi_forecast.settings import PRICES_POOL
+
+if TYPE_CHECKING:
+    from airflow.sdk import XComArg
+
+
+@task(
+    pool=PRICES_POOL,
+    retries=3,
+    retry_policy=ExponentialBackoff(timedelta(seconds=20), timedelta(minutes=10)),
+    execution_timeout=timedelta(minutes=15),
+    map_index_template="{{ symbol }}",
+)
+def extract_prices(symbol: str) -> None:
+    """Store the bars of one asset that are new or changed."""
+    from roi_forecast.market.extraction import extract_prices as extract
+    from roi_forecast.market.sources import open_source
+
+    get_current_context()["symbol"] = symbol  # type: ignore[typeddict-unknown-key]
+    with open_stage() as stage:
+        source = open_source(stage.run.config, stage.settings)
+        extract(stage.engine, stage.run, symbol, source, now=datetime.now(UTC))
+
+
+@task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+def check_prices() -> None:
+    """Check what is stored; the quorum decides whether the run goes on."""
+    from roi_forecast.market.checks import check_prices as check
+
+    with open_stage() as stage:
+        check(stage.engine, stage.run)
+
+
+@task
+def build_dataset() -> str:
+    """Build the dataset; return its id."""
+    from roi_forecast.features.build import build_dataset as build
+
+    with open_stage() as stage:
+        dataset = build(stage.engine, stage.run, stage.settings.datasets_directory)
+    return dataset.dataset_id
+
+
+def dataset_of(symbols: Any) -> XComArg:
+    """Wire extraction, checks and building into the present DAG.
+
+    Args:
+        symbols: What the task that resolves the run returns: the symbols to extract.
+
+    Returns:
+        The id of the dataset, once it is built.
+    """
+    dataset_id = build_dataset()
+    extract_prices.expand(symbol=symbols) >> check_prices() >> dataset_id
+    return dataset_id
