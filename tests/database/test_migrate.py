@@ -14,7 +14,17 @@ from roi_forecast.database.tables import SCHEMA, metadata
 from roi_forecast.errors import PreflightError
 from roi_local.postgres import EmbeddedPostgres
 
-VIEWS = ("latest_predictions", "prediction_outcomes", "model_leaderboard", "champion_history")
+VIEWS = (
+    "latest_predictions",
+    "prediction_outcomes",
+    "model_leaderboard",
+    "champion_history",
+    "leakage_audits",
+    "live_skill",
+    "champion_status",
+    "champion_alerts",
+    "latest_drift",
+)
 
 
 def test_migrate_leaves_the_tables_that_the_code_describes(market_engine: Engine) -> None:

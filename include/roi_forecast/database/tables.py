@@ -8,39 +8,39 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
-    DateTime,
     Double,
     ForeignKey,
     Identity,
     Index,
     Integer,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-SCHEMA = "roi"
+from roi_forecast.database.monitoring_tables import champion_checks, drift
+from roi_forecast.database.schema import SCHEMA, metadata, moment
 
-metadata = MetaData(
-    schema=SCHEMA,
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    },
-)
-
-
-def _moment(name: str, *, nullable: bool = False, now: bool = False) -> Column[object]:
-    default = func.now() if now else None
-    return Column(name, DateTime(timezone=True), nullable=nullable, server_default=default)
-
+__all__ = [
+    "SCHEMA",
+    "assets",
+    "champion_checks",
+    "daily_prices",
+    "datasets",
+    "drift",
+    "evaluations",
+    "extractions",
+    "gate_decisions",
+    "metadata",
+    "model_versions",
+    "predictions",
+    "price_checks",
+    "price_restatements",
+    "promotions",
+    "runs",
+]
 
 assets = Table(
     "assets",
@@ -65,7 +65,7 @@ daily_prices = Table(
     Column("close", Double, nullable=False),
     Column("adj_close", Double, nullable=False),
     Column("volume", BigInteger, nullable=False),
-    _moment("fetched_at"),
+    moment("fetched_at"),
 )
 
 runs = Table(
@@ -76,8 +76,8 @@ runs = Table(
     Column("source", Text, nullable=False),
     Column("as_of_date", Date, nullable=False),
     Column("resolved", JSONB, nullable=False, comment="the resolved run, as stages read it"),
-    _moment("claimed_at", now=True),
-    _moment("released_at", nullable=True),
+    moment("claimed_at", now=True),
+    moment("released_at", nullable=True),
 )
 Index(
     "uq_runs_one_claim_per_model_name",
@@ -97,7 +97,7 @@ extractions = Table(
     Column("status", Text, nullable=False),
     Column("rows", Integer, nullable=False, comment="rows inserted or changed"),
     Column("error", Text),
-    _moment("finished_at"),
+    moment("finished_at"),
     CheckConstraint("status IN ('ok', 'failed')", name="status"),
     Index("ix_extractions_coverage", "source", "symbol", "status"),
 )
@@ -116,7 +116,7 @@ price_checks = Table(
     Column("observed", Double),
     Column("allowed", Double),
     Column("message", Text, nullable=False),
-    _moment("checked_at", now=True),
+    moment("checked_at", now=True),
     CheckConstraint("severity IN ('warn', 'drop_bar', 'drop_asset', 'stop_run')", name="severity"),
     Index("ix_price_checks_run_id", "run_id"),
 )
@@ -134,7 +134,7 @@ price_restatements = Table(
     Column("first_date", Date, nullable=False, comment="first bar fetched again"),
     Column("last_date", Date, nullable=False, comment="last bar fetched again"),
     Column("rows", Integer, nullable=False, comment="rows inserted, changed or removed"),
-    _moment("detected_at", now=True),
+    moment("detected_at", now=True),
     Index("ix_price_restatements_symbol", "source", "symbol"),
 )
 
@@ -150,7 +150,7 @@ datasets = Table(
     Column("rows", Integer, nullable=False),
     Column("path", Text, nullable=False),
     Column("manifest", JSONB, nullable=False),
-    _moment("created_at", now=True),
+    moment("created_at", now=True),
 )
 
 model_versions = Table(
@@ -174,7 +174,7 @@ model_versions = Table(
     Column("code_revision", Text, nullable=False),
     Column("path", Text, nullable=False, comment="relative to the registry's folder"),
     Column("checksum", Text, nullable=False, comment="SHA-256 of its manifest"),
-    _moment("created_at", now=True),
+    moment("created_at", now=True),
     Index("ix_model_versions_fingerprint", "model_name", "fingerprint"),
     CheckConstraint("state IN ('candidate', 'champion', 'retired', 'rejected')", name="state"),
 )
@@ -197,6 +197,18 @@ evaluations = Table(
     Column("target", Text, nullable=False),
     Column("symbol", Text, comment="null for all assets together"),
     Column("split", Text, nullable=False),
+    Column(
+        "horizon",
+        Integer,
+        nullable=False,
+        server_default=text("1"),
+        comment="reference sessions from the as-of to the target date",
+    ),
+    Column(
+        "newest_sessions",
+        Integer,
+        comment="only so many target sessions, the newest, are counted; null for all",
+    ),
     Column("first_date", Date, nullable=False),
     Column("last_date", Date, nullable=False),
     Column("rows", Integer, nullable=False),
@@ -211,10 +223,12 @@ evaluations = Table(
         "symbol",
         "split",
         "metric",
+        "horizon",
+        "newest_sessions",
         name="uq_evaluations_one_value",
         postgresql_nulls_not_distinct=True,
     ),
-    CheckConstraint("split IN ('train', 'validation', 'test', 'live')", name="split"),
+    CheckConstraint("split IN ('train', 'validation', 'test', 'live', 'backfill')", name="split"),
     Index("ix_evaluations_version_id", "version_id"),
 )
 
@@ -230,7 +244,7 @@ gate_decisions = Table(
     Column("observed", Double),
     Column("passed", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
-    _moment("decided_at", now=True),
+    moment("decided_at", now=True),
 )
 
 promotions = Table(
@@ -242,7 +256,7 @@ promotions = Table(
     Column("from_version_id", Text, ForeignKey(model_versions.c.version_id)),
     Column("promoted_by", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    _moment("promoted_at", now=True),
+    moment("promoted_at", now=True),
     Index("ix_promotions_model_name", "model_name"),
 )
 
@@ -264,6 +278,6 @@ predictions = Table(
     Column("lower_95_pct", Double, nullable=False),
     Column("upper_95_pct", Double, nullable=False),
     Column("backfill", Boolean, nullable=False, comment="made after its target session opened"),
-    _moment("created_at", now=True),
+    moment("created_at", now=True),
     Index("ix_predictions_as_of_date", "as_of_date"),
 )
