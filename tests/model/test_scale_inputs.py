@@ -11,6 +11,8 @@ from roi_forecast.model.scale_inputs import HALF_LIVES, INPUTS, MEMORY, scale_in
 from .synthetic_dataset import synthetic_dataset
 
 DATASET = synthetic_dataset(rows=160)
+DAYS = 10
+BALANCE = 23
 
 
 def average(values: np.ndarray, row: int, asset: int, half_life: int) -> float:
@@ -39,11 +41,53 @@ def test_inputs_are_averages_of_the_rows_before(row: int) -> None:
     assert inputs.shape == (160, len(DATASET.symbols), INPUTS)
 
 
-def test_the_last_input_is_the_log_of_the_days_since_the_row_before() -> None:
+def test_an_input_is_the_log_of_the_days_since_the_row_before() -> None:
+    np.testing.assert_allclose(np.exp(_four_sessions()[1:, 0, DAYS]), [1, 3, 2])
+
+
+def test_the_last_inputs_tell_mondays_to_thursdays_apart() -> None:
+    friday, monday, wednesday = _four_sessions()[1:, 0, -4:]
+    assert friday.tolist() == [0, 0, 0, 0]
+    assert monday.tolist() == [1, 0, 0, 0]
+    assert wednesday.tolist() == [0, 0, 1, 0]
+
+
+def _four_sessions() -> np.ndarray:
     dates = np.array(["2024-01-04", "2024-01-05", "2024-01-08"], dtype="datetime64[D]")
     cut = {name: getattr(DATASET, name)[:3] for name in ("log_roi", "true_range", "filled")}
-    inputs = scale_inputs(replace(DATASET, dates=dates, **cut), np.datetime64("2024-01-10"))
-    np.testing.assert_allclose(np.exp(inputs[1:, 0, -1]), [1, 3, 2])
+    return scale_inputs(replace(DATASET, dates=dates, **cut), np.datetime64("2024-01-10"))
+
+
+def test_assets_that_are_no_stocks_have_the_common_inputs_once_more() -> None:
+    inputs = scale_inputs(replace(DATASET, symbols=("TCS.NS", "GC=F", "AAPL")))[1:]
+    common, again = inputs[..., : DAYS + 1], inputs[..., DAYS + 1 : 2 * (DAYS + 1)]
+    np.testing.assert_array_equal(again[:, 1], common[:, 1])
+    assert not again[:, [0, 2]].any()
+    assert inputs[..., 2 * (DAYS + 1)].tolist() == [[0, 1, 0]] * len(inputs)
+
+
+@pytest.mark.parametrize("row", [4, 120])
+def test_the_balance_of_falls_and_rises_is_that_of_the_rows_before(row: int) -> None:
+    inputs = scale_inputs(DATASET)
+    moves = np.where(DATASET.filled, 0.0, DATASET.log_roi)
+    own = np.empty((3, 2))
+    for asset in range(3):
+        for number, half_life in enumerate((1, 5)):
+            weights = [2 ** (-(back - 1) / half_life) for back in range(1, min(row, MEMORY) + 1)]
+            before = [moves[row - back, asset] for back in range(1, min(row, MEMORY) + 1)]
+            falls = -sum(weight * move for weight, move in zip(weights, before, strict=True))
+            size = sum(weight * abs(move) for weight, move in zip(weights, before, strict=True))
+            own[asset, number] = falls / size
+    np.testing.assert_allclose(inputs[row, :, BALANCE : BALANCE + 2], own)
+    market = np.broadcast_to(own.mean(axis=0), (3, 2))
+    np.testing.assert_allclose(inputs[row, :, BALANCE + 2 : BALANCE + 4], market)
+
+
+def test_falls_alone_give_a_balance_of_one_and_no_moves_of_zero() -> None:
+    log_roi = np.tile([-0.01, 0.02, 0.0], (len(DATASET.dates), 1))
+    nothing_filled = np.zeros_like(DATASET.filled)
+    inputs = scale_inputs(replace(DATASET, log_roi=log_roi, filled=nothing_filled))
+    np.testing.assert_allclose(inputs[50, :, BALANCE : BALANCE + 2], [[1, 1], [-1, -1], [0, 0]])
 
 
 @pytest.mark.parametrize("row", [1, 30, 120])

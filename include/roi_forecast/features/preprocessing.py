@@ -24,6 +24,7 @@ class PreparedRows:
     """Rows as a model version reads them; the columns are the version's assets.
 
     Attributes:
+        symbols: The assets, in column order.
         dates: Reference sessions, shape (rows,), datetime64[D].
         log_roi: Plain log ROI, shape (rows, assets), unscaled.
         smoothed: Smoothed log ROI, shape (rows, assets), unscaled.
@@ -34,6 +35,7 @@ class PreparedRows:
             that row's price; NaN where the asset had no bar since then.
     """
 
+    symbols: tuple[str, ...]
     dates: npt.NDArray[np.datetime64]
     log_roi: FloatArray
     smoothed: FloatArray
@@ -87,6 +89,7 @@ class Preprocessing:
                 true_range[:, column] = rows.true_range[:, source]
         log_rois, smoothed = log_roi_and_smoothed(prices, self.smoothing)
         return PreparedRows(
+            symbols=self.symbols,
             dates=rows.dates[self.smoothing :],
             log_roi=log_rois,
             smoothed=smoothed,

@@ -18,7 +18,7 @@ from roi_forecast.errors import TrainingError
 
 FloatArray = npt.NDArray[np.float64]
 
-PENALTY = 100.0
+PENALTY = 300.0
 """Of the squared slopes of standardised inputs; thousands of targets outweigh it, a few do not."""
 
 _MOST_STEPS = 100
