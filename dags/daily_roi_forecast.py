@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import CronTriggerTimetable, TriggerRule, dag, get_current_context, task
+from airflow.sdk import TriggerRule, dag, get_current_context, task
 
 from roi_airflow.dataset_tasks import dataset_of
 from roi_airflow.parameters import run_parameters
 from roi_airflow.stage import (
     current_run_id,
+    due_moment,
     given_parameters,
     is_run_active,
     open_installation,
     open_stage,
 )
+from roi_airflow.trading_days import TradingDayTimetable
 from roi_forecast.settings import TRAINING_POOL
 
 logger = logging.getLogger(__name__)
@@ -33,10 +35,7 @@ Query the result in the market database: `roi.latest_predictions`, `roi.predicti
 
 @dag(
     dag_id="daily_roi_forecast",
-    # With a start date or without this delta Airflow would begin with a run of the past.
-    schedule=CronTriggerTimetable(
-        "15 17 * * 1-5", timezone="America/New_York", run_immediately=timedelta(0)
-    ),
+    schedule=TradingDayTimetable(),
     catchup=False,
     # Runs of different model names may go on side by side; runs of one name wait for each other.
     max_active_runs=4,
@@ -54,8 +53,6 @@ def daily_roi_forecast() -> None:
         """Check parameters and preconditions; return the symbols to extract."""
         from roi_forecast.runs.resolve import resolve_run as resolve
 
-        # The moment the run was due, not the present: a run repeated later keeps its as-of date.
-        due = get_current_context()["dag_run"].run_after
         with open_installation() as installation:
             run = resolve(
                 installation.engine,
@@ -63,7 +60,7 @@ def daily_roi_forecast() -> None:
                 current_run_id(),
                 given_parameters(),
                 is_run_active,
-                now=due,
+                now=due_moment(),
             )
         return list(run.extraction_symbols)
 

@@ -83,6 +83,17 @@ def current_run_id() -> str:
     return get_current_context()["dag_run"].run_id
 
 
+def due_moment() -> datetime:
+    """Return the moment whose final bars the present run may know.
+
+    Not the present: a run repeated later keeps its as-of date, and one of a backfill has that of
+    its session. A manual run without a logical date was due when it was triggered.
+    """
+    run = get_current_context()["dag_run"]
+    ends = [run.run_after, run.data_interval_end]
+    return min(moment for moment in ends if moment is not None)
+
+
 def given_parameters() -> dict[str, Any]:
     """Return the parameters of the run; keys of its conf that the form lacks are kept.
 

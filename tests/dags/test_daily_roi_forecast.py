@@ -2,16 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
-from airflow.timetables.base import TimeRestriction
-from airflow.timetables.trigger import CronTriggerTimetable
 
 from roi_airflow.retries import ExponentialBackoff
+from roi_airflow.trading_days import TradingDayTimetable
 from roi_forecast.config import RunConfig
 from roi_forecast.settings import POOLS
 
@@ -94,17 +92,6 @@ def test_the_form_refuses_what_the_configuration_refuses(
         param.resolve(value)
 
 
-def test_schedule_is_weekdays_when_the_whole_universe_is_final(dag: DAG) -> None:
-    assert dag.timetable.expression == "15 17 * * 1-5"
-    assert str(dag.timetable.timezone) == "America/New_York"
-
-
-def test_first_scheduled_run_lies_in_the_future(dag: DAG) -> None:
-    asked = dag.timetable
-    timetable = CronTriggerTimetable(
-        asked.expression, timezone=asked.timezone, run_immediately=asked.run_immediately
-    )
-    restriction = TimeRestriction(earliest=dag.start_date, latest=None, catchup=dag.catchup)
-    first = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
-    assert first is not None
-    assert first.run_after > datetime.now(UTC)
+def test_schedule_is_that_of_the_trading_days(dag: DAG) -> None:
+    assert isinstance(dag.timetable, TradingDayTimetable)
+    assert (dag.start_date, dag.catchup) == (None, False)

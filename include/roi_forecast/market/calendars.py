@@ -59,6 +59,11 @@ def next_sessions(exchange: Exchange, after: date, count: int) -> list[date]:
     return [session.date() for session in following[:count]]
 
 
+def last_known_session(exchange: Exchange) -> date:
+    """Return the last session that the exchange's calendar has data for."""
+    return _last(_known_sessions(exchange.calendar))
+
+
 def last_final_session(assets: Sequence[Asset], now: datetime) -> date:
     """Return the last reference session on which no asset's bar can still change.
 

@@ -1,0 +1,131 @@
+"""The schedule: one run for each reference session, once the last bar of the universe is final."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+import pendulum
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
+
+from roi_forecast.universe import Asset, Exchange, load_universe, reference_exchange
+
+
+class TradingDayTimetable(Timetable):
+    """A run for each session of the calendar that most assets share.
+
+    The logical date is the session's date at midnight UTC, so that a backfill from one date to
+    another covers the sessions of both. The data interval ends, and the run starts, at the moment
+    from which no asset's bar of that date can change any more: 17:15 in New York for the default
+    universe, in summer as in winter. After an early close nothing is final earlier, because a bar
+    counts as final at the exchange's cut-off.
+
+    A scheduler that was down makes up for the newest missed session only. Weekdays stand in where
+    a calendar's data end; the description says from when on.
+
+    Args:
+        symbols: The assets whose sessions count; the default universe where none are named.
+    """
+
+    def __init__(self, symbols: Sequence[str] | None = None) -> None:
+        self._symbols = None if symbols is None else tuple(symbols)
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> TradingDayTimetable:
+        """Return the timetable that `serialize` described."""
+        return cls(data["symbols"])
+
+    def serialize(self) -> dict[str, Any]:
+        """Return what `deserialize` needs; the default universe is looked up when asked."""
+        return {"symbols": None if self._symbols is None else list(self._symbols)}
+
+    @property
+    def summary(self) -> str:
+        """For example `XBOM sessions, 17:15 America/New_York`."""
+        last = max(self._exchanges, key=lambda exchange: exchange.final_at(date(2000, 1, 3)))
+        moment = last.final_at(date(2000, 1, 3))
+        calendar = reference_exchange(self._assets).calendar
+        return f"{calendar} sessions, {moment:%H:%M} {last.timezone.key}"
+
+    @property
+    def description(self) -> str:  # type: ignore[override]
+        """What is shown beside the summary, with the end of the calendar's data once it is known.
+
+        Airflow reads it while it parses a DAG file, where the calendars would load for seconds.
+        The process that stores it has loaded them to find the next run.
+        """
+        reference = reference_exchange(self._assets)
+        calendars = sys.modules.get("roi_forecast.market.calendars")
+        until = f" until {calendars.last_known_session(reference)}" if calendars else ""
+        return (
+            f"A run for each session of the calendar {reference.calendar}, once the last bar of "
+            f"{len(self._assets)} assets is final. Holidays are known{until} as far as the "
+            "calendar's data reach; later every weekday counts as a session."
+        )
+
+    def infer_manual_data_interval(self, *, run_after: pendulum.DateTime) -> DataInterval:
+        """Return the interval of a manual run.
+
+        A date at midnight UTC stands for its session, or the one before, as in a backfill; any
+        other moment stands for itself, and the run takes what was final then.
+        """
+        if run_after.in_timezone("UTC").time() != time(0):
+            return DataInterval.exact(run_after)
+        from roi_forecast.market.calendars import session_on_or_before
+
+        day = run_after.in_timezone("UTC").date()
+        return self._interval(session_on_or_before(reference_exchange(self._assets), day))
+
+    def next_dagrun_info(
+        self,
+        *,
+        last_automated_data_interval: DataInterval | None,
+        restriction: TimeRestriction,
+    ) -> DagRunInfo | None:
+        """Return the run after the last one; without catchup, the newest of those that are due.
+
+        The first run of all is the next one that will be due, never one of the past.
+        """
+        from roi_forecast.market.calendars import last_final_session, next_sessions
+
+        reference = reference_exchange(self._assets)
+        if last_automated_data_interval is not None:
+            last = last_automated_data_interval.start.in_timezone("UTC").date()
+            session = next_sessions(reference, last, 1)[0]
+            if not restriction.catchup:
+                session = max(session, last_final_session(self._assets, datetime.now(UTC)))
+        elif restriction.catchup and restriction.earliest is not None:
+            session = self._first_session(restriction.earliest)
+        else:
+            newest = last_final_session(self._assets, datetime.now(UTC))
+            session = next_sessions(reference, newest, 1)[0]
+        if restriction.earliest is not None:
+            session = max(session, self._first_session(restriction.earliest))
+        interval = self._interval(session)
+        if restriction.latest is not None and interval.start > restriction.latest:
+            return None
+        return DagRunInfo(run_after=interval.end, data_interval=interval)
+
+    def _first_session(self, earliest: pendulum.DateTime) -> date:
+        """Return the first session whose logical date is not before `earliest`."""
+        from roi_forecast.market.calendars import next_sessions
+
+        moment = earliest.in_timezone("UTC")
+        before = moment.date() if moment.time() != time(0) else moment.subtract(days=1).date()
+        return next_sessions(reference_exchange(self._assets), before, 1)[0]
+
+    def _interval(self, session: date) -> DataInterval:
+        final = max(exchange.final_at(session) for exchange in self._exchanges)
+        start = pendulum.datetime(session.year, session.month, session.day)
+        return DataInterval(start, pendulum.instance(final).in_timezone("UTC"))
+
+    @property
+    def _assets(self) -> tuple[Asset, ...]:
+        universe = load_universe()
+        return universe.assets if self._symbols is None else universe.select(self._symbols)
+
+    @property
+    def _exchanges(self) -> set[Exchange]:
+        return {asset.exchange for asset in self._assets}

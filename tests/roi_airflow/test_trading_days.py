@@ -1,0 +1,178 @@
+"""The schedule, asked as Airflow asks it; the present is set with a patched clock."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pendulum
+import pytest
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
+
+from roi_airflow import trading_days
+from roi_airflow.trading_days import TradingDayTimetable
+from roi_forecast.market import calendars
+from roi_forecast.universe import load_universe
+
+ANY_TIME = TimeRestriction(earliest=None, latest=None, catchup=False)
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def set_present(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:
+            return moment
+
+    monkeypatch.setattr(trading_days, "datetime", Clock)
+
+
+def next_run(
+    last: DagRunInfo | None = None, restriction: TimeRestriction = ANY_TIME
+) -> DagRunInfo | None:
+    return TradingDayTimetable().next_dagrun_info(
+        last_automated_data_interval=last and last.data_interval, restriction=restriction
+    )
+
+
+def runs_between(first: str, last: str) -> list[DagRunInfo]:
+    """What a backfill over these dates creates."""
+    limits = TimeRestriction(pendulum.parse(first), pendulum.parse(last), catchup=True)  # type: ignore[arg-type]
+    found: list[DagRunInfo] = []
+    while run := next_run(found[-1] if found else None, limits):
+        found.append(run)
+    return found
+
+
+def logical_dates(runs: list[DagRunInfo]) -> list[date]:
+    return [run.logical_date.date() for run in runs if run.logical_date]
+
+
+def test_backfill_has_one_run_for_each_session_of_its_dates_both_included() -> None:
+    # Wednesday 2024-12-25 is a holiday in Mumbai, Thanksgiving is none.
+    assert logical_dates(runs_between("2024-12-23", "2024-12-27")) == [
+        date(2024, 12, 23),
+        date(2024, 12, 24),
+        date(2024, 12, 26),
+        date(2024, 12, 27),
+    ]
+    assert date(2024, 11, 28) in logical_dates(runs_between("2024-11-27", "2024-11-29"))
+
+
+def test_every_run_starts_at_1715_in_new_york_of_its_session_in_summer_as_in_winter() -> None:
+    runs = runs_between("2024-01-01", "2024-12-31")
+    assert len(runs) > 240
+    for run in runs:
+        assert run.logical_date is not None
+        local = run.run_after.astimezone(NEW_YORK)
+        assert (local.date(), f"{local:%H:%M}") == (run.logical_date.date(), "17:15")
+    assert {run.run_after.hour for run in runs} == {21, 22}
+
+
+def test_run_knows_its_session_and_nothing_later() -> None:
+    assets = load_universe().assets
+    for run in runs_between("2024-02-26", "2024-04-05"):
+        assert run.logical_date is not None
+        assert run.data_interval is not None
+        assert run.data_interval.end == run.run_after
+        session = run.logical_date.date()
+        assert calendars.last_final_session(assets, run.run_after) == session
+        assert calendars.last_final_session(assets, run.run_after - timedelta(seconds=1)) < session
+
+
+def test_first_run_is_the_next_one_due_and_never_one_of_the_past(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for moment, due in (
+        (datetime(2024, 12, 27, 22, 14, 59, tzinfo=UTC), date(2024, 12, 27)),
+        (datetime(2024, 12, 27, 22, 15, tzinfo=UTC), date(2024, 12, 30)),
+        (datetime(2024, 12, 24, 23, tzinfo=UTC), date(2024, 12, 26)),
+    ):
+        set_present(monkeypatch, moment)
+        run = next_run()
+        assert run is not None
+        assert logical_dates([run]) == [due]
+
+
+def test_missed_sessions_are_made_up_for_by_the_newest_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (last,) = runs_between("2024-12-02", "2024-12-02")
+    set_present(monkeypatch, datetime(2024, 12, 10, 12, tzinfo=UTC))
+    run = next_run(last)
+    assert run is not None
+    assert logical_dates([run]) == [date(2024, 12, 9)]
+    following = next_run(run)
+    assert following is not None
+    assert logical_dates([following]) == [date(2024, 12, 10)]
+
+
+def test_start_and_end_of_a_dag_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_present(monkeypatch, datetime(2024, 12, 2, 12, tzinfo=UTC))
+    later = TimeRestriction(pendulum.datetime(2024, 12, 9, 1), None, catchup=False)
+    run = next_run(restriction=later)
+    assert run is not None
+    assert logical_dates([run]) == [date(2024, 12, 10)]
+    over = TimeRestriction(None, pendulum.datetime(2024, 12, 1), catchup=False)
+    assert next_run(restriction=over) is None
+
+
+def test_weekdays_follow_where_the_calendar_ends_and_the_description_and_a_warning_say_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    end = calendars.last_known_session(load_universe().asset("TCS.NS").exchange)
+    calendars._warn_once.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        runs = runs_between(str(end + timedelta(days=1)), str(end + timedelta(days=14)))
+    assert len(runs) == 10
+    assert all(run.logical_date and run.logical_date.weekday() < 5 for run in runs)
+    assert f"XBOM has no data after {end}; weekdays stand in" in caplog.text
+    assert f"known until {end} as far as" in TradingDayTimetable().description
+
+
+@pytest.mark.parametrize(
+    ("symbols", "summary"),
+    [
+        (None, "XBOM sessions, 17:15 America/New_York"),
+        (["TCS.NS", "INFY.NS"], "XBOM sessions, 15:45 Asia/Kolkata"),
+        (["AAPL", "KO", "TCS.NS"], "XNYS sessions, 16:15 America/New_York"),
+    ],
+)
+def test_summary_names_calendar_and_moment_of_the_last_cut_off(
+    symbols: list[str] | None, summary: str
+) -> None:
+    timetable = TradingDayTimetable(symbols)
+    assert timetable.summary == summary
+    restored = TradingDayTimetable.deserialize(timetable.serialize())
+    assert restored.serialize() == timetable.serialize()
+    assert restored.summary == summary
+
+
+def test_manual_run_at_a_date_stands_for_its_session_and_at_a_moment_for_itself() -> None:
+    infer: Callable[..., DataInterval] = TradingDayTimetable().infer_manual_data_interval
+    saturday = infer(run_after=pendulum.datetime(2024, 12, 28))
+    assert saturday == runs_between("2024-12-27", "2024-12-27")[0].data_interval
+    moment = pendulum.datetime(2024, 12, 28, 10, 30)
+    assert infer(run_after=moment) == DataInterval(moment, moment)
+
+
+def test_reading_the_schedule_imports_no_calendar() -> None:
+    code = (
+        "import sys; from roi_airflow.trading_days import TradingDayTimetable as T; "
+        "t = T.deserialize(T().serialize()); t.summary, t.description; "
+        "print('exchange_calendars' in sys.modules)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(Path(trading_days.__file__).parents[1])}
+        | {"AIRFLOW_HOME": "/nonexistent", "AIRFLOW__CORE__UNIT_TEST_MODE": "True"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout.strip().splitlines()[-1] == "False"
