@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from roi_forecast.config import RunConfig, parameter_schemas, parse_run_config
+from roi_forecast.config import PRESETS, RunConfig, parameter_schemas, parse_run_config
 from roi_forecast.errors import ConfigError
 
 
@@ -40,7 +40,8 @@ def test_source_key_of_a_csv_is_the_name_of_its_file(path: str, key: str) -> Non
     [
         ({"epochs": 0}, ["epochs", "received 0", "from 1 to 5000"]),
         ({"epoch": 3}, ["epoch: unknown", "received 3", "did you mean epochs"]),
-        ({"zzz": 3}, ["zzz: unknown", "received 3", "allowed are model_name"]),
+        ({"zzz": 3}, ["zzz: unknown", "received 3", "allowed are preset, model_name"]),
+        ({"preset": "fast"}, ["preset", "'fast'", "'reference', 'quick'"]),
         ({"scaler": "robust"}, ["scaler", "'robust'", "'minmax', 'standard'"]),
         ({"lstm_units": [127, 64]}, ["lstm_units.0", "received 127", "in steps of 2"]),
         ({"symbols": []}, ["symbols", "at least 1 items"]),
@@ -66,6 +67,21 @@ def test_a_wrong_value_is_refused_with_name_value_and_what_is_allowed(
         parse_run_config(values)
     for words in said:
         assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_preset_gives_what_is_not_given_and_is_recorded_with_every_value(name: str) -> None:
+    config = parse_run_config({"preset": name})
+    changed = {key: getattr(config, key) for key in PRESETS[name].values}
+    assert changed == PRESETS[name].values
+    kept = set(RunConfig.model_fields) - set(changed) - {"preset"}
+    assert all(getattr(config, key) == getattr(RunConfig(), key) for key in kept)
+    assert parse_run_config(config.model_dump(mode="json")) == config
+
+
+def test_given_parameter_wins_over_the_preset() -> None:
+    config = parse_run_config({"preset": "quick", "epochs": 7})
+    assert (config.epochs, config.dense_units) == (7, PRESETS["quick"].values["dense_units"])
 
 
 def test_every_wrong_value_is_named_at_once() -> None:

@@ -1,16 +1,89 @@
-"""The DAG's parameters, built from the typed run configuration."""
+"""The DAGs' parameter forms, built from the typed run configuration."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Any
+
 from airflow.sdk import Param
 
-from roi_forecast.config import RunConfig, SharedConfig, parameter_schemas
+from roi_forecast.config import (
+    PRESETS,
+    RunConfig,
+    SharedConfig,
+    parameter_part,
+    parameter_schemas,
+)
+from roi_forecast.universe import load_universe
+
+# Headings of the form by the part of the configuration; any other part is headed by its name.
+_SECTIONS = {
+    "DataConfig": "Prices",
+    "FeatureConfig": "Features",
+    "ModelConfig": "Network and training",
+    "GateConfig": "Gate and promotion",
+}
+_ABBREVIATIONS = ("csv", "lstm", "mae", "rmse", "r2")
+
+_CHOICES: Mapping[str, Mapping[str, str]] = {
+    "preset": {name: f"{name}: {preset.meaning}" for name, preset in PRESETS.items()},
+    "source": {
+        "yahoo": "Yahoo Finance",
+        "csv": "file or folder of CSV files",
+        "simulated": "simulated market, for trying out",
+    },
+    "scaler": {"minmax": "to [0, 1]", "standard": "to mean 0 and deviation 1"},
+    "architecture": {
+        "hybrid_ar": "LSTM-attention network beside an autoregressive highway",
+        "hybrid": "LSTM-attention network alone (the reference)",
+    },
+}
 
 
 def run_parameters(kind: type[SharedConfig] = RunConfig) -> dict[str, Param]:
-    """Return one typed `Param` for every parameter of a kind of run, with bounds and meaning."""
+    """Return one typed `Param` for every parameter of a kind of run, with bounds and meaning.
+
+    The form groups them by the part of the configuration, names choices in words and offers the
+    assets of the universe to pick from.
+    """
     parameters = {}
     for name, schema in parameter_schemas(kind).items():
         default = schema.pop("default")
-        parameters[name] = Param(default, **schema)
+        part = parameter_part(kind, name).__name__
+        section = _SECTIONS.get(part, _words(part.removesuffix("Config")))
+        form = {"title": _words(name), "section": section, **_widget(name)}
+        parameters[name] = Param(default, **{**schema, **form})
     return parameters
+
+
+def explicit_parameters(conf: Mapping[str, Any], form: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a person gave, without the values that a form sends along untouched.
+
+    The trigger form of the UI sends every parameter. One that still has the form's value was not
+    chosen, and gives way to the preset.
+
+    Args:
+        conf: The conf of the run.
+        form: Default of every parameter of the form.
+    """
+    if not form.keys() <= conf.keys():
+        return dict(conf)
+    return {name: value for name, value in conf.items() if name not in form or value != form[name]}
+
+
+def _widget(name: str) -> dict[str, Any]:
+    if name == "symbols":
+        assets = load_universe().assets
+        names = {asset.symbol: f"{asset.name} ({asset.symbol})" for asset in assets}
+        return {"examples": list(names), "values_display": names}
+    if name == "gate_override_reason":
+        return {"format": "multiline"}
+    return {"values_display": dict(_CHOICES[name])} if name in _CHOICES else {}
+
+
+def _words(name: str) -> str:
+    """Return a parameter's or a class's name as words: `lstm_units` is LSTM units."""
+    parts = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_")
+    words = " ".join(part.upper() if part in _ABBREVIATIONS else part for part in parts)
+    return words[0].upper() + words[1:]

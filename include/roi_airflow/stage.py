@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import (
 )
 from sqlalchemy import Engine
 
+from roi_airflow.parameters import explicit_parameters
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.errors import (
     NothingToForecastError,
@@ -95,12 +96,12 @@ def due_moment() -> datetime:
 
 
 def given_parameters() -> dict[str, Any]:
-    """Return the parameters of the run; keys of its conf that the form lacks are kept.
+    """Return the parameters that the run was given; keys that the form lacks are kept.
 
     Airflow lets unknown keys of a conf pass, so they must reach the check of the configuration.
     """
     context = get_current_context()
-    return {**dict(context["params"]), **(context["dag_run"].conf or {})}
+    return explicit_parameters(context["dag_run"].conf or {}, context["dag"].params.dump())
 
 
 def is_run_active(run_id: str) -> bool:

@@ -10,16 +10,18 @@ from typing import Any, Self, TypeVar
 from pydantic import ValidationError, field_validator, model_validator
 
 from roi_forecast.config.backtest import BacktestConfig
+from roi_forecast.config.base import Config
 from roi_forecast.config.data import DataConfig
 from roi_forecast.config.features import FeatureConfig
 from roi_forecast.config.gate import GateConfig
 from roi_forecast.config.model import ModelConfig
+from roi_forecast.config.presets import PresetConfig
 from roi_forecast.errors import ConfigError, UniverseError
 from roi_forecast.refusal import explain
 from roi_forecast.universe import load_universe
 
 
-class SharedConfig(ModelConfig, FeatureConfig, DataConfig):
+class SharedConfig(ModelConfig, FeatureConfig, DataConfig, PresetConfig):
     """What every kind of run has, and the checks across it."""
 
     @field_validator("symbols")
@@ -114,6 +116,12 @@ def _parse(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
     except ValidationError as error:
         schema = kind.model_json_schema()["properties"]
         raise ConfigError(explain(error, schema)) from error
+
+
+def parameter_part(kind: type[SharedConfig], name: str) -> type[Config]:
+    """Return the part of a kind of run's configuration that declares a parameter."""
+    parts = [part for part in kind.__mro__ if issubclass(part, Config) and part is not Config]
+    return next(part for part in reversed(parts) if name in part.model_fields)
 
 
 def parameter_schemas(kind: type[SharedConfig] = RunConfig) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,59 @@
+"""Presets: named sets of parameters, so that a person need not know them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from roi_forecast.config.base import Config
+
+PresetName = Literal["reference", "quick"]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a preset changes of the defaults.
+
+    Attributes:
+        meaning: What it is for, in the words of the form.
+        values: Parameters by name; all others keep their defaults.
+    """
+
+    meaning: str
+    values: Mapping[str, Any]
+
+
+PRESETS: Mapping[str, Preset] = {
+    "reference": Preset("the defaults, trained until early stopping", {}),
+    "quick": Preset(
+        "a small network and few epochs, to see a run through",
+        {
+            "lstm_units": (16, 8),
+            "attention_heads": 1,
+            "attention_key_dim": 8,
+            "dense_units": 16,
+            "epochs": 5,
+        },
+    ),
+}
+
+
+class PresetConfig(Config):
+    """Where the defaults of all other parameters come from."""
+
+    preset: PresetName = Field(
+        "reference",
+        description="Set of parameters that a run starts from; a parameter that is given wins "
+        "over it. "
+        + "; ".join(f"{name}: {preset.meaning}" for name, preset in PRESETS.items())
+        + ".",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, values: Any) -> Any:
+        preset = PRESETS.get(str(values.get("preset"))) if isinstance(values, dict) else None
+        return values if preset is None else {**preset.values, **values}
