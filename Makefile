@@ -12,12 +12,15 @@ export ROI_QUERY := $(value QUERY)
 export ROI_PORT := $(value PORT)
 export ROI_YES := $(value YES)
 export ROI_PRICES := $(value PRICES)
-unexport SOURCE CSV CONF QUERY PORT YES PRICES
+export ROI_WHAT := $(value WHAT)
+export ROI_MODEL := $(value MODEL)
+export ROI_OUT := $(value OUT)
+unexport SOURCE CSV CONF QUERY PORT YES PRICES WHAT MODEL OUT
 export PYTHONPATH := $(CURDIR)/include
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run up down sql clean test lint audit format benchmark-accuracy
+.PHONY: help setup setup-dev run up down sql export clean test lint audit format benchmark-accuracy
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +42,9 @@ down: setup ## stop the live Airflow
 
 sql: setup ## psql on the market database; QUERY='…' answers one query as CSV
 	@$(VENV) -m roi_local.sql
+
+export: setup ## CSV: the combined price and ROI table, or WHAT=view; OUT=path MODEL=name
+	@$(VENV) -m roi_local.export
 
 clean: setup ## delete databases, models and logs, after asking; YES=1 answers
 	@$(VENV) -m roi_local.clean

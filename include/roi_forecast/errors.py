@@ -65,3 +65,7 @@ class ForecastError(RoiForecastError):
 
 class NothingToForecastError(ForecastError):
     """No version serves, or its source has no prices for the as-of date: nothing went wrong."""
+
+
+class ExportError(RoiForecastError):
+    """There is nothing of this name to export, or the file cannot be written."""

@@ -1,0 +1,1 @@
+"""CSV files for people: the combined price and ROI table of a run, and any view."""

@@ -1,0 +1,87 @@
+"""The combined table of prices and ROI: what a run saw, one row per reference session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from sqlalchemy import Engine, select
+
+from roi_forecast.artifacts import write_file
+from roi_forecast.database.tables import runs
+from roi_forecast.errors import ExportError
+from roi_forecast.features.rows import PriceRows, load_rows
+from roi_forecast.runs.resolved_run import ResolvedRun
+
+
+def export_combined(engine: Engine, path: Path, model_name: str | None = None) -> int:
+    """Write the combined table of the newest run, completely or not at all.
+
+    The rows are those the run's dataset starts from: its assets and source, from its start date to
+    its as-of date; no later price is read.
+
+    Args:
+        engine: Market database.
+        path: The CSV file; one that is there is replaced.
+        model_name: Whose newest run; None takes the newest of all.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        ExportError: There is no run yet, or the file cannot be written.
+        DatasetError: The stored prices do not cover the run.
+    """
+    run = _newest_run(engine, model_name)
+    with engine.connect() as connection:
+        rows = load_rows(
+            connection,
+            run.source_key,
+            run.assets,
+            run.start_date,
+            run.as_of_date,
+            run.config.max_lost_share,
+        )
+    table = combined_table(rows)
+    try:
+        write_file(path, table.to_csv(index=False, lineterminator="\n").encode())
+    except OSError as error:
+        raise ExportError(f"{path} cannot be written: {error.strerror or error}") from error
+    return len(table)
+
+
+def combined_table(rows: PriceRows) -> pd.DataFrame:
+    """Return prices and ROI side by side.
+
+    Args:
+        rows: Carried prices, shape (rows, assets).
+
+    Returns:
+        `trading_date`, then for each asset `<symbol> adj_close`, in its currency, and
+        `<symbol> roi_pct`, in percent: the price over that of the row before, less 1; empty in the
+        first row, 0 where a missing bar carried the price.
+    """
+    prices = pd.DataFrame(rows.prices, columns=list(rows.symbols))
+    roi_pct = 100 * (prices / prices.shift(1) - 1)
+    columns = {"trading_date": pd.Series(rows.dates).dt.strftime("%Y-%m-%d")}
+    for symbol in rows.symbols:
+        columns[f"{symbol} adj_close"] = prices[symbol]
+        columns[f"{symbol} roi_pct"] = roi_pct[symbol]
+    return pd.DataFrame(columns)
+
+
+def _newest_run(engine: Engine, model_name: str | None) -> ResolvedRun:
+    statement = select(runs.c.resolved).order_by(runs.c.claimed_at.desc()).limit(1)
+    if model_name is not None:
+        statement = statement.where(runs.c.model_name == model_name)
+    with engine.connect() as connection:
+        resolved = connection.scalar(statement)
+        if resolved is None:
+            known = connection.scalars(select(runs.c.model_name).distinct().order_by("model_name"))
+            names = ", ".join(known) or "none yet"
+            raise ExportError(
+                f"no run of the model name {model_name!r}; names with runs: {names}"
+                if model_name is not None
+                else "there is no run to export yet; `make run` carries one out"
+            )
+    return ResolvedRun.model_validate(resolved)

@@ -1,0 +1,57 @@
+"""Any view of the schema `roi` as a CSV file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from uuid import uuid4
+
+from psycopg import sql
+from sqlalchemy import Engine, inspect
+
+from roi_forecast.database.tables import SCHEMA
+from roi_forecast.errors import ExportError
+
+
+def view_names(engine: Engine) -> list[str]:
+    """Return the names of the views that can be exported, sorted."""
+    return sorted(inspect(engine).get_view_names(schema=SCHEMA))
+
+
+def export_view(engine: Engine, view: str, path: Path) -> int:
+    """Write a view with a header line, completely or not at all; rows are streamed.
+
+    Args:
+        engine: Market database.
+        view: Name of a view, without the schema.
+        path: The CSV file; one that is there is replaced.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        ExportError: There is no such view, or the file cannot be written.
+    """
+    known = view_names(engine)
+    if view not in known:
+        raise ExportError(f"there is no view {view!r} to export; there are {', '.join(known)}")
+    copying = sql.SQL("COPY (SELECT * FROM {}) TO STDOUT (FORMAT csv, HEADER)").format(
+        sql.Identifier(SCHEMA, view)
+    )
+    working = path.with_name(f".{path.name}.{uuid4().hex}.partial")
+    try:
+        with engine.connect() as connection, working.open("wb") as file:
+            driver = connection.connection.driver_connection
+            with driver.cursor() as cursor:  # type: ignore[union-attr]
+                with cursor.copy(copying) as copy:
+                    for block in copy:
+                        file.write(block)
+                rows = int(cursor.rowcount)
+            file.flush()
+            os.fsync(file.fileno())
+        working.replace(path)
+    except OSError as error:
+        raise ExportError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        working.unlink(missing_ok=True)
+    return rows

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Engine, text
+
+from roi_forecast.errors import ExportError
+from roi_forecast.exports.views import export_view
+
+if TYPE_CHECKING:
+    from serving import Served
+
+
+def test_a_view_is_written_with_a_header_and_all_its_rows(served: Served, tmp_path: Path) -> None:
+    path = tmp_path / "latest.csv"
+    path.write_text("an older export")
+
+    rows = export_view(served.engine, "latest_predictions", path)
+
+    with path.open(newline="") as file:
+        table = list(csv.DictReader(file))
+    with served.engine.connect() as connection:
+        expected = connection.execute(text("SELECT * FROM roi.latest_predictions")).mappings().all()
+    assert len(table) == rows == len(expected) == 2
+    assert list(table[0]) == list(expected[0])
+    by_symbol = {row["symbol"]: float(row["predicted_roi_pct"]) for row in table}
+    assert by_symbol == {row["symbol"]: row["predicted_roi_pct"] for row in expected}
+
+
+@pytest.mark.parametrize("name", ["daily_prices", "latest_predictions; DROP TABLE roi.runs", ""])
+def test_what_is_no_view_is_refused_with_the_names_there_are(
+    market_engine: Engine, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(ExportError, match=r"no view '.*champion_history, .*latest_predictions"):
+        export_view(market_engine, name, tmp_path / "out.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_does_not_exist_is_named(market_engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"absent/out.csv cannot be written: No such file"):
+        export_view(market_engine, "champion_history", tmp_path / "absent" / "out.csv")
