@@ -8,6 +8,7 @@ import pytest
 
 from roi_forecast.config import parse_run_config
 from roi_forecast.evaluation.gate import Compared, Ruling, Verdict, judge
+from roi_forecast.features.leakage import LeakageAudit, LeakageCheck
 from roi_forecast.model.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
 
@@ -50,9 +51,25 @@ def run(as_of_date: date = date(2024, 12, 31), **parameters: Any) -> ResolvedRun
     )
 
 
-def first(figures: dict[str, Any], **parameters: Any) -> Verdict:
+def audited(**observed: int) -> LeakageAudit:
+    """An audit that found as much as is named, else nothing."""
+    figures = {"scaler_fit": 0, "filling": 0, **observed}
+    return LeakageAudit(
+        tuple(
+            LeakageCheck(name, not figure, figure, 0, f"saw {figure} rows too many")
+            for name, figure in figures.items()
+        )
+    )
+
+
+SOUND = audited()
+
+
+def first(
+    figures: dict[str, Any], audit: LeakageAudit | None = SOUND, **parameters: Any
+) -> Verdict:
     """Judge a candidate of a name under which nothing serves."""
-    return judge(run(**parameters), version(metrics=figures), None, None, Compared())
+    return judge(run(**parameters), version(metrics=figures), None, None, Compared(), audit)
 
 
 def comparison(**changes: Any) -> Compared:
@@ -81,6 +98,7 @@ def against(
         champion or OLD,
         opponent,
         compared or comparison(),
+        SOUND,
     )
 
 
@@ -91,7 +109,7 @@ def ruling(verdict: Verdict, rule: str) -> Ruling:
 def test_a_good_first_candidate_is_promoted() -> None:
     verdict = first(GOOD)
     assert verdict.promoted
-    assert verdict.reason == "all 3 rules are kept"
+    assert verdict.reason == "all 4 rules are kept"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +141,7 @@ def test_the_noise_limit_may_be_missed_by_its_tolerance(r2: float, kept: bool) -
 def test_a_candidate_that_keeps_every_rule_replaces_the_champion() -> None:
     verdict = against()
     assert verdict.promoted
-    assert verdict.reason == "all 9 rules are kept"
+    assert verdict.reason == "all 10 rules are kept"
 
 
 @pytest.mark.parametrize(("bound", "promoted"), [(0.0099, True), (0.01, False), (-0.5, True)])
@@ -219,10 +237,29 @@ def test_an_override_promotes_and_keeps_its_reason_and_the_broken_rules() -> Non
         OLD,
         "old",
         Compared(),
+        SOUND,
     )
     assert verdict.promoted
     assert "universe replaced on purpose" in verdict.reason
     assert "universe: 0 of the champion's 4 assets remain" in verdict.reason
+
+
+def test_a_first_candidate_is_recorded_as_judged_by_the_absolute_rules_alone() -> None:
+    assert "only the absolute rules apply" in ruling(first(GOOD), "champion").reason
+
+
+def test_a_finding_of_the_leakage_audit_rejects_and_is_named() -> None:
+    verdict = first(GOOD, audited(filling=3))
+    assert not verdict.promoted
+    assert ruling(verdict, "leakage").observed == 1
+    assert verdict.reason == "leakage: filling: saw 3 rows too many"
+
+
+@pytest.mark.parametrize("audit", [None, audited(scaler_fit=40)])
+def test_a_leak_or_a_missing_audit_cannot_be_overridden(audit: LeakageAudit | None) -> None:
+    verdict = first(GOOD, audit, gate_override_reason="because I say so")
+    assert not verdict.promoted
+    assert not ruling(verdict, "leakage").passed
 
 
 def test_targets_are_shown_but_decide_only_when_switched_on() -> None:

@@ -6,9 +6,10 @@ import logging
 
 from sqlalchemy import Connection, Engine, delete, insert, select
 
-from roi_forecast.database.tables import evaluations, gate_decisions
+from roi_forecast.database.tables import datasets, evaluations, gate_decisions
 from roi_forecast.evaluation.evaluate import COMMON, SESSIONS, UPPER_LOSS_DIFFERENCE
 from roi_forecast.evaluation.gate import VERDICT, Compared, Ruling, Verdict, judge
+from roi_forecast.features.leakage import LeakageAudit
 from roi_forecast.model.versions import find_champion, find_version
 from roi_forecast.runs.resolved_run import ResolvedRun
 
@@ -40,6 +41,7 @@ def decide_promotion(
             champion,
             opponent,
             _compared(connection, run.run_id, version_id),
+            _audit(connection, candidate.dataset_id),
         )
         judged_against = champion.version_id if champion else None
         summary = Ruling(VERDICT, None, None, verdict.promoted, verdict.reason)
@@ -70,6 +72,13 @@ def decide_promotion(
         logger.info("rule %s %s: %s", ruling.rule, mark, ruling.reason)
     logger.info("%s: %s", "promote" if verdict.promoted else "reject", verdict.reason)
     return verdict
+
+
+def _audit(connection: Connection, dataset_id: str) -> LeakageAudit | None:
+    manifest = connection.scalar(
+        select(datasets.c.manifest).where(datasets.c.dataset_id == dataset_id)
+    )
+    return None if manifest is None else LeakageAudit.from_manifest(manifest)
 
 
 def _compared(connection: Connection, run_id: str, version_id: str) -> Compared:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from roi_forecast.config import GateConfig
+from roi_forecast.features.leakage import LeakageAudit
 from roi_forecast.market.calendars import sessions
 from roi_forecast.model.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
@@ -79,6 +80,7 @@ def judge(
     champion: ModelVersion | None,
     opponent: str | None,
     compared: Compared,
+    audit: LeakageAudit | None,
 ) -> Verdict:
     """Apply every rule.
 
@@ -88,9 +90,11 @@ def judge(
         champion: The version that serves under the name, or None.
         opponent: The version that `compared` is about, or None.
         compared: What the comparison with the opponent gave.
+        audit: The leakage audit of the candidate's dataset, or None where there is none.
     """
     config, figures = run.config, candidate.metrics
     rulings = [
+        _leakage(audit),
         _noise_limit(config, figures),
         _persistence(figures),
         *_champion_rules(run, candidate, champion, opponent, compared),
@@ -105,6 +109,17 @@ def judge(
         reason = f"overridden ({config.gate_override_reason}) against {named}"
         return Verdict(tuple(rulings), promoted=True, reason=reason)
     return Verdict(tuple(rulings), promoted=False, reason=named)
+
+
+def _leakage(audit: LeakageAudit | None) -> Ruling:
+    if audit is None:
+        reason = "its dataset was never audited for values of the future; build it anew"
+        return Ruling("leakage", 0, None, passed=False, reason=reason, can_be_overridden=False)
+    found = len(audit.findings)
+    reason = f"{len(audit.checks)} checks of its dataset found nothing taken from the future"
+    if found:
+        reason = "; ".join(f"{check.check_name}: {check.message}" for check in audit.findings)
+    return Ruling("leakage", 0, found, found == 0, reason, can_be_overridden=False)
 
 
 def _noise_limit(config: GateConfig, figures: Mapping[str, Any]) -> Ruling:
@@ -137,7 +152,10 @@ def _champion_rules(
     compared: Compared,
 ) -> list[Ruling]:
     if champion is None:
-        reason = f"no version serves under the model name {run.model_name} yet"
+        reason = (
+            f"no version serves under the model name {run.model_name} yet: only the absolute rules "
+            "apply"
+        )
         return [Ruling("champion", None, None, passed=True, reason=reason)]
     rulings = [_real_prices(candidate, champion), _as_of_date(run, champion)]
     if candidate.is_simulated != champion.is_simulated:

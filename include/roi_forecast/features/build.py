@@ -16,19 +16,22 @@ from roi_forecast.config import FeatureConfig
 from roi_forecast.database.tables import datasets
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.leakage import LeakageAudit, audit_dataset
 from roi_forecast.features.returns import log_roi_and_smoothed
-from roi_forecast.features.rows import PriceRows, load_rows
+from roi_forecast.features.rows import PriceRows, align_rows
 from roi_forecast.features.scaling import Scaler
 from roi_forecast.features.split import split_targets
 from roi_forecast.features.storage import describe_dataset, load_dataset, save_dataset
 from roi_forecast.market.checks import usable_symbols
+from roi_forecast.market.store import load_bars
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import load_universe
 
 logger = logging.getLogger(__name__)
 
-# Part of every dataset's hash: raise it when the meaning of a stored array changes.
-_FORMAT = 2
+# Part of every dataset's hash: raise it when the meaning of a stored array changes, or the manifest
+# gets a fact that a later stage asks for.
+_FORMAT = 3
 
 
 def build_dataset(engine: Engine, run: ResolvedRun, directory: Path) -> Dataset:
@@ -44,17 +47,13 @@ def build_dataset(engine: Engine, run: ResolvedRun, directory: Path) -> Dataset:
     """
     with engine.connect() as connection:
         assets = load_universe().select(usable_symbols(connection, run.run_id))
-        rows = load_rows(
-            connection,
-            run.source_key,
-            assets,
-            run.start_date,
-            run.as_of_date,
-            run.config.max_lost_share,
-        )
+        symbols = [asset.symbol for asset in assets]
+        bars = load_bars(connection, run.source_key, symbols, run.start_date, run.as_of_date)
+    rows = align_rows(bars, assets, run.start_date, run.as_of_date, run.config.max_lost_share)
     dataset = assemble_dataset(rows, run.config, run.source_key, directory)
-    _ensure_stored(dataset)
-    _register(engine, dataset)
+    audit = audit_dataset(dataset, bars, run.as_of_date)
+    _ensure_stored(dataset, audit)
+    _register(engine, dataset, audit)
     logger.info(
         "dataset %s: %d assets x %d rows, %s to %s; windows: %d train, %d validation, %d test",
         dataset.dataset_id,
@@ -66,6 +65,10 @@ def build_dataset(engine: Engine, run: ResolvedRun, directory: Path) -> Dataset:
         len(dataset.split.validation),
         len(dataset.split.test),
     )
+    for finding in audit.findings:
+        logger.warning("leakage found, %s: %s", finding.check_name, finding.message)
+    if not audit.findings:
+        logger.info("leakage audit: %d checks, nothing found", len(audit.checks))
     return dataset
 
 
@@ -116,7 +119,7 @@ def assemble_dataset(
     )
 
 
-def _ensure_stored(dataset: Dataset) -> None:
+def _ensure_stored(dataset: Dataset, audit: LeakageAudit) -> None:
     if dataset.directory.is_dir():
         try:
             load_dataset(dataset.directory)
@@ -126,7 +129,7 @@ def _ensure_stored(dataset: Dataset) -> None:
         else:
             logger.info("dataset %s is there already", dataset.dataset_id)
             return
-    save_dataset(dataset)
+    save_dataset(dataset, audit)
 
 
 def _content_hash(rows: PriceRows, config: FeatureConfig, source_key: str) -> str:
@@ -142,7 +145,7 @@ def _content_hash(rows: PriceRows, config: FeatureConfig, source_key: str) -> st
     return digest.hexdigest()[:16]
 
 
-def _register(engine: Engine, dataset: Dataset) -> None:
+def _register(engine: Engine, dataset: Dataset, audit: LeakageAudit) -> None:
     statement = insert(datasets).values(
         dataset_id=dataset.dataset_id,
         source=dataset.source,
@@ -152,7 +155,7 @@ def _register(engine: Engine, dataset: Dataset) -> None:
         last_date=dataset.dates[-1].item(),
         rows=len(dataset.dates),
         path=dataset.directory.name,
-        manifest=describe_dataset(dataset),
+        manifest=describe_dataset(dataset, audit),
     )
     with engine.begin() as connection:
         connection.execute(statement.on_conflict_do_nothing())

@@ -11,23 +11,24 @@ import numpy as np
 from roi_forecast.artifacts import published_directory, read_manifest, write_manifest
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.dataset import Dataset, Split
+from roi_forecast.features.leakage import MANIFEST_KEY, LeakageAudit
 from roi_forecast.features.scaling import Scaler
 
 _SCALER_FILE = "scaler.json"
 _ARRAYS = ("dates", "prices", "log_roi", "smoothed", "filled", "true_range")
 
 
-def save_dataset(dataset: Dataset) -> None:
-    """Write the dataset to its directory, completely or not at all."""
+def save_dataset(dataset: Dataset, audit: LeakageAudit) -> None:
+    """Write the dataset and its audit to its directory, completely or not at all."""
     with published_directory(dataset.directory) as directory:
         for name in _ARRAYS:
             np.save(directory / f"{name}.npy", getattr(dataset, name), allow_pickle=False)
         scaler = json.dumps(dataset.scaler.to_json())
         (directory / _SCALER_FILE).write_text(scaler, encoding="utf-8")
-        write_manifest(directory, describe_dataset(dataset))
+        write_manifest(directory, describe_dataset(dataset, audit))
 
 
-def describe_dataset(dataset: Dataset) -> dict[str, Any]:
+def describe_dataset(dataset: Dataset, audit: LeakageAudit) -> dict[str, Any]:
     """Return the facts of a dataset as JSON values: the content of its manifest."""
     split = dataset.split
     return {
@@ -53,6 +54,7 @@ def describe_dataset(dataset: Dataset) -> dict[str, Any]:
                 ("test", split.test),
             )
         },
+        MANIFEST_KEY: audit.to_json(),
     }
 
 

@@ -1,0 +1,256 @@
+"""Each kind of leak is planted into a sound dataset; the audit finds it and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy import Engine, column, select, table
+
+from daily_run import prepare
+from databases import REAL_PRICES
+from roi_forecast.config import parse_run_config
+from roi_forecast.features.build import assemble_dataset
+from roi_forecast.features.dataset import Dataset, Split
+from roi_forecast.features.leakage import MANIFEST_KEY, LeakageAudit, audit_dataset
+from roi_forecast.features.rows import align_rows
+from roi_forecast.features.scaling import Scaler
+from roi_forecast.settings import Settings
+
+from .prices import AS_OF, ASSETS, START, simulated_bars
+
+CHECKS = {
+    "as_of_date",
+    "targets_after_windows",
+    "gap_before_validation",
+    "gap_before_test",
+    "scaler_fit",
+    "filling",
+    "returns",
+}
+GOLD = 3
+GONE = (date(2023, 3, 14), date(2023, 3, 15))
+
+
+def bars_with_a_gap() -> pd.DataFrame:
+    """Gold has no bar on two days in a row."""
+    bars = simulated_bars()
+    gone = (bars["symbol"] == "GC=F") & bars["trading_date"].isin(pd.to_datetime(list(GONE)))
+    assert gone.sum() == 2
+    return bars[~gone]
+
+
+def sound(bars: pd.DataFrame, scaler: str = "minmax") -> Dataset:
+    rows = align_rows(bars, ASSETS, START, AS_OF, 0.1)
+    config = parse_run_config({"seq_len": 12, "scaler": scaler})
+    return assemble_dataset(rows, config, "simulated", Path())
+
+
+def found(dataset: Dataset, bars: pd.DataFrame, as_of: date = AS_OF) -> set[str]:
+    return {finding.check_name for finding in audit_dataset(dataset, bars, as_of).findings}
+
+
+@pytest.mark.parametrize("scaler", ["minmax", "standard"])
+def test_nothing_is_found_in_a_sound_dataset(scaler: str) -> None:
+    bars = bars_with_a_gap()
+    dataset = sound(bars, scaler)
+    assert dataset.filled.any()
+    audit = audit_dataset(dataset, bars, AS_OF)
+    assert audit.findings == ()
+    assert {check.check_name for check in audit.checks} == CHECKS
+
+
+def test_nothing_is_found_in_real_prices_with_holidays_of_their_own(
+    real_prices_path: Path,
+) -> None:
+    assert real_prices_path == REAL_PRICES
+    bars = pd.read_csv(real_prices_path).rename(columns={"date": "trading_date"})
+    bars = bars[bars["symbol"].isin([asset.symbol for asset in ASSETS])]
+    bars["trading_date"] = pd.to_datetime(bars["trading_date"])
+    bars = bars[bars["trading_date"].between("2022-07-01", "2024-12-30")]
+    rows = align_rows(bars, ASSETS, date(2022, 7, 1), date(2024, 12, 30), 0.1)
+    dataset = assemble_dataset(rows, parse_run_config({}), "csv:daily_prices", Path())
+    assert dataset.filled.any()
+    assert found(dataset, bars, date(2024, 12, 30)) == set()
+
+
+def test_nothing_is_found_where_a_price_stood_still_over_the_training_rows() -> None:
+    bars = simulated_bars()
+    calm = (bars["symbol"] == "GC=F") & (bars["trading_date"] < pd.Timestamp("2023-11-01"))
+    bars.loc[calm, ["high", "low", "close", "adj_close"]] = 100.0
+    assert found(sound(bars), bars) == set()
+
+
+@pytest.mark.parametrize("scaler", ["minmax", "standard"])
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_a_scaler_that_saw_later_rows_is_found_and_how_far_it_saw(scaler: str, part: str) -> None:
+    bars = simulated_bars()
+    clean = sound(bars, scaler)
+    stop = getattr(clean.split, part).stop
+    fitted = Scaler.fit(clean.smoothed[:stop], clean.log_roi[:stop], clean.scaler.kind)
+    leaky = replace(clean, scaler=fitted)
+    assert found(leaky, bars) == {"scaler_fit"}
+    (finding,) = audit_dataset(leaky, bars, AS_OF).findings
+    assert finding.observed == stop
+    assert f"rows up to {clean.dates[stop - 1]}" in finding.message
+
+
+def test_a_scaler_that_saw_one_row_more_than_training_is_found() -> None:
+    bars = simulated_bars()
+    clean = sound(bars)
+    stop = clean.split.train.stop + 1
+    fitted = Scaler.fit(clean.smoothed[:stop], clean.log_roi[:stop], "minmax")
+    assert found(replace(clean, scaler=fitted), bars) == {"scaler_fit"}
+
+
+def test_a_scaler_of_unknown_rows_is_found() -> None:
+    bars = simulated_bars()
+    clean = sound(bars)
+    other = replace(clean.scaler, offset=clean.scaler.offset - 0.01)
+    (finding,) = audit_dataset(replace(clean, scaler=other), bars, AS_OF).findings
+    assert finding.check_name == "scaler_fit"
+    assert finding.observed is None
+
+
+def test_a_price_filled_backward_is_found_with_its_asset_and_date() -> None:
+    bars = bars_with_a_gap()
+    clean = sound(bars)
+    rows = np.flatnonzero(clean.filled[:, GOLD])
+    prices = clean.prices.copy()
+    prices[rows, GOLD] = prices[rows[-1] + 1, GOLD]
+    log_roi, smoothed = recomputed(clean, prices)
+    leaky = replace(clean, prices=prices, log_roi=log_roi, smoothed=smoothed)
+    leaky = replace(leaky, scaler=refitted(leaky))
+    (finding,) = audit_dataset(leaky, bars, AS_OF).findings
+    assert finding.check_name == "filling"
+    assert finding.observed == 2
+    assert f"2 of them the next one's; the first is GC=F on {GONE[0]}" in finding.message
+
+
+def test_a_price_filled_before_the_assets_first_bar_is_found() -> None:
+    bars = simulated_bars()
+    clean = sound(bars)
+    late = (bars["symbol"] == "GC=F") & (bars["trading_date"] < clean.dates[3])
+    prices = clean.prices.copy()
+    prices[:3, GOLD] = prices[3, GOLD]
+    filled = clean.filled.copy()
+    filled[:3, GOLD] = True
+    log_roi, smoothed = recomputed(clean, prices)
+    leaky = replace(clean, prices=prices, log_roi=log_roi, smoothed=smoothed, filled=filled)
+    leaky = replace(leaky, scaler=refitted(leaky))
+    assert found(leaky, bars[~late]) == {"filling"}
+
+
+def test_a_filled_row_that_counts_as_a_bar_is_found() -> None:
+    bars = bars_with_a_gap()
+    clean = sound(bars)
+    assert found(replace(clean, filled=np.zeros_like(clean.filled)), bars) == {"filling"}
+
+
+@pytest.mark.parametrize("name", ["validation", "test"])
+def test_a_gap_shorter_than_the_smoothing_is_found(name: str) -> None:
+    bars = simulated_bars()
+    clean = sound(bars)
+    split = clean.split
+    shorter = {
+        "validation": replace(split, train=range(split.train.start, split.train.stop + 1)),
+        "test": replace(split, validation=range(split.validation.start, split.validation.stop + 1)),
+    }[name]
+    leaky = replace(clean, split=shorter)
+    leaky = replace(leaky, scaler=refitted(leaky))
+    (finding,) = audit_dataset(leaky, bars, AS_OF).findings
+    assert finding.check_name == f"gap_before_{name}"
+    assert (finding.observed, finding.allowed) == (clean.smoothing - 1, clean.smoothing)
+
+
+def test_parts_that_overlap_are_found() -> None:
+    bars = simulated_bars()
+    clean = sound(bars)
+    validation = range(clean.split.train.stop - 3, clean.split.validation.stop)
+    leaky = replace(clean, split=replace(clean.split, validation=validation))
+    assert found(leaky, bars) == {"gap_before_validation"}
+
+
+def test_a_row_after_the_as_of_date_is_found() -> None:
+    bars = simulated_bars()
+    (finding,) = audit_dataset(sound(bars), bars, AS_OF - timedelta(days=1)).findings
+    assert finding.check_name == "as_of_date"
+    assert finding.observed == 1
+
+
+def test_rows_out_of_order_are_found() -> None:
+    bars = simulated_bars()
+    clean = sound(bars)
+    dates = clean.dates.copy()
+    dates[-1] = dates[-2]
+    names = found(replace(clean, dates=dates), bars)
+    assert "targets_after_windows" in names
+
+
+def test_a_target_without_a_whole_window_before_it_is_found() -> None:
+    bars = simulated_bars()
+    clean = sound(bars)
+    split = Split(range(5, clean.split.train.stop), clean.split.validation, clean.split.test)
+    assert found(replace(clean, split=split), bars) == {"targets_after_windows"}
+
+
+@pytest.mark.parametrize("shift", [1, 2])
+def test_a_mean_that_reaches_into_the_rows_after_it_is_found(shift: int) -> None:
+    bars = simulated_bars()
+    clean = sound(bars)
+    smoothed = np.vstack([clean.smoothed[shift:], clean.smoothed[-shift:]])
+    leaky = replace(clean, smoothed=smoothed)
+    leaky = replace(leaky, scaler=refitted(leaky))
+    assert found(leaky, bars) == {"returns"}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda manifest: manifest.pop(MANIFEST_KEY),
+        lambda manifest: manifest.update({MANIFEST_KEY: []}),
+        lambda manifest: manifest.update({MANIFEST_KEY: [{"check": "older"}]}),
+    ],
+)
+def test_a_manifest_without_a_readable_audit_gives_none(
+    spoil: Callable[[dict[str, object]], object],
+) -> None:
+    bars = simulated_bars()
+    manifest: dict[str, object] = {MANIFEST_KEY: audit_dataset(sound(bars), bars, AS_OF).to_json()}
+    assert LeakageAudit.from_manifest(manifest) == audit_dataset(sound(bars), bars, AS_OF)
+    spoil(manifest)
+    assert LeakageAudit.from_manifest(manifest) is None
+
+
+def test_a_built_dataset_holds_its_audit_in_files_and_database(
+    market_engine: Engine, settings: Settings
+) -> None:
+    _, dataset = prepare(market_engine, settings, "run", {})
+    view = table("leakage_audits", *map(column, ("dataset_id", "check_name", "passed")))
+    view.schema = "roi"
+    with market_engine.connect() as connection:
+        rows = connection.execute(select(view)).all()
+    assert {row.check_name for row in rows} == CHECKS
+    assert all(row.passed and row.dataset_id == dataset.dataset_id for row in rows)
+    assert MANIFEST_KEY in (dataset.directory / "manifest.json").read_text(encoding="utf-8")
+
+
+def recomputed(dataset: Dataset, prices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The returns of changed prices; the rows whose return reaches before the first stay."""
+    log_roi = dataset.log_roi.copy()
+    log_roi[1:] = np.diff(np.log(prices), axis=0)
+    smoothed = dataset.smoothed.copy()
+    for row in range(dataset.smoothing - 1, len(prices)):
+        smoothed[row] = log_roi[row - dataset.smoothing + 1 : row + 1].mean(axis=0)
+    return log_roi, smoothed
+
+
+def refitted(dataset: Dataset) -> Scaler:
+    """The scaler of the dataset's training rows."""
+    stop = dataset.split.train.stop
+    return Scaler.fit(dataset.smoothed[:stop], dataset.log_roi[:stop], dataset.scaler.kind)
