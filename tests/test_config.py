@@ -54,6 +54,17 @@ def test_source_key_of_a_csv_is_the_name_of_its_file(path: str, key: str) -> Non
         ({"source": "csv"}, ["csv_path", "received nothing"]),
         ({"csv_path": "/x.csv"}, ["csv_path", "'/x.csv'", "set source to csv"]),
         ({"seq_len": 10, "smoothing": 11}, ["smoothing", "received 11", "seq_len 10"]),
+        ({"loss": "weighted_mse"}, ["without weights", "loss_recency_half_life"]),
+        ({"loss_recency_half_life": 60}, ["received 60", "loss 'mse'", "weighted_mse"]),
+        (
+            {"loss": "weighted_mse", "loss_asset_weights": {"TCS.NS": 0}},
+            ["loss_asset_weights.TCS.NS", "received 0"],
+        ),
+        (
+            {"loss": "weighted_mse", "loss_asset_weights": {"SAP.DE": 2}},
+            ["weights for SAP.DE", "none of the symbols"],
+        ),
+        ({"pinball_level": 1}, ["pinball_level", "above 0", "below 1"]),
         (
             {"start_date": "2024-02-01", "as_of_date": "2024-02-01"},
             ["start_date", "2024-02-01", "before the as_of_date"],
@@ -87,6 +98,12 @@ def test_given_parameter_wins_over_the_preset() -> None:
 def test_every_wrong_value_is_named_at_once() -> None:
     with pytest.raises(ConfigError, match=r"epochs.*batch_size"):
         parse_run_config({"epochs": 0, "batch_size": 0})
+
+
+def test_the_preset_for_small_memory_takes_smaller_batches_and_shorter_windows() -> None:
+    small = parse_run_config({"preset": "small_memory"})
+    assert (small.batch_size, small.seq_len) == (16, 30)
+    assert small.lstm_units == parse_run_config({}).lstm_units
 
 
 def test_parameter_schemas_cover_every_field_with_type_description_and_default() -> None:

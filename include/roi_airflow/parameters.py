@@ -21,7 +21,7 @@ from roi_forecast.universe import load_universe
 _SECTIONS = {
     "DataConfig": "Prices",
     "FeatureConfig": "Features",
-    "ModelConfig": "Network and training",
+    "CandidateConfig": "Ensemble and fine-tuning",
     "GateConfig": "Gate and promotion",
 }
 _ABBREVIATIONS = ("csv", "lstm", "mae", "rmse", "r2")
@@ -37,6 +37,18 @@ _CHOICES: Mapping[str, Mapping[str, str]] = {
     "architecture": {
         "hybrid_ar": "LSTM-attention network beside an autoregressive highway",
         "hybrid": "LSTM-attention network alone (the reference)",
+    },
+    "loss": {
+        "mse": "squared error",
+        "mae": "absolute error",
+        "huber": "Huber: squared up to huber_delta, then linear",
+        "weighted_mse": "squared error, weighted by asset or age",
+        "pinball": "pinball error of a quantile",
+    },
+    "training_mode": {
+        "scratch": "from nothing",
+        "fine_tune": "go on from the champion",
+        "if_due": "from nothing where due, else go on from the champion",
     },
 }
 

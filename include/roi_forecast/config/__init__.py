@@ -1,15 +1,19 @@
 """The typed run configuration: every parameter, its unit, its range and its default.
 
-A stage takes the part it needs (`DataConfig`, `FeatureConfig`, `ModelConfig`, `GateConfig`); a
-whole run is a `RunConfig`, which is all of them, a backtest a `BacktestRunConfig`. The DAGs'
-parameter forms are built from the same fields, so a bound or a default exists once.
+A stage takes the part it needs (`DataConfig`, `FeatureConfig`, `ModelConfig`, `CandidateConfig`,
+`GateConfig`); a whole run is a `RunConfig`, which is all of them, a backtest a `BacktestRunConfig`.
+`NetworkConfig` and `TrainingConfig` are the two halves of `ModelConfig`. The DAGs' parameter forms
+are built from the same fields, so a bound or a default exists once.
 """
 
 from roi_forecast.config.backtest import BacktestConfig
+from roi_forecast.config.candidate import CandidateConfig
 from roi_forecast.config.data import DataConfig, SourceKind
 from roi_forecast.config.features import FeatureConfig
 from roi_forecast.config.gate import GateConfig
+from roi_forecast.config.loss import LossConfig
 from roi_forecast.config.model import ModelConfig
+from roi_forecast.config.network import NetworkConfig
 from roi_forecast.config.presets import PRESETS, PresetConfig
 from roi_forecast.config.run import (
     BacktestRunConfig,
@@ -20,19 +24,24 @@ from roi_forecast.config.run import (
     parse_backtest_config,
     parse_run_config,
 )
+from roi_forecast.config.training import TrainingConfig
 
 __all__ = [
     "PRESETS",
     "BacktestConfig",
     "BacktestRunConfig",
+    "CandidateConfig",
     "DataConfig",
     "FeatureConfig",
     "GateConfig",
+    "LossConfig",
     "ModelConfig",
+    "NetworkConfig",
     "PresetConfig",
     "RunConfig",
     "SharedConfig",
     "SourceKind",
+    "TrainingConfig",
     "parameter_part",
     "parameter_schemas",
     "parse_backtest_config",

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from roi_forecast.config.base import Config
 
-PresetName = Literal["reference", "quick"]
+PresetName = Literal["reference", "quick", "small_memory"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,10 @@ PRESETS: Mapping[str, Preset] = {
             "dense_units": 16,
             "epochs": 5,
         },
+    ),
+    "small_memory": Preset(
+        "smaller batches and shorter windows, where memory runs out",
+        {"batch_size": 16, "seq_len": 30},
     ),
 }
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError, field_validator, model_validator
 
 from roi_forecast.config.backtest import BacktestConfig
 from roi_forecast.config.base import Config
+from roi_forecast.config.candidate import CandidateConfig
 from roi_forecast.config.data import DataConfig
 from roi_forecast.config.features import FeatureConfig
 from roi_forecast.config.gate import GateConfig
@@ -54,6 +55,12 @@ class SharedConfig(ModelConfig, FeatureConfig, DataConfig, PresetConfig):
                 f"start_date: received {self.start_date}; it must lie before the as_of_date "
                 f"{self.as_of_date}"
             )
+        strange = sorted(set(self.loss_asset_weights or ()) - set(self.symbols))
+        if strange:
+            raise ValueError(
+                f"loss_asset_weights: received weights for {', '.join(strange)}, which are none of "
+                "the symbols"
+            )
         return self
 
     @property
@@ -72,7 +79,7 @@ class SharedConfig(ModelConfig, FeatureConfig, DataConfig, PresetConfig):
         return "csv:" + re.sub(r"(\.csv|\.txt)?(\.gz)?$", "", name)
 
 
-class RunConfig(GateConfig, SharedConfig):
+class RunConfig(GateConfig, CandidateConfig, SharedConfig):
     """All parameters of one daily run."""
 
 

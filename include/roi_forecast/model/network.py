@@ -28,10 +28,11 @@ def build_network(
     `hybrid` takes the input `scaled`, shape (batch, seq_len, assets). `hybrid_ar` also takes
     `scaled_log_roi`, shape (batch, plain lags, assets), and adds the highway; the last layer of its
     network starts at zero, so that untrained it predicts what the highway does. Both give the
-    scaled smoothed log ROI of the next row, shape (batch, assets).
+    scaled smoothed log ROI of the next row, shape (batch, assets), as float32 whatever precision
+    the layers before compute in.
 
     Args:
-        config: The architecture and its sizes.
+        config: The architecture, its sizes and its precision.
         seq_len: Rows in one window.
         n_assets: Columns of the dataset.
         center: Mean scaled smoothed log ROI of the training rows, shape (assets,). `hybrid` has no
@@ -72,16 +73,44 @@ def _reference_layers(
     scaled: Any, config: ModelConfig, n_assets: int, output_initializer: str
 ) -> Any:
     layers = keras.layers
+    l2 = keras.regularizers.L2(config.kernel_l2) if config.kernel_l2 else None
+    precision = config.precision
     features = scaled
     for number, units in enumerate(config.lstm_units, start=1):
-        lstm = layers.LSTM(units // 2, return_sequences=True, dropout=config.lstm_dropout)
-        features = layers.Bidirectional(lstm, name=f"bidirectional_lstm_{number}")(features)
+        lstm = layers.LSTM(
+            units // 2,
+            return_sequences=True,
+            dropout=config.lstm_dropout,
+            kernel_regularizer=l2,
+            dtype=precision,
+        )
+        features = layers.Bidirectional(lstm, name=f"bidirectional_lstm_{number}", dtype=precision)(
+            features
+        )
     attended = layers.MultiHeadAttention(
-        config.attention_heads, config.attention_key_dim, name="self_attention"
+        config.attention_heads,
+        config.attention_key_dim,
+        kernel_regularizer=l2,
+        name="self_attention",
+        dtype=precision,
     )(features, features)
-    features = layers.Add(name="residual")([features, attended])
-    features = layers.LayerNormalization(name="layer_normalization")(features)
-    features = layers.GlobalAveragePooling1D(name="average_pooling")(features)
-    features = layers.Dense(config.dense_units, activation="relu", name="dense")(features)
-    features = layers.Dropout(config.dense_dropout, name="dense_dropout")(features)
-    return layers.Dense(n_assets, kernel_initializer=output_initializer, name="output")(features)
+    features = layers.Add(name="residual", dtype=precision)([features, attended])
+    features = layers.LayerNormalization(name="layer_normalization", dtype=precision)(features)
+    features = layers.GlobalAveragePooling1D(name="average_pooling", dtype=precision)(features)
+    if config.batch_normalization:
+        # Keras' momentum of 0.99 would need hundreds of batches; an epoch here has a dozen.
+        features = layers.BatchNormalization(
+            momentum=0.9, name="batch_normalization", dtype=precision
+        )(features)
+    features = layers.Dense(
+        config.dense_units, "relu", kernel_regularizer=l2, name="dense", dtype=precision
+    )(features)
+    features = layers.Dropout(config.dense_dropout, name="dense_dropout", dtype=precision)(features)
+    # The last sums stay in float32: what they add up decides on the forecast's digits.
+    return layers.Dense(
+        n_assets,
+        kernel_initializer=output_initializer,
+        kernel_regularizer=l2,
+        name="output",
+        dtype="float32",
+    )(features)

@@ -12,12 +12,16 @@ from roi_forecast.artifacts import write_file
 from roi_forecast.config import ModelConfig
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.dataset import Dataset
+from roi_forecast.model.augmentation import build_augmentation
 from roi_forecast.model.backend import keras
 from roi_forecast.model.batches import window_batches
+from roi_forecast.model.callbacks import build_callbacks
+from roi_forecast.model.compilation import compile_network
 from roi_forecast.model.device import training_device
-from roi_forecast.model.losses import MaskedMeanAbsoluteError, masked_mean_squared_error
-from roi_forecast.model.network import HIGHWAY_LAYER, build_network, input_names
+from roi_forecast.model.network import build_network, input_names
+from roi_forecast.model.outliers import check_outliers
 from roi_forecast.model.ridge import fit_ridge
+from roi_forecast.model.target_weights import target_weights
 from roi_forecast.model.training_progress import TrainingProgress, untrained_state
 from roi_forecast.model.training_result import (
     MODEL_FILE,
@@ -50,8 +54,8 @@ def train_model(dataset: Dataset, config: ModelConfig, directory: Path) -> Train
         directory: Is created; on return holds model.keras, history.json and training.json.
 
     Raises:
-        TrainingError: Every training or every validation target is filled, or the loss is no
-            longer a number.
+        TrainingError: Every training or every validation target is filled, the training rows hold
+            outliers that are refused, or the loss is no longer a number.
     """
     identity = _identity(dataset, config)
     finished = read_finished(directory, identity)
@@ -60,6 +64,7 @@ def train_model(dataset: Dataset, config: ModelConfig, directory: Path) -> Train
         shutil.rmtree(directory / STATE_DIRECTORY, ignore_errors=True)
         return finished
     _require_targets(dataset)
+    check_outliers(dataset, config)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / RESULT_FILE).unlink(missing_ok=True)
 
@@ -133,26 +138,7 @@ def _compiled_network(dataset: Dataset, config: ModelConfig) -> keras.Model:
     network = build_network(
         config, dataset.seq_len, len(dataset.symbols), dataset.scaler.center, ridge
     )
-    optimizer = keras.optimizers.AdamW(
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-7,
-        clipnorm=config.gradient_clip_norm,
-    )
-    if ridge is not None:
-        # Ridge has already shrunk these as far as the training rows ask for.
-        optimizer.exclude_from_weight_decay(
-            var_list=network.get_layer(HIGHWAY_LAYER).trainable_weights
-        )
-    network.compile(
-        optimizer,
-        loss=masked_mean_squared_error,
-        metrics=[MaskedMeanAbsoluteError()],
-        jit_compile=False,
-    )
-    optimizer.build(network.trainable_variables)
+    compile_network(network, config)
     return network
 
 
@@ -163,33 +149,28 @@ def _train(
     directory: Path,
     identity: dict[str, Any],
 ) -> TrainingProgress:
+    names = input_names(network)
     training, validation = (
-        window_batches(dataset, targets, input_names(network), config.batch_size, seed)
-        for targets, seed in (
-            (dataset.split.train, config.seed),
-            (dataset.split.validation, None),
+        window_batches(
+            dataset,
+            targets,
+            names,
+            config.batch_size,
+            seed=seed,
+            weights=target_weights(dataset, targets, config),
+            augmentation=augmentation,
         )
-    )
-    early_stopping = keras.callbacks.EarlyStopping(
-        monitor="val_loss",
-        mode="min",
-        patience=config.early_stopping_patience,
-        restore_best_weights=True,
-    )
-    plateau = keras.callbacks.ReduceLROnPlateau(
-        monitor="val_loss",
-        mode="min",
-        factor=0.5,
-        patience=config.plateau_patience,
-        min_delta=0.0,
-        min_lr=1e-6,
+        for targets, seed, augmentation in (
+            (dataset.split.train, config.seed, build_augmentation(dataset, config)),
+            (dataset.split.validation, None, None),
+        )
     )
     state = load_state(directory, identity)
     if state is None:
         state = untrained_state(network, validation)
     else:
         logger.info("going on after epoch %d of %d", state.history[-1].epoch, config.epochs)
-    progress = TrainingProgress(state, early_stopping, plateau, training, directory, identity)
+    callbacks = build_callbacks(config, state, training, directory, identity)
     network.fit(
         training,
         validation_data=validation,
@@ -198,6 +179,6 @@ def _train(
         epochs=config.epochs,
         shuffle=False,
         verbose=0,
-        callbacks=[early_stopping, plateau, progress],
+        callbacks=list(callbacks.ordered),
     )
-    return progress
+    return callbacks.progress

@@ -33,7 +33,7 @@ def untrained_state(network: keras.Model, validation: WindowBatches) -> Training
         epoch=0,
         loss=None,
         mae=None,
-        validation_loss=float(scores["loss"]),
+        validation_loss=float(scores["target_loss"]),
         validation_mae=float(scores["mae"]),
         learning_rate=float(network.optimizer.learning_rate),
         seconds=time.perf_counter() - started,
@@ -129,9 +129,9 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
         scores = logs or {}
         record = EpochRecord(
             epoch=epoch + 1,
-            loss=float(scores["loss"]),
+            loss=float(scores["target_loss"]),
             mae=float(scores["mae"]),
-            validation_loss=float(scores["val_loss"]),
+            validation_loss=float(scores["val_target_loss"]),
             validation_mae=float(scores["val_mae"]),
             learning_rate=self._learning_rate,
             seconds=time.perf_counter() - self._epoch_started,

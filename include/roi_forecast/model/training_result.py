@@ -20,7 +20,10 @@ RESULT_FILE = "training.json"
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One epoch's figures. Losses are in squared scaled units, MAE in scaled units.
+    """One epoch's figures.
+
+    Losses are the configured loss of the targets, without penalties of the weights: squared scaled
+    units for `mse`. MAE is in scaled units.
 
     Attributes:
         epoch: Counted from 1; 0 is the untrained network, scored on validation rows only.

@@ -1,0 +1,101 @@
+"""Values among the training rows that are too far from the rest to be true."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from roi_forecast.config import TrainingConfig
+from roi_forecast.errors import TrainingError
+from roi_forecast.features.dataset import Dataset
+
+logger = logging.getLogger(__name__)
+
+_NAMED = 10
+"""At most so many outliers are named, the largest first."""
+_NORMAL_CONSISTENCY = 1.4826
+"""Times the median absolute deviation: the standard deviation of a normal distribution."""
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """One value, and how far out it lies.
+
+    Attributes:
+        symbol: The asset.
+        trading_date: The row.
+        value: Scaled smoothed log ROI.
+        deviations: Distance from the asset's median in robust deviations.
+    """
+
+    symbol: str
+    trading_date: date
+    value: float
+    deviations: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.symbol} on {self.trading_date}: {self.value:.4g} scaled, "
+            f"{self.deviations:.1f} robust deviations from the median"
+        )
+
+
+def check_outliers(dataset: Dataset, config: TrainingConfig) -> tuple[Outlier, ...]:
+    """Look for outliers among the scaled training rows; log them, or refuse to train on them.
+
+    Args:
+        dataset: What is to be trained on; no row after the last training target is read.
+        config: Limit and action.
+
+    Returns:
+        The outliers, the largest first.
+
+    Raises:
+        TrainingError: There are outliers and the action is `refuse`; names the largest.
+    """
+    outliers = find_outliers(dataset, config.outlier_limit) if config.outlier_limit else ()
+    if not outliers:
+        return ()
+    named = "; ".join(str(outlier) for outlier in outliers[:_NAMED])
+    message = (
+        f"{len(outliers)} outliers beyond {config.outlier_limit:g} in the training rows: {named}"
+    )
+    if config.outlier_action == "refuse":
+        raise TrainingError(
+            f"{message}. Check these prices; where they are right, raise outlier_limit or set "
+            "outlier_action to warn"
+        )
+    logger.warning("%s", message)
+    return outliers
+
+
+def find_outliers(dataset: Dataset, limit: float) -> tuple[Outlier, ...]:
+    """Return the outliers among the scaled training rows, the largest first.
+
+    A robust deviation is 1.4826 times the median absolute deviation of the asset's rows: an outlier
+    does not stretch the measure it is held against, as it would a standard deviation. Of an asset
+    whose price stands still on most rows that is 0; its standard deviation is taken instead.
+
+    Args:
+        dataset: Gives the rows; none after the last training target is read.
+        limit: In robust deviations.
+    """
+    values = dataset.scaled[: dataset.split.train.stop].astype(np.float64)
+    distance = np.abs(values - np.median(values, axis=0))
+    spread = _NORMAL_CONSISTENCY * np.median(distance, axis=0)
+    spread = np.where(spread > 0, spread, values.std(axis=0))
+    deviations = distance / np.where(spread > 0, spread, 1.0)
+    rows, columns = np.nonzero(deviations > limit)
+    found = [
+        Outlier(
+            dataset.symbols[column],
+            dataset.dates[row].item(),
+            float(values[row, column]),
+            float(deviations[row, column]),
+        )
+        for row, column in zip(rows, columns, strict=True)
+    ]
+    return tuple(sorted(found, key=lambda outlier: -outlier.deviations))
