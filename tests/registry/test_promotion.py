@@ -148,7 +148,7 @@ def test_a_crash_between_publishing_and_the_database_is_completed_by_a_retry(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(promotion, "_set_champion", crash)
+        patched.setattr(promotion, "set_champion", crash)
         with pytest.raises(KeyboardInterrupt):
             promote(served, version_id)
     assert served.champion.version_id == before

@@ -18,13 +18,18 @@ metadata = MetaData(
 )
 
 
-def moment(name: str, *, nullable: bool = False, now: bool = False) -> Column[object]:
+def moment(
+    name: str, *, nullable: bool = False, now: bool = False, comment: str | None = None
+) -> Column[object]:
     """Return a column for a point in time with time zone.
 
     Args:
         name: Name of the column.
         nullable: Whether it may be empty.
         now: Whether the database fills it with the time of the insertion.
+        comment: What it means, where the name does not say it.
     """
     default = func.now() if now else None
-    return Column(name, DateTime(timezone=True), nullable=nullable, server_default=default)
+    return Column(
+        name, DateTime(timezone=True), nullable=nullable, server_default=default, comment=comment
+    )

@@ -175,6 +175,7 @@ model_versions = Table(
     Column("path", Text, nullable=False, comment="relative to the registry's folder"),
     Column("checksum", Text, nullable=False, comment="SHA-256 of its manifest"),
     moment("created_at", now=True),
+    moment("files_deleted_at", nullable=True, comment="null while its files are there"),
     Index("ix_model_versions_fingerprint", "model_name", "fingerprint"),
     CheckConstraint("state IN ('candidate', 'champion', 'retired', 'rejected')", name="state"),
 )

@@ -56,7 +56,7 @@ def train_candidate(
     # TensorFlow loads for seconds: only a run that really trains waits for it.
     from roi_forecast.model.training import train_model
 
-    path = Path(run.model_name, "candidates", re.sub(r"[^A-Za-z0-9_.-]", "_", run.run_id))
+    path = candidate_path(run.model_name, run.run_id)
     directory = models_directory / path
     directory.mkdir(parents=True, exist_ok=True)
     train_model(dataset, run.config, directory)
@@ -85,6 +85,11 @@ def train_candidate(
             )
         )
         return find_version(connection, version_id)
+
+
+def candidate_path(model_name: str, run_id: str) -> Path:
+    """Return where a run's candidate lies, relative to the registry."""
+    return Path(model_name, "candidates", re.sub(r"[^A-Za-z0-9_.-]", "_", run_id))
 
 
 def code_revision() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,11 @@ from roi_forecast.errors import RegistryError
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One trained model. Its files lie at `path` below the registry's folder."""
+    """One trained model. Its files lie at `path` below the registry's folder.
+
+    Those of a version that was neither serving nor recent may have been deleted; the moment is
+    `files_deleted_at`, and the record stays.
+    """
 
     version_id: str
     model_name: str
@@ -31,6 +35,7 @@ class ModelVersion:
     metrics: Mapping[str, Any]
     path: str
     checksum: str
+    files_deleted_at: datetime | None = None
 
     @property
     def is_simulated(self) -> bool:
@@ -89,6 +94,7 @@ def _find(connection: Connection, condition: ColumnElement[bool]) -> ModelVersio
             table.metrics,
             table.path,
             table.checksum,
+            table.files_deleted_at,
         )
         .where(condition)
         .order_by(table.created_at.desc(), table.version_id.desc())

@@ -7,14 +7,14 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, select, update
 
 from roi_forecast.artifacts import MANIFEST, checksum, published_directory, read_manifest
-from roi_forecast.database.engine import lock_until_commit
-from roi_forecast.database.tables import gate_decisions, model_versions, promotions
+from roi_forecast.database.tables import gate_decisions, model_versions
 from roi_forecast.errors import RegistryError
 from roi_forecast.evaluation.gate import VERDICT
 from roi_forecast.model.versions import ModelVersion, find_champion, find_version
+from roi_forecast.registry.champion import lock_champion, set_champion
 from roi_forecast.registry.champion_link import point_champion_link
 from roi_forecast.registry.load_check import check_loads
 
@@ -49,9 +49,9 @@ def promote_model(
         point_champion_link(models_directory, version.model_name, version.path)
         return version
     check_loads(version.directory(models_directory))
-    path = _publish(models_directory, version)
     with engine.begin() as connection:
-        lock_until_commit(connection, "champion", version.model_name)
+        # Retention takes the same lock, so it never meets a version that is published but no row's.
+        lock_champion(connection, version.model_name)
         champion = find_champion(connection, version.model_name)
         serving = champion.version_id if champion else None
         if serving != decision.opponent:
@@ -59,7 +59,8 @@ def promote_model(
                 f"version {version_id} was judged against {decision.opponent}, but {serving} "
                 f"serves under {version.model_name} now; run again"
             )
-        _set_champion(connection, version, champion, path, promoted_by, decision.reason)
+        path = _publish(models_directory, version)
+        set_champion(connection, version, champion, path, promoted_by, decision.reason)
     point_champion_link(models_directory, version.model_name, path)
     logger.info("version %s serves under %s now", version_id, version.model_name)
     with engine.connect() as connection:
@@ -119,33 +120,3 @@ def _publish(models_directory: Path, version: ModelVersion) -> str:
                 shutil.copyfile(source / name, target)
     read_manifest(destination, RegistryError)
     return path.as_posix()
-
-
-def _set_champion(
-    connection: Connection,
-    version: ModelVersion,
-    champion: ModelVersion | None,
-    path: str,
-    promoted_by: str,
-    reason: str,
-) -> None:
-    if champion is not None:
-        connection.execute(
-            update(model_versions)
-            .where(model_versions.c.version_id == champion.version_id)
-            .values(state="retired")
-        )
-    connection.execute(
-        update(model_versions)
-        .where(model_versions.c.version_id == version.version_id)
-        .values(state="champion", path=path)
-    )
-    connection.execute(
-        insert(promotions).values(
-            model_name=version.model_name,
-            version_id=version.version_id,
-            from_version_id=champion.version_id if champion else None,
-            promoted_by=promoted_by,
-            reason=reason,
-        )
-    )

@@ -35,9 +35,25 @@ def open_champion(engine: Engine, models_directory: Path, model_name: str) -> Se
             f"no version serves under the model name {model_name!r}; "
             "the first candidate that passes the gate will"
         )
+    directory = check_files(version, models_directory)
+    point_champion_link(models_directory, model_name, version.path)
+    return ServingVersion(version, directory)
+
+
+def check_files(version: ModelVersion, models_directory: Path) -> Path:
+    """Return where a version's files lie, after checking every one of them.
+
+    Raises:
+        RegistryError: Retention deleted them, or they are missing or damaged.
+    """
+    if version.files_deleted_at is not None:
+        raise RegistryError(
+            f"version {version.version_id} has no files any more: retention deleted them on "
+            f"{version.files_deleted_at:%Y-%m-%d}; choose a version that roi.champion_history "
+            "shows to have served later"
+        )
     directory = version.directory(models_directory)
     read_manifest(directory, RegistryError)
     if checksum(directory / MANIFEST) != version.checksum:
         raise RegistryError(f"{directory / MANIFEST} is not the one that was registered")
-    point_champion_link(models_directory, model_name, version.path)
-    return ServingVersion(version, directory)
+    return directory
