@@ -20,7 +20,7 @@ export PYTHONPATH := $(CURDIR)/include
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run up down sql export clean test lint audit format benchmark-accuracy
+.PHONY: help setup setup-dev run tune up down sql export clean test lint audit format benchmark-accuracy
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,9 @@ setup-dev:
 
 run: setup ## the daily workflow once; SOURCE=simulated|yahoo|csv CSV=path CONF='{"epochs": 20}'
 	@$(VENV) -m roi_local.run
+
+tune: setup ## search for better hyperparameters; CONF='{"study": "spring", "trials": 20}'
+	@$(VENV) -m roi_local.tune
 
 up: setup ## the live Airflow in the foreground, on 127.0.0.1:8080; PORT=… names another port
 	@$(VENV) -m roi_local.up

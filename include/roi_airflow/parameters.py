@@ -23,10 +23,13 @@ _SECTIONS = {
     "FeatureConfig": "Features",
     "CandidateConfig": "Ensemble and fine-tuning",
     "GateConfig": "Gate and promotion",
+    "TunedConfig": "Network and training",
+    "TuningConfig": "Search",
 }
 _ABBREVIATIONS = ("csv", "lstm", "mae", "rmse", "r2")
 
 _CHOICES: Mapping[str, Mapping[str, str]] = {
+    "lstm_units_choice": {"presets": "64/32, 128/64 or 256/128", "free": "any"},
     "preset": {name: f"{name}: {preset.meaning}" for name, preset in PRESETS.items()},
     "source": {
         "yahoo": "Yahoo Finance",

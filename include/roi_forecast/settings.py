@@ -47,6 +47,11 @@ class Settings:
         return self.data_directory / "models"
 
     @property
+    def tuning_directory(self) -> Path:
+        """Folder of the trainings that trials have not finished yet."""
+        return self.data_directory / "tuning"
+
+    @property
     def cache_directory(self) -> Path:
         """Folder for caches that may be deleted at any time."""
         return self.data_directory / "cache"

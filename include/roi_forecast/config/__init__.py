@@ -1,9 +1,10 @@
 """The typed run configuration: every parameter, its unit, its range and its default.
 
 A stage takes the part it needs (`DataConfig`, `FeatureConfig`, `ModelConfig`, `CandidateConfig`,
-`GateConfig`); a whole run is a `RunConfig`, which is all of them, a backtest a `BacktestRunConfig`.
-`NetworkConfig` and `TrainingConfig` are the two halves of `ModelConfig`. The DAGs' parameter forms
-are built from the same fields, so a bound or a default exists once.
+`GateConfig`); a whole run is a `RunConfig`, which is all of them, a backtest a `BacktestRunConfig`,
+a search for hyperparameters a `TuningRunConfig`. `NetworkConfig` and `TrainingConfig` are the two
+halves of `ModelConfig`. The DAGs' parameter forms are built from the same fields, so a bound or a
+default exists once.
 """
 
 from roi_forecast.config.backtest import BacktestConfig
@@ -19,12 +20,15 @@ from roi_forecast.config.run import (
     BacktestRunConfig,
     RunConfig,
     SharedConfig,
+    TuningRunConfig,
     parameter_part,
     parameter_schemas,
     parse_backtest_config,
     parse_run_config,
+    parse_tuning_config,
 )
 from roi_forecast.config.training import TrainingConfig
+from roi_forecast.config.tuning import TunedName, TuningConfig
 
 __all__ = [
     "PRESETS",
@@ -42,8 +46,12 @@ __all__ = [
     "SharedConfig",
     "SourceKind",
     "TrainingConfig",
+    "TunedName",
+    "TuningConfig",
+    "TuningRunConfig",
     "parameter_part",
     "parameter_schemas",
     "parse_backtest_config",
     "parse_run_config",
+    "parse_tuning_config",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from pydantic import ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from roi_forecast.config.backtest import BacktestConfig
 from roi_forecast.config.base import Config
@@ -17,6 +17,7 @@ from roi_forecast.config.features import FeatureConfig
 from roi_forecast.config.gate import GateConfig
 from roi_forecast.config.model import ModelConfig
 from roi_forecast.config.presets import PresetConfig
+from roi_forecast.config.tuning import STUDY_PATTERN, TuningConfig
 from roi_forecast.errors import ConfigError, UniverseError
 from roi_forecast.refusal import explain
 from roi_forecast.universe import load_universe
@@ -79,7 +80,18 @@ class SharedConfig(ModelConfig, FeatureConfig, DataConfig, PresetConfig):
         return "csv:" + re.sub(r"(\.csv|\.txt)?(\.gz)?$", "", name)
 
 
-class RunConfig(GateConfig, CandidateConfig, SharedConfig):
+class TunedConfig(Config):
+    """Which search a run takes its hyperparameters from."""
+
+    tuned_study: str | None = Field(
+        None,
+        pattern=STUDY_PATTERN,
+        description="Study whose best set of parameters the run takes; a parameter that is given "
+        "wins over it. Empty: none.",
+    )
+
+
+class RunConfig(GateConfig, CandidateConfig, TunedConfig, SharedConfig):
     """All parameters of one daily run."""
 
 
@@ -94,6 +106,30 @@ class BacktestRunConfig(BacktestConfig, SharedConfig):
         """Return the parameters that only a backtest has."""
         names = set(BacktestConfig.model_fields)
         return BacktestConfig.model_validate(self.model_dump(include=names))
+
+
+class TuningRunConfig(TuningConfig, SharedConfig):
+    """All parameters of one search for better hyperparameters."""
+
+    @model_validator(mode="after")
+    def _windows_hold_the_smoothing(self) -> Self:
+        if "seq_len" in self.tuned and min(self.seq_len_choices) < self.smoothing:
+            raise ValueError(
+                f"seq_len_choices: received {min(self.seq_len_choices)}; it must not be below "
+                f"smoothing {self.smoothing}"
+            )
+        return self
+
+    def as_daily(self) -> RunConfig:
+        """Return what a daily run on the same prices would be given, with the longest window."""
+        values = self.model_dump(include=set(SharedConfig.model_fields))
+        if "seq_len" in self.tuned:
+            values["seq_len"] = max(self.seq_len_choices)
+        return RunConfig.model_validate(values)
+
+    def search(self) -> TuningConfig:
+        """Return the parameters that only a search has."""
+        return TuningConfig.model_validate(self.model_dump(include=set(TuningConfig.model_fields)))
 
 
 Kind = TypeVar("Kind", bound=SharedConfig)
@@ -115,6 +151,15 @@ def parse_backtest_config(values: Mapping[str, Any]) -> BacktestRunConfig:
         ConfigError: Names each wrong parameter, the value received and what is allowed.
     """
     return _parse(BacktestRunConfig, values)
+
+
+def parse_tuning_config(values: Mapping[str, Any]) -> TuningRunConfig:
+    """Validate the parameters of a search as a person gave them.
+
+    Raises:
+        ConfigError: Names each wrong parameter, the value received and what is allowed.
+    """
+    return _parse(TuningRunConfig, values)
 
 
 def _parse(kind: type[Kind], values: Mapping[str, Any]) -> Kind:

@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from roi_forecast.database.monitoring_tables import champion_checks, drift
 from roi_forecast.database.schema import SCHEMA, metadata, moment
+from roi_forecast.database.tuning_tables import studies, trials
 
 __all__ = [
     "SCHEMA",
@@ -40,6 +41,8 @@ __all__ = [
     "price_restatements",
     "promotions",
     "runs",
+    "studies",
+    "trials",
 ]
 
 assets = Table(

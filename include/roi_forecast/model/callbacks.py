@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from roi_forecast.config import TrainingConfig
 from roi_forecast.model.backend import keras
 from roi_forecast.model.batches import WindowBatches
 from roi_forecast.model.training_progress import TrainingProgress
+from roi_forecast.model.training_result import EpochRecord
 from roi_forecast.model.training_state import TrainingState
 
 MONITORED = "val_target_loss"
@@ -37,6 +38,7 @@ def build_callbacks(
     training: WindowBatches,
     directory: Path,
     identity: Mapping[str, Any],
+    on_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> TrainingCallbacks:
     """Return the callbacks of a training.
 
@@ -46,6 +48,7 @@ def build_callbacks(
         training: The training batches, put into each epoch's order.
         directory: Directory of the training.
         identity: What makes a training the same as this one, as JSON values.
+        on_epoch: Is told of each epoch once its state is saved.
     """
     early_stopping = keras.callbacks.EarlyStopping(
         monitor=MONITORED,
@@ -62,4 +65,11 @@ def build_callbacks(
         min_lr=1e-6,
     )
     progress = TrainingProgress(state, early_stopping, plateau, training, directory, identity)
-    return TrainingCallbacks((early_stopping, plateau, progress), progress)
+    ordered: list[keras.callbacks.Callback] = [early_stopping, plateau, progress]
+    if on_epoch is not None:
+        ordered.append(
+            keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda _epoch, _logs: on_epoch(progress.history[-1])
+            )
+        )
+    return TrainingCallbacks(tuple(ordered), progress)

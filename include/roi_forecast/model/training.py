@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,6 +27,7 @@ from roi_forecast.model.training_progress import TrainingProgress, untrained_sta
 from roi_forecast.model.training_result import (
     MODEL_FILE,
     RESULT_FILE,
+    EpochRecord,
     TrainingResult,
     finish,
     read_finished,
@@ -36,7 +38,13 @@ from roi_forecast.model.training_state import STATE_DIRECTORY, load_state
 logger = logging.getLogger(__name__)
 
 
-def train_model(dataset: Dataset, config: ModelConfig, directory: Path) -> TrainingResult:
+OnEpoch = Callable[[EpochRecord], None]
+"""Is told of each epoch once its state is saved; what it raises ends the training."""
+
+
+def train_model(
+    dataset: Dataset, config: ModelConfig, directory: Path, on_epoch: OnEpoch | None = None
+) -> TrainingResult:
     """Train the network on the dataset's training rows and keep its best weights.
 
     The best weights are those of the lowest validation loss, the untrained network included.
@@ -52,6 +60,7 @@ def train_model(dataset: Dataset, config: ModelConfig, directory: Path) -> Train
         dataset: What to train on.
         config: The architecture and how to train it. A run's other parameters do not matter.
         directory: Is created; on return holds model.keras, history.json and training.json.
+        on_epoch: Is told of each epoch; a call after it ended the training goes on from there.
 
     Raises:
         TrainingError: Every training or every validation target is filled, the training rows hold
@@ -80,7 +89,7 @@ def train_model(dataset: Dataset, config: ModelConfig, directory: Path) -> Train
         len(dataset.split.validation),
         device,
     )
-    progress = _train(network, dataset, config, directory, identity)
+    progress = _train(network, dataset, config, directory, identity, on_epoch)
 
     _save_network(network, directory)
     write_history(directory, progress.history)
@@ -148,6 +157,7 @@ def _train(
     config: ModelConfig,
     directory: Path,
     identity: dict[str, Any],
+    on_epoch: OnEpoch | None,
 ) -> TrainingProgress:
     names = input_names(network)
     training, validation = (
@@ -170,7 +180,7 @@ def _train(
         state = untrained_state(network, validation)
     else:
         logger.info("going on after epoch %d of %d", state.history[-1].epoch, config.epochs)
-    callbacks = build_callbacks(config, state, training, directory, identity)
+    callbacks = build_callbacks(config, state, training, directory, identity, on_epoch)
     network.fit(
         training,
         validation_data=validation,

@@ -53,7 +53,7 @@ def claim_run(
 
 
 def store_unclaimed(engine: Engine, run: ResolvedRun, *, now: datetime) -> None:
-    """Store a resolved backtest, which claims no name; storing it again replaces it.
+    """Store a resolved backtest or search, which claims no name; storing it again replaces it.
 
     Args:
         engine: Market database.
@@ -66,10 +66,10 @@ def store_unclaimed(engine: Engine, run: ResolvedRun, *, now: datetime) -> None:
     with engine.begin() as connection:
         lock_until_commit(connection, "claim", run.model_name)
         known = connection.scalar(select(runs.c.resolved).where(runs.c.run_id == run.run_id))
-        if known is not None and known.get("backtest") is None:
+        if known is not None and known.get("backtest") is None and known.get("tuning") is None:
             raise PreflightError(
-                f"run id: received {run.run_id!r}, which is that of a daily run; start the "
-                "backtest under another run id"
+                f"run id: received {run.run_id!r}, which is that of a daily run; start this one "
+                "under another run id"
             )
         _store(connection, run, claimed_at=now, released_at=now)
 

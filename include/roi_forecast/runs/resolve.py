@@ -14,6 +14,7 @@ from roi_forecast.config import (
     SharedConfig,
     parse_backtest_config,
     parse_run_config,
+    parse_tuning_config,
 )
 from roi_forecast.database.tables import model_versions
 from roi_forecast.errors import ConfigError
@@ -24,6 +25,7 @@ from roi_forecast.market.special_session import is_special_session
 from roi_forecast.runs.claims import claim_run, store_unclaimed
 from roi_forecast.runs.preflight import check_preconditions
 from roi_forecast.runs.resolved_run import ResolvedRun
+from roi_forecast.runs.tuned import with_tuned_parameters
 from roi_forecast.settings import Settings
 from roi_forecast.universe import Asset, load_universe, reference_exchange
 
@@ -56,7 +58,7 @@ def resolve_run(
         PreflightError: Something the run needs is missing.
         RunConflictError: Another run of the model name is still going.
     """
-    config = parse_run_config(parameters)
+    config = parse_run_config(with_tuned_parameters(engine, parameters))
     run = _resolve(engine, settings, run_id, config, now)
     symbols = _with_champions_symbols(engine, config, run.source_key)
     run = run.model_copy(update={"extraction_symbols": symbols})
@@ -97,6 +99,37 @@ def resolve_backtest(
             f"not after the as-of date {last}"
         )
     run = run.model_copy(update={"backtest": config.walk()})
+    store_unclaimed(engine, run, now=datetime.now(UTC))
+    _log(run, config)
+    return run
+
+
+def resolve_tuning(
+    engine: Engine,
+    settings: Settings,
+    run_id: str,
+    parameters: Mapping[str, Any],
+    *,
+    now: datetime,
+) -> ResolvedRun:
+    """Check everything that can be checked before a search, and store the resolved run.
+
+    A search trains no candidate, so it claims no model name and waits for no other run.
+
+    Args:
+        engine: Market database.
+        settings: Where this installation keeps things.
+        run_id: Identifies the run.
+        parameters: The parameters as a person gave them.
+        now: When the run was due, with time zone; only sessions that were final then count.
+
+    Raises:
+        ConfigError: A parameter is wrong.
+        PreflightError: Something the run needs is missing, or a daily run has the run's id.
+    """
+    config = parse_tuning_config(parameters)
+    run = _resolve(engine, settings, run_id, config.as_daily(), now)
+    run = run.model_copy(update={"tuning": config.search()})
     store_unclaimed(engine, run, now=datetime.now(UTC))
     _log(run, config)
     return run

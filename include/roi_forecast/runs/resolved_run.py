@@ -7,7 +7,7 @@ from datetime import date, datetime
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine, select
 
-from roi_forecast.config import BacktestConfig, RunConfig
+from roi_forecast.config import BacktestConfig, RunConfig, TuningConfig
 from roi_forecast.database.tables import runs
 from roi_forecast.errors import PreflightError
 from roi_forecast.universe import Asset, load_universe
@@ -26,6 +26,7 @@ class ResolvedRun(BaseModel):
         extraction_symbols: The run's symbols and those of the serving champion.
         resolved_at: When the run was due; its as-of date was final then.
         backtest: How to walk through the prices, where the run is a backtest.
+        tuning: What to search, where the run is a search for hyperparameters.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +40,7 @@ class ResolvedRun(BaseModel):
     extraction_symbols: tuple[str, ...]
     resolved_at: datetime
     backtest: BacktestConfig | None = None
+    tuning: TuningConfig | None = None
 
     @property
     def assets(self) -> tuple[Asset, ...]:
