@@ -20,7 +20,7 @@ export PYTHONPATH := $(CURDIR)/include
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run tune up down sql export clean test lint audit format benchmark-accuracy env
+.PHONY: help setup setup-dev run backtest tune up down sql export clean test lint audit format benchmark-accuracy
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,9 @@ run: setup ## the daily workflow once; SOURCE=simulated|yahoo|csv CSV=path CONF=
 tune: setup ## search for better hyperparameters; CONF='{"study": "spring", "trials": 20}'
 	@$(VENV) -m roi_local.tune
 
+backtest: setup ## walk forward through past prices, refitting as time goes on; takes what `make run` takes
+	@$(VENV) -m roi_local.backtest
+
 up: setup ## the live Airflow in the foreground, on 127.0.0.1:8080; PORT=… names another port
 	@$(VENV) -m roi_local.up
 
@@ -48,9 +51,6 @@ sql: setup ## psql on the market database; QUERY='…' answers one query as CSV
 
 export: setup ## CSV: the combined price and ROI table, or WHAT=view; OUT=path MODEL=name
 	@$(VENV) -m roi_local.export
-
-env: setup ## write .env with the secrets of an installation by docker compose; keeps what is there
-	@$(VENV) -m roi_production.environment_file
 
 clean: setup ## delete databases, models and logs, after asking; YES=1 answers
 	@$(VENV) -m roi_local.clean

@@ -9,9 +9,9 @@ from arch import arch_model
 from scipy.stats import t as student_t
 
 from roi_forecast.evaluation.conformal import LEVELS
+from roi_forecast.evaluation.folds import Fold
 from roi_forecast.evaluation.intervals import Intervals
 from roi_forecast.evaluation.next_day import counted_log_roi
-from roi_forecast.evaluation.walk_forward import Fold
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import to_percent
 from roi_forecast.features.scaling import FloatArray

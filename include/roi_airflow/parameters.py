@@ -53,6 +53,7 @@ _CHOICES: Mapping[str, Mapping[str, str]] = {
         "fine_tune": "go on from the champion",
         "if_due": "from nothing where due, else go on from the champion",
     },
+    "window": {"expanding": "all rows before a refit", "rolling": "the last window_sessions rows"},
 }
 
 

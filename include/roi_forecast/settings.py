@@ -9,7 +9,6 @@ from pathlib import Path
 from roi_forecast.errors import PreflightError
 
 DATABASE_URL_VARIABLE = "ROI_DATABASE_URL"
-READER_DATABASE_URL_VARIABLE = "ROI_READER_DATABASE_URL"
 DATA_DIRECTORY_VARIABLE = "ROI_DATA_DIRECTORY"
 METADATA_URL_VARIABLE = "ROI_AIRFLOW_METADATA_URL"
 YAHOO_URL_VARIABLE = "ROI_YAHOO_URL"
@@ -26,7 +25,7 @@ class Settings:
 
     Attributes:
         database_url: SQLAlchemy URL of the market database, driver `postgresql+psycopg`.
-        data_directory: Folder that holds `datasets/`, `models/` and `cache/`.
+        data_directory: Folder that holds `datasets/`, `models/`, `backtests/` and `cache/`.
         metadata_url: SQLAlchemy URL under which Airflow's pools can be read, or None where the
             check for them is left to whoever runs Airflow.
         yahoo_url: Address that answers in place of Yahoo's hosts, or None for Yahoo itself.
@@ -51,6 +50,11 @@ class Settings:
     def tuning_directory(self) -> Path:
         """Folder of the trainings that trials have not finished yet."""
         return self.data_directory / "tuning"
+
+    @property
+    def backtests_directory(self) -> Path:
+        """Folder of the backtests' trainings and plots."""
+        return self.data_directory / "backtests"
 
     @property
     def cache_directory(self) -> Path:

@@ -14,6 +14,7 @@ from roi_local.command import one_line
 from roi_local.log_events import LogEvent
 
 _EPOCH = re.compile(r"epoch (?P<epoch>\d+)/(?P<epochs>\d+)\b")
+_FOLD = re.compile(r"\w+: fold \d+ of \d+\b")
 _FAILED = ("failed", "upstream_failed")
 _FINISHED = ("success", "skipped", "removed", *_FAILED)
 _BAR_WIDTH = 24
@@ -108,7 +109,7 @@ class ProgressPrinter:
         self._bar_is_open = False
 
     def show(self, run: RunState, events: Iterable[LogEvent], errors: dict[str, str]) -> None:
-        """Print the epochs that were logged, then what the tasks have done.
+        """Print the epochs and folds that were logged, then what the tasks have done.
 
         Args:
             run: The run's present state.
@@ -118,6 +119,8 @@ class ProgressPrinter:
         for event in events:
             if found := _EPOCH.match(event.message):
                 self._show_epoch(event, int(found["epoch"]), int(found["epochs"]))
+            elif _FOLD.match(event.message):
+                self._show_fold(event)
         for task in summarise(run):
             if task.task_id in self._ended:
                 continue
@@ -149,6 +152,12 @@ class ProgressPrinter:
             self._draw(f"{_bar(epoch, epochs)} {event.message}")
         else:
             self._print(task_id, event.message)
+
+    def _show_fold(self, event: LogEvent) -> None:
+        task_id = event.task_id or ""
+        if task_id:
+            self._show_start(task_id)
+        self._print(task_id, event.message)
 
     def _show_count(self, task: TaskSummary) -> None:
         done, total = task.count("success"), len(task.instances)

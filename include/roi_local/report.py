@@ -95,7 +95,7 @@ def _print_verdict(connection: Connection, run_id: str, out: TextIO) -> None:
         for row in rows
         if row is not verdict
     ]
-    _print_table(("rule", "threshold", "observed", "", ""), lines, out)
+    print_table(("rule", "threshold", "observed", "", ""), lines, out)
     if not verdict.passed:
         print(f"  {verdict.reason}", file=out)
     figures = verdict.metrics
@@ -136,7 +136,7 @@ def _print_forecasts(connection: Connection, model_name: str, out: TextIO) -> No
         )
         for row in rows
     ]
-    _print_table(("symbol", "as of", "target", "forecast", "80 % interval"), lines, out)
+    print_table(("symbol", "as of", "target", "forecast", "80 % interval"), lines, out)
     question = (
         "SELECT symbol, target_date, predicted_roi_pct FROM roi.latest_predictions "  # nosec B608 # noqa: S608, it is shown, not run
         f"WHERE model_name = '{model_name}' ORDER BY predicted_roi_pct DESC"
@@ -144,7 +144,8 @@ def _print_forecasts(connection: Connection, model_name: str, out: TextIO) -> No
     print(f'\nAsk for them with:\n  make sql QUERY="{question}"', file=out)
 
 
-def _print_table(header: Sequence[str], lines: Iterable[Sequence[str]], out: TextIO) -> None:
+def print_table(header: Sequence[str], lines: Iterable[Sequence[str]], out: TextIO) -> None:
+    """Print lines in columns under a header."""
     rows = [header, *lines]
     widths = [max(len(row[position]) for row in rows) for position in range(len(header))]
     for row in rows:

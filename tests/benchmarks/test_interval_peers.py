@@ -10,7 +10,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from model.synthetic_dataset import synthetic_dataset
-from roi_forecast.evaluation.walk_forward import Fold
+from roi_forecast.evaluation.folds import Fold
 from roi_forecast.features.dataset import Dataset
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))

@@ -24,6 +24,7 @@ VIEWS = (
     "champion_status",
     "champion_alerts",
     "latest_drift",
+    "backtest_folds",
 )
 
 

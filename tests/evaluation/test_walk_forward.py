@@ -12,6 +12,7 @@ from model.synthetic_dataset import synthetic_dataset
 from roi_forecast.errors import EvaluationError
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.fold_scores import fold_scores
+from roi_forecast.evaluation.next_day_skill import next_day_skill
 from roi_forecast.evaluation.walk_forward import WalkForward, ridge_forecaster, walk_forward
 from roi_forecast.features.dataset import Dataset
 
@@ -156,7 +157,7 @@ def test_scores_of_the_folds_add_up_to_those_of_all(result: WalkForward) -> None
     scores = list(fold_scores(result, "ridge"))
     numbers = [fold.number for fold in result.folds]
     assert {number for number, _ in scores} == {*numbers, None}
-    keys = [(number, score.symbol, score.metric) for number, score in scores]
+    keys = [(number, score.target, score.symbol, score.metric) for number, score in scores]
     assert len(set(keys)) == len(keys)
     for metric in ("coverage_80", "interval_score_95"):
         for symbol in (None, DATASET.symbols[1]):
@@ -170,12 +171,37 @@ def test_scores_of_the_folds_add_up_to_those_of_all(result: WalkForward) -> None
             assert sum(part.rows for part in parts) == whole.rows
             total = sum(part.rows * part.value for part in parts)
             assert total / whole.rows == pytest.approx(whole.value)
-    (error,) = (
-        score.value
+    found = {
+        (score.target, score.metric): score.value
         for number, score in scores
-        if (number, score.symbol, score.metric) == (None, None, "mae")
-    )
-    forecast = 100 * np.expm1(result.published)
-    assert error == pytest.approx(
-        metrics.overall(metrics.mean_absolute_error, result.actual_pct, forecast)
+        if number is None and score.symbol is None
+    }
+    published = 100 * np.expm1(result.published)
+    smoothed = 100 * np.expm1(result.smoothed)
+    came = 100 * np.expm1(result.actual_smoothed)
+    for key, metric, actual, forecast in (
+        (("next_day_pct", "mae"), metrics.mean_absolute_error, result.actual_pct, published),
+        (("smoothed_pct", "mae"), metrics.mean_absolute_error, came, smoothed),
+        (("smoothed_pct", "r2"), metrics.r2, came, smoothed),
+    ):
+        assert found[key] == pytest.approx(metrics.overall(metric, actual, forecast)), key
+    skill = next_day_skill(result)
+    assert found["next_day_pct", "r2_against_mean"] == skill.r2_against_mean
+    assert found["next_day_pct", "rank_correlation_t"] == skill.rank_correlation_t
+    direction = skill.directional_accuracy
+    assert found["next_day_pct", "directional_accuracy"] == pytest.approx(direction.mean)
+    assert found["next_day_pct", "directional_accuracy_upper_95"] == direction.upper_95
+    shrunk = [score.value for _, score in scores if score.metric == "shrinkage"]
+    assert shrunk == [fold.shrinkage for fold in result.folds]
+
+
+def test_the_smoothed_forecast_is_the_one_that_implies_the_next_day(result: WalkForward) -> None:
+    for row in (250, 275, 399):
+        known = DATASET.log_roi[row - DATASET.smoothing + 1 : row].sum(axis=0)
+        implied = DATASET.smoothing * result.smoothed[row - FIRST] - known
+        np.testing.assert_allclose(result.implied[row - FIRST], implied, atol=1e-12)
+    filled = DATASET.filled[FIRST:]
+    np.testing.assert_array_equal(np.isnan(result.actual_smoothed), filled)
+    np.testing.assert_array_equal(
+        result.actual_smoothed[~filled], DATASET.smoothed[FIRST:][~filled]
     )

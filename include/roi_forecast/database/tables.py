@@ -194,9 +194,14 @@ evaluations = Table(
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("run_id", Text, nullable=False),
-    Column("version_id", Text, ForeignKey(model_versions.c.version_id), nullable=False),
+    Column(
+        "version_id",
+        Text,
+        ForeignKey(model_versions.c.version_id),
+        comment="null for a backtest, which trains a model for every fold and publishes none",
+    ),
     Column("dataset_id", Text, ForeignKey(datasets.c.dataset_id), nullable=False),
-    Column("fold", Integer),
+    Column("fold", Integer, comment="of a backtest, from 0; null for all rows together"),
     Column("predictor", Text, nullable=False),
     Column("target", Text, nullable=False),
     Column("symbol", Text, comment="null for all assets together"),
@@ -232,7 +237,10 @@ evaluations = Table(
         name="uq_evaluations_one_value",
         postgresql_nulls_not_distinct=True,
     ),
-    CheckConstraint("split IN ('train', 'validation', 'test', 'live', 'backfill')", name="split"),
+    CheckConstraint(
+        "split IN ('train', 'validation', 'test', 'live', 'backfill', 'backtest')", name="split"
+    ),
+    CheckConstraint("(version_id IS NULL) = (split = 'backtest')", name="version_or_backtest"),
     Index("ix_evaluations_version_id", "version_id"),
 )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from roi_forecast.evaluation import metrics
-from roi_forecast.evaluation.bootstrap import BootstrapMean, bootstrap_mean
+from roi_forecast.evaluation.bootstrap import BLOCK_SESSIONS, BootstrapMean, bootstrap_mean
 from roi_forecast.evaluation.walk_forward import WalkForward
 from roi_forecast.features.returns import to_percent
 from roi_forecast.features.scaling import FloatArray
@@ -24,7 +24,8 @@ class NextDaySkill:
         rank_correlation: Mean over days of the rank correlation between forecasts and what came.
         rank_correlation_t: That mean over its standard error, days taken as independent.
         rank_correlation_days: Days with at least three counted assets and a forecast that varies.
-        directional_accuracy: Share of equal signs, with bounds by a block bootstrap over days.
+        directional_accuracy: Share of equal signs, with bounds by a block bootstrap over days; NaN
+            where every forecast is zero.
     """
 
     r2_against_zero: float
@@ -49,8 +50,6 @@ def next_day_skill(result: WalkForward) -> NextDaySkill:
     valid = correlations[np.isfinite(correlations)]
     mean = float(valid.mean()) if len(valid) else float("nan")
     error = float(valid.std(ddof=1) / np.sqrt(len(valid))) if len(valid) > 1 else float("nan")
-    decided = np.isfinite(actual) & (actual != 0) & (result.implied != 0)
-    hits = np.where(decided, np.sign(actual) == np.sign(result.implied), np.nan)
     published = to_percent(result.published)
     return NextDaySkill(
         r2_against_zero=metrics.overall(metrics.r2_against_zero, actual, published),
@@ -58,8 +57,27 @@ def next_day_skill(result: WalkForward) -> NextDaySkill:
         rank_correlation=mean,
         rank_correlation_t=mean / error if error > 0 else float("nan"),
         rank_correlation_days=len(valid),
-        directional_accuracy=bootstrap_mean(hits),
+        directional_accuracy=_directional_accuracy(result),
     )
+
+
+def direction_hits(result: WalkForward) -> FloatArray:
+    """Return 1 where the sign was right, 0 where not, NaN where either side is zero or missing.
+
+    Shape (targets, assets).
+    """
+    actual, implied = result.actual_pct, result.implied
+    decided = np.isfinite(actual) & (actual != 0) & (implied != 0)
+    return np.where(decided, np.sign(actual) == np.sign(implied), np.nan)
+
+
+def _directional_accuracy(result: WalkForward) -> BootstrapMean:
+    hits = direction_hits(result)
+    if len(hits) >= BLOCK_SESSIONS and not np.isfinite(hits).any():
+        # The zero forecast names no direction.
+        nothing = float("nan")
+        return BootstrapMean(nothing, nothing, nothing, nothing)
+    return bootstrap_mean(hits)
 
 
 def daily_rank_correlations(actual: FloatArray, forecast: FloatArray) -> FloatArray:

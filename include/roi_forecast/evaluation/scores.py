@@ -39,11 +39,12 @@ class Score:
     """One figure, as a row of the table `evaluations`.
 
     Attributes:
-        predictor: `model`, `champion`, `persistence`, `training_mean`, `ridge` or `noise_limit`.
-        target: `smoothed_scaled`, `next_day_pct` or, on the rows and assets that candidate and
-            champion share, `smoothed_common` (unscaled).
+        predictor: `model`, `champion`, `persistence`, `training_mean`, `ridge` or `noise_limit`; of
+            a backtest also `network` and `zero`.
+        target: `smoothed_scaled`, `next_day_pct`, of a backtest `smoothed_pct` or, on the rows and
+            assets that candidate and champion share, `smoothed_common` (unscaled).
         symbol: The asset, or None for all together.
-        split: `train`, `validation` or `test`.
+        split: `train`, `validation`, `test` or `backtest`.
         first_date: First target date.
         last_date: Last target date.
         rows: Counted target entries.

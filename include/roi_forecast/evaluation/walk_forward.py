@@ -4,51 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 
 from roi_forecast.config import ModelConfig
-from roi_forecast.errors import EvaluationError
 from roi_forecast.evaluation.conformal import conformal_intervals
+from roi_forecast.evaluation.folds import Fold, fold_dataset, plan_folds
 from roi_forecast.evaluation.intervals import Intervals
 from roi_forecast.evaluation.next_day import counted_log_roi, shrinkage_factor
-from roi_forecast.features.dataset import Dataset, Split
+from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import implied_log_roi, known_sum, to_percent
-from roi_forecast.features.scaling import FloatArray, Scaler
+from roi_forecast.features.scaling import FloatArray
 from roi_forecast.model.expanding_scale import REFIT_EVERY, fit_expanding_scale
 from roi_forecast.model.ridge import fit_ridge
 from roi_forecast.model.scale_inputs import scale_inputs
 
 logger = logging.getLogger(__name__)
 
-MOST_NEURAL_FOLDS = 8
-
 Forecaster = Callable[[Dataset, range], FloatArray]
 """Fits on a dataset's training and validation rows and returns the scaled smoothed log ROI of
 consecutive target rows, shape (targets, assets)."""
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One refit and the rows it forecast.
-
-    Attributes:
-        number: Counted from 0.
-        targets: Rows of the whole dataset.
-        first_date: First target date.
-        last_date: Last target date.
-        shrinkage: Fitted on the fold's validation rows.
-        known_mean: Mean log ROI of the fold's training rows, shape (assets,).
-    """
-
-    number: int
-    targets: range
-    first_date: date
-    last_date: date
-    shrinkage: float
-    known_mean: FloatArray
 
 
 @dataclass(frozen=True)
@@ -60,11 +37,14 @@ class WalkForward:
         folds: In time order; their targets follow each other without a gap.
         dates: Target dates, shape (targets,), datetime64[D].
         actual_pct: Plain ROI in percent, shape (targets, assets), NaN where the asset had no bar.
+        actual_smoothed: Smoothed log ROI, unscaled, shape (targets, assets), NaN likewise.
+        smoothed: Its forecast, shape (targets, assets).
         implied: Implied log ROI before shrinking, shape (targets, assets).
         published: The same after shrinking, shape (targets, assets).
         known_mean_pct: Forecast of the mean known to each fold, in percent, shape (targets,
             assets).
-        scales: Scale forecasts, shape (targets, assets), log ROI.
+        row_scales: Scale forecasts of all rows of the dataset, shape (rows, assets), log ROI; NaN
+            where there is none.
         intervals: Bounds in percent, at 80 and 95 %, shape (targets, assets).
     """
 
@@ -72,11 +52,23 @@ class WalkForward:
     folds: tuple[Fold, ...]
     dates: np.ndarray
     actual_pct: FloatArray
+    actual_smoothed: FloatArray
+    smoothed: FloatArray
     implied: FloatArray
     published: FloatArray
     known_mean_pct: FloatArray
-    scales: FloatArray
+    row_scales: FloatArray
     intervals: tuple[Intervals, ...]
+
+    @property
+    def targets(self) -> range:
+        """Target rows of the dataset."""
+        return range(self.folds[0].targets.start, self.folds[-1].targets.stop)
+
+    @property
+    def scales(self) -> FloatArray:
+        """Scale forecasts of the targets, shape (targets, assets), log ROI."""
+        return self.row_scales[self.targets.start : self.targets.stop]
 
 
 def ridge_forecaster(dataset: Dataset, targets: range) -> FloatArray:
@@ -94,6 +86,7 @@ def walk_forward(
     window: int | None = None,
     validation_share: float = 0.15,
     most_folds: int | None = None,
+    predictor: str = "ridge",
 ) -> WalkForward:
     """Walk through the rows from a date on, refitting every so many sessions.
 
@@ -104,72 +97,83 @@ def walk_forward(
     Args:
         dataset: The rows; its own split and scaler are not used.
         first_date: The first target is the first row on or after it.
-        forecaster: Of the smoothed log ROI. A neural one is slow: pass MOST_NEURAL_FOLDS as
-            `most_folds`.
+        forecaster: Of the smoothed log ROI. A neural one is slow: limit it by `most_folds`.
         refit_every: Sessions in a fold.
         window: Most rows before a fold's first target to fit on (rolling); None takes all
             (expanding).
         validation_share: Share of the windows before a fold that the shrinkage is fitted on.
         most_folds: Where more folds would be needed, each takes more sessions instead.
+        predictor: What the forecaster is called in the log.
 
     Raises:
         EvaluationError: There are too few rows before the first date, or none after it.
     """
-    rows = len(dataset.dates)
-    start = int(np.searchsorted(dataset.dates, np.datetime64(first_date)))
-    if start == rows:
-        raise EvaluationError(
-            f"no row on or after {first_date}: the data end at {dataset.dates[-1]}; "
-            "name an earlier first date"
-        )
-    if most_folds is not None:
-        refit_every = max(refit_every, -(-(rows - start) // most_folds))
-    parts = [
-        range(first, min(first + refit_every, rows)) for first in range(start, rows, refit_every)
-    ]
-    folds, implied = [], []
-    for number, targets in enumerate(parts):
-        fold, forecast = _run_fold(dataset, number, targets, forecaster, window, validation_share)
-        folds.append(fold)
-        implied.append(forecast)
+    parts = plan_folds(dataset, first_date, refit_every, most_folds)
+    targets = range(parts[0].start, parts[-1].stop)
+    # Too few rows before the first target are found before a slow forecaster begins.
+    fold_dataset(dataset, parts[0], window, validation_share)
+    spacing = len(parts[0]) if len(parts) > 1 else refit_every
+    row_scales = _row_scales(dataset, targets, spacing, window)
+    conformal_intervals(
+        np.abs(counted_log_roi(dataset)),
+        row_scales,
+        np.zeros((1, len(dataset.symbols))),
+        targets[:1],
+    )
+    folds, smoothed, implied = [], [], []
+    for number, part in enumerate(parts):
         logger.info(
-            "fold %d of %d: %s to %s, shrinkage %.3f",
+            "%s: fold %d of %d, %s to %s",
+            predictor,
             number + 1,
             len(parts),
-            fold.first_date,
-            fold.last_date,
-            fold.shrinkage,
+            dataset.dates[part.start],
+            dataset.dates[part.stop - 1],
+        )
+        fold, forecast = _run_fold(dataset, number, part, forecaster, window, validation_share)
+        folds.append(fold)
+        smoothed.append(forecast)
+        implied.append(
+            implied_log_roi(
+                forecast, known_sum(dataset.log_roi, part, dataset.smoothing), dataset.smoothing
+            )
         )
     lengths = [len(fold.targets) for fold in folds]
     everything = np.concatenate(implied)
     published = everything * np.repeat([fold.shrinkage for fold in folds], lengths)[:, np.newaxis]
-    targets = range(start, rows)
-    scales, intervals = _intervals(dataset, targets, published, refit_every, window)
+    rows = slice(targets.start, targets.stop)
     return WalkForward(
         symbols=dataset.symbols,
         folds=tuple(folds),
-        dates=dataset.dates[start:],
-        actual_pct=to_percent(counted_log_roi(dataset)[start:]),
+        dates=dataset.dates[rows],
+        actual_pct=to_percent(counted_log_roi(dataset)[rows]),
+        actual_smoothed=np.where(dataset.filled[rows], np.nan, dataset.smoothed[rows]),
+        smoothed=np.concatenate(smoothed),
         implied=everything,
         published=published,
         known_mean_pct=to_percent(np.repeat([fold.known_mean for fold in folds], lengths, axis=0)),
-        scales=scales,
-        intervals=intervals,
+        row_scales=row_scales,
+        intervals=intervals_of_scale(dataset, row_scales, targets, published),
     )
 
 
 def intervals_of_scale(
-    dataset: Dataset, scales: FloatArray, targets: range, published: FloatArray
+    dataset: Dataset,
+    scales: FloatArray,
+    targets: range,
+    published: FloatArray,
+    before: FloatArray | None = None,
 ) -> tuple[Intervals, ...]:
     """Return the intervals that a scale forecast leads to, at 80 and 95 %.
-
-    Before the targets the errors of the zero forecast count, then those of what was published.
 
     Args:
         dataset: The rows.
         scales: Scale forecasts of all rows, shape (rows, assets), NaN where there is none.
         targets: The last rows of the dataset.
         published: Published log ROI of the targets, shape (targets, assets).
+        before: What would have been published of the rows before the targets, shape (those rows,
+            assets), NaN where nothing; None stands for the zero forecast, since a fitted one would
+            look better there than it is.
 
     Returns:
         Bounds in percent, shape (targets, assets).
@@ -178,14 +182,16 @@ def intervals_of_scale(
         EvaluationError: There are too few errors before the first target.
     """
     center = np.zeros(scales.shape)
+    if before is not None:
+        center[: targets.start] = before
     center[targets.start : targets.stop] = published
     errors = np.abs(counted_log_roi(dataset) - center)
     return conformal_intervals(errors, scales, published, targets)
 
 
-def _intervals(
-    dataset: Dataset, targets: range, published: FloatArray, refit_every: int, window: int | None
-) -> tuple[FloatArray, tuple[Intervals, ...]]:
+def _row_scales(
+    dataset: Dataset, targets: range, refit_every: int, window: int | None
+) -> FloatArray:
     last_fit = targets.start + (len(targets) - 1) // refit_every * refit_every
     inputs = scale_inputs(dataset)
     fits = fit_expanding_scale(
@@ -196,9 +202,7 @@ def _intervals(
         refit_every=refit_every,
         longest=window,
     )
-    scales = fits.predict(inputs, dataset.dates)
-    bounds = intervals_of_scale(dataset, scales, targets, published)
-    return scales[targets.start :], bounds
+    return fits.predict(inputs, dataset.dates)
 
 
 def _run_fold(
@@ -209,60 +213,18 @@ def _run_fold(
     window: int | None,
     validation_share: float,
 ) -> tuple[Fold, FloatArray]:
-    fold_dataset = _fold_dataset(dataset, targets, window, validation_share)
-    validation = fold_dataset.split.validation
-    came = counted_log_roi(fold_dataset)
-    known = [
-        _implied(fold_dataset, forecaster(fold_dataset, part), part)
-        for part in (validation, fold_dataset.split.test)
-    ]
+    """Return the fold and its forecast of the smoothed log ROI, unscaled."""
+    own = fold_dataset(dataset, targets, window, validation_share)
+    validation = own.split.validation
+    expected = own.scaler.inverse(forecaster(own, validation))
+    known = known_sum(own.log_roi, validation, own.smoothing)
+    came = counted_log_roi(own)[validation.start : validation.stop]
     fold = Fold(
         number,
         targets,
         dataset.dates[targets.start].item(),
         dataset.dates[targets.stop - 1].item(),
-        shrinkage_factor(known[0], came[validation.start : validation.stop]),
-        fold_dataset.scaler.log_roi_mean,
+        shrinkage_factor(implied_log_roi(expected, known, own.smoothing), came),
+        own.scaler.log_roi_mean,
     )
-    return fold, known[1]
-
-
-def _fold_dataset(
-    dataset: Dataset, targets: range, window: int | None, validation_share: float
-) -> Dataset:
-    """Return the rows up to the fold's last target, split and scaled for the fold alone."""
-    first = 0 if window is None else max(0, targets.start - window)
-    rows = slice(first, targets.stop)
-    start, gap = targets.start - first, dataset.smoothing
-    validation_start = start - round((start - dataset.seq_len) * validation_share)
-    split = Split(
-        train=range(dataset.seq_len, validation_start - gap),
-        validation=range(validation_start, start - gap),
-        test=range(start, targets.stop - first),
-    )
-    if not split.train or not split.validation:
-        raise EvaluationError(
-            f"{start} rows before {dataset.dates[targets.start]} leave no training or validation "
-            f"windows of {dataset.seq_len} rows; take earlier prices or a later first date"
-        )
-    smoothed, log_roi = dataset.smoothed[rows], dataset.log_roi[rows]
-    fitted = slice(0, split.train.stop)
-    scaler = Scaler.fit(smoothed[fitted], log_roi[fitted], dataset.scaler.kind)
-    return replace(
-        dataset,
-        dates=dataset.dates[rows],
-        prices=dataset.prices[rows],
-        log_roi=log_roi,
-        smoothed=smoothed,
-        scaled=scaler.transform(smoothed).astype(np.float32),
-        scaled_log_roi=scaler.transform_log_roi(log_roi).astype(np.float32),
-        filled=dataset.filled[rows],
-        true_range=dataset.true_range[rows],
-        scaler=scaler,
-        split=split,
-    )
-
-
-def _implied(dataset: Dataset, scaled: FloatArray, targets: range) -> FloatArray:
-    known = known_sum(dataset.log_roi, targets, dataset.smoothing)
-    return implied_log_roi(dataset.scaler.inverse(scaled), known, dataset.smoothing)
+    return fold, own.scaler.inverse(forecaster(own, own.split.test))

@@ -1,0 +1,100 @@
+"""Figures of backtests, which belong to no version, and the view that shows them fold by fold."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+# One line a run, fold and predictor; a line without a fold is about all folds together.
+BACKTEST_FOLDS = """
+CREATE VIEW roi.backtest_folds AS
+WITH figures AS (
+    SELECT run_id,
+           fold,
+           predictor,
+           min(first_date) AS first_date,
+           max(last_date) AS last_date,
+           max(rows) AS rows,
+           max(value) FILTER (WHERE target = 'smoothed_pct' AND metric = 'r2') AS smoothed_r2,
+           max(value) FILTER (WHERE target = 'smoothed_pct' AND metric = 'mae')
+               AS smoothed_mae_pct,
+           max(value) FILTER (WHERE metric = 'r2_against_zero') AS next_day_r2_against_zero,
+           max(value) FILTER (WHERE metric = 'r2_against_mean') AS next_day_r2_against_mean,
+           max(value) FILTER (WHERE target = 'next_day_pct' AND metric = 'mae')
+               AS next_day_mae_pct,
+           max(value) FILTER (WHERE metric = 'rank_correlation') AS rank_correlation,
+           max(value) FILTER (WHERE metric = 'rank_correlation_t') AS rank_correlation_t,
+           max(value) FILTER (WHERE metric = 'directional_accuracy') AS directional_accuracy,
+           max(value) FILTER (WHERE metric = 'directional_accuracy_lower_95')
+               AS directional_accuracy_lower_95,
+           max(value) FILTER (WHERE metric = 'directional_accuracy_upper_95')
+               AS directional_accuracy_upper_95,
+           max(value) FILTER (WHERE metric = 'coverage_80') AS coverage_80,
+           max(value) FILTER (WHERE metric = 'coverage_95') AS coverage_95,
+           max(value) FILTER (WHERE metric = 'interval_score_80') AS interval_score_80,
+           max(value) FILTER (WHERE metric = 'interval_score_95') AS interval_score_95,
+           max(value) FILTER (WHERE metric = 'shrinkage') AS shrinkage
+    FROM roi.evaluations
+    WHERE split = 'backtest' AND symbol IS NULL
+    GROUP BY run_id, fold, predictor
+)
+SELECT run.model_name,
+       figures.*,
+       run.source,
+       run.source = 'simulated' AS simulated,
+       run.resolved -> 'config' ->> 'architecture' AS architecture,
+       run.resolved -> 'backtest' ->> 'window' AS window_kind,
+       run.claimed_at AS started_at
+FROM figures
+JOIN roi.runs AS run ON run.run_id = figures.run_id
+"""
+
+
+def upgrade() -> None:
+    op.alter_column(
+        "evaluations",
+        "version_id",
+        nullable=True,
+        comment="null for a backtest, which trains a model for every fold and publishes none",
+        schema="roi",
+    )
+    op.alter_column(
+        "evaluations",
+        "fold",
+        comment="of a backtest, from 0; null for all rows together",
+        schema="roi",
+    )
+    op.drop_constraint("ck_evaluations_split", "evaluations", schema="roi")
+    op.create_check_constraint(
+        op.f("ck_evaluations_split"),
+        "evaluations",
+        "split IN ('train', 'validation', 'test', 'live', 'backfill', 'backtest')",
+        schema="roi",
+    )
+    op.create_check_constraint(
+        op.f("ck_evaluations_version_or_backtest"),
+        "evaluations",
+        "(version_id IS NULL) = (split = 'backtest')",
+        schema="roi",
+    )
+    op.execute(BACKTEST_FOLDS)
+    op.execute("GRANT SELECT ON roi.backtest_folds TO roi_reader")
+
+
+def downgrade() -> None:
+    op.execute("DROP VIEW roi.backtest_folds")
+    op.execute("DELETE FROM roi.evaluations WHERE split = 'backtest'")
+    op.drop_constraint("ck_evaluations_version_or_backtest", "evaluations", schema="roi")
+    op.drop_constraint("ck_evaluations_split", "evaluations", schema="roi")
+    op.create_check_constraint(
+        op.f("ck_evaluations_split"),
+        "evaluations",
+        "split IN ('train', 'validation', 'test', 'live', 'backfill')",
+        schema="roi",
+    )
+    op.alter_column("evaluations", "fold", comment=None, schema="roi")
+    op.alter_column("evaluations", "version_id", nullable=False, comment=None, schema="roi")

@@ -1,0 +1,21 @@
+"""Where a backtest keeps its files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+
+def backtest_directory(backtests_directory: Path, run_id: str) -> Path:
+    """Return the folder of one backtest."""
+    return backtests_directory / re.sub(r"[^A-Za-z0-9_.-]", "_", run_id)
+
+
+def plot_path(backtests_directory: Path, run_id: str) -> Path:
+    """Return the plot of a backtest's folds."""
+    return backtest_directory(backtests_directory, run_id) / "folds.png"
+
+
+def networks_directory(backtests_directory: Path, run_id: str) -> Path:
+    """Return the folder of the networks that a backtest trains, one for each fold."""
+    return backtest_directory(backtests_directory, run_id) / "networks"

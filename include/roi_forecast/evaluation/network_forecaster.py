@@ -1,0 +1,57 @@
+"""The configured network as what forecasts in a walk-forward: one training for each fold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from roi_forecast.config import ModelConfig
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.scaling import FloatArray
+
+if TYPE_CHECKING:
+    from roi_forecast.model.predictor import Predictor
+
+
+class NetworkForecaster:
+    """Trains the network of a fold on its first call and predicts with it.
+
+    Trainings are kept in one folder a fold. A fold whose training is finished there is not trained
+    again, and one whose training was interrupted goes on after its last epoch, so that a killed
+    walk-forward ends with the forecasts of an uninterrupted one.
+
+    Args:
+        config: The network and how it is trained, the same for every fold.
+        directory: Folder of the trainings.
+    """
+
+    def __init__(self, config: ModelConfig, directory: Path) -> None:
+        self._config = config
+        self._directory = directory
+        self._trained: tuple[str, Predictor] | None = None
+
+    def __call__(self, dataset: Dataset, targets: range) -> FloatArray:
+        """Forecast target rows of a fold's dataset.
+
+        Args:
+            dataset: What `fold_dataset` returns; its training and validation rows are fitted on.
+            targets: Target rows of it.
+
+        Returns:
+            Scaled smoothed log ROI, shape (targets, assets).
+
+        Raises:
+            TrainingError: As `train_model`.
+        """
+        if self._trained is None or self._trained[0] != dataset.dataset_id:
+            self._trained = (dataset.dataset_id, self._train(dataset))
+        return self._trained[1].predict(dataset.scaled, dataset.scaled_log_roi, targets)
+
+    def _train(self, dataset: Dataset) -> Predictor:
+        # TensorFlow loads for seconds: only a walk-forward with a network waits for it.
+        from roi_forecast.model.predictor import load_predictor
+        from roi_forecast.model.training import train_model
+
+        directory = self._directory / str(dataset.dates[dataset.split.test.start])
+        train_model(dataset, self._config, directory)
+        return load_predictor(directory)

@@ -1,1 +1,0 @@
-"""An installation on several machines: its secrets, roles, databases and health checks."""

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.synthetic_dataset import SMALL, synthetic_dataset
+from roi_forecast.evaluation.network_forecaster import NetworkForecaster
+from roi_forecast.evaluation.walk_forward import WalkForward, walk_forward
+from roi_forecast.model import training
+from roi_forecast.model.training_result import MODEL_FILE
+
+DATASET = synthetic_dataset(rows=300)
+FIRST_DATE = DATASET.dates[240].item()
+CONFIG = SMALL.model_copy(update={"epochs": 2})
+
+
+def walk(directory: Path) -> WalkForward:
+    return walk_forward(
+        DATASET,
+        FIRST_DATE,
+        forecaster=NetworkForecaster(CONFIG, directory),
+        most_folds=2,
+        predictor="network",
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, WalkForward]:
+    """An uninterrupted walk-forward."""
+    directory = tmp_path_factory.mktemp("networks")
+    return directory, walk(directory)
+
+
+def test_each_fold_has_a_network_of_its_own(whole: tuple[Path, WalkForward]) -> None:
+    directory, result = whole
+    assert len(result.folds) == 2
+    names = sorted(path.name for path in directory.iterdir())
+    assert names == [str(fold.first_date) for fold in result.folds]
+    first, second = ((directory / name / MODEL_FILE).read_bytes() for name in names)
+    assert first != second
+
+
+def test_killed_walk_trains_only_what_is_missing_and_ends_with_the_same_forecasts(
+    whole: tuple[Path, WalkForward], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, expected = whole
+    finish, finished = training.finish, []
+
+    def cut_off(*arguments: object) -> None:
+        if finished:
+            raise KeyboardInterrupt
+        finished.append(arguments)
+        finish(*arguments)
+
+    monkeypatch.setattr(training, "finish", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        walk(tmp_path)
+    first = tmp_path / str(expected.folds[0].first_date) / MODEL_FILE
+    trained_at = first.stat().st_mtime_ns
+    monkeypatch.setattr(training, "finish", finish)
+
+    resumed = walk(tmp_path)
+
+    assert first.stat().st_mtime_ns == trained_at
+    np.testing.assert_array_equal(resumed.smoothed, expected.smoothed)
+    np.testing.assert_array_equal(resumed.published, expected.published)
