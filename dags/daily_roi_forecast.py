@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from airflow.sdk import TriggerRule, dag, task
+from airflow.sdk import TriggerRule, dag, get_current_context, task
 
 from roi_airflow.dataset_tasks import dataset_of
 from roi_airflow.parameters import run_parameters
@@ -25,8 +26,9 @@ logger = logging.getLogger(__name__)
 DOCUMENTATION = """
 Forecasts the return on investment of every asset of the run for the next session.
 
-Each run extracts prices, trains a candidate and lets it replace the serving champion only if every
-rule of the gate is kept. A rejection is a successful run: the champion goes on forecasting.
+Each run extracts prices, trains a candidate (one network, or an ensemble) and lets it replace the
+serving champion only if every rule of the gate is kept. A rejection is a successful run: the
+champion goes on forecasting.
 
 Query the result in the market database: `roi.latest_predictions`, `roi.prediction_outcomes`,
 `roi.model_leaderboard`, `roi.champion_history`, and the reasons in `roi.gate_decisions`.
@@ -64,19 +66,58 @@ def daily_roi_forecast() -> None:
             )
         return list(run.extraction_symbols)
 
-    @task(queue="gpu", pool=TRAINING_POOL, retries=2, execution_timeout=timedelta(hours=6))
-    def train_model(dataset_id: str) -> str:
-        """Train a candidate, going on where a killed attempt stopped; return its version id."""
+    @task
+    def plan_training(dataset_id: str) -> list[dict[str, Any]]:
+        """Decide what the candidate starts from; return one entry for each network to train."""
         from roi_forecast.features.storage import load_dataset
-        from roi_forecast.model.candidates import train_candidate
+        from roi_forecast.model.training_plan import plan_training as plan
 
         with open_stage() as stage:
             dataset = load_dataset(stage.settings.datasets_directory / dataset_id)
-            candidate = train_candidate(
+            settled = plan(stage.engine, stage.run, dataset, stage.settings.models_directory)
+        return [
+            {"number": number, "base_version_id": settled.base_version_id}
+            for number in range(settled.members)
+        ]
+
+    @task(
+        queue="gpu",
+        pool=TRAINING_POOL,
+        retries=2,
+        execution_timeout=timedelta(hours=6),
+        map_index_template="network {{ network_number }}",
+    )
+    def train_member(dataset_id: str, member: dict[str, Any]) -> None:
+        """Train one network, going on where a killed attempt stopped."""
+        from roi_forecast.features.storage import load_dataset
+        from roi_forecast.model.candidates import train_member as train
+
+        get_current_context()["network_number"] = member["number"] + 1  # type: ignore[typeddict-unknown-key]
+        with open_stage() as stage:
+            dataset = load_dataset(stage.settings.datasets_directory / dataset_id)
+            train(
                 stage.engine,
                 stage.run,
                 dataset,
                 stage.settings.models_directory,
+                member["number"],
+                member["base_version_id"],
+            )
+
+    @task
+    def combine_members(dataset_id: str, members: list[dict[str, Any]]) -> str:
+        """Register the trained networks as one candidate; return its version id."""
+        from roi_forecast.features.storage import load_dataset
+        from roi_forecast.model.candidates import combine_members as combine
+
+        with open_stage() as stage:
+            dataset = load_dataset(stage.settings.datasets_directory / dataset_id)
+            candidate = combine(
+                stage.engine,
+                stage.run,
+                dataset,
+                stage.settings.models_directory,
+                members[0]["base_version_id"],
                 now=datetime.now(UTC),
             )
         return candidate.version_id
@@ -144,7 +185,9 @@ def daily_roi_forecast() -> None:
                 release_run(stage.engine, stage.run.run_id, now=datetime.now(UTC))
 
     dataset_id = dataset_of(resolve_run())
-    version_id = train_model(dataset_id)
+    members = plan_training(dataset_id)
+    version_id = combine_members(dataset_id, members)
+    train_member.partial(dataset_id=dataset_id).expand(member=members) >> version_id
     opponent = evaluate_model(dataset_id, version_id)
     decision = decide_promotion(version_id, opponent)
     promoted, rejected = promote_model(version_id), reject_model(version_id)

@@ -46,8 +46,10 @@ def test_tasks_follow_the_way_data_flows(dag: DAG) -> None:
     assert downstream["resolve_run"] == {"extract_prices"}
     assert downstream["extract_prices"] == {"check_prices"}
     assert downstream["check_prices"] == {"build_dataset"}
-    assert "train_model" in downstream["build_dataset"]
-    assert "evaluate_model" in downstream["train_model"]
+    assert "plan_training" in downstream["build_dataset"]
+    assert downstream["plan_training"] == {"train_member", "combine_members"}
+    assert downstream["train_member"] == {"combine_members"}
+    assert "evaluate_model" in downstream["combine_members"]
     assert "decide_promotion" in downstream["evaluate_model"]
     assert downstream["decide_promotion"] == {"promote_model", "reject_model"}
     assert downstream["promote_model"] == downstream["reject_model"] == {"forecast"}
@@ -55,9 +57,10 @@ def test_tasks_follow_the_way_data_flows(dag: DAG) -> None:
 
 
 def test_training_runs_on_the_gpu_queue_in_its_own_pool(dag: DAG) -> None:
-    assert dag.get_task("train_model").queue == "gpu"
+    assert dag.get_task("train_member").is_mapped
+    assert dag.get_task("train_member").queue == "gpu"
     assert {task.pool for task in dag.tasks} - {"default_pool"} == set(POOLS)
-    assert {task.task_id for task in dag.tasks if task.queue == "gpu"} == {"train_model"}
+    assert {task.task_id for task in dag.tasks if task.queue == "gpu"} == {"train_member"}
 
 
 def test_extraction_is_mapped_labelled_and_retried_with_growing_pauses(dag: DAG) -> None:

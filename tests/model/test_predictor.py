@@ -60,7 +60,7 @@ def test_prediction_is_not_compiled_anew_for_each_number_of_targets(saved):
     for last in (9, 12, 40, 41, 100, 201):
         predictor.predict(dataset.scaled, dataset.scaled_log_roi, range(8, last))
     # One for the first size, one for every other.
-    assert predictor.network.predict_function.experimental_get_tracing_count() <= 2
+    assert predictor.networks[0].predict_function.experimental_get_tracing_count() <= 2
 
 
 def test_predictor_knows_its_window_and_assets(saved):

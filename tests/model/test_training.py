@@ -29,7 +29,7 @@ TESTS = Path(__file__).parents[1]
 
 
 def weights(directory: Path) -> list[np.ndarray]:
-    return load_predictor(directory).network.get_weights()
+    return load_predictor(directory).networks[0].get_weights()
 
 
 def assert_same_weights(first: Path, second: Path) -> None:

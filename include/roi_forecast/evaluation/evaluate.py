@@ -19,6 +19,7 @@ from roi_forecast.errors import RegistryError, RoiForecastError
 from roi_forecast.evaluation.comparison import compare_with_champion
 from roi_forecast.evaluation.scores import SPLITS, CandidateScores, Score, score_candidate
 from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.rows import load_rows
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.model.predictor import Predictor, load_predictor
@@ -65,6 +66,8 @@ def evaluate_model(
         champion = find_champion(connection, run.model_name)
     directory = version.directory(models_directory)
     manifest = read_manifest(directory, RegistryError)
+    # A version that goes on from another one has that one's columns and scaler.
+    dataset = Preprocessing.load(directory).read(dataset)
     predictor = load_predictor(directory)
     predictions = {
         split: predictor.predict(

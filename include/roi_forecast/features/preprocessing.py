@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -58,6 +59,55 @@ class Preprocessing:
     def of_dataset(cls, dataset: Dataset) -> Self:
         """Return the preprocessing that a dataset went through."""
         return cls(dataset.symbols, dataset.seq_len, dataset.smoothing, dataset.scaler)
+
+    def differences(self, dataset: Dataset) -> Iterator[str]:
+        """Name everything that keeps a dataset's rows from being read with this preprocessing."""
+        missing = [symbol for symbol in self.symbols if symbol not in dataset.symbols]
+        added = [symbol for symbol in dataset.symbols if symbol not in self.symbols]
+        if missing:
+            yield f"it has assets that the run lacks: {', '.join(missing)}"
+        if added:
+            yield f"it lacks assets of the run: {', '.join(added)}"
+        for name, own, other in (
+            ("seq_len", self.seq_len, dataset.seq_len),
+            ("smoothing", self.smoothing, dataset.smoothing),
+            ("scaler", self.scaler.kind, dataset.scaler.kind),
+        ):
+            if own != other:
+                yield f"{name} is {own}, the run's is {other}"
+
+    def read(self, dataset: Dataset) -> Dataset:
+        """Return a dataset's rows in this preprocessing's columns and scaled units.
+
+        A version that goes on from another one has that one's, whose scaler was fitted on its own
+        training rows. The dataset itself is returned where it has them already.
+
+        Raises:
+            DatasetError: The assets, spans or kind of scaler differ.
+        """
+        differences = list(self.differences(dataset))
+        if differences:
+            raise DatasetError(
+                f"dataset {dataset.dataset_id} cannot be read with this preprocessing: "
+                f"{'; '.join(differences)}"
+            )
+        same_scaler = self.scaler.to_json() == dataset.scaler.to_json()
+        if self.symbols == dataset.symbols and same_scaler:
+            return dataset
+        columns = [dataset.symbols.index(symbol) for symbol in self.symbols]
+        smoothed, log_rois = dataset.smoothed[:, columns], dataset.log_roi[:, columns]
+        return replace(
+            dataset,
+            symbols=self.symbols,
+            prices=dataset.prices[:, columns],
+            log_roi=log_rois,
+            smoothed=smoothed,
+            scaled=self.scaler.transform(smoothed).astype(np.float32),
+            scaled_log_roi=self.scaler.transform_log_roi(log_rois).astype(np.float32),
+            filled=dataset.filled[:, columns],
+            true_range=dataset.true_range[:, columns],
+            scaler=self.scaler,
+        )
 
     @property
     def rows_needed(self) -> int:

@@ -17,13 +17,13 @@ from roi_forecast.errors import DatasetError, NoChampionError, NothingToForecast
 from roi_forecast.evaluation.conformal import TRAILING
 from roi_forecast.evaluation.evaluate import METRICS_FILE
 from roi_forecast.evaluation.next_day import NextDayCalibration
-from roi_forecast.features.preprocessing import Preprocessing
+from roi_forecast.features.preprocessing import PreparedRows, Preprocessing
 from roi_forecast.features.returns import implied_log_roi, known_sum, to_percent
 from roi_forecast.features.rows import PriceRows, load_rows
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.market.calendars import next_sessions
 from roi_forecast.market.opening import opens_at
-from roi_forecast.model.predictor import load_predictor
+from roi_forecast.model.predictor import Predictor, load_predictor
 from roi_forecast.model.scale_inputs import MEMORY
 from roi_forecast.model.versions import ModelVersion
 from roi_forecast.registry.serving import ServingVersion, open_champion
@@ -37,7 +37,11 @@ HORIZON = 1
 
 @dataclass(frozen=True)
 class NextSessionForecast:
-    """Forecasts for all assets of a version; every array has the shape (assets,), in percent."""
+    """Forecasts for all assets of a version; every array has the shape (assets,), in percent.
+
+    `member_spread_pct` is the standard deviation of the smoothed forecasts over the members of an
+    ensemble, None for a single network.
+    """
 
     symbols: tuple[str, ...]
     roi_pct: FloatArray
@@ -46,6 +50,7 @@ class NextSessionForecast:
     upper_80_pct: FloatArray
     lower_95_pct: FloatArray
     upper_95_pct: FloatArray
+    member_spread_pct: FloatArray | None
 
 
 def store_forecasts(
@@ -112,6 +117,11 @@ def store_forecasts(
             "upper_80_pct": float(forecast.upper_80_pct[column]),
             "lower_95_pct": float(forecast.lower_95_pct[column]),
             "upper_95_pct": float(forecast.upper_95_pct[column]),
+            "member_spread_pct": (
+                None
+                if forecast.member_spread_pct is None
+                else float(forecast.member_spread_pct[column])
+            ),
             "backfill": opened[asset.exchange],
             "created_at": now,
         }
@@ -154,9 +164,8 @@ def forecast_next_session(
     # The intervals rest on how far the version's own earlier forecasts were off.
     first = max(min(calibration.first_scored_row(prepared.dates), next_row), preprocessing.seq_len)
     targets = range(first, next_row + 1)
-    scaled = load_predictor(serving.directory).predict(
-        prepared.scaled, prepared.scaled_log_roi, targets
-    )
+    predictor = load_predictor(serving.directory)
+    scaled = predictor.predict(prepared.scaled, prepared.scaled_log_roi, targets)
     smoothed = preprocessing.scaler.inverse(scaled)
     known = known_sum(prepared.log_roi, targets, preprocessing.smoothing)
     implied = implied_log_roi(smoothed, known, preprocessing.smoothing)
@@ -171,7 +180,21 @@ def forecast_next_session(
         upper_80_pct=at_80.upper[0],
         lower_95_pct=at_95.lower[0],
         upper_95_pct=at_95.upper[0],
+        member_spread_pct=_member_spread(predictor, preprocessing, prepared),
     )
+
+
+def _member_spread(
+    predictor: Predictor, preprocessing: Preprocessing, rows: PreparedRows
+) -> FloatArray | None:
+    if len(predictor.networks) == 1:
+        return None
+    next_row = len(rows.dates)
+    members = predictor.predict_members(
+        rows.scaled, rows.scaled_log_roi, range(next_row, next_row + 1)
+    )
+    smoothed = to_percent(preprocessing.scaler.inverse(members[:, 0]))
+    return np.asarray(smoothed.std(axis=0, ddof=1), dtype=np.float64)
 
 
 def _read_calibration(directory: Path) -> NextDayCalibration:

@@ -6,18 +6,22 @@ import hashlib
 import json
 import logging
 import re
-import subprocess
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, insert
 
 from roi_forecast.artifacts import checksum, read_manifest, write_manifest
-from roi_forecast.config import ModelConfig
+from roi_forecast.config import ModelConfig, RunConfig
 from roi_forecast.database.tables import model_versions
-from roi_forecast.errors import RegistryError
+from roi_forecast.errors import RegistryError, TrainingError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
+from roi_forecast.model.experiment_record import code_revision, hyperparameters, training_record
+from roi_forecast.model.members import member_directory
+from roi_forecast.model.training_plan import plan_training
+from roi_forecast.model.training_result import TrainingResult, read_result
 from roi_forecast.model.versions import ModelVersion, find_trained, find_version
 from roi_forecast.runs.resolved_run import ResolvedRun
 
@@ -32,8 +36,8 @@ def train_candidate(
 ) -> ModelVersion:
     """Train the run's candidate, or take the version that the same inputs gave before.
 
-    Training is deterministic, so a second one of the same dataset, configuration and seed would
-    only give the same weights again. An interrupted training goes on where it stopped.
+    The DAG does the same in three steps, so that the members of an ensemble are trained side by
+    side: `plan_training`, `train_member` for each, `combine_members`.
 
     Args:
         engine: Market database.
@@ -43,44 +47,118 @@ def train_candidate(
         now: The present, with time zone; names the version.
 
     Raises:
-        TrainingError: Training could not go on.
+        TrainingError: Training could not go on, or the run asks for a champion that does not fit.
+        RegistryError: The champion that training is to go on from is damaged.
     """
-    fingerprint = _fingerprint(run.model_name, dataset, run.config)
-    with engine.connect() as connection:
-        known = find_trained(connection, run.model_name, fingerprint)
-    if known is not None and _is_intact(known, models_directory):
-        logger.info(
-            "version %s was trained from the same inputs and is used again", known.version_id
-        )
-        return known
+    plan = plan_training(engine, run, dataset, models_directory)
+    for number in range(plan.members):
+        train_member(engine, run, dataset, models_directory, number, plan.base_version_id)
+    return combine_members(engine, run, dataset, models_directory, plan.base_version_id, now=now)
+
+
+def train_member(
+    engine: Engine,
+    run: ResolvedRun,
+    dataset: Dataset,
+    models_directory: Path,
+    number: int,
+    base_version_id: str | None,
+) -> None:
+    """Train one network of the run's candidate, unless the same inputs gave a version before.
+
+    An interrupted training goes on where it stopped; a finished one is left as it is.
+
+    Args:
+        engine: Market database.
+        run: The resolved run.
+        dataset: What to train on.
+        models_directory: Folder of the registry.
+        number: Which network, counted from 0; its seed is the run's plus this.
+        base_version_id: The version that training goes on from, or None.
+
+    Raises:
+        TrainingError: Training could not go on.
+        RegistryError: The version that training is to go on from is damaged.
+    """
+    inputs = _Inputs(engine, run, dataset, models_directory, base_version_id)
+    if inputs.known_version() is not None:
+        return
     # TensorFlow loads for seconds: only a run that really trains waits for it.
+    from roi_forecast.model.fine_tuning import FineTuning
     from roi_forecast.model.training import train_model
 
-    path = candidate_path(run.model_name, run.run_id)
-    directory = models_directory / path
+    config, size = run.config, run.config.ensemble_size
+    changes = {"seed": config.seed + number}
+    fine_tuning = None
+    if inputs.base is not None:
+        base = member_directory(inputs.base.directory(models_directory), number, size)
+        fine_tuning = FineTuning(base, config.trainable_layers)
+        changes["epochs"] = config.fine_tune_epochs
+    directory = member_directory(inputs.directory, number, size)
     directory.mkdir(parents=True, exist_ok=True)
-    train_model(dataset, run.config, directory)
-    Preprocessing.of_dataset(dataset).save(directory)
-    version_id = f"{now:%Y%m%dT%H%M%SZ}-{fingerprint[:8]}"
-    description = _describe(version_id, run, dataset)
-    digest = write_manifest(directory, description)
+    if size > 1:
+        logger.info("member %d of %d, seed %d", number + 1, size, changes["seed"])
+    train_model(
+        inputs.preprocessing.read(dataset),
+        config.model_copy(update=changes),
+        directory,
+        fine_tuning=fine_tuning,
+    )
+
+
+def combine_members(
+    engine: Engine,
+    run: ResolvedRun,
+    dataset: Dataset,
+    models_directory: Path,
+    base_version_id: str | None,
+    *,
+    now: datetime,
+) -> ModelVersion:
+    """Register the trained networks of a run's candidate as one version.
+
+    Args:
+        engine: Market database.
+        run: The resolved run.
+        dataset: What they were trained on.
+        models_directory: Folder of the registry.
+        base_version_id: As given to `train_member`.
+        now: The present, with time zone; names the version.
+
+    Returns:
+        The new version, or the one that the same inputs gave before.
+
+    Raises:
+        TrainingError: A network is not there or not finished.
+    """
+    inputs = _Inputs(engine, run, dataset, models_directory, base_version_id)
+    known = inputs.known_version()
+    if known is not None:
+        return known
+    results = _finished_members(inputs.directory, run.config.ensemble_size)
+    inputs.preprocessing.save(inputs.directory)
+    version_id = f"{now:%Y%m%dT%H%M%SZ}-{inputs.fingerprint[:8]}"
+    record = training_record(run.config, results, base_version_id)
+    description = inputs.describe(version_id, record)
+    digest = write_manifest(inputs.directory, description)
     with engine.begin() as connection:
         connection.execute(
             insert(model_versions).values(
                 version_id=version_id,
                 model_name=run.model_name,
                 state="candidate",
-                fingerprint=fingerprint,
+                fingerprint=inputs.fingerprint,
                 run_id=run.run_id,
                 dataset_id=dataset.dataset_id,
                 source=dataset.source,
-                symbols=list(dataset.symbols),
+                symbols=list(inputs.preprocessing.symbols),
                 first_date=dataset.dates[0].item(),
                 last_date=dataset.dates[-1].item(),
                 hyperparameters=description["hyperparameters"],
+                training_record=record,
                 seed=run.config.seed,
                 code_revision=description["code_revision"],
-                path=path.as_posix(),
+                path=inputs.path.as_posix(),
                 checksum=digest,
             )
         )
@@ -92,28 +170,99 @@ def candidate_path(model_name: str, run_id: str) -> Path:
     return Path(model_name, "candidates", re.sub(r"[^A-Za-z0-9_.-]", "_", run_id))
 
 
-def code_revision() -> str:
-    """Return the git revision of this code, marked where files were changed, or `unknown`."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-    return answer.stdout.strip() or "unknown"
+class _Inputs:
+    """Everything that a candidate's weights depend on, and where it is trained."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        run: ResolvedRun,
+        dataset: Dataset,
+        models_directory: Path,
+        base_version_id: str | None,
+    ) -> None:
+        self._engine = engine
+        self._run = run
+        self._dataset = dataset
+        self._models_directory = models_directory
+        self.path = candidate_path(run.model_name, run.run_id)
+        self.directory = models_directory / self.path
+        self.base: ModelVersion | None = None
+        self.preprocessing = Preprocessing.of_dataset(dataset)
+        if base_version_id is not None:
+            with engine.connect() as connection:
+                self.base = find_version(connection, base_version_id)
+            self.preprocessing = Preprocessing.load(self.base.directory(models_directory))
+        self.fingerprint = _fingerprint(run.model_name, dataset, run.config, self.base)
+
+    def known_version(self) -> ModelVersion | None:
+        """Return the version that the same inputs gave before, if its files are whole."""
+        with self._engine.connect() as connection:
+            known = find_trained(connection, self._run.model_name, self.fingerprint)
+        if known is None or not _is_intact(known, self._models_directory):
+            return None
+        logger.info(
+            "version %s was trained from the same inputs and is used again", known.version_id
+        )
+        return known
+
+    def describe(self, version_id: str, record: dict[str, Any]) -> dict[str, Any]:
+        """Return what the manifest says."""
+        run, dataset, split = self._run, self._dataset, self._dataset.split
+        last_date = str(dataset.dates[-1])
+        from_scratch_until = last_date
+        if self.base is not None:
+            manifest = read_manifest(self.base.directory(self._models_directory), RegistryError)
+            from_scratch_until = manifest.get("from_scratch_until", manifest["last_date"])
+        return {
+            "version_id": version_id,
+            "model_name": run.model_name,
+            "run_id": run.run_id,
+            "source": dataset.source,
+            "simulated": dataset.source == "simulated",
+            "dataset_id": dataset.dataset_id,
+            "symbols": list(self.preprocessing.symbols),
+            "first_date": str(dataset.dates[0]),
+            "last_date": last_date,
+            "last_trained_date": str(dataset.dates[split.train.stop - 1]),
+            "last_fitted_date": str(dataset.dates[split.validation.stop - 1]),
+            "from_scratch_until": from_scratch_until,
+            "hyperparameters": hyperparameters(run.config),
+            "training_record": record,
+            "seed": run.config.seed,
+            "code_revision": code_revision(),
+        }
 
 
-def _hyperparameters(config: ModelConfig) -> dict[str, object]:
-    return config.model_dump(mode="json", include=set(ModelConfig.model_fields))
-
-
-def _fingerprint(model_name: str, dataset: Dataset, config: ModelConfig) -> str:
-    facts = {
+def _fingerprint(
+    model_name: str, dataset: Dataset, config: RunConfig, base: ModelVersion | None
+) -> str:
+    facts: dict[str, Any] = {
         "training_revision": _TRAINING_REVISION,
         "model_name": model_name,
         "dataset": dataset.dataset_id,
-        "hyperparameters": _hyperparameters(config),
+        "hyperparameters": config.model_dump(mode="json", include=set(ModelConfig.model_fields)),
+        "ensemble_size": config.ensemble_size,
     }
+    # What the mode was decides nothing; what it led to does.
+    if base is not None:
+        facts["base"] = [base.version_id, base.checksum]
+        facts["trainable_layers"] = config.trainable_layers
+        facts["fine_tune_epochs"] = config.fine_tune_epochs
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _finished_members(directory: Path, ensemble_size: int) -> list[TrainingResult]:
+    results = []
+    for number in range(ensemble_size):
+        result = read_result(member_directory(directory, number, ensemble_size))
+        if result is None:
+            raise TrainingError(
+                f"network {number + 1} of {ensemble_size} in {directory} is not finished; "
+                "train it again"
+            )
+        results.append(result)
+    return results
 
 
 def _is_intact(version: ModelVersion, models_directory: Path) -> bool:
@@ -124,22 +273,3 @@ def _is_intact(version: ModelVersion, models_directory: Path) -> bool:
         logger.warning("version %s cannot be used again: %s", version.version_id, error)
         return False
     return checksum(directory / "manifest.json") == version.checksum
-
-
-def _describe(version_id: str, run: ResolvedRun, dataset: Dataset) -> dict[str, object]:
-    split = dataset.split
-    return {
-        "version_id": version_id,
-        "model_name": run.model_name,
-        "run_id": run.run_id,
-        "source": dataset.source,
-        "simulated": dataset.source == "simulated",
-        "dataset_id": dataset.dataset_id,
-        "symbols": list(dataset.symbols),
-        "first_date": str(dataset.dates[0]),
-        "last_date": str(dataset.dates[-1]),
-        "last_fitted_date": str(dataset.dates[split.validation.stop - 1]),
-        "hyperparameters": _hyperparameters(run.config),
-        "seed": run.config.seed,
-        "code_revision": code_revision(),
-    }

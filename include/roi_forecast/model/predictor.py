@@ -1,4 +1,4 @@
-"""Predictions of a trained network, from its file."""
+"""Predictions of a version, from the files of its network or of its ensemble's."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from roi_forecast.errors import DatasetError, RegistryError
 from roi_forecast.model.backend import keras
 from roi_forecast.model.inputs import SCALED, model_inputs
+from roi_forecast.model.members import find_members
 from roi_forecast.model.network import input_names
 from roi_forecast.model.training_result import MODEL_FILE
 
@@ -20,14 +21,14 @@ _MOST_WINDOWS = 256
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network that is ready to predict.
+    """One network or the members of an ensemble, ready to predict.
 
     Attributes:
-        network: The loaded network; its weights are not changed.
-        directory: Where it was loaded from.
+        networks: The loaded networks; their weights are not changed.
+        directory: Where they were loaded from.
     """
 
-    network: keras.Model
+    networks: tuple[keras.Model, ...]
     directory: Path
 
     @property
@@ -46,7 +47,7 @@ class Predictor:
         scaled_log_roi: npt.NDArray[np.float32],
         targets: range,
     ) -> npt.NDArray[np.float64]:
-        """Predict the scaled smoothed log ROI of consecutive target rows.
+        """Predict the scaled smoothed log ROI of consecutive target rows: the members' mean.
 
         Args:
             scaled: Scaled smoothed log ROI, shape (rows, assets), by the model's own scaler.
@@ -60,52 +61,92 @@ class Predictor:
         Raises:
             DatasetError: The arrays do not have the model's assets, or a target lies out of range.
         """
+        members = self.predict_members(scaled, scaled_log_roi, targets)
+        return np.asarray(members.mean(axis=0), dtype=np.float64)
+
+    def predict_members(
+        self,
+        scaled: npt.NDArray[np.float32],
+        scaled_log_roi: npt.NDArray[np.float32],
+        targets: range,
+    ) -> npt.NDArray[np.float64]:
+        """Predict consecutive target rows with each member by itself.
+
+        Args:
+            scaled: As for `predict`.
+            scaled_log_roi: Likewise.
+            targets: Likewise.
+
+        Returns:
+            Shape (members, targets, assets), scaled; one member where the version is a single
+            network.
+
+        Raises:
+            DatasetError: The arrays do not have the model's assets, or a target lies out of range.
+        """
         if scaled.shape != scaled_log_roi.shape or scaled.shape[1:] != (self.n_assets,):
             raise DatasetError(
                 f"the model in {self.directory} takes two arrays of shape (rows, {self.n_assets}); "
                 f"received {scaled.shape} and {scaled_log_roi.shape}"
             )
         inputs = model_inputs(scaled, scaled_log_roi, targets, self.seq_len)
-        window_bytes = self.seq_len * self.n_assets * scaled.itemsize
+        return np.stack([self._forecast(network, inputs) for network in self.networks])
+
+    def _forecast(
+        self, network: keras.Model, inputs: dict[str, npt.NDArray[np.float32]]
+    ) -> npt.NDArray[np.float64]:
+        windows = inputs[SCALED]
+        window_bytes = self.seq_len * self.n_assets * windows.itemsize
         size = max(1, min(_MOST_WINDOWS, _BATCH_BYTES // window_bytes))
         batches = [
-            self.network.predict_on_batch(
+            network.predict_on_batch(
                 {
                     name: inputs[name][first : first + size].astype(np.float32)
-                    for name in input_names(self.network)
+                    for name in input_names(network)
                 }
             )
-            for first in range(0, len(targets), size)
+            for first in range(0, len(windows), size)
         ]
         return np.concatenate(batches).astype(np.float64)
 
     @property
     def _window_shape(self) -> tuple[int, ...]:
-        (window,) = (tensor for tensor in self.network.inputs if tensor.name == SCALED)
-        return tuple(window.shape)
+        return _window_shape(self.networks[0])
 
 
 def load_predictor(directory: Path) -> Predictor:
-    """Load the model of a finished training or of a version.
+    """Load the network, or all members of the ensemble, of a finished training or of a version.
 
     Args:
-        directory: Holds model.keras.
+        directory: Holds model.keras, or one such file for each member.
 
     Raises:
-        RegistryError: The file is missing, damaged or not a model of this project.
+        RegistryError: A file is missing, damaged or not a model of this project.
     """
-    path = directory / MODEL_FILE
-    if not path.is_file():
+    members = find_members(directory)
+    if not members:
         raise RegistryError(f"there is no {MODEL_FILE} in {directory}; train or publish it first")
+    networks = tuple(_load_network(member / MODEL_FILE) for member in members)
+    shapes = {_window_shape(network) for network in networks}
+    if len(shapes) > 1:
+        raise RegistryError(f"the members in {directory} take windows of different shapes {shapes}")
+    return Predictor(networks, directory)
+
+
+def _load_network(path: Path) -> keras.Model:
     try:
         network = keras.saving.load_model(path, compile=False)
-        predictor = Predictor(network, directory)
-        if len(predictor._window_shape) != 3:
-            raise ValueError(f"its input has the shape {predictor._window_shape}")
+        if len(_window_shape(network)) != 3:
+            raise ValueError(f"its input has the shape {_window_shape(network)}")
     # Keras lets whatever zip, JSON, HDF5 or a layer raises through; all mean the same here.
     except Exception as error:
         raise RegistryError(
             f"{path} is damaged or not a model of this project ({error}); "
             "roll back to another version or train again"
         ) from error
-    return predictor
+    return network
+
+
+def _window_shape(network: keras.Model) -> tuple[int, ...]:
+    (window,) = (tensor for tensor in network.inputs if tensor.name == SCALED)
+    return tuple(window.shape)

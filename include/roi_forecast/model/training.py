@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,10 +19,12 @@ from roi_forecast.model.backend import keras
 from roi_forecast.model.batches import window_batches
 from roi_forecast.model.callbacks import build_callbacks
 from roi_forecast.model.compilation import compile_network
-from roi_forecast.model.device import training_device
+from roi_forecast.model.device import require_precision, training_device
+from roi_forecast.model.fine_tuning import FineTuning
+from roi_forecast.model.memory import memory_errors_named
 from roi_forecast.model.network import build_network, input_names
 from roi_forecast.model.outliers import check_outliers
-from roi_forecast.model.ridge import fit_ridge
+from roi_forecast.model.ridge import Ridge, fit_ridge
 from roi_forecast.model.target_weights import target_weights
 from roi_forecast.model.training_progress import TrainingProgress, untrained_state
 from roi_forecast.model.training_result import (
@@ -43,7 +46,12 @@ OnEpoch = Callable[[EpochRecord], None]
 
 
 def train_model(
-    dataset: Dataset, config: ModelConfig, directory: Path, on_epoch: OnEpoch | None = None
+    dataset: Dataset,
+    config: ModelConfig,
+    directory: Path,
+    *,
+    fine_tuning: FineTuning | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> TrainingResult:
     """Train the network on the dataset's training rows and keep its best weights.
 
@@ -60,13 +68,17 @@ def train_model(
         dataset: What to train on.
         config: The architecture and how to train it. A run's other parameters do not matter.
         directory: Is created; on return holds model.keras, history.json and training.json.
+        fine_tuning: The network that training goes on from; None: from nothing.
         on_epoch: Is told of each epoch; a call after it ended the training goes on from there.
 
     Raises:
         TrainingError: Every training or every validation target is filled, the training rows hold
-            outliers that are refused, or the loss is no longer a number.
+            outliers that are refused, the device lacks the precision or runs out of memory, or the
+            loss is no longer a number.
+        RegistryError: The network that training goes on from does not load.
     """
-    identity = _identity(dataset, config)
+    began = time.perf_counter()
+    identity = _identity(dataset, config, fine_tuning)
     finished = read_finished(directory, identity)
     if finished is not None:
         logger.info("%s already holds this training; nothing to do", directory)
@@ -74,12 +86,13 @@ def train_model(
         return finished
     _require_targets(dataset)
     check_outliers(dataset, config)
+    device = training_device()
+    require_precision(config.precision)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / RESULT_FILE).unlink(missing_ok=True)
 
-    device = training_device()
     _make_deterministic(config.seed)
-    network = _compiled_network(dataset, config)
+    network = _compiled_network(dataset, config, fine_tuning)
     logger.info(
         "training %s with %d weights on %d windows of %d assets, validating on %d; device: %s",
         network.name,
@@ -89,12 +102,25 @@ def train_model(
         len(dataset.split.validation),
         device,
     )
-    progress = _train(network, dataset, config, directory, identity, on_epoch)
+    with memory_errors_named(config, dataset.seq_len):
+        progress = _train(network, dataset, config, directory, identity, on_epoch)
+    trained = time.perf_counter()
 
-    _save_network(network, directory)
+    _save_network(network, config, dataset, directory)
     write_history(directory, progress.history)
+    epoch_seconds = sum(record.seconds for record in progress.history[1:])
+    stage_seconds = {
+        "prepare": round(trained - began - progress.seconds, 3),
+        "train": round(epoch_seconds, 3),
+        "save": round(time.perf_counter() - trained, 3),
+    }
     result = TrainingResult(
-        directory, dataset.dataset_id, tuple(progress.history), progress.best_epoch, device
+        directory,
+        dataset.dataset_id,
+        tuple(progress.history),
+        progress.best_epoch,
+        device,
+        stage_seconds,
     )
     finish(result, identity)
     shutil.rmtree(directory / STATE_DIRECTORY, ignore_errors=True)
@@ -108,16 +134,26 @@ def train_model(
     return result
 
 
-def _identity(dataset: Dataset, config: ModelConfig) -> dict[str, Any]:
+def _identity(
+    dataset: Dataset, config: ModelConfig, fine_tuning: FineTuning | None = None
+) -> dict[str, Any]:
     # A run's configuration is a ModelConfig too; its other parameters must not forbid resuming.
     return {
         "dataset_id": dataset.dataset_id,
         "config": config.model_dump(mode="json", include=set(ModelConfig.model_fields)),
         "keras": keras.__version__,
+        "fine_tuning": None if fine_tuning is None else fine_tuning.identity(),
     }
 
 
-def _save_network(network: keras.Model, directory: Path) -> None:
+def _save_network(
+    network: keras.Model, config: ModelConfig, dataset: Dataset, directory: Path
+) -> None:
+    if config.precision != "float32":
+        # Any machine has to forecast with it; the weights themselves are float32 already.
+        served = _network(dataset, config.model_copy(update={"precision": "float32"}), None)
+        served.set_weights(network.get_weights())
+        network = served
     # Keras writes in place, so it writes elsewhere first.
     with TemporaryDirectory() as elsewhere:
         file = Path(elsewhere, MODEL_FILE)
@@ -142,13 +178,25 @@ def _make_deterministic(seed: int) -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def _compiled_network(dataset: Dataset, config: ModelConfig) -> keras.Model:
-    ridge = fit_ridge(dataset, config.ridge_penalty) if config.architecture == "hybrid_ar" else None
-    network = build_network(
-        config, dataset.seq_len, len(dataset.symbols), dataset.scaler.center, ridge
-    )
+def _compiled_network(
+    dataset: Dataset, config: ModelConfig, fine_tuning: FineTuning | None
+) -> keras.Model:
+    if fine_tuning is None:
+        network = _network(dataset, config, _warm_start(dataset, config))
+    else:
+        network = _network(dataset, config, None)
+        fine_tuning.prepare(network)
     compile_network(network, config)
     return network
+
+
+def _warm_start(dataset: Dataset, config: ModelConfig) -> Ridge | None:
+    return fit_ridge(dataset, config.ridge_penalty) if config.architecture == "hybrid_ar" else None
+
+
+def _network(dataset: Dataset, config: ModelConfig, ridge: Ridge | None) -> keras.Model:
+    n_assets = len(dataset.symbols)
+    return build_network(config, dataset.seq_len, n_assets, dataset.scaler.center, ridge)
 
 
 def _train(

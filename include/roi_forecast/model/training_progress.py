@@ -88,6 +88,7 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
         self._training = training
         self._directory = directory
         self._identity = identity
+        self.seconds = 0.0
         self._epoch_started = 0.0
         self._learning_rate = 0.0
 
@@ -137,6 +138,7 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
             seconds=time.perf_counter() - self._epoch_started,
         )
         _require_finite(record)
+        self.seconds += record.seconds
         self.history.append(record)
         logger.info(
             "epoch %d/%d: loss %.6f mae %.5f validation_loss %.6f validation_mae %.5f "

@@ -57,6 +57,8 @@ class TrainingResult:
         best_epoch: The epoch whose weights were kept: the best validation loss; 0 means that
             training improved nothing on the untrained network.
         device: What it was trained on, in words.
+        stage_seconds: Wall time of `prepare` (outliers, ridge, building, the untrained network's
+            score), `train` (all epochs, those before a resumption included) and `save`.
     """
 
     directory: Path
@@ -64,16 +66,12 @@ class TrainingResult:
     history: tuple[EpochRecord, ...]
     best_epoch: int
     device: str
+    stage_seconds: Mapping[str, float]
 
     @property
     def epochs(self) -> int:
         """Epochs trained."""
         return self.history[-1].epoch
-
-    @property
-    def seconds(self) -> float:
-        """Wall time of all epochs, those before a resumption included."""
-        return sum(record.seconds for record in self.history)
 
 
 def write_history(directory: Path, history: Sequence[EpochRecord]) -> None:
@@ -93,6 +91,7 @@ def finish(result: TrainingResult, identity: Mapping[str, Any]) -> None:
         "identity": dict(identity),
         "best_epoch": result.best_epoch,
         "device": result.device,
+        "seconds": dict(result.stage_seconds),
         "sha256": _digests(result.directory),
     }
     write_file(result.directory / RESULT_FILE, json.dumps(content, indent=1).encode())
@@ -104,27 +103,44 @@ def read_finished(directory: Path, identity: Mapping[str, Any]) -> TrainingResul
     A directory whose files are not those that were marked as finished counts as unfinished, and
     says so in the log.
     """
+    found = _read(directory)
+    if found is None:
+        return None
+    result, known = found
+    if known != identity:
+        logger.info("%s holds a training of other data or settings; training anew", directory)
+        return None
+    return result
+
+
+def read_result(directory: Path) -> TrainingResult | None:
+    """Return the result of a finished training, whatever its identity, or None."""
+    found = _read(directory)
+    return None if found is None else found[0]
+
+
+def _read(directory: Path) -> tuple[TrainingResult, Mapping[str, Any]] | None:
     marker = directory / RESULT_FILE
     if not marker.exists():
         return None
     try:
         content = json.loads(marker.read_text())
         history = json.loads((directory / HISTORY_FILE).read_text())
-        if content["identity"] != identity:
-            logger.info("%s holds a training of other data or settings; training anew", directory)
-            return None
         if content["sha256"] != _digests(directory):
             raise ValueError("a file is not the one that was written")
-        return TrainingResult(
+        identity = content["identity"]
+        result = TrainingResult(
             directory,
             str(identity["dataset_id"]),
             tuple(EpochRecord(**record) for record in history),
             int(content["best_epoch"]),
             str(content["device"]),
+            content["seconds"],
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        logger.warning("%s is damaged (%s); training anew", directory, error)
+        logger.warning("%s is damaged (%s); it counts as not trained", directory, error)
         return None
+    return result, identity
 
 
 def _digests(directory: Path) -> dict[str, str]:

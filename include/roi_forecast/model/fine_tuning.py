@@ -1,0 +1,60 @@
+"""Going on from a trained network: taking its weights and freezing all but the last layers."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from roi_forecast.artifacts import checksum
+from roi_forecast.errors import RegistryError
+from roi_forecast.model.backend import keras
+from roi_forecast.model.network import HIGHWAY_LAYER
+from roi_forecast.model.training_result import MODEL_FILE
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """What a training goes on from, and how much of it may change.
+
+    Attributes:
+        base: Folder of the trained network.
+        trainable_layers: How many of the last layers that have weights are trained.
+    """
+
+    base: Path
+    trainable_layers: int
+
+    def identity(self) -> dict[str, str | int]:
+        """Return what makes another training the same as this one, as JSON values."""
+        digest = checksum(self.base / MODEL_FILE)
+        return {"base_sha256": digest, "trainable_layers": self.trainable_layers}
+
+    def prepare(self, network: keras.Model) -> None:
+        """Give a network of the same layers the base's weights and freeze all but the last layers.
+
+        Raises:
+            RegistryError: The base does not load or has other layers.
+        """
+        path = self.base / MODEL_FILE
+        try:
+            network.set_weights(keras.saving.load_model(path, compile=False).get_weights())
+        # Keras lets whatever zip, JSON, HDF5 or a layer raises through; all mean the same here.
+        except Exception as error:
+            raise RegistryError(
+                f"training cannot go on from {path} ({error}); set training_mode to scratch"
+            ) from error
+        layers = _layers_with_weights(network)
+        for layer in layers[: -self.trainable_layers]:
+            layer.trainable = False
+        trained = [layer.name for layer in layers if layer.trainable]
+        logger.info("going on from %s; trained layers: %s", self.base, ", ".join(trained))
+
+
+def _layers_with_weights(network: keras.Model) -> list[keras.layers.Layer]:
+    # The highway stands beside all others; it counts as the first and so is the last to be trained:
+    # ridge regression has found its weights in closed form.
+    layers = [layer for layer in network.layers if layer.weights]
+    return sorted(layers, key=lambda layer: layer.name != HIGHWAY_LAYER)
