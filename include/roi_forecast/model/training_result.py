@@ -73,6 +73,11 @@ class TrainingResult:
         """Epochs trained."""
         return self.history[-1].epoch
 
+    @property
+    def seconds(self) -> float:
+        """Wall time of all epochs, those before a resumption included."""
+        return sum(record.seconds for record in self.history)
+
 
 def write_history(directory: Path, history: Sequence[EpochRecord]) -> None:
     """Write history.json."""
