@@ -94,7 +94,7 @@ def test_state_stays_the_former_one_where_writing_the_next_fails(tmp_path):
 def finished(directory) -> TrainingResult:
     (directory / "model.keras").write_bytes(b"weights")
     write_history(directory, HISTORY)
-    result = TrainingResult(directory, "d1", HISTORY, 1, "CPU")
+    result = TrainingResult(directory, "d1", HISTORY, 1, "CPU", {"train": 2.0})
     finish(result, IDENTITY)
     return result
 
