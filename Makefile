@@ -20,7 +20,7 @@ export PYTHONPATH := $(CURDIR)/include
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run backtest tune up down sql export clean test lint audit format benchmark-accuracy
+.PHONY: help setup setup-dev run backtest tune up down sql export clean test lint audit format benchmark-accuracy env
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,9 @@ sql: setup ## psql on the market database; QUERY='…' answers one query as CSV
 
 export: setup ## CSV: the combined price and ROI table, or WHAT=view; OUT=path MODEL=name
 	@$(VENV) -m roi_local.export
+
+env: setup ## write .env with the secrets of an installation by docker compose; keeps what is there
+	@$(VENV) -m roi_production.environment_file
 
 clean: setup ## delete databases, models and logs, after asking; YES=1 answers
 	@$(VENV) -m roi_local.clean

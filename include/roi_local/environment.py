@@ -92,7 +92,7 @@ def load_secrets(home: Home) -> Secrets:
             "jwt_secret": secrets.token_urlsafe(64),
             "api_secret": secrets.token_urlsafe(32),
         }
-        _write_private(path, json.dumps(content, indent=2))
+        write_private(path, json.dumps(content, indent=2))
     return Secrets(**json.loads(path.read_text(encoding="utf-8")))
 
 
@@ -117,7 +117,7 @@ def airflow_environment(
     known = load_secrets(home)
     passwords_file = home.airflow_directory / "passwords.json"
     home.airflow_directory.mkdir(parents=True, exist_ok=True)
-    _write_private(passwords_file, json.dumps({ADMINISTRATOR: known.administrator_password}))
+    write_private(passwords_file, json.dumps({ADMINISTRATOR: known.administrator_password}))
     metadata_url = postgres.url(AIRFLOW_DATABASE, AIRFLOW_DRIVER)
     address = f"http://127.0.0.1:{port}"
     environment = {
@@ -155,11 +155,10 @@ def airflow_environment(
         "AIRFLOW__API__SECRET_KEY": known.api_secret,
         "AIRFLOW__API_AUTH__JWT_SECRET": known.jwt_secret,
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
 
 
-def _write_private(path: Path, content: str) -> None:
+def write_private(path: Path, content: str) -> None:
     """Write a file that only its owner may read; it is complete or absent."""
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

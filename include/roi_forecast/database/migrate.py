@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.schema import CreateSchema
 
 from roi_forecast.database.engine import create_database_engine, lock_until_commit
+from roi_forecast.database.roles import grant_privileges
 from roi_forecast.database.tables import SCHEMA
 from roi_forecast.errors import PreflightError
 
@@ -22,7 +23,7 @@ _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 def migrate(url: str) -> None:
-    """Create the schema or bring it up to date; does nothing where it is current.
+    """Create the schema or bring it up to date, then grant the roles' rights; safe to repeat.
 
     Two processes may call this at the same time: one waits for the other.
 
@@ -35,6 +36,7 @@ def migrate(url: str) -> None:
             lock_until_commit(connection, "migrate")
             connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
             command.upgrade(_alembic_config(connection), "head")
+            grant_privileges(connection)
     finally:
         engine.dispose()
 

@@ -1,0 +1,1 @@
+"""An installation on several machines: its secrets, roles, databases and health checks."""

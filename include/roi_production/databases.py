@@ -1,0 +1,140 @@
+"""Logins and databases at PostgreSQL, each with the least rights that its work needs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import URL
+
+from roi_forecast.database.roles import READER_ROLE, WRITER_ROLE
+from roi_production.settings import Addresses
+
+logger = logging.getLogger(__name__)
+
+RESULTS_SCHEMA = "celery"
+
+_Connection = psycopg.Connection[tuple[object, ...]]
+
+
+def create_databases(addresses: Addresses) -> None:
+    """Create roles, logins and the two databases; safe to repeat.
+
+    A password that has changed in the addresses is changed at the server, so this rotates them.
+    Nobody but the logins named here may connect to the two databases.
+
+    Args:
+        addresses: Every login and its database.
+    """
+    market, airflow = str(addresses.owner.database), str(addresses.airflow.database)
+    with _connect(addresses.superuser) as connection:
+        for role in (WRITER_ROLE, READER_ROLE):
+            _create_role(connection, role)
+        for url in (
+            addresses.owner,
+            addresses.pipeline,
+            addresses.pages,
+            addresses.airflow,
+            addresses.results,
+            addresses.pool_reader,
+        ):
+            _create_login(connection, url)
+        _execute(connection, "GRANT {} TO {}", WRITER_ROLE, addresses.pipeline.username)
+        _execute(connection, "GRANT {} TO {}", READER_ROLE, addresses.pages.username)
+        for database, owner, others in (
+            (market, addresses.owner, (addresses.pipeline, addresses.pages)),
+            (airflow, addresses.airflow, (addresses.results, addresses.pool_reader)),
+        ):
+            _create_database(connection, database, owner)
+            _execute(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
+            for url in others:
+                _execute(connection, "GRANT CONNECT ON DATABASE {} TO {}", database, url.username)
+        # The stages compare new bars with stored ones in a temporary table.
+        _execute(
+            connection, "GRANT TEMPORARY ON DATABASE {} TO {}", market, addresses.pipeline.username
+        )
+    with _connect(addresses.superuser.set(database=airflow)) as connection:
+        _execute(
+            connection,
+            "CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}",
+            RESULTS_SCHEMA,
+            addresses.results.username,
+        )
+        _execute(
+            connection,
+            "ALTER ROLE {} IN DATABASE {} SET search_path TO {}",
+            addresses.results.username,
+            airflow,
+            RESULTS_SCHEMA,
+        )
+    logger.info("PostgreSQL has the databases %s and %s and their logins", market, airflow)
+
+
+@contextmanager
+def owner_may_create_roles(addresses: Addresses) -> Iterator[None]:
+    """Let the owner of the market database create roles within the block, and not after it.
+
+    A migration asks PostgreSQL to create `roi_reader`; without this right it would be refused even
+    though the role is there.
+    """
+    owner = addresses.owner.username
+    with _connect(addresses.superuser) as connection:
+        _execute(connection, "ALTER ROLE {} CREATEROLE", owner)
+        try:
+            yield
+        finally:
+            _execute(connection, "ALTER ROLE {} NOCREATEROLE", owner)
+
+
+def grant_pools(addresses: Addresses) -> None:
+    """Let one login read Airflow's pools, after Airflow's migration; safe to repeat."""
+    with _connect(addresses.superuser.set(database=addresses.airflow.database)) as connection:
+        _execute(connection, "GRANT SELECT ON slot_pool TO {}", addresses.pool_reader.username)
+
+
+def _create_role(connection: _Connection, name: str) -> None:
+    if not _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", name):
+        _execute(connection, "CREATE ROLE {} NOLOGIN", name)
+
+
+def _create_login(connection: _Connection, url: URL) -> None:
+    name = str(url.username)
+    _create_role(connection, name)
+    # The server gets a verifier: the password itself would stand in its log of statements.
+    verifier = connection.pgconn.encrypt_password(
+        str(url.password).encode(), name.encode(), b"scram-sha-256"
+    ).decode()
+    connection.execute(
+        sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(
+            sql.Identifier(name), sql.Literal(verifier)
+        )
+    )
+
+
+def _create_database(connection: _Connection, name: str, owner: URL) -> None:
+    if not _exists(connection, "SELECT 1 FROM pg_database WHERE datname = %s", name):
+        _execute(connection, "CREATE DATABASE {} OWNER {}", name, owner.username)
+
+
+def _exists(connection: _Connection, question: str, name: str) -> bool:
+    return connection.execute(question.encode(), [name]).fetchone() is not None
+
+
+def _execute(connection: _Connection, statement: str, *names: str | None) -> None:
+    """Execute a fixed statement whose gaps are names, quoted as such."""
+    identifiers = [sql.Identifier(str(name)) for name in names]
+    connection.execute(sql.SQL(statement).format(*identifiers))
+
+
+def _connect(url: URL) -> _Connection:
+    return psycopg.connect(
+        host=url.host,
+        port=url.port,
+        user=url.username,
+        password=url.password,
+        dbname=url.database,
+        autocommit=True,
+    )

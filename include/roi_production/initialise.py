@@ -1,0 +1,79 @@
+"""The job that runs before everything else: databases, migrations, pools, roles, a first login."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+
+from roi_forecast.database.migrate import migrate
+from roi_forecast.settings import POOLS
+from roi_local.airflow_metadata import create_pools, metadata_engine
+from roi_local.command import run_command
+from roi_local.errors import LocalError
+from roi_production.databases import create_databases, grant_pools, owner_may_create_roles
+from roi_production.settings import ADMINISTRATOR_PASSWORD_VARIABLE, Addresses
+
+logger = logging.getLogger(__name__)
+
+ADMINISTRATOR = "admin"
+
+
+def initialise(addresses: Addresses, administrator_password: str) -> None:
+    """Bring a server to what this code expects; safe to repeat, and done at every upgrade.
+
+    Args:
+        addresses: Every login at PostgreSQL.
+        administrator_password: Of Airflow's user `admin`, who is created where missing; the
+            password of one who is there stays.
+
+    Raises:
+        LocalError: Airflow's migration failed.
+    """
+    create_databases(addresses)
+    with owner_may_create_roles(addresses):
+        migrate(addresses.owner.render_as_string(hide_password=False))
+    logger.info("the market database is up to date")
+    # Airflow migrates the tables of its login manager along.
+    _airflow("db", "migrate")
+    engine = metadata_engine(addresses.airflow.render_as_string(hide_password=False))
+    create_pools(engine, POOLS)
+    engine.dispose()
+    grant_pools(addresses)
+    create_administrator(administrator_password)
+    logger.info("the installation is ready")
+
+
+def create_administrator(password: str) -> None:
+    """Create Airflow's roles and, where missing, the user `admin`."""
+    # Airflow's command would take the password as an argument, which every process can read.
+    from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+
+    with get_application_builder() as application:
+        manager = application.sm
+        manager.sync_roles()
+        if manager.find_user(username=ADMINISTRATOR) is None:
+            role = manager.find_role("Admin")
+            manager.add_user(ADMINISTRATOR, "", "", "admin@localhost", role, password=password)
+            logger.info("created the user %s", ADMINISTRATOR)
+
+
+def _airflow(*arguments: str) -> None:
+    command = [sys.executable, "-m", "airflow", *arguments]
+    answer = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if answer.returncode != 0:
+        output = answer.stdout.decode(errors="replace").strip()
+        raise LocalError(f"airflow {' '.join(arguments)} failed:\n{output}")
+
+
+def _main() -> None:
+    logging.getLogger().setLevel(logging.INFO)
+    password = os.environ.get(ADMINISTRATOR_PASSWORD_VARIABLE)
+    if not password:
+        raise LocalError(f"the environment variable {ADMINISTRATOR_PASSWORD_VARIABLE} is not set")
+    initialise(Addresses.from_environment(), password)
+
+
+if __name__ == "__main__":
+    run_command("init", _main)

@@ -1,0 +1,76 @@
+"""Every login of an installation on several machines, from the environment of the job init."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import URL
+from sqlalchemy.engine import make_url
+
+from roi_forecast.settings import (
+    DATABASE_URL_VARIABLE,
+    METADATA_URL_VARIABLE,
+    READER_DATABASE_URL_VARIABLE,
+)
+from roi_local.errors import LocalError
+
+ADMIN_URL_VARIABLE = "ROI_POSTGRES_ADMIN_URL"
+OWNER_URL_VARIABLE = "ROI_OWNER_DATABASE_URL"
+ADMINISTRATOR_PASSWORD_VARIABLE = "ROI_ADMINISTRATOR_PASSWORD"  # nosec B105 # noqa: S105, a name
+
+_AIRFLOW_URL_VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+_RESULTS_URL_VARIABLE = "AIRFLOW__CELERY__RESULT_BACKEND"
+_RESULTS_PREFIX = "db+"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Every login at PostgreSQL, as SQLAlchemy URLs that name user, password and database.
+
+    Attributes:
+        superuser: Creates roles and databases.
+        owner: Owns the market database and migrates it.
+        pipeline: The stages.
+        pages: Pages and API, which only read.
+        airflow: Owns Airflow's database.
+        results: Writes Celery's results, in a schema of its own in Airflow's database.
+        pool_reader: Reads the pools in Airflow's database.
+    """
+
+    superuser: URL
+    owner: URL
+    pipeline: URL
+    pages: URL
+    airflow: URL
+    results: URL
+    pool_reader: URL
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Addresses:
+        """Read the addresses.
+
+        Raises:
+            LocalError: A variable is not set, or its URL lacks user, password or database.
+        """
+        return cls(
+            superuser=_read(environment, ADMIN_URL_VARIABLE),
+            owner=_read(environment, OWNER_URL_VARIABLE),
+            pipeline=_read(environment, DATABASE_URL_VARIABLE),
+            pages=_read(environment, READER_DATABASE_URL_VARIABLE),
+            airflow=_read(environment, _AIRFLOW_URL_VARIABLE),
+            results=_read(environment, _RESULTS_URL_VARIABLE),
+            pool_reader=_read(environment, METADATA_URL_VARIABLE),
+        )
+
+
+def _read(environment: Mapping[str, str], variable: str) -> URL:
+    text = environment.get(variable, "").removeprefix(_RESULTS_PREFIX)
+    if not text:
+        raise LocalError(f"the environment variable {variable} is not set")
+    url = make_url(text)
+    lacking = [part for part in ("username", "password", "database") if not getattr(url, part)]
+    if lacking:
+        raise LocalError(f"{variable}: the URL has no {', '.join(lacking)}")
+    return url

@@ -1,0 +1,259 @@
+"""Everything that docker-compose.yaml and the Dockerfile name exists in this project."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.configuration import conf
+
+from production.compose_file import COMPOSE_FILE, read_compose, read_variables, words
+from roi_local.environment import REPOSITORY, airflow_environment
+from roi_local.postgres_programs import program
+from roi_production.environment_file import SECRETS, SETTINGS
+from roi_production.health import COMPONENTS
+from roi_production.settings import Addresses
+
+DOCKERFILE = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
+VALUES = {name: f"value-of-{name}" for name in SECRETS} | {
+    name: value for name, (_, value) in SETTINGS.items()
+}
+COMPOSE: dict[str, Any] = read_compose(VALUES)
+SERVICES: dict[str, Any] = COMPOSE["services"]
+OURS = [name for name in SERVICES if name not in ("postgres", "redis")]
+WORKERS = [name for name in SERVICES if name.startswith("worker-")]
+
+
+def environment(service: str) -> dict[str, str]:
+    return SERVICES[service].get("environment") or {}
+
+
+def option(service: str, name: str) -> str:
+    command = words(SERVICES[service]["command"])
+    return command[command.index(name) + 1]
+
+
+def test_file_fits_the_schema_of_compose() -> None:
+    command = [sys.executable, "-m", "check_jsonschema"]
+    command += ["--builtin-schema", "vendor.compose-spec", str(COMPOSE_FILE)]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stdout
+
+
+def test_every_secret_has_to_be_given_and_is_generated() -> None:
+    required = {name for name, is_required in read_variables().items() if is_required}
+    assert required == set(SECRETS)
+
+
+def test_every_setting_of_the_generated_file_is_used() -> None:
+    # Compose itself reads COMPOSE_PROFILES.
+    assert set(SETTINGS) - {"COMPOSE_PROFILES"} <= set(read_variables())
+
+
+def test_no_secret_is_written_into_the_files() -> None:
+    text = COMPOSE_FILE.read_text(encoding="utf-8") + DOCKERFILE
+    text = re.sub(r"\$\{\w+:\?[^}]*\}", "GIVEN", text.replace('"$$REDIS_PASSWORD"', "GIVEN"))
+    for name, value in re.findall(r"(?i)(\w*(?:password|secret|_key))\"?[:=] *(\S+)", text):
+        assert value.startswith("GIVEN"), name
+    for user, password in re.findall(r"//(\w*):([^@\s]+)@", text):
+        assert password == "GIVEN", user
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_settings_of_airflow_exist(service: str) -> None:
+    known = {
+        (section, name)
+        for section, content in conf.configuration_description.items()
+        for name in content["options"]
+    }
+    for name in environment(service):
+        if name.startswith("AIRFLOW__"):
+            _, section, setting = name.lower().split("__")
+            assert (section, setting) in known, name
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_our_settings_are_read_by_the_code(service: str) -> None:
+    code = "".join(path.read_text() for path in (REPOSITORY / "include").rglob("*.py"))
+    for name in environment(service):
+        if name.startswith("ROI_"):
+            assert f'"{name}"' in code, name
+
+
+def test_settings_shared_with_the_local_airflow_have_its_values(
+    postgres: Any, tmp_path: Path
+) -> None:
+    from roi_local.environment import Home
+
+    local = airflow_environment(Home(tmp_path), postgres, inherited={})
+    shared = {
+        "AIRFLOW__CORE__LOAD_EXAMPLES",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL",
+        "SCARF_ANALYTICS",
+        "TF_CPP_MIN_LOG_LEVEL",
+    }
+    for name in shared:
+        assert environment("scheduler")[name] == local[name]
+
+
+def test_services_see_only_their_share_of_the_secrets() -> None:
+    def secrets_of(service: str) -> set[str]:
+        text = str(environment(service))
+        return {name for name in SECRETS if VALUES[name] in text}
+
+    queue = {"REDIS_PASSWORD", "AIRFLOW_RESULTS_PASSWORD", "AIRFLOW_API_SECRET"}
+    stages = queue | {"ROI_PIPELINE_PASSWORD", "ROI_POOL_READER_PASSWORD"}
+    control = queue | {"AIRFLOW_DATABASE_PASSWORD", "AIRFLOW_FERNET_KEY", "AIRFLOW_JWT_SECRET"}
+    assert secrets_of("worker-cpu") == secrets_of("worker-gpu") == stages
+    for service in ("scheduler", "dag-processor", "triggerer"):
+        assert secrets_of(service) == control
+    assert secrets_of("api-server") == control | {"ROI_PAGES_PASSWORD"}
+    assert secrets_of("tensorboard") == set()
+    superuser = {name for name in SERVICES if "POSTGRES_PASSWORD" in secrets_of(name)}
+    assert superuser == {"postgres", "init"}
+
+
+def test_every_login_is_another_user() -> None:
+    addresses = Addresses.from_environment(environment("init"))
+    users = [url.username for url in vars(addresses).values()]
+    assert len(set(users)) == len(users)
+    assert {url.database for url in vars(addresses).values()} == {"postgres", "market", "airflow"}
+
+
+def test_queues_are_those_of_the_dag() -> None:
+    from daily_roi_forecast import daily_roi_forecast
+
+    wanted = {task.queue for task in daily_roi_forecast().tasks}
+    assert set(option("worker-cpu", "--queues").split(",")) == wanted
+    assert option("worker-gpu", "--queues") == "gpu"
+
+
+def test_with_a_gpu_worker_one_setting_leaves_the_cpu_worker_the_other_queue() -> None:
+    services = read_compose({**VALUES, "ROI_CPU_QUEUES": "default"})["services"]
+    assert "--queues default " in services["worker-cpu"]["command"]
+
+
+def test_gpu_worker_reserves_an_nvidia_device_and_only_starts_with_its_profile() -> None:
+    worker = SERVICES["worker-gpu"]
+    (device,) = worker["deploy"]["resources"]["reservations"]["devices"]
+    assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+    assert worker["profiles"] == ["gpu"]
+    assert worker["build"]["target"] == "gpu"
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_commands_exist(service: str) -> None:
+    command = words(SERVICES[service]["command"])
+    if command[0] == "airflow":
+        from airflow.cli import cli_parser
+
+        parsed = cli_parser.get_parser().parse_args(command[1:])
+        assert callable(parsed.func)
+    elif command[0] == "python":
+        module = Path(*command[2].split(".")).with_suffix(".py")
+        assert (REPOSITORY / "include" / module).is_file()
+    else:
+        assert (Path(sys.executable).parent / command[0]).is_file()
+
+
+@pytest.mark.parametrize("service", [name for name in SERVICES if name != "init"])
+def test_every_lasting_service_has_a_health_check_and_starts_again(service: str) -> None:
+    assert SERVICES[service]["restart"] == "unless-stopped"
+    test = SERVICES[service]["healthcheck"]["test"]
+    if "roi_production.health" in test:
+        expected = "worker" if service in WORKERS else service
+        assert test == ["CMD", "python", "-m", "roi_production.health", expected]
+        assert expected in COMPONENTS
+
+
+@pytest.mark.parametrize("service", list(SERVICES))
+def test_every_service_has_limits(service: str) -> None:
+    assert set(SERVICES[service]["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
+
+
+def test_volumes_are_named_and_declared() -> None:
+    used = {
+        volume.split(":")[0]
+        for service in SERVICES.values()
+        for volume in service.get("volumes", [])
+    }
+    assert used == set(COMPOSE["volumes"])
+
+
+def test_logs_are_one_volume_that_the_api_server_reads() -> None:
+    folder = environment("api-server")["AIRFLOW__LOGGING__BASE_LOG_FOLDER"]
+    for service in ("api-server", *WORKERS):
+        assert f"logs:{folder}" in SERVICES[service]["volumes"]
+        assert environment(service)["AIRFLOW__LOGGING__BASE_LOG_FOLDER"] == folder
+
+
+def test_data_are_one_volume_that_all_workers_share() -> None:
+    for service in WORKERS:
+        assert f"data:{environment(service)['ROI_DATA_DIRECTORY']}" in SERVICES[service]["volumes"]
+    models = option("tensorboard", "--logdir")
+    assert models == f"{environment('worker-cpu')['ROI_DATA_DIRECTORY']}/models"
+
+
+def test_ports_are_published_on_this_machine_only_and_lead_to_where_a_command_listens() -> None:
+    for service in SERVICES:
+        for published in SERVICES[service].get("ports", []):
+            address, _, inside = published.split(":")
+            assert address == "127.0.0.1"
+            assert option(service, "--port") == inside
+    execution = environment("worker-cpu")["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]
+    assert execution == f"http://api-server:{option('api-server', '--port')}/execution/"
+
+
+def test_services_that_others_name_exist() -> None:
+    for service in SERVICES.values():
+        assert set(service.get("depends_on", {})) <= set(SERVICES)
+        for value in (service.get("environment") or {}).values():
+            for host in re.findall(r"(?:@|http://)([a-z-]+):\d+", str(value)):
+                assert host in {*SERVICES, "localhost"}
+
+
+def test_postgres_is_of_the_major_version_of_the_embedded_one() -> None:
+    answer = subprocess.run([program("postgres"), "-V"], capture_output=True, text=True, check=True)
+    (major,) = re.findall(r"PostgreSQL\) (\d+)\.", answer.stdout)
+    assert SERVICES["postgres"]["image"].startswith(f"postgres:{major}.")
+    # Up to version 17 the volume lay one folder deeper.
+    assert SERVICES["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]
+
+
+def test_images_are_pinned() -> None:
+    for name in ("postgres", "redis"):
+        assert re.fullmatch(rf"{name}:\d+\.\d+(\.\d+)?-bookworm", SERVICES[name]["image"])
+    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    assert {base for base in bases if ":" in base} == {"python:3.11.13-slim-bookworm"}
+
+
+def test_dockerfile_has_both_targets_copies_what_exists_and_ends_without_root() -> None:
+    targets = {SERVICES[name]["build"]["target"] for name in OURS}
+    stages = re.split(r"^FROM \S+ AS (\S+)$", DOCKERFILE, flags=re.MULTILINE)
+    content = dict(zip(stages[1::2], stages[2::2], strict=True))
+    assert targets == {"cpu", "gpu"}
+    for target in targets:
+        assert re.search(r"^USER roi$", content[target], re.MULTILINE)
+    for source in re.findall(r"^COPY (?!--from)(\S+)", DOCKERFILE, re.MULTILINE):
+        assert (REPOSITORY / source).exists(), source
+
+
+def test_paths_of_the_images_are_those_of_the_compose_file() -> None:
+    made = set(re.findall(r"/(?:opt|var/lib)/roi[\w/]*", DOCKERFILE))
+    used = set(re.findall(r"(?<![\w.])/(?:opt|var/lib)/roi[\w/]*", str(SERVICES)))
+    assert used - {"/var/lib/roi/data/models"} <= made
+
+
+@pytest.mark.parametrize("name", ["production", "gpu"])
+def test_requirements_name_every_package_of_the_group_with_its_version(name: str) -> None:
+    text = (REPOSITORY / f"requirements-{name}.txt").read_text(encoding="utf-8")
+    packages = [line for line in text.splitlines() if re.match(r"\w", line)]
+    assert all("==" in package for package in packages)
+    names = {package.split("==")[0].split("[")[0] for package in packages}
+    assert {"apache-airflow-providers-celery", "apache-airflow-providers-fab", "statsd"} <= names
+    assert ("nvidia-cudnn-cu12" in names) == (name == "gpu")

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from production.compose_file import read_environment_file
+from roi_local.errors import LocalError
+from roi_production.environment_file import SECRETS, SETTINGS, write_environment
+
+
+def test_every_secret_is_long_different_and_of_characters_that_urls_and_compose_leave_alone(
+    tmp_path: Path,
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for path in (first, second):
+        assert write_environment(path) == [*SECRETS, *SETTINGS]
+    values = [read_environment_file(path)[name] for path in (first, second) for name in SECRETS]
+    assert len(set(values)) == len(values)
+    for value in values:
+        assert re.fullmatch(r"[A-Za-z0-9_=-]{32,}", value)
+
+
+def test_only_the_owner_may_read_the_file(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.touch(mode=0o644)
+    write_environment(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_the_file_holds_stays_and_only_the_missing_is_added(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("# ours\nREDIS_PASSWORD=kept\nOTHER=1\n")
+    added = write_environment(path)
+    assert "REDIS_PASSWORD" not in added
+    values = read_environment_file(path)
+    assert (values["REDIS_PASSWORD"], values["OTHER"]) == ("kept", "1")
+    before = path.read_text()
+    assert write_environment(path) == []
+    assert path.read_text() == before
+
+
+def test_a_line_that_is_no_setting_is_named_and_the_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("REDIS_PASSWORD=kept\nexport X\n")
+    with pytest.raises(LocalError, match="line 2: expected NAME=value"):
+        write_environment(path)
+    assert path.read_text() == "REDIS_PASSWORD=kept\nexport X\n"
