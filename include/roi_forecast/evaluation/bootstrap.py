@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
 
 from roi_forecast.errors import EvaluationError
 from roi_forecast.features.scaling import FloatArray
@@ -36,6 +38,7 @@ def bootstrap_mean(
     seed: int = 0,
     block_sessions: int = BLOCK_SESSIONS,
     resamples: int = RESAMPLES,
+    widened: bool = False,
 ) -> BootstrapMean:
     """Resample whole days in blocks and return the mean of the entries with its bounds.
 
@@ -50,14 +53,18 @@ def bootstrap_mean(
         seed: Of the generator.
         block_sessions: Days in a block.
         resamples: Number of resampled series.
+        widened: Whether the bounds are stretched away from the mean by `few_blocks_factor`. A
+            decision on few days asks for it: the plain bounds are too narrow there.
 
     Raises:
-        EvaluationError: There are fewer days than one block has, or nothing counts.
+        EvaluationError: There are fewer days than one block has (two, if widened), or nothing
+            counts.
     """
     days = len(entries)
     counted = np.isfinite(entries)
     counts = counted.sum(axis=1)
-    if days < block_sessions or not counts.any():
+    fewest = 2 * block_sessions if widened else block_sessions
+    if days < fewest or not counts.any():
         raise EvaluationError(
             f"{days} days with {counts.sum()} counted entries cannot be resampled in blocks of "
             f"{block_sessions} sessions; take a longer period"
@@ -71,7 +78,27 @@ def bootstrap_mean(
     means = np.divide(
         sums[drawn].sum(axis=1), totals, out=np.full(resamples, np.nan), where=totals > 0
     )
-    lower, one_sided, upper = np.nanquantile(means, [0.025, 0.95, 0.975])
-    return BootstrapMean(
-        float(sums.sum() / counts.sum()), float(lower), float(upper), float(one_sided)
-    )
+    mean = float(sums.sum() / counts.sum())
+    shares = (0.025, 0.975, 0.95)
+    factors = [few_blocks_factor(days, block_sessions, share) if widened else 1 for share in shares]
+    bounds = mean + np.array(factors) * (np.nanquantile(means, shares) - mean)
+    return BootstrapMean(mean, *bounds.tolist())
+
+
+def few_blocks_factor(days: int, block_sessions: int, share: float) -> float:
+    """Return how much wider than the resampled quantile a bound has to be where blocks are few.
+
+    Blocks are drawn around the sample's own mean, which makes the resampled variance of
+    independent days too small by 1 - block_sessions / days. And a variance estimated from few
+    blocks is itself uncertain: as for batch means, Student's t with one degree of freedom less than
+    blocks takes the normal's place.
+
+    Source: Schmeiser, 1982, "Batch Size Effects in the Analysis of Simulation Output".
+
+    Args:
+        days: Days in the sample, at least two blocks.
+        block_sessions: Days in a block.
+        share: The quantile that the bound is, from 0 to 1 and not 0.5.
+    """
+    student = float(stdtrit(days / block_sessions - 1, share) / ndtri(share))
+    return sqrt(days / (days - block_sessions)) * student

@@ -12,7 +12,11 @@ import numpy.typing as npt
 from roi_forecast.artifacts import read_manifest
 from roi_forecast.errors import EvaluationError, RegistryError
 from roi_forecast.evaluation import metrics
-from roi_forecast.evaluation.bootstrap import BLOCK_SESSIONS, bootstrap_mean
+from roi_forecast.evaluation.paired_scores import (
+    FEWEST_SESSIONS,
+    PairedScores,
+    paired_scores,
+)
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import PreparedRows, Preprocessing
 from roi_forecast.features.returns import implied_log_roi, known_sum
@@ -22,28 +26,16 @@ from roi_forecast.model.predictor import load_predictor
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(PairedScores):
     """Candidate against champion on the same target dates and assets, in unscaled units.
 
-    The loss is the squared error over the asset's own variance, so that its mean is 1 - R2 and a
-    difference of losses is a difference of R2.
-
     Attributes:
-        candidate_r2: Overall R2 of the candidate.
-        champion_r2: Overall R2 of the champion.
-        upper_loss_difference: Upper 95 % bound of the mean of (candidate's loss - champion's), by a
-            block bootstrap over days.
-        asset_r2: R2 of candidate and champion for each shared asset.
         first_date: First common target date.
         last_date: Last common target date.
         sessions: Common target dates.
         rows: Counted target entries.
     """
 
-    candidate_r2: float
-    champion_r2: float
-    upper_loss_difference: float
-    asset_r2: dict[str, tuple[float, float]]
     first_date: date
     last_date: date
     sessions: int
@@ -79,10 +71,11 @@ def compare_with_champion(
     unseen = test_dates > np.datetime64(manifest["last_fitted_date"])
     own, theirs = _common_rows(test_dates, prepared.dates, preprocessing.seq_len, unseen)
     shared = [symbol for symbol in dataset.symbols if symbol in preprocessing.symbols]
-    if len(own) < BLOCK_SESSIONS or not shared:
+    if len(own) < FEWEST_SESSIONS or not shared:
         raise EvaluationError(
-            f"candidate and champion share {len(own)} sessions that the champion was not fitted on "
-            f"and {len(shared)} assets; at least {BLOCK_SESSIONS} sessions and one asset are needed"
+            f"candidate and champion share {len(own)} sessions that the champion was not fitted "
+            f"on and {len(shared)} assets; at least {FEWEST_SESSIONS} sessions and one asset are "
+            "needed"
         )
     columns = np.array([dataset.symbols.index(symbol) for symbol in shared])
     their_columns = np.array([preprocessing.symbols.index(symbol) for symbol in shared])
@@ -91,19 +84,8 @@ def compare_with_champion(
     candidate = dataset.scaler.inverse(candidate_test[own])[:, columns]
     implied = _champion_implied(champion_directory, preprocessing, prepared, theirs)
     champion = _as_smoothed(dataset, targets, implied[:, their_columns], columns, own)
-    candidate_r2, champion_r2 = metrics.r2(actual, candidate), metrics.r2(actual, champion)
-    spread = np.nanvar(actual, axis=0)
-    difference = ((candidate - actual) ** 2 - (champion - actual) ** 2) / np.where(
-        spread > 0, spread, np.nan
-    )
     return Comparison(
-        candidate_r2=metrics.overall(metrics.r2, actual, candidate),
-        champion_r2=metrics.overall(metrics.r2, actual, champion),
-        upper_loss_difference=bootstrap_mean(difference).upper_one_sided_95,
-        asset_r2={
-            symbol: (float(candidate_r2[column]), float(champion_r2[column]))
-            for column, symbol in enumerate(shared)
-        },
+        **vars(paired_scores(actual, candidate, champion, shared)),
         first_date=test_dates[own[0]].item(),
         last_date=test_dates[own[-1]].item(),
         sessions=len(own),
