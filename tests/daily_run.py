@@ -18,6 +18,7 @@ from roi_forecast.market.checks import check_prices
 from roi_forecast.market.extraction import extract_prices
 from roi_forecast.market.sources import open_source
 from roi_forecast.model.candidates import train_candidate
+from roi_forecast.monitoring.monitor import Monitoring, monitor_champion
 from roi_forecast.registry.promotion import promote_model, reject_model
 from roi_forecast.runs.claims import release_run
 from roi_forecast.runs.resolve import resolve_run
@@ -49,6 +50,7 @@ class Outcome:
     version_id: str
     verdict: Verdict
     forecasts: int
+    monitoring: Monitoring
 
 
 def prepare(
@@ -83,5 +85,6 @@ def carry_out(
     else:
         reject_model(engine, version_id)
     forecasts = store_forecasts(engine, run, dataset.dataset_id, models, now=now)
+    monitoring = monitor_champion(engine, run)
     release_run(engine, run_id, now=now)
-    return Outcome(run, dataset, version_id, verdict, forecasts)
+    return Outcome(run, dataset, version_id, verdict, forecasts, monitoring)

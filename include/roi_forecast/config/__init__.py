@@ -14,6 +14,7 @@ from roi_forecast.config.features import FeatureConfig
 from roi_forecast.config.gate import GateConfig
 from roi_forecast.config.loss import LossConfig
 from roi_forecast.config.model import ModelConfig
+from roi_forecast.config.monitoring import MonitoringConfig
 from roi_forecast.config.network import NetworkConfig
 from roi_forecast.config.presets import PRESETS, PresetConfig
 from roi_forecast.config.run import (
@@ -40,6 +41,7 @@ __all__ = [
     "GateConfig",
     "LossConfig",
     "ModelConfig",
+    "MonitoringConfig",
     "NetworkConfig",
     "PresetConfig",
     "RunConfig",

@@ -16,6 +16,7 @@ from roi_forecast.config.data import DataConfig
 from roi_forecast.config.features import FeatureConfig
 from roi_forecast.config.gate import GateConfig
 from roi_forecast.config.model import ModelConfig
+from roi_forecast.config.monitoring import MonitoringConfig
 from roi_forecast.config.presets import PresetConfig
 from roi_forecast.config.tuning import STUDY_PATTERN, TuningConfig
 from roi_forecast.errors import ConfigError, UniverseError
@@ -91,7 +92,7 @@ class TunedConfig(Config):
     )
 
 
-class RunConfig(GateConfig, CandidateConfig, TunedConfig, SharedConfig):
+class RunConfig(MonitoringConfig, GateConfig, CandidateConfig, TunedConfig, SharedConfig):
     """All parameters of one daily run."""
 
 

@@ -1,0 +1,193 @@
+"""Scoring live forecasts, holding a champion against its limits, and storing both."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, Engine, delete, insert
+
+from roi_forecast.database.tables import champion_checks, evaluations
+from roi_forecast.model.versions import ModelVersion
+from roi_forecast.monitoring.champion_checks import ChampionCheck, check_champion, judged_sessions
+from roi_forecast.monitoring.live_scores import LiveScores, score_outcomes
+from roi_forecast.monitoring.outcomes import arrange, load_outcomes
+from roi_forecast.runs.resolved_run import ResolvedRun
+
+logger = logging.getLogger(__name__)
+
+TARGET = "roi_pct"
+LIVE, BACKFILL = "live", "backfill"
+OWN, SERVED = "model", "served"
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """Scores of the forecasts of one split and horizon.
+
+    Attributes:
+        split: `live`: made before their target session opened; `backfill`: afterwards.
+        horizon: Reference sessions from the as-of to the target date.
+        predictor: `model`: the champion's own; `served`: whatever served under the name.
+        newest_sessions: Only so many of the newest target sessions count, or None for all.
+        scores: The figures.
+    """
+
+    split: str
+    horizon: int
+    predictor: str
+    newest_sessions: int | None
+    scores: LiveScores
+
+
+def watch_live_skill(
+    engine: Engine, run: ResolvedRun, champion: ModelVersion
+) -> tuple[ChampionCheck, ...]:
+    """Score what was forecast, judge the champion by what was live, and store both.
+
+    Backfills are scored apart and never judged: who made them could have known the outcome.
+
+    Args:
+        engine: Market database.
+        run: The resolved run; no target after its as-of date counts.
+        champion: The version that serves.
+
+    Returns:
+        The checks of every horizon with a live outcome; where there is none yet, those of the
+        next session, which say that there are too few.
+    """
+    with engine.connect() as connection:
+        forecasts = load_outcomes(connection, champion, run.as_of_date)
+    scored = list(_score(run, champion, forecasts))
+    live = [each for each in scored if each.split == LIVE]
+    checks: list[ChampionCheck] = []
+    for horizon in sorted({each.horizon for each in live}) or [1]:
+        newest = {
+            each.predictor: each.scores
+            for each in live
+            if each.horizon == horizon and each.newest_sessions is not None
+        }
+        for predictor, scores in newest.items():
+            _log_scores(champion, horizon, predictor, scores)
+        checks += check_champion(run.config, horizon, newest.get(OWN), newest.get(SERVED))
+    with engine.begin() as connection:
+        _store_scores(connection, run, champion, scored)
+        _store_checks(connection, run, champion, checks)
+    _log_checks(champion, checks)
+    return tuple(checks)
+
+
+def _score(run: ResolvedRun, champion: ModelVersion, forecasts: pd.DataFrame) -> Iterator[_Scored]:
+    for split in (LIVE, BACKFILL):
+        of_split = forecasts[forecasts["backfill"] == (split == BACKFILL)]
+        own = of_split[of_split["version_id"] == champion.version_id]
+        for predictor, chosen in ((OWN, own), (SERVED, of_split)):
+            for horizon in sorted(chosen["horizon"].unique().tolist()):
+                outcomes = arrange(chosen, horizon)
+                window = judged_sessions(run.config, horizon)
+                newest = score_outcomes(outcomes.newest(window))
+                yield _Scored(split, horizon, predictor, window, newest)
+                # Scoring resamples: the same sessions need it once.
+                everything = newest if outcomes.sessions <= window else score_outcomes(outcomes)
+                yield _Scored(split, horizon, predictor, None, everything)
+
+
+def _store_scores(
+    connection: Connection, run: ResolvedRun, champion: ModelVersion, scored: Sequence[_Scored]
+) -> None:
+    connection.execute(
+        delete(evaluations).where(
+            evaluations.c.run_id == run.run_id, evaluations.c.split.in_((LIVE, BACKFILL))
+        )
+    )
+    rows: list[dict[str, Any]] = [
+        {
+            "run_id": run.run_id,
+            "version_id": champion.version_id,
+            "dataset_id": champion.dataset_id,
+            "predictor": each.predictor,
+            "target": TARGET,
+            "split": each.split,
+            "horizon": each.horizon,
+            "newest_sessions": each.newest_sessions,
+            "first_date": each.scores.first_date,
+            "last_date": each.scores.last_date,
+            "rows": each.scores.rows,
+            "metric": metric,
+            "value": None if math.isnan(value) else value,
+        }
+        for each in scored
+        for metric, value in each.scores.figures()
+    ]
+    if rows:
+        connection.execute(insert(evaluations), rows)
+
+
+def _store_checks(
+    connection: Connection,
+    run: ResolvedRun,
+    champion: ModelVersion,
+    checks: Sequence[ChampionCheck],
+) -> None:
+    connection.execute(delete(champion_checks).where(champion_checks.c.run_id == run.run_id))
+    connection.execute(
+        insert(champion_checks),
+        [
+            {
+                "run_id": run.run_id,
+                "model_name": run.model_name,
+                "version_id": champion.version_id,
+                "as_of_date": run.as_of_date,
+                **vars(check),
+            }
+            for check in checks
+        ],
+    )
+
+
+def _log_scores(champion: ModelVersion, horizon: int, predictor: str, scores: LiveScores) -> None:
+    own = f"champion {champion.version_id}"
+    found = scores.estimates
+    logger.info(
+        "%s, horizon %d, newest %d live sessions up to %s: MAE %.4f %% (zero %.4f, persistence "
+        "%.4f), R2 against zero %.4f (95 %%: %.4f to %.4f), coverage %.3f and %.3f",
+        own if predictor == OWN else f"all that served under {champion.model_name}",
+        horizon,
+        scores.sessions,
+        scores.last_date,
+        found["mae"].value,
+        found["mae_of_zero"].value,
+        found["mae_of_persistence"].value,
+        found["r2_against_zero"].value,
+        found["r2_against_zero"].lower_95,
+        found["r2_against_zero"].upper_95,
+        found["coverage_80"].value,
+        found["coverage_95"].value,
+    )
+
+
+def _log_checks(champion: ModelVersion, checks: Sequence[ChampionCheck]) -> None:
+    for horizon in sorted({check.horizon for check in checks}):
+        own = [check for check in checks if check.horizon == horizon]
+        below = [check for check in own if check.state == "below"]
+        for check in below:
+            logger.warning(
+                "champion %s is below its limit at horizon %d: %s",
+                champion.version_id,
+                horizon,
+                check.reason,
+            )
+        too_few = next((check for check in own if check.state == "too_few"), None)
+        if too_few is not None:
+            logger.info("horizon %d is not judged: %s", horizon, too_few.reason)
+        elif not below:
+            logger.info(
+                "champion %s keeps its %d limits at horizon %d",
+                champion.version_id,
+                len(own),
+                horizon,
+            )

@@ -1,0 +1,105 @@
+"""Forecasts of a served installation, made each evening of the past, with planted skill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from sqlalchemy import column, delete, insert, select, table
+
+from roi_forecast.database.tables import SCHEMA, predictions
+from roi_forecast.features.returns import to_percent
+from roi_forecast.features.scaling import FloatArray
+from serving import Served
+
+
+@dataclass(frozen=True)
+class Past:
+    """Target rows of the served version's dataset that get a forecast each.
+
+    Attributes:
+        targets: Rows of the dataset.
+        actual: What came, in percent, shape (targets, assets).
+        before: ROI of the session before, in percent, same shape.
+    """
+
+    targets: range
+    actual: FloatArray
+    before: FloatArray
+
+
+def past(served: Served, sessions: int, horizon: int = 1) -> Past:
+    """The last sessions of the dataset."""
+    rois = to_percent(served.outcome.dataset.log_roi)
+    stop = len(rois)
+    targets = range(stop - sessions, stop)
+    came = served.outcome.dataset.log_roi
+    actual, before = (
+        to_percent(
+            np.stack(
+                [came[row - horizon + 1 - shift : row + 1 - shift].sum(axis=0) for row in targets]
+            )
+        )
+        for shift in (0, horizon)
+    )
+    return Past(targets, actual, before)
+
+
+def publish(
+    served: Served,
+    targets: range,
+    predicted: FloatArray,
+    half_80: FloatArray | float,
+    half_95: FloatArray | float,
+    *,
+    horizon: int = 1,
+    version_id: str | None = None,
+    backfill: bool = False,
+    created_after: timedelta = timedelta(hours=20),
+) -> None:
+    """Store forecasts as if they had been made in the evening of their as-of date."""
+    dataset = served.outcome.dataset
+    at_80, at_95 = (np.broadcast_to(half, predicted.shape) for half in (half_80, half_95))
+    values = []
+    for place, row in enumerate(targets):
+        as_of = dataset.dates[row - horizon].item()
+        midnight = datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC)
+        for number, symbol in enumerate(dataset.symbols):
+            forecast = float(predicted[place, number])
+            values.append(
+                {
+                    "version_id": version_id or served.champion.version_id,
+                    "symbol": symbol,
+                    "as_of_date": as_of,
+                    "horizon": horizon,
+                    "target_date": dataset.dates[row].item(),
+                    "run_id": "past",
+                    "source": dataset.source,
+                    "dataset_id": dataset.dataset_id,
+                    "predicted_roi_pct": forecast,
+                    "predicted_smoothed_roi_pct": 0.0,
+                    "lower_80_pct": forecast - float(at_80[place, number]),
+                    "upper_80_pct": forecast + float(at_80[place, number]),
+                    "lower_95_pct": forecast - float(at_95[place, number]),
+                    "upper_95_pct": forecast + float(at_95[place, number]),
+                    "backfill": backfill,
+                    "created_at": midnight + created_after,
+                }
+            )
+    with served.engine.begin() as connection:
+        connection.execute(insert(predictions), values)
+
+
+def forget(served: Served) -> None:
+    """Delete all forecasts."""
+    with served.engine.begin() as connection:
+        connection.execute(delete(predictions))
+
+
+def read(served: Served, view: str, *columns: str) -> list[dict[str, Any]]:
+    """Read columns of a view."""
+    source = table(view, *map(column, columns), schema=SCHEMA)
+    with served.engine.connect() as connection:
+        return [dict(row) for row in connection.execute(select(source)).mappings()]
