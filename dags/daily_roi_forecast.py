@@ -31,7 +31,9 @@ serving champion only if every rule of the gate is kept. A rejection is a succes
 champion goes on forecasting.
 
 Query the result in the market database: `roi.latest_predictions`, `roi.prediction_outcomes`,
-`roi.model_leaderboard`, `roi.champion_history`, and the reasons in `roi.gate_decisions`.
+`roi.model_leaderboard`, `roi.champion_history`, and the reasons in `roi.gate_decisions`. How well
+live forecasts did is in `roi.live_skill`. Where they are below a limit, `champion_below_limit` runs
+and says what to do, and `roi.champion_alerts` has the figures.
 """
 
 
@@ -184,6 +186,23 @@ def daily_roi_forecast() -> None:
             finally:
                 release_run(stage.engine, stage.run.run_id, now=datetime.now(UTC))
 
+    @task.branch
+    def monitor_champion() -> str | None:
+        """Score what served, hold it against its limits, and look for drift."""
+        from roi_forecast.monitoring.monitor import monitor_champion as monitor
+
+        with open_stage() as stage:
+            monitoring = monitor(stage.engine, stage.run)
+        return "champion_below_limit" if monitoring.alerts else None
+
+    @task
+    def champion_below_limit() -> None:
+        """Runs only where the champion's live forecasts are below a limit; says what to do."""
+        from roi_forecast.monitoring.monitor import report_alerts
+
+        with open_stage() as stage:
+            report_alerts(stage.engine, stage.run.run_id)
+
     dataset_id = dataset_of(resolve_run())
     members = plan_training(dataset_id)
     version_id = combine_members(dataset_id, members)
@@ -191,7 +210,8 @@ def daily_roi_forecast() -> None:
     opponent = evaluate_model(dataset_id, version_id)
     decision = decide_promotion(version_id, opponent)
     promoted, rejected = promote_model(version_id), reject_model(version_id)
-    decision >> [promoted, rejected] >> forecast(dataset_id)
+    forecasts = forecast(dataset_id)
+    decision >> [promoted, rejected] >> forecasts >> monitor_champion() >> champion_below_limit()
 
 
 daily_roi_forecast()

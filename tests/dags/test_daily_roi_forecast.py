@@ -53,7 +53,9 @@ def test_tasks_follow_the_way_data_flows(dag: DAG) -> None:
     assert "decide_promotion" in downstream["evaluate_model"]
     assert downstream["decide_promotion"] == {"promote_model", "reject_model"}
     assert downstream["promote_model"] == downstream["reject_model"] == {"forecast"}
-    assert downstream["forecast"] == set()
+    assert downstream["forecast"] == {"monitor_champion"}
+    assert downstream["monitor_champion"] == {"champion_below_limit"}
+    assert downstream["champion_below_limit"] == set()
 
 
 def test_training_runs_on_the_gpu_queue_in_its_own_pool(dag: DAG) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import func, select, text
 from roi_forecast.config import MonitoringConfig
 from roi_forecast.database.tables import champion_checks, evaluations
 from roi_forecast.features.scaling import FloatArray
-from roi_forecast.monitoring.monitor import Monitoring, monitor_champion, what_to_do
+from roi_forecast.monitoring.monitor import Monitoring, monitor_champion, report_alerts
 from serving import MODEL_NAME, Served
 
 from .live_forecasts import Past, forget, past, publish, read
@@ -163,6 +163,7 @@ def test_a_champion_that_keeps_its_limits_raises_no_alert(
     assert set(states(watched).values()) == {"kept"}
     assert "keeps its 4 limits at horizon 1" in caplog.text
     assert read(watched, "champion_alerts", "measure") == []
+    assert report_alerts(watched.engine, watched.outcome.run.run_id) is None
 
 
 def test_too_few_outcomes_are_called_that_and_raise_no_alert(
@@ -201,7 +202,10 @@ def test_intervals_that_hold_too_little_are_reported_everywhere(
     assert (row["measure"], row["current"]) == ("coverage_80", True)
     assert row["version_id"] == found.version_id
     assert "limit 0.7500, over its own newest 60 sessions" in row["reason"]
-    assert watched.champion.version_id in what_to_do(watched.champion.version_id)
+    advice = report_alerts(watched.engine, watched.outcome.run.run_id)
+    assert advice is not None
+    assert advice in caplog.text
+    assert f"champion {found.version_id} is below its limit" in advice
 
 
 def test_forecasts_that_lose_against_zero_are_reported(watched: Served) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
+from roi_forecast.database.tables import champion_checks
 from roi_forecast.model.versions import find_champion
 from roi_forecast.monitoring.asset_drift import watch_drift
 from roi_forecast.monitoring.champion_checks import ChampionCheck
@@ -60,14 +61,31 @@ def monitor_champion(engine: Engine, run: ResolvedRun) -> Monitoring:
     return Monitoring(champion.version_id, checks, watch_drift(engine, run, champion))
 
 
-def what_to_do(version_id: str) -> str:
-    """Return one line for whoever has to act on an alert.
+def report_alerts(engine: Engine, run_id: str) -> str | None:
+    """Say in the log what a run found below its limit, and what to do about it.
 
     Args:
-        version_id: The champion that is below its limit.
+        engine: Market database.
+        run_id: A run whose champion was watched.
+
+    Returns:
+        The last line of the log, or None where nothing is below its limit.
     """
-    return (
-        f"champion {version_id} is below its limit (roi.champion_alerts): see roi.live_skill and "
-        "roi.latest_drift; train on newer prices (a later start_date or a shorter "
-        "lookback_years), or let an earlier version serve again"
+    check = champion_checks.c
+    with engine.connect() as connection:
+        found = connection.execute(
+            select(check.version_id, check.horizon, check.reason)
+            .where(check.run_id == run_id, check.state == "below")
+            .order_by(check.horizon, check.measure)
+        ).all()
+    if not found:
+        return None
+    for row in found:
+        logger.warning("horizon %d: %s", row.horizon, row.reason)
+    advice = (
+        f"champion {found[0].version_id} is below its limit (roi.champion_alerts): look at "
+        "roi.live_skill and roi.latest_drift, then train on newer prices (a later start_date or a "
+        "shorter lookback_years) or roll back to a version that served before"
     )
+    logger.warning(advice)
+    return advice
