@@ -163,6 +163,10 @@ def test_simulated_prices_are_labelled_in_every_view(life: Life) -> None:
         "prediction_outcomes",
         "model_leaderboard",
         "champion_history",
+        "leakage_audits",
+        "live_skill",
+        "champion_status",
+        "latest_drift",
     ):
         assert {row.simulated for row in life.rows(view, "simulated")} == {True}
 
@@ -219,6 +223,22 @@ def test_leaderboard_ranks_a_names_versions_by_their_score(life: Life) -> None:
     usual = sorted((row for row in rows if row.model_name == "simulated"), key=lambda row: row.rank)
     assert [row.r2 for row in usual] == sorted((row.r2 for row in usual), reverse=True)
     assert sum(row.state == "champion" for row in usual) == 1
+
+
+def test_every_version_has_a_verdict_on_its_fit_that_names_figures(life: Life) -> None:
+    rows = life.rows("model_leaderboard", "architecture", "fit_verdict", "fit_advice")
+    assert rows
+    for row in rows:
+        assert row.fit_verdict in {"overfit", "underfit", "unimproved", "balanced"}
+        assert "on training and" in row.fit_advice
+    assert {row.fit_verdict for row in rows if row.architecture == "hybrid"} == {"underfit"}
+
+
+def test_forecasts_of_the_past_are_scored_as_backfills_and_judge_nobody(life: Life) -> None:
+    scored = life.rows("live_skill", "model_name", "split", "mae_pct")
+    assert {row.split for row in scored if row.model_name == "simulated"} == {"backfill"}
+    assert all(row.mae_pct > 0 for row in scored)
+    assert {row.state for row in life.rows("champion_status", "state")} == {"too_few"}
 
 
 def test_champion_history_has_no_gap(life: Life) -> None:

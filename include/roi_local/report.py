@@ -1,4 +1,4 @@
-"""What a person wants to know after a run: the gate's verdict and the newest forecasts."""
+"""What a person wants to know after a run: verdict, fit, alerts and the newest forecasts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, column, select, table
 
 from roi_forecast.database.tables import (
     SCHEMA,
+    champion_checks,
     extractions,
     gate_decisions,
     model_versions,
@@ -44,6 +45,7 @@ def print_report(engine: Engine, run_id: str, out: TextIO) -> None:
             return
         _print_missing_prices(connection, run_id, out)
         _print_verdict(connection, run_id, out)
+        _print_alerts(connection, run_id, out)
         _print_forecasts(connection, model_name, out)
 
 
@@ -106,6 +108,21 @@ def _print_verdict(connection: Connection, run_id: str, out: TextIO) -> None:
         f"direction right in {_percent(figures.get('directional_accuracy'))}.",
         file=out,
     )
+    if figures.get("fit_verdict"):
+        print(f"Fit: {figures['fit_verdict']}; {figures['fit_advice']}.", file=out)
+
+
+def _print_alerts(connection: Connection, run_id: str, out: TextIO) -> None:
+    check = champion_checks.c
+    below = connection.execute(
+        select(check.version_id, check.horizon, check.reason)
+        .where(check.run_id == run_id, check.state == "below")
+        .order_by(check.horizon, check.measure)
+    ).all()
+    if below:
+        print(f"\nChampion {below[0].version_id} is below its limit:", file=out)
+        for row in below:
+            print(f"  horizon {row.horizon}: {row.reason}", file=out)
 
 
 def _print_forecasts(connection: Connection, model_name: str, out: TextIO) -> None:

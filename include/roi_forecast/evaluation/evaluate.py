@@ -17,13 +17,16 @@ from roi_forecast.artifacts import read_manifest, write_file, write_manifest
 from roi_forecast.database.tables import evaluations, model_versions
 from roi_forecast.errors import RegistryError, RoiForecastError
 from roi_forecast.evaluation.comparison import compare_with_champion
+from roi_forecast.evaluation.fit import FitFigures, judge_fit
 from roi_forecast.evaluation.scores import SPLITS, CandidateScores, Score, score_candidate
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.rows import load_rows
 from roi_forecast.features.scaling import FloatArray
+from roi_forecast.model.members import find_members
 from roi_forecast.model.predictor import Predictor, load_predictor
 from roi_forecast.model.ridge import fit_ridge
+from roi_forecast.model.training_result import read_result
 from roi_forecast.model.versions import ModelVersion, find_champion, find_version
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import load_universe
@@ -89,7 +92,7 @@ def evaluate_model(
         except RoiForecastError as error:
             # No figures: the gate rejects, unless the run overrides it with a reason.
             logger.warning("champion %s cannot be scored: %s", opponent, error)
-    figures = _figures(result)
+    figures = {**_figures(result), **_fit(result, version, directory)}
     _store(engine, run, version, dataset, scores)
     _store_metrics(
         engine, version, manifest, directory, figures, result, _sample(dataset, predictor)
@@ -153,6 +156,27 @@ def _figures(result: CandidateScores) -> dict[str, Any]:
         "interval_score_80": result.value("model", next_day, "interval_score_80"),
         "interval_score_95": result.value("model", next_day, "interval_score_95"),
         "shrinkage": result.calibration.shrinkage,
+    }
+
+
+def _fit(result: CandidateScores, version: ModelVersion, directory: Path) -> dict[str, Any]:
+    def of(predictor: str) -> tuple[float, float]:
+        target, metric = "smoothed_scaled", "r2"
+        training = result.value(predictor, target, metric, "train")
+        return training, result.value(predictor, target, metric, "validation")
+
+    figures = FitFigures(of("model"), of("ridge"), of("noise_limit"))
+    found = [read_result(member) for member in find_members(directory)]
+    trainings = [training for training in found if training is not None]
+    fit = judge_fit(figures, trainings, version.hyperparameters)
+    logger.info("fit: %s: %s", fit.verdict, fit.advice)
+    return {
+        "train_r2": figures.model[0],
+        "validation_r2": figures.model[1],
+        "train_noise_limit_r2": figures.noise_limit[0],
+        "validation_noise_limit_r2": figures.noise_limit[1],
+        "fit_verdict": fit.verdict,
+        "fit_advice": fit.advice,
     }
 
 

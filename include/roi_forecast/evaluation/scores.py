@@ -70,9 +70,9 @@ class CandidateScores:
     scores: tuple[Score, ...]
     calibration: NextDayCalibration
 
-    def value(self, predictor: str, target: str, metric: str) -> float:
-        """Return an overall figure on the test rows."""
-        wanted = (predictor, target, None, "test", metric)
+    def value(self, predictor: str, target: str, metric: str, split: str = "test") -> float:
+        """Return an overall figure on the rows of one part."""
+        wanted = (predictor, target, None, split, metric)
         return next(
             score.value
             for score in self.scores

@@ -1,0 +1,158 @@
+"""Whether a version over- or underfits, and which parameter to turn.
+
+R2 of one part of the rows cannot be held against that of another: the share of the target that is
+known differs between calm and wild rows. So each is held against the noise limit on the same rows,
+and against ridge regression, the simplest model that comes near it. The forecasts are those of the
+finished network, without dropout; the losses of an epoch are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from roi_forecast.model.training_result import TrainingResult
+
+Verdict = Literal["overfit", "underfit", "unimproved", "balanced", "unknown"]
+
+TOLERANCE = 0.05
+"""R2 that a model may lack, as the gate's `gate_noise_limit_tolerance` by default."""
+_MUCH_DROPOUT = 0.5
+
+
+@dataclass(frozen=True)
+class FitFigures:
+    """Overall R2 of the smoothed target on training and on validation rows.
+
+    Attributes:
+        model: Of the model, without dropout.
+        ridge: Of the ridge regression of the same training rows.
+        noise_limit: Of the oracle that knows the past returns in the target.
+    """
+
+    model: tuple[float, float]
+    ridge: tuple[float, float]
+    noise_limit: tuple[float, float]
+
+    @property
+    def training_shortfall(self) -> float:
+        """How far the model lies below the noise limit on training rows; negative: above it."""
+        return self.noise_limit[0] - self.model[0]
+
+    @property
+    def gap(self) -> float:
+        """How much further below the noise limit it lies on validation than on training rows."""
+        return self.noise_limit[1] - self.model[1] - self.training_shortfall
+
+    @property
+    def ridge_gap(self) -> float:
+        """The same of ridge regression."""
+        return self.noise_limit[1] - self.ridge[1] - (self.noise_limit[0] - self.ridge[0])
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The verdict on a version.
+
+    Attributes:
+        verdict: `overfit`: it knows training rows better than it can know others; `underfit`: it
+            does not even know the training rows; `unimproved`: it is what it started from, ridge
+            regression or a champion, since training made nothing better; `balanced`: none of
+            these; `unknown`: a figure is not defined.
+        advice: One sentence with the figures and the parameters to change.
+    """
+
+    verdict: Verdict
+    advice: str
+
+
+def judge_fit(
+    figures: FitFigures, trainings: Sequence[TrainingResult], hyperparameters: Mapping[str, Any]
+) -> Fit:
+    """Judge how well a version fits.
+
+    Args:
+        figures: Its R2 beside ridge regression and the noise limit.
+        trainings: How its network, or each member of its ensemble, was trained.
+        hyperparameters: The parameters of the training.
+    """
+    gap, shortfall = figures.gap, figures.training_shortfall
+    if gap != gap or shortfall != shortfall:
+        return Fit("unknown", "R2 is not defined on training or validation rows: no price varied")
+    facts = (
+        f"R2 {figures.model[0]:.3f} on training and {figures.model[1]:.3f} on validation rows, "
+        f"noise limit {figures.noise_limit[0]:.3f} and {figures.noise_limit[1]:.3f}, ridge "
+        f"{figures.ridge[0]:.3f} and {figures.ridge[1]:.3f}, gap {gap:.3f}{_curves(trainings)}"
+    )
+    verdict: Verdict = "balanced"
+    advice = "no parameter asks to be changed"
+    if gap > max(TOLERANCE, shortfall):
+        verdict, advice = "overfit", _against_overfitting(figures, hyperparameters)
+    elif shortfall > TOLERANCE:
+        verdict = "underfit"
+        advice = _against_underfitting(figures, trainings, hyperparameters)
+    elif trainings and all(training.best_epoch == 0 for training in trainings):
+        verdict = "unimproved"
+        advice = (
+            "the network adds nothing to what it started from; a lower learning_rate may, and "
+            "where the limit is this near nothing has to"
+        )
+    elif _cut_short(trainings):
+        advice = "validation still improved in the last epoch: raise epochs"
+    return Fit(verdict, f"{advice} ({facts})")
+
+
+def _against_overfitting(figures: FitFigures, hyperparameters: Mapping[str, Any]) -> str:
+    linear = hyperparameters.get("architecture") == "hybrid_ar"
+    if linear and figures.ridge_gap > TOLERANCE:
+        value = hyperparameters.get("ridge_penalty")
+        return (
+            f"the ridge regression it starts from overfits already: raise ridge_penalty ({value})"
+        )
+    dropouts = [hyperparameters.get(name, 0.0) for name in ("lstm_dropout", "dense_dropout")]
+    if min(dropouts) < _MUCH_DROPOUT:
+        return (
+            f"raise lstm_dropout ({dropouts[0]}), dense_dropout ({dropouts[1]}) or kernel_l2, or "
+            "take an earlier start_date"
+        )
+    return (
+        f"lower lstm_units ({hyperparameters.get('lstm_units')}) and dense_units "
+        f"({hyperparameters.get('dense_units')}), or take an earlier start_date"
+    )
+
+
+def _against_underfitting(
+    figures: FitFigures, trainings: Sequence[TrainingResult], hyperparameters: Mapping[str, Any]
+) -> str:
+    if _cut_short(trainings):
+        return f"training was cut short while it improved: raise epochs ({trainings[0].epochs})"
+    if figures.noise_limit[0] - figures.ridge[0] > TOLERANCE:
+        return (
+            "ridge regression does not know the training rows either: lower ridge_penalty "
+            f"({hyperparameters.get('ridge_penalty')}) or raise seq_len"
+        )
+    if hyperparameters.get("architecture") == "hybrid":
+        return "ridge regression knows what it misses: set architecture to hybrid_ar"
+    if max(hyperparameters.get(name, 0.0) for name in ("lstm_dropout", "dense_dropout")) >= (
+        _MUCH_DROPOUT
+    ):
+        return "lower lstm_dropout and dense_dropout"
+    return f"lower learning_rate ({hyperparameters.get('learning_rate')}) or raise lstm_units"
+
+
+def _cut_short(trainings: Sequence[TrainingResult]) -> bool:
+    return any(training.best_epoch == training.epochs > 0 for training in trainings)
+
+
+def _curves(trainings: Sequence[TrainingResult]) -> str:
+    """Say what the loss curves of the first network show; members of an ensemble are alike."""
+    if not trainings:
+        return ""
+    history, best = trainings[0].history, trainings[0].best_epoch
+    lowest, last = history[best].validation_loss, history[-1].validation_loss
+    rise = f"{100 * (last / lowest - 1):.0f} %" if lowest > 0 else "nothing"
+    return (
+        f"; validation loss lowest after epoch {best} of {history[-1].epoch}, {rise} higher at the "
+        "end"
+    )

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import io
+
+from monitoring.live_forecasts import forget, past, publish
+from roi_forecast.monitoring.monitor import monitor_champion
+from roi_local.report import print_report
+from serving import Served
+
+
+def report(served: Served) -> str:
+    out = io.StringIO()
+    print_report(served.engine, served.outcome.run.run_id, out)
+    return out.getvalue()
+
+
+def test_the_report_names_the_fit_and_no_alert_where_there_is_none(served: Served) -> None:
+    text = report(served)
+    metrics = served.champion.metrics
+    assert f"Fit: {metrics['fit_verdict']}; {metrics['fit_advice']}." in text
+    assert "below its limit" not in text
+
+
+def test_the_report_names_a_champion_below_its_limit_and_why(served: Served) -> None:
+    forget(served)
+    known = past(served, 40)
+    publish(served, known.targets, -known.actual, 1e-9, 1e-9)
+    monitor_champion(served.engine, served.outcome.run)
+    text = report(served)
+    assert f"Champion {served.champion.version_id} is below its limit:" in text
+    assert "  horizon 1: coverage_80 0.0000, with 97.5 % confidence under" in text
