@@ -11,6 +11,7 @@ from roi_forecast.model.batches import window_batches
 from roi_forecast.model.compilation import compile_network
 from roi_forecast.model.network import HIGHWAY_LAYER, build_network, input_names
 from roi_forecast.model.ridge import fit_ridge
+from roi_forecast.model.target_weights import target_weights
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray]
 
@@ -52,6 +53,35 @@ def test_gradients_are_clipped_to_the_norm(dataset):
     clipped.train_on_batch(*batch)
     assert largest_gradient_norm(plain) > 1e-2
     assert largest_gradient_norm(clipped) == pytest.approx(1e-3, rel=1e-4)
+
+
+def test_an_assets_weight_multiplies_the_gradient_of_its_output(dataset):
+    network, _, config = compiled(
+        dataset,
+        architecture="hybrid",
+        lstm_dropout=0.0,
+        dense_dropout=0.0,
+        loss="weighted_mse",
+        loss_asset_weights={"ASSET1.NS": 6.0, "ASSET2.NS": 2.0},
+    )
+    untrained = network.get_weights()
+    train = dataset.split.train
+    gradients = []
+    for weights in (None, target_weights(dataset, train, config)):
+        network.set_weights(untrained)
+        compile_network(network, config)
+        batches = window_batches(
+            dataset, train, input_names(network), 16, seed=None, weights=weights
+        )
+        keras.utils.set_random_seed(1)
+        network.train_on_batch(*batches[0])
+        (index,) = (
+            number
+            for number, weight in enumerate(network.trainable_weights)
+            if weight.path == "output/bias"
+        )
+        gradients.append(network.optimizer._momentums[index].numpy())
+    np.testing.assert_allclose(gradients[1] / gradients[0], [1 / 3, 2.0, 2 / 3], rtol=1e-4)
 
 
 def test_weight_decay_shrinks_the_network_but_not_the_highway(dataset):

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,3 +51,23 @@ def test_training_device_is_one_that_tensorflow_sees():
 
     kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     assert training_device().startswith(kind)
+
+
+@pytest.mark.parametrize("given", [None, "false"])
+def test_gpu_memory_grows_with_need_unless_the_environment_says_otherwise(given):
+    name = "TF_FORCE_GPU_ALLOW_GROWTH"
+    environment = {key: value for key, value in os.environ.items() if key != name}
+    environment |= {} if given is None else {name: given}
+    # The backend module sets what TensorFlow reads; loading TensorFlow itself is not needed to see.
+    code = (
+        "import sys, types, os; sys.modules['keras'] = types.ModuleType('keras'); "
+        f"import roi_forecast.model.backend; print(os.environ[{name!r}])"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environment, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout.strip() == (given or "true")

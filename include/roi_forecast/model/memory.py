@@ -26,7 +26,8 @@ def memory_errors_named(config: TrainingConfig, seq_len: int) -> Iterator[None]:
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
-        reason = str(error.message).strip().splitlines()[0]
+        lines = str(error.message).strip().splitlines()
+        reason = next((line.strip() for line in lines if "OOM" in line), lines[0])
         raise TrainingError(
             f"the device ran out of memory with batch_size {config.batch_size} and seq_len "
             f"{seq_len} ({reason}); set a smaller batch_size first, then a smaller seq_len, or "
