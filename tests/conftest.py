@@ -18,6 +18,7 @@ from roi_local.postgres import EmbeddedPostgres, start_postgres
 
 if TYPE_CHECKING:
     from live_stack import SharedStack
+    from planted import Planted
     from serving import Served, ServedTemplate
 
 _TEMPLATE = "market_template"
@@ -91,3 +92,25 @@ def shared_stack() -> Iterator[SharedStack]:
 
     with join_shared_stack() as stack:
         yield stack
+
+
+@pytest.fixture(scope="session")
+def planted(postgres: EmbeddedPostgres, market_template: str) -> Iterator[Planted]:
+    """A database as after 60 sessions of two model names; tests only read it."""
+    from planted import planted_market
+
+    reference = {"assets": 5, "sessions": 60, "versions": 4}
+    simulated = {"assets": 2, "sessions": 20, "versions": 1, "source": "simulated"}
+    with planted_market(
+        postgres, market_template, reference, {**simulated, "model_name": "simulated"}
+    ) as market:
+        yield market
+
+
+@pytest.fixture(scope="session")
+def unplanted(postgres: EmbeddedPostgres, market_template: str) -> Iterator[Planted]:
+    """A migrated database without any rows; tests only read it."""
+    from planted import planted_market
+
+    with planted_market(postgres, market_template) as market:
+        yield market

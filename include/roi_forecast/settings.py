@@ -30,12 +30,15 @@ class Settings:
         metadata_url: SQLAlchemy URL under which Airflow's pools can be read, or None where the
             check for them is left to whoever runs Airflow.
         yahoo_url: Address that answers in place of Yahoo's hosts, or None for Yahoo itself.
+        reader_database_url: SQLAlchemy URL under which pages and API read the views, its user a
+            member of the role `roi_reader`; None: `database_url`, with that role taken on.
     """
 
     database_url: str
     data_directory: Path
     metadata_url: str | None = None
     yahoo_url: str | None = None
+    reader_database_url: str | None = None
 
     @property
     def datasets_directory(self) -> Path:
@@ -74,6 +77,7 @@ class Settings:
             data_directory=Path(_required(DATA_DIRECTORY_VARIABLE)).resolve(),
             metadata_url=os.environ.get(METADATA_URL_VARIABLE) or None,
             yahoo_url=os.environ.get(YAHOO_URL_VARIABLE) or None,
+            reader_database_url=os.environ.get(READER_DATABASE_URL_VARIABLE) or None,
         )
 
 

@@ -18,12 +18,21 @@ def create_database_engine(url: str) -> Engine:
     Raises:
         PreflightError: The URL names another driver than psycopg 3.
     """
+    require_driver(url)
+    return create_engine(url, pool_pre_ping=True, pool_size=2, max_overflow=4)
+
+
+def require_driver(url: str) -> None:
+    """Check that a URL of the market database names psycopg 3.
+
+    Raises:
+        PreflightError: It names another driver.
+    """
     if make_url(url).drivername != DRIVER:
         raise PreflightError(
             f"the market database's URL starts with {make_url(url).drivername!r}; "
             f"it has to start with {DRIVER!r}"
         )
-    return create_engine(url, pool_pre_ping=True, pool_size=2, max_overflow=4)
 
 
 def lock_until_commit(connection: Connection, *names: str) -> None:

@@ -304,4 +304,7 @@ predictions = Table(
     Column("backfill", Boolean, nullable=False, comment="made after its target session opened"),
     moment("created_at", now=True),
     Index("ix_predictions_as_of_date", "as_of_date"),
+    Index("ix_predictions_newest", "version_id", "horizon", "as_of_date"),
+    Index("ix_predictions_symbol", "symbol", "as_of_date"),
+    Index("ix_predictions_target_date", "target_date"),
 )

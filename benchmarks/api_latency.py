@@ -1,0 +1,174 @@
+"""How long the REST API and the pages take with 500 assets and three years of daily forecasts.
+
+    python benchmarks/api_latency.py --output benchmarks/api_latency.md
+
+Plants 500 x 750 prices and forecasts in a PostgreSQL of its own, serves the application by uvicorn
+in another process, and asks it over HTTP, one request after the other and four at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import platform
+import socket
+import statistics
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
+
+from planted_market import plant_market
+
+from roi_forecast.database.engine import create_database_engine
+from roi_forecast.database.migrate import migrate
+from roi_forecast.settings import Settings
+from roi_local.postgres import start_postgres
+
+REQUESTS = {
+    "latest forecasts, all assets": "/api/v1/forecasts/latest?model_name=reference&limit=1000",
+    "latest forecasts, first 100": "/api/v1/forecasts/latest",
+    "latest forecast of one asset": "/api/v1/forecasts/latest?symbol=ASSET123.NS",
+    "forecasts of one asset": "/api/v1/forecasts?symbol=ASSET123.NS",
+    "forecasts of one day": "/api/v1/forecasts?as_of_date=2025-06-02&limit=1000",
+    "newest outcomes": "/api/v1/outcomes",
+    "outcomes of one asset": "/api/v1/outcomes?symbol=ASSET123.NS",
+    "versions": "/api/v1/versions",
+    "gate decisions": "/api/v1/gate-decisions",
+    "health": "/api/v1/health",
+    "page: forecasts": "/",
+    "page: one asset": "/assets/ASSET123.NS",
+    "page: track record, 90 days": "/track-record",
+    "page: track record, everything": "/track-record?period=all",
+    "page: versions": "/versions",
+    "page: data health": "/health",
+}
+
+
+def serve(url: str, port: int) -> None:
+    """Serve the application without a login, in a process of its own."""
+    import uvicorn
+    from fastapi import FastAPI
+
+    from roi_forecast.reading.engine import create_reader_engine
+    from roi_web.application import create_application
+    from roi_web.rate_limit import RateLimit
+
+    app = FastAPI()
+    pages = create_application(
+        create_reader_engine(Settings(url, Path("unused"))),
+        lambda: "benchmark",
+        dag_id="daily_roi_forecast",
+        rate_limit=RateLimit(per_minute=10**9),
+    )
+    app.mount("/roi", pages)
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
+
+
+def measure(client: httpx.Client, path: str, times: int, at_once: int) -> list[float]:
+    """Return the milliseconds of each request."""
+
+    def ask(_: int) -> float:
+        began = time.perf_counter()
+        response = client.get(f"/roi{path}")
+        elapsed = time.perf_counter() - began
+        response.raise_for_status()
+        return 1000 * elapsed
+
+    for number in range(3):
+        ask(number)
+    with ThreadPoolExecutor(at_once) as threads:
+        return list(threads.map(ask, range(times)))
+
+
+def describe(times: list[float]) -> tuple[float, float]:
+    """Return median and 95th percentile."""
+    return statistics.median(times), statistics.quantiles(times, n=20)[-1]
+
+
+def wait_until_up(client: httpx.Client) -> None:
+    """Return once the application answers."""
+    for _ in range(300):
+        try:
+            client.get("/roi/static/roi.css")
+        except httpx.TransportError:
+            time.sleep(0.1)
+        else:
+            return
+    raise TimeoutError("the application did not start within 30 s")
+
+
+def main() -> None:
+    """Plant, serve, measure, and print or write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--assets", type=int, default=500)
+    parser.add_argument("--sessions", type=int, default=750)
+    parser.add_argument("--times", type=int, default=100)
+    parser.add_argument("--output", type=Path)
+    arguments = parser.parse_args()
+    with (
+        TemporaryDirectory(prefix="roi-latency-") as folder,
+        start_postgres(Path(folder) / "postgres") as postgres,
+    ):
+        postgres.create_database("latency")
+        url = postgres.url("latency")
+        migrate(url)
+        engine = create_database_engine(url)
+        plant_market(engine, assets=arguments.assets, sessions=arguments.sessions, versions=5)
+        engine.dispose()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        server = multiprocessing.get_context("spawn").Process(target=serve, args=(url, port))
+        server.start()
+        try:
+            lines = report(f"http://127.0.0.1:{port}", arguments)
+        finally:
+            server.terminate()
+            server.join()
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if arguments.output:
+        arguments.output.write_text(text, encoding="utf-8")
+
+
+def report(address: str, arguments: argparse.Namespace) -> list[str]:
+    """Return the lines of the Markdown report."""
+    conditions = (
+        f"{arguments.assets} assets, {arguments.sessions} sessions "
+        f"({arguments.assets * arguments.sessions:,} forecasts and as many prices), one uvicorn "
+        f"worker and PostgreSQL on the same {os.cpu_count()} cores ({platform.machine()}), "
+        f"Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}. Milliseconds over "
+        f"HTTP, {arguments.times} requests each, without Airflow's login."
+    )
+    lines = [
+        "# Latency of pages and REST API",
+        "",
+        conditions,
+        "",
+        "    python benchmarks/api_latency.py --output benchmarks/api_latency.md",
+        "",
+        "| request | median | 95 % within | median, 4 at a time | 95 % within, 4 at a time |",
+        "|---|---|---|---|---|",
+    ]
+    with httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
+        wait_until_up(client)
+        for name, path in REQUESTS.items():
+            times = arguments.times if "page" not in name else max(10, arguments.times // 5)
+            alone = describe(measure(client, path, times, 1))
+            together = describe(measure(client, path, times, 4))
+            cells = " | ".join(f"{value:.0f}" for value in (*alone, *together))
+            lines.append(f"| {name} | {cells} |")
+            print(lines[-1], file=sys.stderr, flush=True)
+    return lines
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Connections that can read the views and do nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import Engine, create_engine
+
+from roi_forecast.database.engine import require_driver
+from roi_forecast.settings import Settings
+
+READER_ROLE = "roi_reader"
+STATEMENT_TIMEOUT = timedelta(seconds=5)
+_WAIT_FOR_CONNECTION = timedelta(seconds=5)
+
+
+def create_reader_engine(settings: Settings, *, pool_size: int = 4) -> Engine:
+    """Return an engine whose connections act as `roi_reader`; it connects on first use.
+
+    Role, read-only transactions and the statement timeout are options of the connection itself, so
+    that they hold from its first statement on and `RESET ROLE` leads back to the same role.
+
+    Args:
+        settings: The installation; its `reader_database_url`, else its `database_url`.
+        pool_size: Connections kept open; as many again are opened when all of them are busy.
+
+    Raises:
+        PreflightError: The URL names another driver than psycopg 3.
+    """
+    url = settings.reader_database_url or settings.database_url
+    require_driver(url)
+    milliseconds = int(STATEMENT_TIMEOUT / timedelta(milliseconds=1))
+    options = {
+        "role": READER_ROLE,
+        "default_transaction_read_only": "on",
+        "statement_timeout": str(milliseconds),
+        # Measured (benchmarks/api_latency.py): compiling costs more than it gains, and outcomes are
+        # counted faster by hashed joins that stay in memory than by remembered index lookups.
+        "jit": "off",
+        "work_mem": "32MB",
+        "enable_memoize": "off",
+    }
+    return create_engine(
+        url,
+        connect_args={
+            "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+            "application_name": "roi-pages",
+        },
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=_WAIT_FOR_CONNECTION.total_seconds(),
+        pool_pre_ping=True,
+    )

@@ -1,0 +1,1 @@
+"""Pages and REST API on the views: a FastAPI application that knows nothing of Airflow."""

@@ -1,0 +1,90 @@
+"""The FastAPI application: pages, API, static files, and what holds for all of them."""
+
+# FastAPI reads the annotations of `admit`, which name a local: they must not become strings.
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from sqlalchemy import Engine
+from starlette.staticfiles import StaticFiles
+
+from roi_web import api, pages
+from roi_web.errors import add_error_handlers
+from roi_web.headers import SecurityHeaders
+from roi_web.rate_limit import RateLimit
+from roi_web.rendering import STATIC_DIRECTORY
+
+TITLE = "ROI Forecast"
+DESCRIPTION = """
+Forecasts, their outcomes, model versions and the state of the data, read-only.
+
+Every request needs Airflow's login: a token from `POST /auth/token` as `Authorization: Bearer …`,
+or the session's cookie; the user must be allowed to read the DAG. Values whose name ends in `_pct`
+are percent.
+A list comes a page at a time: give `next_cursor` back as `cursor`. Every error has one sentence in
+`detail`. A forecast of the next day has about no skill; read its interval.
+"""
+
+
+def create_application(
+    engine: Engine,
+    authorize: Callable[..., str],
+    *,
+    dag_id: str,
+    airflow_url: str = "",
+    rate_limit: RateLimit | None = None,
+) -> FastAPI:
+    """Return the application.
+
+    Args:
+        engine: Connects as `roi_reader`.
+        authorize: A FastAPI dependency that raises 401 or 403, or returns who asks.
+        dag_id: The DAG whose runs the pages link to.
+        airflow_url: Path below which Airflow's own pages lie, without a slash at its end.
+        rate_limit: How many requests each client may make; the default limit where None.
+    """
+    limit = rate_limit or RateLimit()
+
+    def admit(client: Annotated[str, Depends(authorize)]) -> None:
+        limit.spend(client)
+
+    app = FastAPI(
+        title=TITLE,
+        description=DESCRIPTION,
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        # A redirect would be answered without a login.
+        redirect_slashes=False,
+    )
+    app.state.engine = engine
+    app.state.dag_id = dag_id
+    app.state.airflow_url = airflow_url
+    app.add_middleware(SecurityHeaders)
+    add_error_handlers(app)
+    protected = APIRouter(dependencies=[Depends(admit)])
+    protected.include_router(api.router)
+    protected.include_router(pages.router)
+
+    @protected.get("/openapi.json", include_in_schema=False)
+    def show_openapi() -> JSONResponse:
+        return JSONResponse(_openapi(app))
+
+    app.include_router(protected)
+    app.mount("/static", StaticFiles(directory=STATIC_DIRECTORY), name="static")
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        app.openapi_schema = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            servers=[{"url": "/roi"}],
+        )
+    return app.openapi_schema

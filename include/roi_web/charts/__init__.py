@@ -1,0 +1,1 @@
+"""Charts as inline SVG: pure functions from records to markup."""

@@ -1,0 +1,82 @@
+"""One asset: its prices, what is forecast, and how past forecasts of it turned out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Path, Request
+from fastapi.responses import HTMLResponse
+
+from roi_forecast.reading.histories import read_price_histories
+from roi_forecast.reading.listings import FORECASTS, LATEST_FORECASTS, OUTCOMES
+from roi_forecast.reading.path import read_forecast_path
+from roi_forecast.reading.skill import read_next_day_skill
+from roi_forecast.reading.views import latest_predictions, prediction_outcomes, published_forecasts
+from roi_web.api.shapes import Word
+from roi_web.charts.outcomes import hit_chart
+from roi_web.charts.prices import price_chart
+from roi_web.database import ReadConnection
+from roi_web.pages.chosen import ChosenName
+from roi_web.rendering import render
+
+router = APIRouter()
+
+PRICE_BARS = 120
+PAST_FORECASTS = 60
+
+
+@router.get("/assets/{symbol}")
+def show_asset(
+    request: Request,
+    connection: ReadConnection,
+    chosen: ChosenName,
+    symbol: Annotated[Word, Path()],
+) -> HTMLResponse:
+    """Show an asset under the chosen model name."""
+    model_name = chosen.name.model_name if chosen.name else None
+    published = published_forecasts.c
+    past, _ = FORECASTS.read(
+        connection,
+        published.model_name == model_name,
+        published.symbol == symbol,
+        published.horizon == 1,
+        limit=PAST_FORECASTS,
+    )
+    if not past:
+        raise HTTPException(
+            404, f"nothing was forecast for {symbol!r} under the model name {model_name!r}"
+        )
+    latest, _ = LATEST_FORECASTS.read(
+        connection,
+        latest_predictions.c.model_name == model_name,
+        latest_predictions.c.symbol == symbol,
+    )
+    outcomes, _ = OUTCOMES.read(
+        connection,
+        prediction_outcomes.c.model_name == model_name,
+        prediction_outcomes.c.symbol == symbol,
+        prediction_outcomes.c.horizon == 1,
+        limit=PAST_FORECASTS,
+    )
+    newest = latest[0] if latest else None
+    ahead = read_forecast_path(connection, newest) if newest else []
+    reference = newest or past[0]
+    history = read_price_histories(
+        connection, reference.source, [symbol], PRICE_BARS, reference.as_of_date
+    ).get(symbol)
+    return render(
+        request,
+        "asset.html",
+        tab="forecasts",
+        chosen=chosen,
+        symbol=symbol,
+        newest=newest,
+        reference=reference,
+        ahead=ahead,
+        skill=read_next_day_skill(connection, newest.version_id) if newest else None,
+        history=history,
+        prices=price_chart(history, ahead) if history and len(history.prices) > 1 else None,
+        outcomes=outcomes,
+        hits=hit_chart(past, outcomes),
+        inside_80=sum(row.inside_80 for row in outcomes),
+    )

@@ -1,0 +1,42 @@
+"""Which model name a page is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, HTTPException
+
+from roi_forecast.reading.listings import MODEL_NAMES
+from roi_forecast.reading.records import ModelName
+from roi_web.api.shapes import ModelNameFilter
+from roi_web.database import ReadConnection
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The model names there are, and the one that a page shows; none in an empty database."""
+
+    names: list[ModelName]
+    name: ModelName | None
+
+
+def _choose(connection: ReadConnection, model_name: ModelNameFilter = None) -> Chosen:
+    names, _ = MODEL_NAMES.read(connection)
+    if model_name is not None:
+        for name in names:
+            if name.model_name == model_name:
+                return Chosen(names, name)
+        known = ", ".join(name.model_name for name in names) or "none yet"
+        raise HTTPException(404, f"there is no model name {model_name!r}; there are: {known}")
+    return Chosen(names, max(names, key=_precedence, default=None))
+
+
+def _precedence(name: ModelName) -> tuple[bool, bool, float]:
+    """A name that serves real prices comes first, then the one with the newest run."""
+    newest = name.last_run_at.timestamp() if name.last_run_at else 0.0
+    return name.champion_version_id is not None, not name.simulated, newest
+
+
+ChosenName = Annotated[Chosen, Depends(_choose)]
+"""The model name that the query names, else the one people most likely look for."""

@@ -1,0 +1,115 @@
+"""The newest forecast of every asset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy import Connection
+
+from roi_forecast.reading.histories import read_price_histories
+from roi_forecast.reading.listings import CHAMPION_CHECKS, LATEST_FORECASTS
+from roi_forecast.reading.records import LatestForecast
+from roi_forecast.reading.skill import read_next_day_skill
+from roi_forecast.reading.views import champion_status, latest_predictions
+from roi_web.charts.intervals import interval_axis, interval_bar, shared_scale
+from roi_web.charts.prices import sparkline
+from roi_web.database import ReadConnection
+from roi_web.pages.chosen import Chosen, ChosenName
+from roi_web.rendering import render
+
+router = APIRouter()
+
+ASSETS_ON_A_PAGE = 50
+SPARKLINE_BARS = 60
+
+Order = Literal["symbol", "forecast", "width"]
+ORDERS: dict[str, str] = {
+    "symbol": "Symbol",
+    "forecast": "Forecast, highest first",
+    "width": "Interval, widest first",
+}
+_KEYS: dict[str, Callable[[LatestForecast], tuple[float, str]]] = {
+    "symbol": lambda row: (0.0, row.symbol),
+    "forecast": lambda row: (-row.predicted_roi_pct, row.symbol),
+    "width": lambda row: (row.lower_80_pct - row.upper_80_pct, row.symbol),
+}
+
+
+@router.get("/")
+def show_forecasts(
+    request: Request,
+    connection: ReadConnection,
+    chosen: ChosenName,
+    search: Annotated[str, Query(max_length=100)] = "",
+    order: Order = "symbol",
+    page: Annotated[int, Query(ge=1, le=10_000)] = 1,
+) -> HTMLResponse:
+    """Show the assets of one page of the list, found and sorted among all of them."""
+    rows = _read_latest(connection, chosen)
+    found = sorted((row for row in rows if _matches(row, search)), key=_KEYS[order])
+    pages = max(1, -(-len(found) // ASSETS_ON_A_PAGE))
+    page = min(page, pages)
+    shown = found[(page - 1) * ASSETS_ON_A_PAGE : page * ASSETS_ON_A_PAGE]
+    histories = (
+        read_price_histories(
+            connection,
+            shown[0].source,
+            [row.symbol for row in shown],
+            SPARKLINE_BARS,
+            shown[0].as_of_date,
+        )
+        if shown
+        else {}
+    )
+    alerts, _ = CHAMPION_CHECKS.read(
+        connection,
+        champion_status.c.version_id == (rows[0].version_id if rows else None),
+        champion_status.c.serving,
+        champion_status.c.state == "below",
+    )
+    scale = shared_scale(rows)
+    return render(
+        request,
+        "forecasts.html",
+        tab="forecasts",
+        chosen=chosen,
+        rows=rows,
+        found=found,
+        shown=[
+            (row, sparkline(histories.get(row.symbol), row), interval_bar(row, scale))
+            for row in shown
+        ],
+        axis=interval_axis(scale),
+        skill=read_next_day_skill(connection, rows[0].version_id) if rows else None,
+        alerts=alerts,
+        search=search,
+        order=order,
+        orders=ORDERS,
+        page=page,
+        pages=pages,
+    )
+
+
+def _read_latest(connection: Connection, chosen: Chosen) -> list[LatestForecast]:
+    """Read the newest forecasts of the chosen name, however many assets there are."""
+    if chosen.name is None:
+        return []
+    rows: list[LatestForecast] = []
+    cursor: str | None = None
+    while True:
+        items, cursor = LATEST_FORECASTS.read(
+            connection,
+            latest_predictions.c.model_name == chosen.name.model_name,
+            cursor=cursor,
+        )
+        rows += items
+        if cursor is None:
+            return rows
+
+
+def _matches(row: LatestForecast, search: str) -> bool:
+    words = search.casefold().split()
+    return all(word in f"{row.symbol} {row.name or ''}".casefold() for word in words)

@@ -1,0 +1,124 @@
+"""The champion, the versions of a model name, and the gate's reasons."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Path, Query, Request
+from fastapi.responses import HTMLResponse
+
+from roi_forecast.reading import views
+from roi_forecast.reading.listings import (
+    CHAMPION_CHECKS,
+    GATE_RULINGS,
+    MODEL_NAMES,
+    PROMOTIONS,
+    VERSIONS,
+)
+from roi_forecast.reading.records import GateRuling
+from roi_forecast.reading.version import read_version
+from roi_web.api.shapes import Word
+from roi_web.charts.scores import BASELINES, score_axis, score_line, score_scale
+from roi_web.database import ReadConnection
+from roi_web.pages.chosen import Chosen, ChosenName
+from roi_web.rendering import render
+
+router = APIRouter()
+
+VERSIONS_ON_A_PAGE = 20
+_PROMOTIONS_SHOWN = 10
+
+
+@router.get("/versions")
+def show_versions(
+    request: Request,
+    connection: ReadConnection,
+    chosen: ChosenName,
+    cursor: Annotated[str | None, Query(max_length=1000)] = None,
+) -> HTMLResponse:
+    """Show the versions of the chosen model name, newest first, and what the gate decided."""
+    model_name = chosen.name.model_name if chosen.name else None
+    versions, following = VERSIONS.read(
+        connection,
+        views.model_leaderboard.c.model_name == model_name,
+        limit=VERSIONS_ON_A_PAGE,
+        cursor=cursor,
+    )
+    champion, _ = VERSIONS.read(
+        connection,
+        views.model_leaderboard.c.model_name == model_name,
+        views.model_leaderboard.c.state == "champion",
+    )
+    rulings, _ = GATE_RULINGS.read(
+        connection,
+        views.gate_rulings.c.version_id.in_([version.version_id for version in versions]),
+    )
+    promotions, _ = PROMOTIONS.read(
+        connection,
+        views.champion_history.c.model_name == model_name,
+        limit=_PROMOTIONS_SHOWN,
+    )
+    checks, _ = CHAMPION_CHECKS.read(
+        connection,
+        views.champion_status.c.model_name == model_name,
+        views.champion_status.c.serving,
+    )
+    scale = score_scale([*champion, *versions])
+    verdicts: dict[str, GateRuling] = {}
+    for ruling in rulings:
+        if ruling.is_verdict:
+            verdicts.setdefault(ruling.version_id, ruling)
+    return render(
+        request,
+        "versions.html",
+        tab="versions",
+        chosen=chosen,
+        champion=champion[0] if champion else None,
+        checks=checks,
+        champion_line=score_line(champion[0], scale) if champion else None,
+        versions=[
+            (version, score_line(version, scale), verdicts.get(version.version_id))
+            for version in versions
+        ],
+        axis=score_axis(scale),
+        baselines=BASELINES,
+        promotions=promotions,
+        following=following,
+    )
+
+
+@router.get("/versions/{version_id}")
+def show_version(
+    request: Request, connection: ReadConnection, version_id: Annotated[Word, Path()]
+) -> HTMLResponse:
+    """Show one version: its scores, and what each rule of the gate said."""
+    found = read_version(connection, version_id)
+    if found is None:
+        raise HTTPException(404, f"there is no version {version_id!r}")
+    details = found.details
+    names, _ = MODEL_NAMES.read(connection)
+    name = next(name for name in names if name.model_name == details.model_name)
+    leaderboard = views.model_leaderboard.c
+    (summary,), _ = VERSIONS.read(
+        connection,
+        leaderboard.model_name == details.model_name,
+        leaderboard.version_id == version_id,
+    )
+    promotions, _ = PROMOTIONS.read(connection, views.champion_history.c.version_id == version_id)
+    scale = score_scale([summary])
+    decisions: dict[str, list[GateRuling]] = {}
+    for ruling in found.rulings:
+        decisions.setdefault(ruling.run_id, []).append(ruling)
+    return render(
+        request,
+        "version.html",
+        tab="versions",
+        chosen=Chosen(names, name),
+        details=details,
+        summary=summary,
+        axis=score_axis(scale),
+        line=score_line(summary, scale),
+        scores=[score for score in found.scores if score.symbol is None],
+        decisions=decisions,
+        promotions=promotions,
+    )

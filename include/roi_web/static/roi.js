@@ -1,0 +1,78 @@
+// Conveniences; every page works without them.
+(() => {
+  document.documentElement.classList.add("scripted");
+
+  for (const field of document.querySelectorAll("[data-submit]")) {
+    field.addEventListener("change", () => field.form.requestSubmit());
+  }
+
+  for (const box of document.querySelectorAll("[data-remember]")) {
+    const key = `roi-${box.id}`;
+    try {
+      box.checked = localStorage.getItem(key) === "true";
+      box.addEventListener("change", () => localStorage.setItem(key, box.checked));
+    } catch {
+      // Without storage the choice lasts as long as the page.
+    }
+  }
+
+  // A frame may not send Airflow elsewhere, but a link that belongs to Airflow's page may.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-airflow]");
+    if (!link || window.parent === window || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    const twin = window.parent.document.createElement("a");
+    twin.href = link.href;
+    window.parent.document.body.append(twin);
+    twin.click();
+    twin.remove();
+  });
+
+  const search = document.querySelector("form[data-live]");
+  if (search) {
+    let pause;
+    let newest = 0;
+    const show = async () => {
+      const number = ++newest;
+      const address = `${location.pathname}?${new URLSearchParams(new FormData(search))}`;
+      const answer = await fetch(address, { credentials: "same-origin" });
+      if (!answer.ok) return location.assign(address);
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const list = page.getElementById("list");
+      if (number !== newest) return;
+      if (!list) return location.assign(address);
+      document.getElementById("list").replaceWith(list);
+      history.replaceState(null, "", address);
+    };
+    search.addEventListener("input", (event) => {
+      if (!event.target.name) return;
+      clearTimeout(pause);
+      pause = setTimeout(show, 150);
+    });
+    search.addEventListener("submit", (event) => {
+      event.preventDefault();
+      show();
+    });
+  }
+
+  for (const table of document.querySelectorAll("table[data-sortable]")) {
+    const headers = [...table.tHead.rows[0].cells];
+    headers.forEach((header, column) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...header.childNodes);
+      header.append(button);
+      button.addEventListener("click", () => {
+        const up = header.getAttribute("aria-sort") !== "ascending";
+        headers.forEach((other) => other.removeAttribute("aria-sort"));
+        header.setAttribute("aria-sort", up ? "ascending" : "descending");
+        const value = (row) => row.cells[column].textContent.trim().replace("\u2212", "-");
+        const compare = header.classList.contains("n")
+          ? (a, b) => (parseFloat(value(a)) || 0) - (parseFloat(value(b)) || 0)
+          : (a, b) => value(a).localeCompare(value(b));
+        const rows = [...table.tBodies[0].rows].sort(compare);
+        table.tBodies[0].append(...(up ? rows : rows.reverse()));
+      });
+    });
+  }
+})();

@@ -1,0 +1,103 @@
+"""Building SVG: elements with escaped attributes, and scales from values to positions.
+
+Positions along the width are percentages of it, so that a chart fills any screen while its text
+keeps its size. Only paths need numbers: they lie in a nested drawing of fixed width that is
+stretched.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+PLOT_WIDTH = 1000
+"""Width of the nested drawing that paths use."""
+
+
+def element(name: str, *content: Markup | str, **attributes: object) -> Markup:
+    """Return an element; `class_` stands for class, other underscores for hyphens."""
+    words = Markup("").join(
+        Markup(' {}="{}"').format(_name(key), _text(value))
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Markup("<{}{}>{}</{}>").format(name, words, Markup("").join(content), name)
+
+
+def stretched(top: float, height: float, *content: Markup) -> Markup:
+    """Return a nested drawing over the whole width, for paths made by `path`."""
+    return element(
+        "svg",
+        *content,
+        x="0",
+        y=top,
+        width="100%",
+        height=height,
+        viewBox=f"0 0 {PLOT_WIDTH} {height:g}",
+        preserveAspectRatio="none",
+        # Safari draws nothing of an overflowing nested drawing otherwise.
+        overflow="visible",
+    )
+
+
+def path(points: Sequence[tuple[float, float]], *, closed: bool = False) -> str:
+    """Return the `d` of a line through points: share of the width from 0 to 1, and pixels."""
+    steps = " L".join(f"{share * PLOT_WIDTH:.1f} {y:.1f}" for share, y in points)
+    return f"M{steps}" + ("Z" if closed else "")
+
+
+def percent(share: float) -> str:
+    """Return a share of the width as SVG writes it."""
+    return f"{100 * share:.2f}%"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A linear map from values to positions.
+
+    Attributes:
+        low: Value at `start`.
+        high: Value at `end`.
+        start: Position of `low`.
+        end: Position of `high`.
+    """
+
+    low: float
+    high: float
+    start: float = 0.0
+    end: float = 1.0
+
+    def __call__(self, value: float) -> float:
+        """Return the position of a value; outside the range it stays at the nearer end."""
+        if self.high == self.low:
+            return (self.start + self.end) / 2
+        share = (value - self.low) / (self.high - self.low)
+        return self.start + min(max(share, 0.0), 1.0) * (self.end - self.start)
+
+    def ticks(self, most: int = 5) -> list[float]:
+        """Return round values within the range, at most about as many as asked."""
+        step = round_up((self.high - self.low) / most)
+        first = math.ceil(self.low / step - 1e-9)
+        last = math.floor(self.high / step + 1e-9)
+        return [round(step * index, 10) for index in range(first, last + 1)]
+
+
+def round_up(value: float) -> float:
+    """Return the next number of 1, 2, 2.5 or 5 times a power of ten; 1 for nothing."""
+    if not value > 0 or math.isinf(value):
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(power * step for step in (1, 2, 2.5, 5, 10) if power * step >= value * (1 - 1e-9))
+
+
+def _name(key: str) -> str:
+    if key == "class_":
+        return "class"
+    return key.replace("_", "-")
+
+
+def _text(value: object) -> object:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else value

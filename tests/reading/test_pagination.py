@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from planted import Planted
+from roi_forecast.reading import listings
+from roi_forecast.reading.pagination import CursorError, Listing
+from roi_forecast.reading.records import Forecast, Record
+
+LISTINGS = {name: value for name, value in vars(listings).items() if isinstance(value, Listing)}
+
+
+def read_all(planted: Planted, listing: Listing[Record], limit: int) -> list[Record]:
+    rows, cursor = [], None
+    with planted.reader.connect() as connection:
+        while True:
+            items, cursor = listing.read(connection, limit=limit, cursor=cursor)
+            assert len(items) <= limit
+            rows += items
+            if cursor is None:
+                return rows
+
+
+@pytest.mark.parametrize("name", LISTINGS)
+def test_pages_together_are_the_whole_list_in_its_order(planted: Planted, name: str) -> None:
+    listing = LISTINGS[name]
+
+    paged = read_all(planted, listing, limit=7)
+
+    with planted.engine.connect() as connection:
+        query = f"SELECT count(*) FROM roi.{listing.view.name}"
+        assert len(paged) == connection.execute(text(query)).scalar_one()
+    keys = [key.removeprefix("-") for key in listing.order]
+    named = [tuple(getattr(row, key) for key in keys) for row in paged]
+    assert len(set(named)) == len(named)
+    assert paged == read_all(planted, listing, limit=1000)
+
+
+def test_order_turns_round_only_the_columns_with_a_minus(planted: Planted) -> None:
+    rows = read_all(planted, listings.FORECASTS, limit=100)
+    first: Forecast = rows[0]
+    newest = [row for row in rows if row.as_of_date == first.as_of_date]
+    assert [row.as_of_date for row in rows] == sorted(
+        (row.as_of_date for row in rows), reverse=True
+    )
+    assert len({row.symbol for row in newest}) == 5
+
+
+def test_rows_that_arrive_between_two_pages_do_not_move_the_second(planted: Planted) -> None:
+    with planted.engine.begin() as connection:
+        items, cursor = listings.FORECASTS.read(connection, limit=10)
+        expected, _ = listings.FORECASTS.read(connection, limit=10, cursor=cursor)
+        connection.execute(
+            text(
+                "INSERT INTO roi.predictions SELECT (jsonb_populate_record(row, jsonb_build_object("
+                "'as_of_date', row.as_of_date + 30, 'target_date', row.target_date + 30))).* "
+                "FROM roi.predictions AS row WHERE row.as_of_date = :newest"
+            ),
+            {"newest": items[0].as_of_date},
+        )
+        moved, _ = listings.FORECASTS.read(connection, limit=10)
+        assert moved != items
+        assert listings.FORECASTS.read(connection, limit=10, cursor=cursor)[0] == expected
+        connection.rollback()
+
+
+def cursor_of(content: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "nonsense",
+        "é",
+        cursor_of({"as_of_date": "2026-01-01"}),
+        cursor_of(["2026-01-01"]),
+        cursor_of(["yesterday", "GC=F", 1, "v"]),
+        cursor_of(["2026-01-01", None, 1, "v"]),
+        cursor_of(["2026-01-01", "a\x00b", 1, "v"]),
+        cursor_of(["2026-01-01", "GC=F", 1e400, "v"]),
+        cursor_of(["2026-01-01", "GC=F", 2**70, "v"]),
+    ],
+)
+def test_cursor_of_another_list_is_refused(planted: Planted, cursor: str) -> None:
+    with planted.reader.connect() as connection, pytest.raises(CursorError, match="next_cursor"):
+        listings.FORECASTS.read(connection, cursor=cursor)
+
+
+@given(st.text(max_size=40))
+def test_no_cursor_breaks_the_decoder(cursor: str) -> None:
+    try:
+        listings.FORECASTS._decode(cursor)
+    except CursorError:
+        return

@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+from sqlalchemy import select, text
+from starlette.routing import Mount
+
+from planted import DAG_ID, TOKEN, Planted, authorize
+from roi_forecast.database.tables import predictions
+from roi_forecast.reading.engine import create_reader_engine
+from roi_forecast.settings import Settings
+from roi_web.application import create_application
+from roi_web.rate_limit import RateLimit
+
+EXAMPLES = {"{symbol}": "GC%3DF", "{version_id}": "reference-version-03"}
+
+
+@pytest.fixture(scope="module")
+def client(planted: Planted) -> TestClient:
+    return planted.client()
+
+
+def routes(app: FastAPI) -> Iterator[str]:
+    """Every path of the application below /roi, with values for its parameters."""
+    (mount,) = (route for route in app.routes if isinstance(route, Mount))
+    for route in mount.routes:
+        if isinstance(route, Mount):
+            continue
+        assert isinstance(route, APIRoute), "an unknown kind of route needs a test of its login"
+        path = route.path
+        for name, value in EXAMPLES.items():
+            path = path.replace(name, value)
+        assert "{" not in path
+        yield path
+
+
+def items(client: TestClient, path: str, **query: Any) -> list[dict[str, Any]]:
+    response = client.get(f"/api/v1/{path}", params=query)
+    assert response.status_code == 200, response.text
+    answer: list[dict[str, Any]] = response.json()["items"]
+    return answer
+
+
+def test_every_route_answers_a_login_and_gives_nothing_without(planted: Planted) -> None:
+    app = planted.application()
+    known = list(routes(app))
+    assert len(known) >= 20
+    logged_in, anonymous = TestClient(app, headers=TOKEN), TestClient(app)
+    for path in known:
+        query = {"model_name": "reference"} if path.endswith("live-skill") else None
+        assert logged_in.get(f"/roi{path}", params=query).status_code == 200, path
+        refused = anonymous.get(f"/roi{path}", params=query)
+        assert refused.status_code == 401, path
+        assert "reference" not in refused.text, path
+        assert "GC=F" not in refused.text, path
+
+
+def test_login_is_asked_before_parameters_are_judged(planted: Planted) -> None:
+    anonymous = TestClient(planted.application())
+    for path in ("api/v1/forecasts/latest?limit=0", "versions/none", "?model_name=none"):
+        assert anonymous.get(f"/roi/{path}").status_code == 401
+
+
+def test_only_reading_is_possible(client: TestClient) -> None:
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        response = client.request(method, "/api/v1/forecasts")
+        assert response.status_code == 405
+        assert response.headers["Allow"] == "GET"
+
+
+def test_latest_forecasts_are_those_of_the_newest_as_of_date(
+    client: TestClient, planted: Planted
+) -> None:
+    found = items(client, "forecasts/latest", model_name="reference")
+
+    with planted.engine.connect() as connection:
+        rows = connection.execute(
+            select(predictions)
+            .where(predictions.c.version_id == "reference-version-03")
+            .order_by(predictions.c.as_of_date.desc(), predictions.c.symbol)
+            .limit(5)
+        ).all()
+    assert {row["symbol"]: row["predicted_roi_pct"] for row in found} == {
+        row.symbol: row.predicted_roi_pct for row in rows
+    }
+    assert {row["as_of_date"] for row in found} == {rows[0].as_of_date.isoformat()}
+    assert {row["version_next_day_r2"] for row in found} == {-0.004}
+
+
+def test_forecasts_are_found_by_symbol_and_date(client: TestClient) -> None:
+    found = items(
+        client, "forecasts", symbol="M&M.NS", as_of_date="2026-11-13", model_name="reference"
+    )
+    assert [(row["symbol"], row["as_of_date"]) for row in found] == [("M&M.NS", "2026-11-13")]
+    (same,) = items(client, "forecasts", symbol="M&M.NS", target_date=found[0]["target_date"],
+                    model_name="reference")  # fmt: skip
+    assert same == found[0]
+    assert items(client, "forecasts", horizon=7) == []
+
+
+def test_outcomes_lie_between_their_dates(client: TestClient) -> None:
+    found = items(
+        client, "outcomes", model_name="reference", since="2026-11-10", until="2026-11-12"
+    )
+    assert {row["target_date"] for row in found} == {"2026-11-10", "2026-11-11", "2026-11-12"}
+    assert len(found) == 3 * 5
+    assert (
+        items(client, "outcomes", model_name="reference", since="2026-11-10", backfill=True) == []
+    )
+
+
+def test_simulated_rows_say_so(client: TestClient) -> None:
+    for path in ("forecasts/latest", "forecasts", "outcomes", "versions", "gate-decisions",
+                 "runs", "health/assets", "promotions"):  # fmt: skip
+        rows = items(client, path, model_name="simulated")
+        assert rows, path
+        assert all(row["simulated"] for row in rows), path
+        assert not any(row["simulated"] for row in items(client, path, model_name="reference"))
+
+
+def test_version_comes_with_scores_and_rulings(client: TestClient) -> None:
+    answer = client.get("/api/v1/versions/reference-version-02").json()
+    assert answer["details"]["state"] == "rejected"
+    assert answer["details"]["verdict_passed"] is False
+    assert {row["predictor"] for row in answer["scores"]} >= {"model", "noise_limit", "ridge"}
+    rules = {row["rule"]: row["passed"] for row in answer["rulings"]}
+    assert rules["champion"] is False
+    assert rules["persistence"] is True
+
+
+def test_gate_decisions_are_found_by_version(client: TestClient) -> None:
+    rows = items(client, "gate-decisions", version_id="reference-version-02")
+    assert {row["version_id"] for row in rows} == {"reference-version-02"}
+    assert [row["passed"] for row in rows if row["is_verdict"]] == [False]
+
+
+def test_health_names_what_failed_in_the_newest_run(client: TestClient) -> None:
+    (summary,) = client.get("/api/v1/health", params={"model_name": "reference"}).json()
+    assert summary["assets"] == summary["assets_up_to_date"] == 5
+    assert summary["run"]["failed_extractions"] == 1
+    assert summary["run"]["failed_checks"] == 1
+    failed = [
+        row for row in items(client, "health/assets", model_name="reference")
+        if row["extraction_status"] == "failed"
+    ]  # fmt: skip
+    assert [row["symbol"] for row in failed] == ["M&M.NS"]
+    assert "429" in failed[0]["extraction_error"]
+    (check,) = items(client, "health/failed-checks", model_name="reference")
+    assert check["check_name"] == "jump"
+
+
+def test_empty_database_gives_empty_lists(unplanted: Planted) -> None:
+    client = unplanted.client()
+    for path in ("model-names", "forecasts/latest", "forecasts", "outcomes", "versions",
+                 "gate-decisions", "promotions", "runs", "health/assets", "drift"):  # fmt: skip
+        assert items(client, path) == []
+    assert client.get("/api/v1/health").json() == []
+
+
+def test_cursor_leads_to_the_next_page(client: TestClient) -> None:
+    first = client.get("/api/v1/forecasts", params={"limit": 3}).json()
+    second = client.get(
+        "/api/v1/forecasts", params={"limit": 3, "cursor": first["next_cursor"]}
+    ).json()
+    both = items(client, "forecasts", limit=6)
+    assert first["items"] + second["items"] == both
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "sentence"),
+    [
+        ("forecasts?limit=0", 422, "limit: received '0'; Input should be greater than or equal"),
+        ("forecasts?limit=1001", 422, "limit: received '1001'"),
+        ("forecasts?as_of_date=yesterday", 422, "as_of_date: received 'yesterday'"),
+        ("forecasts?symbol=", 422, "symbol: received ''"),
+        ("forecasts?symbol=a%00b", 422, "null character"),
+        ("forecasts?cursor=wrong", 422, "cursor: received 'wrong'; it has to be the next_cursor"),
+        ("versions?state=great", 422, "state: received 'great'"),
+        ("live-skill", 422, "model_name: received"),
+        ("versions/none", 404, "there is no version 'none'"),
+        ("nothing", 404, "Not Found"),
+    ],
+)
+def test_wrong_request_gets_one_sentence(
+    client: TestClient, path: str, status: int, sentence: str
+) -> None:
+    response = client.get(f"/api/v1/{path}")
+    assert response.status_code == status
+    assert set(response.json()) == {"detail"}
+    assert sentence in response.json()["detail"]
+
+
+def test_every_response_carries_the_security_headers(client: TestClient) -> None:
+    for path in ("/", "/api/v1/runs", "/api/v1/nothing", "/nothing", "/static/roi.css"):
+        headers = client.get(path).headers
+        policy = headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'self'" in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+    assert client.get("/").headers["Cache-Control"] == "private, no-store"
+    assert "immutable" in client.get("/static/roi.css").headers["Cache-Control"]
+
+
+def test_openapi_describes_every_route_and_its_errors(client: TestClient) -> None:
+    schema = client.get("/openapi.json").json()
+    paths = [
+        route.path
+        for route in client.app.routes[0].routes  # type: ignore[attr-defined]
+        if isinstance(route, APIRoute) and route.path.startswith("/api/")
+    ]
+    assert set(schema["paths"]) == set(paths)
+    for path, methods in schema["paths"].items():
+        operation = methods["get"]
+        assert operation["description"], path
+        assert {"200", "401", "403", "422", "429", "503"} <= set(operation["responses"]), path
+        assert all(parameter.get("description") for parameter in operation["parameters"]), path
+
+
+def test_client_that_asks_too_often_waits(planted: Planted) -> None:
+    now = [0.0]
+    app = planted.application(RateLimit(per_minute=2, clock=lambda: now[0]))
+    client = TestClient(app, headers=TOKEN)
+
+    statuses = [client.get("/roi/api/v1/runs").status_code for _ in range(3)]
+    refused = client.get("/roi/")
+
+    assert statuses == [200, 200, 429]
+    assert refused.status_code == 429
+    assert refused.headers["Retry-After"] == "30"
+    assert "try again in 30 s" in refused.text
+    now[0] = 30.0
+    assert client.get("/roi/api/v1/runs").status_code == 200
+    assert client.get("/roi/api/v1/runs").status_code == 429
+
+
+def test_clients_do_not_share_their_limit() -> None:
+    limit = RateLimit(per_minute=1, clock=lambda: 0.0)
+    limit.spend("one")
+    limit.spend("another")
+
+
+def answer_of(url: str) -> httpx.Response:
+    engine = create_reader_engine(Settings(url, "unused"))  # type: ignore[arg-type]
+    app = create_application(engine, authorize, dag_id=DAG_ID)
+    response = TestClient(app, headers=TOKEN).get("/api/v1/runs")
+    engine.dispose()
+    return response
+
+
+def test_database_that_is_away_is_said_so() -> None:
+    response = answer_of("postgresql+psycopg://postgres@/market?host=/nowhere")
+    assert response.status_code == 503
+    assert "cannot be reached" in response.json()["detail"]
+    assert "/nowhere" not in response.text
+
+
+def test_database_without_the_views_is_said_so(planted: Planted) -> None:
+    url = planted.engine.url.set(database="postgres").render_as_string(hide_password=False)
+    response = answer_of(url)
+    assert response.status_code == 503
+    assert "python -m roi_forecast.database.migrate" in response.json()["detail"]
+
+
+def test_user_who_may_not_act_as_reader_is_said_so(planted: Planted) -> None:
+    with planted.engine.begin() as connection:
+        connection.execute(text("DROP ROLE IF EXISTS stranger_of_test"))
+        connection.execute(text("CREATE ROLE stranger_of_test LOGIN"))
+    url = planted.engine.url.set(username="stranger_of_test")
+    response = answer_of(url.render_as_string(hide_password=False))
+    assert response.status_code == 503
+    assert "GRANT roi_reader" in response.json()["detail"]

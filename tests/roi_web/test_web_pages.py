@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import update
+
+from planted import TOKEN, Planted, planted_market
+from roi_forecast.database.tables import assets, model_versions
+from roi_local.postgres import EmbeddedPostgres
+from roi_web.formatting import MINUS
+
+PAGES = ("/", "/track-record", "/versions", "/health")
+
+
+@pytest.fixture(scope="module")
+def client(planted: Planted) -> TestClient:
+    return planted.client()
+
+
+@pytest.fixture(scope="module")
+def crowd(postgres: EmbeddedPostgres, market_template: str) -> Iterator[TestClient]:
+    """500 assets, a few sessions."""
+    with planted_market(
+        postgres, market_template, {"assets": 500, "sessions": 12, "versions": 1}
+    ) as market:
+        yield market.client()
+
+
+def page(client: TestClient, path: str) -> str:
+    response = client.get(path)
+    assert response.status_code == 200, response.text
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    return response.text
+
+
+def shown_symbols(html: str) -> list[str]:
+    return [
+        symbol.replace("&amp;", "&")
+        for symbol in re.findall(
+            r'<h2><a [^>]+>[^<]+</a> <span class="symbol">([^<]+)</span>', html
+        )
+    ]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_of_an_empty_database_says_what_to_do(unplanted: Planted, path: str) -> None:
+    html = page(unplanted.client(), path)
+    assert re.search(r"No (forecasts|outcome|version|run) yet", html)
+    assert 'href="/dags/daily_roi_forecast" data-airflow' in html
+
+
+def test_name_without_a_champion_says_why_there_is_no_forecast(
+    postgres: EmbeddedPostgres, market_template: str
+) -> None:
+    with planted_market(
+        postgres, market_template, {"assets": 1, "sessions": 5, "versions": 1}
+    ) as market:
+        with market.engine.begin() as connection:
+            connection.execute(update(model_versions).values(state="rejected"))
+        html = page(market.client(), "/")
+        assert "No version serves yet" in html
+        assert "rejected" in page(market.client(), "/versions")
+        assert "does not forecast this asset" in page(market.client(), "/assets/GC%3DF")
+
+
+def test_real_prices_are_shown_first_and_simulated_ones_are_labelled(client: TestClient) -> None:
+    assert "Simulated prices." not in page(client, "/")
+    for path in PAGES:
+        assert "Simulated prices." in page(client, f"{path}?model_name=simulated")
+    assert "Simulated prices." in page(client, "/versions/simulated-version-00")
+
+
+def test_skill_stands_beside_the_forecasts_in_words_that_fit_it(client: TestClient) -> None:
+    for path in ("/", "/assets/GC%3DF"):
+        html = page(client, path)
+        assert f"Next-day skill of this version: R2 {MINUS}0.0003" in html
+        assert "That is none: read the interval, not the point." in html
+
+
+def test_asset_page_shows_every_odd_symbol(client: TestClient) -> None:
+    for quoted, symbol in (("GC%3DF", "GC=F"), ("M%26M.NS", "M&amp;M.NS"), ("%5ENSEI", "^NSEI")):
+        html = page(client, f"/assets/{quoted}?model_name=reference")
+        assert f'<span class="symbol">{symbol}</span></h1>' in html
+        assert "Price and what may come" in html
+    assert client.get("/assets/NONE").status_code == 404
+
+
+def test_links_of_the_list_lead_to_the_assets(client: TestClient) -> None:
+    html = page(client, "/")
+    links = [link.replace("&amp;", "&") for link in re.findall(r'<h2><a href="/roi([^"]+)', html)]
+    assert len(links) == 5
+    for link in links:
+        page(client, link)
+
+
+def test_track_record_counts_backfills_only_when_asked(client: TestClient) -> None:
+    without = page(client, "/track-record?period=all")
+    everything = page(client, "/track-record?period=all&backfills=true")
+    assert "30 forecasts made after their session opened (backfills) are not counted" in without
+    assert "265 forecasts of the next session, 53 sessions" in without
+    assert "295 forecasts of the next session, 59 sessions" in everything
+    assert "backfills included" in everything
+
+
+def test_version_page_shows_the_gate_s_reasons(client: TestClient) -> None:
+    html = page(client, "/versions/reference-version-02")
+    assert "champion: R2 0.7560 against 0.7710" in html
+    assert '<span class="broken">reject</span>' in html
+    run = "scheduled__reference__"
+    assert f'href="/dags/daily_roi_forecast/runs/{run}' in html
+
+
+def test_run_links_keep_every_character_of_the_run_id(client: TestClient) -> None:
+    html = page(client, "/health")
+    assert (
+        "/dags/daily_roi_forecast/runs/scheduled__reference__2026-11-20T22%3A15%3A00%2B00%3A00"
+        in html
+    )
+
+
+def test_unknown_name_is_a_page_with_one_sentence(client: TestClient) -> None:
+    response = client.get("/?model_name=nobody")
+    assert response.status_code == 404
+    assert (
+        "there is no model name &#39;nobody&#39;; there are: reference, simulated" in response.text
+    )
+
+
+def test_page_without_login_offers_one(planted: Planted) -> None:
+    response = TestClient(planted.application()).get("/roi/")
+    assert response.status_code == 401
+    assert "Log in to Airflow" in response.text
+
+
+def test_names_from_outside_stay_text(postgres: EmbeddedPostgres, market_template: str) -> None:
+    hostile = "<script>alert(1)</script>\"'&"
+    with planted_market(
+        postgres, market_template, {"assets": 1, "sessions": 5, "versions": 1}
+    ) as market:
+        with market.engine.begin() as connection:
+            connection.execute(update(assets).values(name=hostile))
+        client = market.client()
+        for path in ("/", "/assets/GC%3DF", "/health", "/?search=<script>x"):
+            html = page(client, path)
+            assert "<script>alert" not in html
+            assert "<script>x" not in html
+
+
+def test_500_assets_come_50_at_a_time(crowd: TestClient) -> None:
+    pages = [page(crowd, f"/?page={number}") for number in range(1, 11)]
+    shown = [symbol for html in pages for symbol in shown_symbols(html)]
+    assert len(shown) == len(set(shown)) == 500
+    assert all(len(shown_symbols(html)) == 50 for html in pages)
+    assert 'rel="prev"' not in pages[0]
+    assert 'rel="next"' not in pages[-1]
+    assert shown_symbols(page(crowd, "/?page=9999")) == shown_symbols(pages[-1])
+
+
+def test_search_and_sort_reach_all_500(crowd: TestClient) -> None:
+    assert shown_symbols(page(crowd, "/?search=asset123")) == ["ASSET123.NS"]
+    assert "No asset has “nothing”" in page(crowd, "/?search=nothing")
+    highest = shown_symbols(page(crowd, "/?order=forecast"))
+    rows = crowd.get("/api/v1/forecasts/latest?limit=1000").json()["items"]
+    expected = sorted(rows, key=lambda row: -row["predicted_roi_pct"])[:50]
+    assert highest == [row["symbol"] for row in expected]
+    widest = shown_symbols(page(crowd, "/?order=width"))
+    expected = sorted(rows, key=lambda row: row["lower_80_pct"] - row["upper_80_pct"])[:50]
+    assert widest == [row["symbol"] for row in expected]
+
+
+def test_pages_load_nothing_from_elsewhere(client: TestClient) -> None:
+    for path in (*PAGES, "/assets/GC%3DF", "/versions/reference-version-02"):
+        html = page(client, path)
+        addresses = re.findall(r'(?:src|href|action)="([^"#]+)"', html)
+        assert all(address.startswith(("/roi", "/dags")) for address in addresses)
+        assert " style=" not in html
+        for address in re.findall(r'"(/roi/static/[^"]+)"', html):
+            assert client.get(address.removeprefix("/roi")).status_code == 200
+
+
+def test_static_files_need_no_login(planted: Planted) -> None:
+    anonymous = TestClient(planted.application())
+    assert anonymous.get("/roi/static/roi.css").status_code == 200
+    assert anonymous.get("/roi/static/../application.py").status_code in (401, 404)
+    assert anonymous.get("/roi/static/none.css").status_code == 404
+
+
+def test_login_covers_the_pages_of_every_path(planted: Planted) -> None:
+    logged_in = TestClient(planted.application(), headers=TOKEN)
+    assert logged_in.get("/roi/versions/").status_code == 404
