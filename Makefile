@@ -20,7 +20,7 @@ export PYTHONPATH := $(CURDIR)/include
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run backtest tune up down sql export clean test lint audit format benchmark-accuracy env
+.PHONY: help setup setup-dev run backtest tune up down tensorboard sql export clean test lint audit format benchmark-accuracy env
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ up: setup ## the live Airflow in the foreground, on 127.0.0.1:8080; PORT=… nam
 
 down: setup ## stop the live Airflow
 	@$(VENV) -m roi_local.down
+
+tensorboard: setup ## TensorBoard on the logs of all trainings, on 127.0.0.1:6006; PORT=… names another port
+	@$(VENV) -m roi_local.tensorboard
 
 sql: setup ## psql on the market database; QUERY='…' answers one query as CSV
 	@$(VENV) -m roi_local.sql

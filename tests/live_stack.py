@@ -49,13 +49,13 @@ from roi_local.environment import (
     ADMINISTRATOR,
     AIRFLOW_DATABASE,
     MARKET_DATABASE,
+    PORT_VARIABLE,
     REPOSITORY,
     Home,
     load_secrets,
 )
 from roi_local.postgres import AIRFLOW_DRIVER, EmbeddedPostgres, start_postgres
 from roi_local.stack import Stack, is_stack_up, read_stack
-from roi_local.up import PORT_VARIABLE
 
 SMALL: dict[str, Any] = {
     "source": "simulated",

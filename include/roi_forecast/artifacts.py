@@ -15,6 +15,9 @@ from uuid import uuid4
 from roi_forecast.errors import RoiForecastError
 
 MANIFEST = "manifest.json"
+TENSORBOARD_DIRECTORY = "tensorboard"
+"""Folder of TensorBoard's logs within that of a training. They are for people, grow after the fact
+and go with their candidate: no manifest lists them, and no published version carries them."""
 
 
 @contextmanager
@@ -56,11 +59,16 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def write_manifest(directory: Path, content: Mapping[str, Any]) -> str:
-    """Write the manifest over the directory's present files; return the manifest's SHA-256."""
+    """Write the manifest over the directory's present files; return the manifest's SHA-256.
+
+    Logs for TensorBoard are left out.
+    """
     files = {
         path.relative_to(directory).as_posix(): checksum(path)
         for path in sorted(directory.rglob("*"))
-        if path.is_file() and path.name != MANIFEST
+        if path.is_file()
+        and path.name != MANIFEST
+        and TENSORBOARD_DIRECTORY not in path.relative_to(directory).parts
     }
     text = json.dumps({**content, "files": files}, indent=2, sort_keys=True) + "\n"
     write_file(directory / MANIFEST, text.encode())

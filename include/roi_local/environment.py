@@ -15,9 +15,11 @@ from roi_forecast.settings import (
     DATABASE_URL_VARIABLE,
     METADATA_URL_VARIABLE,
 )
+from roi_local.errors import LocalError
 from roi_local.postgres import AIRFLOW_DRIVER, EmbeddedPostgres
 
 HOME_VARIABLE = "ROI_HOME"
+PORT_VARIABLE = "ROI_PORT"
 DAGS_FOLDER_VARIABLE = "ROI_DAGS_FOLDER"
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -165,3 +167,15 @@ def write_private(path: Path, content: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(content)
     unfinished.replace(path)
+
+
+def chosen_port(default: int) -> int:
+    """Return the TCP port that PORT names, or the default.
+
+    Raises:
+        LocalError: PORT is no port.
+    """
+    text = os.environ.get(PORT_VARIABLE) or str(default)
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise LocalError(f"PORT: received {text!r}; it has to be a number from 1 to 65535")
+    return int(text)

@@ -15,7 +15,13 @@ from typing import NoReturn
 from roi_local.airflow_metadata import fail_abandoned_runs
 from roi_local.command import Interrupted, run_command
 from roi_local.databases import prepare_airflow, prepare_market
-from roi_local.environment import ADMINISTRATOR, Home, airflow_environment, load_secrets
+from roi_local.environment import (
+    ADMINISTRATOR,
+    Home,
+    airflow_environment,
+    chosen_port,
+    load_secrets,
+)
 from roi_local.errors import LocalError
 from roi_local.locks import hold_lock
 from roi_local.postgres import start_postgres
@@ -30,7 +36,6 @@ from roi_local.stack import (
     stack_lock,
 )
 
-PORT_VARIABLE = "ROI_PORT"
 DEFAULT_PORT = 8080
 
 # The log servers of scheduler and triggerer would listen on all addresses: -s leaves them out.
@@ -145,12 +150,5 @@ def _last_line(path: Path) -> str:
     return lines[-1] if lines else "none"
 
 
-def _chosen_port() -> int:
-    text = os.environ.get(PORT_VARIABLE) or str(DEFAULT_PORT)
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise LocalError(f"PORT: received {text!r}; it has to be a number from 1 to 65535")
-    return int(text)
-
-
 if __name__ == "__main__":
-    run_command("up", lambda: run_stack(Home.from_environment(), _chosen_port()))
+    run_command("up", lambda: run_stack(Home.from_environment(), chosen_port(DEFAULT_PORT)))

@@ -26,13 +26,12 @@ from roi_forecast.market.simulated import SimulatedSource
 from roi_forecast.settings import YAHOO_URL_VARIABLE
 from roi_forecast.universe import load_universe
 from roi_local.airflow_metadata import RunState, metadata_engine, read_run
-from roi_local.environment import AIRFLOW_DATABASE, REPOSITORY, Home
+from roi_local.environment import AIRFLOW_DATABASE, PORT_VARIABLE, REPOSITORY, Home
 from roi_local.postgres import start_postgres
 from roi_local.run import DAILY_DAG
 from roi_local.run_parameters import CONF_VARIABLE, SOURCE_VARIABLE
 from roi_local.sql import QUERY_VARIABLE
 from roi_local.stack import Stack
-from roi_local.up import PORT_VARIABLE
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 

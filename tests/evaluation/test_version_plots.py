@@ -45,7 +45,7 @@ def test_every_picture_is_drawn_for_few_and_many_assets_and_members(
     for png in pictures.values():
         width, height = png_size(png)
         assert 400 < width < 3000
-        assert 200 < height < 3000
+        assert 150 < height < 3000
 
 
 def test_the_same_figures_give_the_same_bytes() -> None:

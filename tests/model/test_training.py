@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import HISTOGRAMS, EventAccumulator
+from tensorboard.util import tensor_util
 
 from model.synthetic_dataset import SMALL, synthetic_dataset
 from roi_forecast.config import RunConfig
@@ -247,3 +249,27 @@ def test_train_refuses_a_dataset_without_a_target_in_a_part(dataset, tmp_path, p
     with pytest.raises(TrainingError, match=f"no {part} target is left"):
         train_model(replace(dataset, filled=filled), SMALL, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_logs_for_tensorboard_hold_losses_weights_and_graph_and_change_no_weight(
+    dataset, trained, tmp_path
+):
+    train_model(dataset, SMALL, tmp_path, tensorboard=True)
+
+    assert_same_weights(tmp_path, trained.directory)
+    training, validation = (
+        EventAccumulator(str(tmp_path / "tensorboard" / part), size_guidance={HISTOGRAMS: 0})
+        for part in ("train", "validation")
+    )
+    for logs in (training, validation):
+        logs.Reload()
+    epochs = [record.epoch for record in trained.history[1:]]
+    assert {"epoch_loss", "epoch_learning_rate"} <= set(training.Tags()["tensors"])
+    assert [event.step + 1 for event in training.Tensors("epoch_learning_rate")] == epochs
+    losses = [
+        float(tensor_util.make_ndarray(event.tensor_proto))
+        for event in validation.Tensors("epoch_loss")
+    ]
+    assert losses == pytest.approx([record.validation_loss for record in trained.history[1:]])
+    assert any("kernel" in tag for tag in training.Tags()["tensors"])
+    assert "keras" in training.Tags()["tensors"]  # the graph of layers

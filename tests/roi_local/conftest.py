@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from installation import LiveStack, create_installation, free_port, start_command, wait_for_login
-from roi_local.up import PORT_VARIABLE
+from roi_local.environment import PORT_VARIABLE
 
 
 @pytest.fixture(scope="session")

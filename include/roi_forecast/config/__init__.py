@@ -17,6 +17,7 @@ from roi_forecast.config.model import ModelConfig
 from roi_forecast.config.monitoring import MonitoringConfig
 from roi_forecast.config.network import NetworkConfig
 from roi_forecast.config.presets import PRESETS, PresetConfig
+from roi_forecast.config.recording import RecordingConfig
 from roi_forecast.config.run import (
     BacktestRunConfig,
     RunConfig,
@@ -44,6 +45,7 @@ __all__ = [
     "MonitoringConfig",
     "NetworkConfig",
     "PresetConfig",
+    "RecordingConfig",
     "RunConfig",
     "SharedConfig",
     "SourceKind",

@@ -18,6 +18,7 @@ from roi_forecast.config.gate import GateConfig
 from roi_forecast.config.model import ModelConfig
 from roi_forecast.config.monitoring import MonitoringConfig
 from roi_forecast.config.presets import PresetConfig
+from roi_forecast.config.recording import RecordingConfig
 from roi_forecast.config.tuning import STUDY_PATTERN, TuningConfig
 from roi_forecast.errors import ConfigError, UniverseError
 from roi_forecast.refusal import explain
@@ -92,7 +93,9 @@ class TunedConfig(Config):
     )
 
 
-class RunConfig(MonitoringConfig, GateConfig, CandidateConfig, TunedConfig, SharedConfig):
+class RunConfig(
+    MonitoringConfig, GateConfig, CandidateConfig, TunedConfig, RecordingConfig, SharedConfig
+):
     """All parameters of one daily run."""
 
 

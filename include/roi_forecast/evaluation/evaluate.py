@@ -18,6 +18,7 @@ from roi_forecast.database.tables import evaluations, model_versions
 from roi_forecast.errors import RegistryError, RoiForecastError
 from roi_forecast.evaluation.comparison import compare_with_champion
 from roi_forecast.evaluation.fit import FitFigures, judge_fit
+from roi_forecast.evaluation.plot_files import save_plots
 from roi_forecast.evaluation.scores import SPLITS, CandidateScores, Score, score_candidate
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
@@ -94,6 +95,8 @@ def evaluate_model(
             logger.warning("champion %s cannot be scored: %s", opponent, error)
     figures = {**_figures(result), **_fit(result, version, directory)}
     _store(engine, run, version, dataset, scores)
+    if not _is_decided(version, directory):
+        save_plots(dataset, predictions["test"], result.calibration, directory, version.version_id)
     _store_metrics(
         engine, version, manifest, directory, figures, result, _sample(dataset, predictor)
     )
@@ -227,8 +230,8 @@ def _store_metrics(
     result: CandidateScores,
     sample: Mapping[str, Any],
 ) -> None:
-    if (directory / METRICS_FILE).exists() and version.state != "candidate":
-        return  # a version is never changed once it was decided on; its figures would be the same
+    if _is_decided(version, directory):
+        return
     stored = {name: _or_null(value) for name, value in figures.items()}
     content = {"figures": stored, "calibration": result.calibration.to_json()}
     write_file(directory / METRICS_FILE, (json.dumps(content, indent=2) + "\n").encode())
@@ -240,6 +243,11 @@ def _store_metrics(
             .where(model_versions.c.version_id == version.version_id)
             .values(metrics=stored, checksum=digest)
         )
+
+
+def _is_decided(version: ModelVersion, directory: Path) -> bool:
+    """Tell whether a version is never changed again; its figures would be the same."""
+    return (directory / METRICS_FILE).exists() and version.state != "candidate"
 
 
 def _sample(dataset: Dataset, predictor: Predictor) -> dict[str, Any]:

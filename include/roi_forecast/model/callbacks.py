@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from roi_forecast.artifacts import TENSORBOARD_DIRECTORY
 from roi_forecast.config import TrainingConfig
 from roi_forecast.model.backend import keras
 from roi_forecast.model.batches import WindowBatches
@@ -39,6 +40,8 @@ def build_callbacks(
     directory: Path,
     identity: Mapping[str, Any],
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    *,
+    tensorboard: bool = False,
 ) -> TrainingCallbacks:
     """Return the callbacks of a training.
 
@@ -49,6 +52,7 @@ def build_callbacks(
         directory: Directory of the training.
         identity: What makes a training the same as this one, as JSON values.
         on_epoch: Is told of each epoch once its state is saved.
+        tensorboard: Whether to write logs for TensorBoard.
     """
     early_stopping = keras.callbacks.EarlyStopping(
         monitor=MONITORED,
@@ -70,6 +74,12 @@ def build_callbacks(
         ordered.append(
             keras.callbacks.LambdaCallback(
                 on_epoch_end=lambda _epoch, _logs: on_epoch(progress.history[-1])
+            )
+        )
+    if tensorboard:
+        ordered.append(
+            keras.callbacks.TensorBoard(
+                log_dir=str(directory / TENSORBOARD_DIRECTORY), histogram_freq=1, write_graph=True
             )
         )
     return TrainingCallbacks(tuple(ordered), progress)

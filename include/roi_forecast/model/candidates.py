@@ -103,6 +103,7 @@ def train_member(
         config.model_copy(update=changes),
         directory,
         fine_tuning=fine_tuning,
+        tensorboard=config.tensorboard,
     )
 
 

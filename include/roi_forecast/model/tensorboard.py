@@ -11,10 +11,6 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-TENSORBOARD_DIRECTORY = "tensorboard"
-"""Folder of the logs within that of a training. No manifest lists it, and no version carries it: it
-goes with its candidate."""
-
 _RGBA = 4
 
 

@@ -52,6 +52,7 @@ def train_model(
     *,
     fine_tuning: FineTuning | None = None,
     on_epoch: OnEpoch | None = None,
+    tensorboard: bool = False,
 ) -> TrainingResult:
     """Train the network on the dataset's training rows and keep its best weights.
 
@@ -70,6 +71,7 @@ def train_model(
         directory: Is created; on return holds model.keras, history.json and training.json.
         fine_tuning: The network that training goes on from; None: from nothing.
         on_epoch: Is told of each epoch; a call after it ended the training goes on from there.
+        tensorboard: Whether to write logs for TensorBoard to `directory`/tensorboard.
 
     Raises:
         TrainingError: Every training or every validation target is filled, the training rows hold
@@ -103,7 +105,9 @@ def train_model(
         device,
     )
     with memory_errors_named(config, dataset.seq_len):
-        progress = _train(network, dataset, config, directory, identity, on_epoch)
+        progress = _train(
+            network, dataset, config, directory, identity, on_epoch, tensorboard=tensorboard
+        )
     trained = time.perf_counter()
 
     _save_network(network, config, dataset, directory)
@@ -206,6 +210,8 @@ def _train(
     directory: Path,
     identity: dict[str, Any],
     on_epoch: OnEpoch | None,
+    *,
+    tensorboard: bool,
 ) -> TrainingProgress:
     names = input_names(network)
     training, validation = (
@@ -228,7 +234,9 @@ def _train(
         state = untrained_state(network, validation)
     else:
         logger.info("going on after epoch %d of %d", state.history[-1].epoch, config.epochs)
-    callbacks = build_callbacks(config, state, training, directory, identity, on_epoch)
+    callbacks = build_callbacks(
+        config, state, training, directory, identity, on_epoch, tensorboard=tensorboard
+    )
     network.fit(
         training,
         validation_data=validation,

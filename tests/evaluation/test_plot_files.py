@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tensorboard.backend.event_processing.event_accumulator import IMAGES, EventAccumulator
+
+from roi_forecast.artifacts import read_manifest
+from roi_forecast.errors import RegistryError
+from roi_forecast.model.candidates import candidate_path
+
+if TYPE_CHECKING:
+    from serving import Served
+
+PICTURES = ["error_by_asset", "forecast_and_outcome", "interval_calibration", "loss_curves"]
+
+
+def test_a_published_version_carries_its_pictures_and_no_logs(served: Served) -> None:
+    directory = served.champion_directory
+    assert sorted(path.stem for path in (directory / "plots").iterdir()) == PICTURES
+    listed = read_manifest(directory, RegistryError)["files"]
+    assert {f"plots/{name}.png" for name in PICTURES} <= set(listed)
+    assert not (directory / "tensorboard").exists()
+    assert not any("tensorboard" in name for name in listed)
+
+
+def test_the_pictures_stand_in_tensorboards_logs_of_the_candidate(served: Served) -> None:
+    run = served.outcome.run
+    candidate = served.models / candidate_path(run.model_name, run.run_id)
+    logs = EventAccumulator(str(candidate / "tensorboard"), size_guidance={IMAGES: 0})
+    logs.Reload()
+    assert sorted(logs.Tags()["images"]) == PICTURES
+    png = (served.champion_directory / "plots" / "error_by_asset.png").read_bytes()
+    assert logs.Images("error_by_asset")[0].encoded_image_string == png
