@@ -78,5 +78,5 @@ format: setup-dev ## bring the code into the project's format
 	@$(VENV) -m ruff format .
 	@$(VENV) -m ruff check --fix .
 
-benchmark-accuracy: setup-dev ## intervals and next-day skill beside their peers; PRICES=path of daily bars
+benchmark-accuracy: setup-dev ## model, intervals and next-day skill beside every peer; PRICES=path of daily bars
 	@$(VENV) benchmarks/accuracy.py

@@ -1,9 +1,9 @@
-"""How good the published intervals and next-day forecasts are, beside their peers.
+"""How good the model, the intervals and the next-day forecasts are, beside their peers.
 
-    python benchmarks/accuracy.py [PRICES]
+    python benchmarks/accuracy.py [PRICES] [--sections model intervals next-day]
 
-Walks forward through real daily prices, refitting everything every 21 sessions, prints the tables
-and writes them to benchmarks/accuracy.md.
+Trains and walks forward through real daily prices, prints every table and writes them to
+benchmarks/accuracy.md.
 """
 
 from __future__ import annotations
@@ -15,60 +15,114 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
-from interval_peers import constant_scale, ewma_scale, garch_intervals, har_scale
+from interval_accuracy import interval_tables
+from network_accuracy import network_tables
+from next_day_accuracy import network_walk, skill_table
+from reference_data import REPOSITORY, STAND_IN, load_dataset, prices_path, reference_symbols
 
-from roi_forecast.config import FeatureConfig
-from roi_forecast.evaluation.bootstrap import BLOCK_SESSIONS, bootstrap_mean
-from roi_forecast.evaluation.intervals import Intervals
-from roi_forecast.evaluation.next_day_skill import next_day_skill
-from roi_forecast.evaluation.walk_forward import WalkForward, intervals_of_scale, walk_forward
-from roi_forecast.features.build import assemble_dataset
+from roi_forecast.evaluation.walk_forward import WalkForward, walk_forward
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.rows import align_rows
-from roi_forecast.market.csv_files import CsvSource
-from roi_forecast.model.expanding_scale import FIRST_FIT, REFIT_EVERY
-from roi_forecast.universe import load_universe
+from roi_forecast.model.expanding_scale import REFIT_EVERY
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-DEFAULT_PRICES = REPOSITORY.parent / "shared" / "market" / "daily_prices.csv.gz"
 RESULT = REPOSITORY / "benchmarks" / "accuracy.md"
-STAND_IN = {"BHARTIARTL.NS": "ONGC.NS"}
-"""What the supplied prices have in place of an asset of the reference universe."""
+DEFAULTS = {"start": date(2020, 10, 1), "first": date(2021, 12, 1), "last": date(2024, 12, 31)}
 
-SHIPPED, GARCH = "shipped: regression at half-lives 1, 5, 22", "GARCH(1,1), Student t"
+
+class Benchmark:
+    """The prices that are measured on; what several sections need is computed once.
+
+    Args:
+        arguments: Path of the prices, symbols, first date of the rows and of the targets, last
+            date.
+    """
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.prices: Path = arguments.prices
+        self.first: date = arguments.first
+        self._arguments = arguments
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The rows that are walked through."""
+        arguments = self._arguments
+        return load_dataset(self.prices, arguments.symbols, arguments.start, arguments.last)
+
+    @cached_property
+    def walk(self) -> WalkForward:
+        """The walk-forward with ridge regression, refitted as the scale is."""
+        return walk_forward(self.dataset, self.first)
+
+    def describe_walk(self) -> list[str]:
+        """Return which rows are walked through, as lines of Markdown."""
+        dataset, walk = self.dataset, self.walk
+        names = ", ".join(dataset.symbols)
+        if set(STAND_IN.values()) & set(dataset.symbols):
+            names += "; " + ", ".join(
+                f"{used} in place of {asked}" for asked, used in STAND_IN.items()
+            )
+        return [
+            (
+                f"Walk-forward: daily prices of {len(dataset.symbols)} assets ({names}), rows from "
+                f"{dataset.dates[0]}, targets from {walk.dates[0]} to {walk.dates[-1]}: "
+                f"{len(walk.dates)} sessions in {len(walk.folds)} folds, refit every {REFIT_EVERY} "
+                f"sessions on all rows before, {int(np.isfinite(walk.actual_pct).sum())} forecasts."
+            ),
+            "",
+        ]
+
+
+# A further subject is one more entry here: a function that returns lines of Markdown.
+SECTIONS: dict[str, Callable[[Benchmark], list[str]]] = {
+    "model": lambda benchmark: network_tables(benchmark.prices),
+    "intervals": lambda benchmark: [
+        *benchmark.describe_walk(),
+        *interval_tables(benchmark.dataset, benchmark.walk),
+    ],
+    "next-day": lambda benchmark: [
+        *skill_table(benchmark.walk),
+        *network_walk(benchmark.dataset, benchmark.first),
+    ],
+}
 
 
 def main() -> None:
     """Run the benchmark."""
     arguments = _arguments()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     began = time.perf_counter()
-    dataset = _dataset(arguments.prices, arguments.symbols, arguments.start, arguments.last)
-    result = walk_forward(dataset, arguments.first)
-    peers = _peers(dataset, result)
-    text = _report(dataset, result, peers, arguments, time.perf_counter() - began)
-    print(text)
+    lines = list(_measure(arguments))
+    text = "\n".join([*_facts(arguments, time.perf_counter() - began), *lines]).rstrip() + "\n"
     arguments.output.write_text(text, encoding="utf-8")
+
+
+def _measure(arguments: argparse.Namespace) -> Iterator[str]:
+    benchmark = Benchmark(arguments)
+    for number, name in enumerate(arguments.sections, start=1):
+        logging.info("section %d of %d: %s", number, len(arguments.sections), name)
+        began = time.perf_counter()
+        lines = SECTIONS[name](benchmark)
+        logging.info("section %s took %.0f s", name, time.perf_counter() - began)
+        print("\n".join(lines), flush=True)
+        yield from lines
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    prices = Path(os.environ.get("ROI_PRICES") or DEFAULT_PRICES)
-    parser.add_argument("prices", type=Path, nargs="?", default=prices)
-    parser.add_argument("--start", type=date.fromisoformat, default=date(2020, 10, 1))
-    parser.add_argument("--first", type=date.fromisoformat, default=date(2021, 12, 1))
-    parser.add_argument("--last", type=date.fromisoformat, default=date(2024, 12, 31))
-    parser.add_argument("--symbols", nargs="+", default=_reference_symbols())
+    parser.add_argument("prices", type=Path, nargs="?", default=prices_path())
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    for name, default in DEFAULTS.items():
+        parser.add_argument(f"--{name}", type=date.fromisoformat, default=default)
+    parser.add_argument("--symbols", nargs="+", default=reference_symbols())
     parser.add_argument("--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
     if not arguments.prices.exists():
@@ -76,173 +130,32 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _reference_symbols() -> list[str]:
-    return [STAND_IN.get(asset.symbol, asset.symbol) for asset in load_universe().assets]
-
-
-def _dataset(path: Path, symbols: Sequence[str], start: date, last: date) -> Dataset:
-    assets = load_universe().select(symbols)
-    source = CsvSource("csv:benchmark", path)
-    bars = pd.concat(
-        [source.fetch(asset, start, last).assign(symbol=asset.symbol) for asset in assets],
-        ignore_index=True,
-    )
-    rows = align_rows(bars, assets, start, last, max_lost_share=0.1)
-    return assemble_dataset(rows, FeatureConfig(), source.key, Path())
-
-
-def _peers(dataset: Dataset, result: WalkForward) -> dict[str, tuple[Intervals, ...]]:
-    targets = range(result.folds[0].targets.start, len(dataset.dates))
-    # Fitted back from the first fold too: the conformal scores before it need scales.
-    refits = [*range(targets.start, FIRST_FIT, -REFIT_EVERY)][:0:-1]
-    refits += [fold.targets.start for fold in result.folds]
-    scales = {
-        "constant": constant_scale(dataset),
-        "EWMA 0.97 of squares": ewma_scale(dataset),
-        "HAR, least squares, own moves only": har_scale(dataset, refits),
-    }
-    peers = {
-        name: intervals_of_scale(dataset, scale, targets, result.published)
-        for name, scale in scales.items()
-    }
-    logging.info("fitting GARCH %d times", len(result.folds) * len(dataset.symbols))
-    return {**peers, SHIPPED: result.intervals, GARCH: garch_intervals(dataset, result.folds)}
-
-
-def _report(
-    dataset: Dataset,
-    result: WalkForward,
-    peers: Mapping[str, tuple[Intervals, ...]],
-    arguments: argparse.Namespace,
-    seconds: float,
-) -> str:
-    counted = int(np.isfinite(result.actual_pct).sum())
-    facts = (
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} in {seconds:.0f} s on {_machine()}, arch "
-        f"{version('arch')}, numpy {version('numpy')}. Command: `make benchmark-accuracy`, that is "
-        f"`{shlex.join(['python', 'benchmarks/accuracy.py', *_told(arguments)])}`."
-    )
-    names = ", ".join(dataset.symbols)
-    if set(STAND_IN.values()) & set(dataset.symbols):
-        names += "; " + ", ".join(f"{used} in place of {asked}" for asked, used in STAND_IN.items())
-    data = (
-        f"Daily prices of {len(dataset.symbols)} assets ({names}), rows from {dataset.dates[0]}. "
-        f"Walk-forward from {result.dates[0]} to {result.dates[-1]}: {len(result.dates)} sessions "
-        f"in {len(result.folds)} folds, refit every {REFIT_EVERY} sessions on all rows before, "
-        f"{counted} forecasts."
-    )
-    reading = (
-        "Interval score (Winkler) in percent points, lower is better, and relative to GARCH. The "
-        "difference to GARCH is paired and resampled over days in blocks of "
-        f"{BLOCK_SESSIONS} sessions: its mean, the interval that holds 95 % of the resampled "
-        "means, and the bound that 95 % of them stay below. Every scale but GARCH's carries the "
-        "same per-asset conformal quantiles over the trailing 500 rows, around the same forecast."
-    )
-    title = "# Accuracy of the next-day forecasts and their intervals"
-    lines = [title, "", facts, "", data, "", "## Intervals", "", reading, ""]
-    for number, level in enumerate((80, 95)):
-        lines += _interval_table(result, peers, number, level)
-    lines += _half_years(result, peers)
-    lines += _assets(result)
-    lines += _skill(result)
-    return "\n".join(lines) + "\n"
-
-
-def _interval_table(
-    result: WalkForward, peers: Mapping[str, tuple[Intervals, ...]], number: int, level: int
-) -> list[str]:
-    actual = result.actual_pct
-    garch = peers[GARCH][number].score(actual)
-    lines = [
-        f"| {level} % | score | relative | less GARCH's | bound | coverage | single assets |",
-        "|---|---|---|---|---|---|---|",
+def _facts(arguments: argparse.Namespace, seconds: float) -> list[str]:
+    told = ["python", "benchmarks/accuracy.py"]
+    told += [
+        f"--{name}={getattr(arguments, name)}"
+        for name, default in DEFAULTS.items()
+        if getattr(arguments, name) != default
     ]
-    for name, intervals in peers.items():
-        scores, covered = intervals[number].score(actual), intervals[number].covers(actual)
-        difference = bootstrap_mean(scores - garch)
-        assets = np.nanmean(covered, axis=0)
-        against = (
-            f"{difference.mean:+.3f} ({difference.lower_95:+.3f} to {difference.upper_95:+.3f})"
-            f" | {difference.upper_one_sided_95:+.3f}"
-        )
-        lines.append(
-            f"| {name} | {np.nanmean(scores):.3f} | {np.nanmean(scores) / np.nanmean(garch):.4f} | "
-            f"{'|' if name == GARCH else against} | {np.nanmean(covered):.3f} | "
-            f"{assets.min():.3f} to {assets.max():.3f} |"
-        )
-    return [*lines, ""]
-
-
-def _half_years(result: WalkForward, peers: Mapping[str, tuple[Intervals, ...]]) -> list[str]:
-    halves = np.array(
-        [
-            f"{day.year} {'first' if day.month <= 6 else 'second'} half"
-            for day in result.dates.tolist()
-        ]
-    )
-    actual = result.actual_pct
-    lines = [
-        "## Half-years of the shipped intervals",
-        "",
-        "| half-year | sessions | coverage at 80 % | 95 % | score relative at 80 % | 95 % |",
-        "|---|---|---|---|---|---|",
-    ]
-    for half in dict.fromkeys(halves.tolist()):
-        days = halves == half
-        coverage = [np.nanmean(each.covers(actual)[days]) for each in result.intervals]
-        relative = [
-            np.nanmean(own.score(actual)[days]) / np.nanmean(garch.score(actual)[days])
-            for own, garch in zip(result.intervals, peers[GARCH], strict=True)
-        ]
-        values = " | ".join(f"{value:.3f}" for value in (*coverage, *relative))
-        lines.append(f"| {half} | {days.sum()} | {values} |")
-    return [*lines, ""]
-
-
-def _assets(result: WalkForward) -> list[str]:
-    coverage = [np.nanmean(each.covers(result.actual_pct), axis=0) for each in result.intervals]
-    lines = [
-        "## Single assets, shipped intervals",
-        "",
-        "| asset | coverage at 80 % | at 95 % |",
-        "|---|---|---|",
-    ]
-    for symbol, *values in zip(result.symbols, *coverage, strict=True):
-        lines.append(f"| {symbol} | {values[0]:.3f} | {values[1]:.3f} |")
-    return [*lines, ""]
-
-
-def _skill(result: WalkForward) -> list[str]:
-    skill = next_day_skill(result)
-    direction = skill.directional_accuracy
-    factors = [fold.shrinkage for fold in result.folds]
-    measures = {
-        "R2 against the zero forecast": f"{skill.r2_against_zero:+.4f}",
-        "R2 against the mean known at the time": f"{skill.r2_against_mean:+.4f}",
-        f"daily rank correlation, {skill.rank_correlation_days} days": (
-            f"{skill.rank_correlation:+.4f} (t = {skill.rank_correlation_t:.2f})"
-        ),
-        "directional accuracy": (
-            f"{direction.mean:.4f} (95 %: {direction.lower_95:.4f} to {direction.upper_95:.4f})"
-        ),
-        "shrinkage factor over the folds": (
-            f"{np.min(factors):.2f} to {np.max(factors):.2f}, mean {np.mean(factors):.2f}"
-        ),
-    }
-    return [
-        "## Next-day skill of the published forecast (ridge-implied, shrunk)",
-        "",
-        "| measure | value |",
-        "|---|---|",
-        *(f"| {name} | {value} |" for name, value in measures.items()),
-    ]
-
-
-def _told(arguments: argparse.Namespace) -> list[str]:
-    told = [f"--{name}={getattr(arguments, name)}" for name in ("start", "first", "last")]
-    if arguments.symbols != _reference_symbols():
+    if arguments.symbols != reference_symbols():
         told += ["--symbols", *arguments.symbols]
-    return told
+    if arguments.sections != list(SECTIONS):
+        told += ["--sections", *arguments.sections]
+    command = f"`{shlex.join(told)}`"
+    if len(told) == 2:
+        command = f"`make benchmark-accuracy`, that is {command}"
+    packages = ("tensorflow", "keras", "arch", "numpy")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return [
+        "# Accuracy beside every peer",
+        "",
+        (
+            f"Measured on {datetime.now(UTC):%Y-%m-%d} in {seconds / 60:.0f} minutes on "
+            f"{_machine()}, {versions}. Command: {command}. `make backtest` gives the tables and "
+            "the plot of a single walk-forward."
+        ),
+        "",
+    ]
 
 
 def _machine() -> str:

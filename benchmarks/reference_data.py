@@ -1,0 +1,51 @@
+"""The datasets that the benchmarks measure on, from a file of real daily prices."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from roi_forecast.config import FeatureConfig
+from roi_forecast.features.build import assemble_dataset
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.rows import align_rows
+from roi_forecast.market.csv_files import CsvSource
+from roi_forecast.universe import load_universe
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+STAND_IN = {"BHARTIARTL.NS": "ONGC.NS"}
+"""What the supplied prices have in place of an asset of the reference universe."""
+
+
+def prices_path() -> Path:
+    """Return where the prices lie: ROI_PRICES, or what is supplied beside the repository."""
+    supplied = REPOSITORY.parent / "shared" / "market" / "daily_prices.csv.gz"
+    return Path(os.environ.get("ROI_PRICES") or supplied)
+
+
+def reference_symbols() -> list[str]:
+    """Return the reference universe as far as the supplied prices have it."""
+    return [STAND_IN.get(asset.symbol, asset.symbol) for asset in load_universe().assets]
+
+
+def load_dataset(path: Path, symbols: Sequence[str], start: date, last: date) -> Dataset:
+    """Assemble a dataset at the default features; nothing is stored.
+
+    Args:
+        path: Daily bars, as the source csv takes them.
+        symbols: The assets.
+        start: First date of the prices used.
+        last: Last date of the prices used; a session.
+    """
+    assets = load_universe().select(symbols)
+    source = CsvSource("csv:benchmark", path)
+    bars = pd.concat(
+        [source.fetch(asset, start, last).assign(symbol=asset.symbol) for asset in assets],
+        ignore_index=True,
+    )
+    rows = align_rows(bars, assets, start, last, max_lost_share=0.1)
+    return assemble_dataset(rows, FeatureConfig(), source.key, Path())

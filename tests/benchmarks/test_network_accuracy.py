@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from model.synthetic_dataset import synthetic_dataset
+from roi_forecast.evaluation.next_day import NextDayCalibration
+from roi_forecast.evaluation.scores import CandidateScores, Score
+from roi_forecast.model.expanding_scale import ExpandingScale
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+from network_accuracy import Measured, Setting, network_table, settings
+from reference_data import reference_symbols
+
+DAY = date(2024, 1, 2)
+CALIBRATION = NextDayCalibration(0.0, ExpandingScale(None, ()), DAY)  # type: ignore[arg-type]
+
+
+def measured(model: float, ridge: float, noise_limit: float, seed: int = 0) -> Measured:
+    values = {"model": model, "ridge": ridge, "noise_limit": noise_limit}
+    values |= {"persistence": 0.5, "training_mean": -0.05}
+    scores = tuple(
+        Score(name, "smoothed_scaled", None, "test", DAY, DAY, 1, "r2", value)
+        for name, value in values.items()
+    )
+    return Measured("hybrid_ar", seed, CandidateScores(scores, CALIBRATION), 1, 11, 20.0)
+
+
+@pytest.mark.parametrize(
+    ("model", "ridge", "limit", "reached"),
+    [
+        (0.78, 0.78, 0.79, True),
+        (0.985 * 0.79, 0.78, 0.79, True),
+        (0.985 * 0.79 - 0.0001, 0.78, 0.79, False),
+        (0.7851, 0.79, 0.79, True),
+        (0.7849, 0.79, 0.79, False),
+    ],
+)
+def test_both_bars_have_to_be_reached(
+    model: float, ridge: float, limit: float, reached: bool
+) -> None:
+    assert measured(model, ridge, limit).reaches_the_bars is reached
+
+
+def test_table_shows_every_seed_beside_its_peers_and_says_which_one_missed() -> None:
+    dataset = synthetic_dataset()
+    setting = Setting("somewhere", dataset.symbols, DAY, DAY)
+    lines = network_table(
+        setting, dataset, [measured(0.78, 0.78, 0.79), measured(0.76, 0.78, 0.79, seed=1)]
+    )
+    text = "\n".join(lines)
+    assert "Bars: 0.7782 (noise limit) and 0.7750 (ridge)" in text
+    assert "| `hybrid_ar` | 0 | 0.7800 | 0.9873 | +0.0000 | reached | 1 of 11 | 20 |" in lines
+    assert "| `hybrid_ar` | 1 | 0.7600 | 0.9620 | -0.0200 | missed | 1 of 11 | 20 |" in lines
+    for peer in ("training mean", "persistence", "ridge", "noise limit"):
+        assert f"| {peer} | |" in text
+    columns = {line.count("|") for line in lines if line.startswith("|")}
+    assert len(columns) == 1
+
+
+def test_settings_are_the_two_windows_of_the_aim_and_two_others() -> None:
+    first, second, window, universe = settings()
+    assert first.symbols == second.symbols == window.symbols == tuple(reference_symbols())
+    assert (first.start, first.last) == (date(2020, 10, 1), date(2023, 3, 31))
+    assert (second.start, second.last) == (date(2022, 7, 1), date(2024, 12, 31))
+    assert len(universe.symbols) >= 20
+    assert set(universe.symbols) - set(first.symbols) == {"AAPL", "JPM", "KO", "NVDA"}
