@@ -47,6 +47,15 @@ def test_make_targets_and_links_exist(page: Path) -> None:
     assert missing == []
 
 
+def test_every_test_that_the_page_on_training_names_exists() -> None:
+    page = (REPOSITORY / "docs" / "training.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", page)
+    assert len(named) >= 25
+    for file, name in named:
+        path = REPOSITORY / (file if "/" in file else f"tests/model/{file}")
+        assert f"def {name}(" in path.read_text(encoding="utf-8"), f"{file}::{name}"
+
+
 def test_every_parameter_stands_in_the_documentation_with_its_default_and_meaning() -> None:
     page = (REPOSITORY / "docs" / "running.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.MULTILINE))
