@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ def evaluate_model(
         EvaluationError: The candidate cannot be scored.
         RegistryError: A model's files are missing or damaged.
     """
+    began = time.perf_counter()
     with engine.connect() as connection:
         version = find_version(connection, version_id)
         champion = find_champion(connection, run.model_name)
@@ -94,6 +96,11 @@ def evaluate_model(
             # No figures: the gate rejects, unless the run overrides it with a reason.
             logger.warning("champion %s cannot be scored: %s", opponent, error)
     figures = {**_figures(result), **_fit(result, version, directory)}
+    record = {
+        **manifest.get("training_record", {}),
+        "evaluation_seconds": round(time.perf_counter() - began, 3),
+    }
+    manifest = {**manifest, "training_record": record}
     _store(engine, run, version, dataset, scores)
     if not _is_decided(version, directory):
         save_plots(dataset, predictions["test"], result.calibration, directory, version.version_id)
@@ -241,7 +248,7 @@ def _store_metrics(
         connection.execute(
             update(model_versions)
             .where(model_versions.c.version_id == version.version_id)
-            .values(metrics=stored, checksum=digest)
+            .values(metrics=stored, training_record=manifest["training_record"], checksum=digest)
         )
 
 
