@@ -15,12 +15,14 @@ export ROI_PRICES := $(value PRICES)
 export ROI_WHAT := $(value WHAT)
 export ROI_MODEL := $(value MODEL)
 export ROI_OUT := $(value OUT)
-unexport SOURCE CSV CONF QUERY PORT YES PRICES WHAT MODEL OUT
+export ROI_A := $(value A)
+export ROI_B := $(value B)
+unexport SOURCE CSV CONF QUERY PORT YES PRICES WHAT MODEL OUT A B
 export PYTHONPATH := $(CURDIR)/include
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run backtest tune up down tensorboard sql export clean test lint audit format benchmark-accuracy env
+.PHONY: help setup setup-dev run backtest tune up down tensorboard sql compare export clean test lint audit format benchmark-accuracy env
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +53,9 @@ tensorboard: setup ## TensorBoard on the logs of all trainings, on 127.0.0.1:600
 
 sql: setup ## psql on the market database; QUERY='…' answers one query as CSV
 	@$(VENV) -m roi_local.sql
+
+compare: setup ## two versions side by side; A=version or model name B=likewise
+	@$(VENV) -m roi_local.compare
 
 export: setup ## CSV: the combined price and ROI table, or WHAT=view; OUT=path MODEL=name
 	@$(VENV) -m roi_local.export
