@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from roi_forecast.reading.pagination import CursorError
-from roi_web.rendering import render
+from roi_web.rendering import render, root_of
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def _database_sentence(error: DBAPIError) -> str:
 def _respond(
     request: Request, status: int, sentence: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    path = request.url.path.removeprefix(request.scope.get("root_path", ""))
+    path = request.scope["path"].removeprefix(root_of(request))
     if path.startswith((API_PREFIX, "/openapi.json", "/static/")):
         return JSONResponse({"detail": sentence}, status, headers)
     return render(

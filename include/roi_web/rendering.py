@@ -34,7 +34,7 @@ def render(
         headers: Further headers.
         **values: What the template shows.
     """
-    root = request.scope.get("root_path", "")
+    root = root_of(request)
     airflow_url = request.app.state.airflow_url
     dag_id = request.app.state.dag_id
 
@@ -67,6 +67,12 @@ def render(
         )
     )
     return HTMLResponse(content, status, dict(headers or {}))
+
+
+def root_of(request: Request) -> str:
+    """Return the path below which the application lies, without a slash at its end."""
+    # Where a path ends in a line break, Starlette takes the slash into the mount's path.
+    return str(request.scope.get("root_path", "")).rstrip("/")
 
 
 @cache

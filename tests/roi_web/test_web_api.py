@@ -276,3 +276,9 @@ def test_user_who_may_not_act_as_reader_is_said_so(planted: Planted) -> None:
     response = answer_of(url.render_as_string(hide_password=False))
     assert response.status_code == 503
     assert "GRANT roi_reader" in response.json()["detail"]
+
+
+def test_path_with_a_line_break_is_answered_as_json_too(client: TestClient) -> None:
+    response = client.get("/api/v1/versions/none%0A")
+    assert response.status_code == 404
+    assert set(response.json()) == {"detail"}

@@ -1,0 +1,235 @@
+"""The pages in Chromium, without Airflow around them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, expect
+
+from browser import accessibility_violations, chromium, keep_screenshot
+from installation import free_port
+from planted import TOKEN, Planted, planted_market
+from roi_local.postgres import EmbeddedPostgres
+
+pytestmark = pytest.mark.slow
+
+PAGES = {
+    "forecasts": "/",
+    "asset": "/assets/M%26M.NS",
+    "track-record": "/track-record?period=all&backfills=true",
+    "versions": "/versions",
+    "version": "/versions/reference-version-02",
+    "health": "/health",
+}
+
+
+@pytest.fixture(scope="module")
+def crowded(postgres: EmbeddedPostgres, market_template: str) -> Iterator[Planted]:
+    crowd = {"assets": 500, "sessions": 15, "versions": 4}
+    single = {"assets": 1, "sessions": 70, "versions": 1, "source": "simulated"}
+    with planted_market(
+        postgres, market_template, crowd, {**single, "model_name": "single", "seed": 1}
+    ) as market:
+        yield market
+
+
+class Server:
+    """The application of a planted database on a port of its own."""
+
+    def __init__(self, market: Planted) -> None:
+        self.port = free_port()
+        config = uvicorn.Config(market.application(), port=self.port, log_level="error")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        deadline = time.monotonic() + 60
+        while not self._server.started:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return f"http://127.0.0.1:{self.port}/roi"
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+
+@pytest.fixture(scope="module")
+def address(crowded: Planted) -> Iterator[str]:
+    with Server(crowded) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def small_address(planted: Planted) -> Iterator[str]:
+    with Server(planted) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def empty_address(unplanted: Planted) -> Iterator[str]:
+    with Server(unplanted) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+def open_page(
+    browser: Browser, address: str, *, mode: str = "light", width: int = 1280, script: bool = True
+) -> Page:
+    page = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme=mode,  # type: ignore[arg-type]
+        extra_http_headers=TOKEN,
+        java_script_enabled=script,
+    ).new_page()
+    page.set_default_timeout(30_000)
+    page.goto(address)
+    return page
+
+
+def overflow(page: Page) -> int:
+    width: int = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    return width
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_pages_break_no_rule_of_axe(browser: Browser, small_address: str, mode: str) -> None:
+    page = open_page(browser, small_address, mode=mode)
+    for name, path in PAGES.items():
+        page.goto(small_address + path)
+        keep_screenshot(page, f"{name}-{mode}")
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        assert accessibility_violations(page) == [], name
+    page.context.close()
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_pages_without_rows_break_no_rule_of_axe(
+    browser: Browser, empty_address: str, mode: str
+) -> None:
+    page = open_page(browser, empty_address, mode=mode)
+    for name in ("forecasts", "track-record", "versions", "health"):
+        page.goto(empty_address + PAGES[name].partition("?")[0])
+        assert accessibility_violations(page) == [], name
+        keep_screenshot(page, f"empty-{name}-{mode}")
+    page.context.close()
+
+
+def test_simulated_single_asset_breaks_no_rule_of_axe(browser: Browser, address: str) -> None:
+    page = open_page(browser, f"{address}/?model_name=single")
+    expect(page.get_by_text("Simulated prices.")).to_be_visible()
+    assert accessibility_violations(page) == []
+    keep_screenshot(page, "single-asset")
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1920])
+def test_no_page_is_wider_than_its_screen(browser: Browser, address: str, width: int) -> None:
+    page = open_page(browser, address, width=width)
+    for name, path in PAGES.items():
+        page.goto(address + path)
+        assert overflow(page) <= 0, name
+        if width == 390:
+            keep_screenshot(page, f"{name}-phone")
+    page.context.close()
+
+
+def test_list_of_500_assets_breaks_no_rule_of_axe(browser: Browser, address: str) -> None:
+    page = open_page(browser, address)
+    assert accessibility_violations(page) == []
+    keep_screenshot(page, "500-assets", full_page=False)
+    page.context.close()
+
+
+def test_search_narrows_the_list_while_typing_and_keeps_the_focus(
+    browser: Browser, address: str
+) -> None:
+    page = open_page(browser, address)
+    expect(page.locator("#list li")).to_have_count(50)
+
+    page.get_by_role("searchbox", name="Find").press_sequentially("asset49")
+
+    expect(page.get_by_role("status")).to_have_text("7 of 500 assets found")
+    expect(page.locator("#list li")).to_have_count(7)
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    assert "search=asset49" in page.url
+    page.context.close()
+
+
+def test_pages_work_without_scripts(browser: Browser, address: str) -> None:
+    page = open_page(browser, address, script=False)
+    page.get_by_role("searchbox", name="Find").fill("asset490")
+    page.get_by_role("combobox", name="Sort by").select_option("width")
+    page.locator("form[role=search]").get_by_role("button", name="Show").click()
+    expect(page.locator("#list li")).to_have_count(1)
+    page.get_by_role("combobox", name="Model name").select_option("single")
+    page.locator("form.chooser").get_by_role("button", name="Show").click()
+    expect(page.get_by_text("Simulated prices.")).to_be_visible()
+    page.context.close()
+
+
+def test_keyboard_reaches_an_asset_and_its_numbers(browser: Browser, address: str) -> None:
+    page = open_page(browser, f"{address}/?search=asset490")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('#list') !== null"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("ASSET490.NS")
+    page.locator("summary").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name="Forecast in numbers")).to_be_visible()
+    page.context.close()
+
+
+def test_numbers_come_on_demand_and_stay(browser: Browser, address: str) -> None:
+    page = open_page(browser, address)
+    figures = page.locator("#list li .figures").first
+    expect(figures).to_be_hidden()
+    page.get_by_role("checkbox", name="Numbers").check()
+    expect(figures).to_be_visible()
+    page.reload()
+    expect(figures).to_be_visible()
+    page.context.close()
+
+
+def test_table_is_sorted_by_a_click_on_its_header(browser: Browser, address: str) -> None:
+    page = open_page(browser, f"{address}/track-record")
+    page.locator("details > summary").first.click()
+    header = page.get_by_role("columnheader", name="In 80 %")
+    header.get_by_role("button").click()
+    expect(header).to_have_attribute("aria-sort", "ascending")
+    cells = page.locator("table tbody td:nth-child(3)").all_inner_texts()
+    shares = [float(cell.removesuffix(" %")) for cell in cells]
+    assert len(shares) == 500
+    assert shares == sorted(shares)
+    page.context.close()
+
+
+def test_pages_ask_nobody_else_and_break_no_policy(browser: Browser, address: str) -> None:
+    page = open_page(browser, address)
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    for path in PAGES.values():
+        page.goto(address + path)
+    assert asked
+    assert all(url.startswith(address) for url in asked)
+    assert complaints == []
+    page.context.close()
