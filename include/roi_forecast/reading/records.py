@@ -102,6 +102,8 @@ class VersionSummary(Record):
     next_day_r2: float | None = Field(description="Test R2 of the plain next-day ROI.")
     next_day_mae_pct: float | None
     directional_accuracy: float | None
+    fit_verdict: str | None = Field(description="Whether it over- or underfits, if judged.")
+    fit_advice: str | None = Field(description="Which parameter to turn.")
     architecture: str | None
     source: str
     simulated: bool
