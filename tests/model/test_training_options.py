@@ -13,7 +13,7 @@ import pytest
 from model.synthetic_dataset import SMALL, synthetic_dataset
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.model import training_progress
+from roi_forecast.model import training, training_progress
 from roi_forecast.model.predictor import load_predictor
 from roi_forecast.model.training import train_model
 from roi_forecast.model.training_result import TrainingResult
@@ -158,6 +158,22 @@ def test_mixed_precision_is_refused_where_no_device_has_it(dataset, tmp_path):
     for words in ("received 'mixed_float16'", "CPU (", "7.0", "Leave precision at float32"):
         assert words in str(refusal.value)
     assert not (tmp_path / "mixed").exists()
+
+
+def test_a_network_trained_in_mixed_precision_is_saved_in_float32(dataset, tmp_path, monkeypatch):
+    # A CPU emulates float16, which is all that stands in for a GPU here.
+    monkeypatch.setattr(training, "require_precision", lambda precision: None)
+    config = BASE.model_copy(update={"precision": "mixed_float16", "epochs": 3})
+    result = train_model(dataset, config, tmp_path)
+
+    network = load_predictor(tmp_path).networks[0]
+    assert {layer.dtype_policy.name for layer in network.layers} == {"float32"}
+    assert result.best_epoch > 0
+    validation = dataset.split.validation
+    rows = slice(validation.start, validation.stop)
+    predicted = load_predictor(tmp_path).predict(dataset.scaled, dataset.scaled_log_roi, validation)
+    error = np.abs(predicted - dataset.scaled[rows])[~dataset.filled[rows]].mean()
+    assert error == pytest.approx(result.history[result.best_epoch].validation_mae, rel=0.01)
 
 
 def test_running_out_of_memory_names_the_parameters_and_the_preset(tmp_path):
