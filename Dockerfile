@@ -10,7 +10,7 @@ ENV PYTHONUNBUFFERED=1 \
 RUN groupadd --gid 10001 roi \
  && useradd --uid 10001 --gid roi --no-create-home --home-dir /var/lib/roi roi \
  && install --directory --owner roi --group roi \
-    /var/lib/roi /var/lib/roi/airflow /var/lib/roi/logs /var/lib/roi/data /opt/roi
+    /var/lib/roi /var/lib/roi/airflow /var/lib/roi/logs /var/lib/roi/data /var/lib/roi/csv /opt/roi
 
 FROM base AS cpu-packages
 RUN python -m venv /opt/roi/venv

@@ -20,6 +20,24 @@ TENSORBOARD_DIRECTORY = "tensorboard"
 and go with their candidate: no manifest lists them, and no published version carries them."""
 
 
+def confined(folder: Path, name: str | Path, error: type[RoiForecastError]) -> Path:
+    """Return `folder / name` where that lies in the folder, links followed.
+
+    Args:
+        folder: What must not be left; need not exist.
+        name: A path relative to it, or absolute.
+        error: The class of the error to raise.
+
+    Raises:
+        RoiForecastError: As the class given; the path leads out of the folder, or is the folder.
+    """
+    path = folder / name
+    inside, outside = path.resolve(), folder.resolve()
+    if inside == outside or not inside.is_relative_to(outside):
+        raise error(f"received {str(name)!r}; expected a path that stays within {folder}")
+    return path
+
+
 @contextmanager
 def published_directory(destination: Path) -> Iterator[Path]:
     """Give a working directory that becomes `destination` in one step when the block ends well.
@@ -83,7 +101,7 @@ def read_manifest(directory: Path, error: type[RoiForecastError]) -> dict[str, A
         error: The class of the error to raise.
 
     Raises:
-        RoiForecastError: As the class given; a file is missing, changed or unreadable.
+        RoiForecastError: As the class given; a file is missing, changed, unreadable or elsewhere.
     """
     try:
         content: dict[str, Any] = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
@@ -91,7 +109,7 @@ def read_manifest(directory: Path, error: type[RoiForecastError]) -> dict[str, A
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise error(f"{directory} has no readable {MANIFEST}: {cause}") from cause
     for name, expected in files.items():
-        path = directory / name
+        path = confined(directory, name, error)
         if not path.is_file():
             raise error(f"{directory} is incomplete: {name} is missing")
         found = checksum(path)

@@ -13,6 +13,8 @@ READER_DATABASE_URL_VARIABLE = "ROI_READER_DATABASE_URL"
 DATA_DIRECTORY_VARIABLE = "ROI_DATA_DIRECTORY"
 METADATA_URL_VARIABLE = "ROI_AIRFLOW_METADATA_URL"
 YAHOO_URL_VARIABLE = "ROI_YAHOO_URL"
+CSV_DIRECTORY_VARIABLE = "ROI_CSV_DIRECTORY"
+CODE_REVISION_VARIABLE = "ROI_CODE_REVISION"
 
 PRICES_POOL = "prices"
 TRAINING_POOL = "training"
@@ -29,6 +31,7 @@ class Settings:
         data_directory: Folder that holds `datasets/`, `models/`, `backtests/` and `cache/`.
         metadata_url: SQLAlchemy URL under which Airflow's pools can be read, or None where the
             check for them is left to whoever runs Airflow.
+        csv_directory: Folder that every csv_path has to lie in, and begins at; None: anywhere.
         yahoo_url: Address that answers in place of Yahoo's hosts, or None for Yahoo itself.
         reader_database_url: SQLAlchemy URL under which pages and API read the views, its user a
             member of the role `roi_reader`; None: `database_url`, with that role taken on.
@@ -39,6 +42,7 @@ class Settings:
     metadata_url: str | None = None
     yahoo_url: str | None = None
     reader_database_url: str | None = None
+    csv_directory: Path | None = None
 
     @property
     def datasets_directory(self) -> Path:
@@ -78,6 +82,9 @@ class Settings:
             metadata_url=os.environ.get(METADATA_URL_VARIABLE) or None,
             yahoo_url=os.environ.get(YAHOO_URL_VARIABLE) or None,
             reader_database_url=os.environ.get(READER_DATABASE_URL_VARIABLE) or None,
+            csv_directory=Path(folder)
+            if (folder := os.environ.get(CSV_DIRECTORY_VARIABLE))
+            else None,
         )
 
 

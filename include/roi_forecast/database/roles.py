@@ -3,13 +3,16 @@
 | role | may |
 |---|---|
 | the owner of the schema | migrate |
-| `roi_writer` | read and write rows; predictions and promotions can only be added |
+| `roi_writer` | read and write rows, but predictions and promotions it can only add |
 | `roi_reader` | read the views; each migration that creates a view grants it |
 """
 
 from __future__ import annotations
 
 from sqlalchemy import Connection, text
+
+OPTUNA_SCHEMA = "optuna"
+"""Where Optuna keeps its own tables, which it creates itself."""
 
 WRITER_ROLE = "roi_writer"
 READER_ROLE = "roi_reader"
@@ -33,6 +36,8 @@ _STATEMENTS = (
     "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA roi TO roi_writer",
     "REVOKE UPDATE, DELETE ON roi.predictions, roi.promotions FROM roi_writer",
     "REVOKE INSERT, UPDATE, DELETE ON roi.alembic_version FROM roi_writer",
+    "CREATE SCHEMA IF NOT EXISTS optuna",
+    "GRANT USAGE, CREATE ON SCHEMA optuna TO roi_writer",
 )
 
 

@@ -16,10 +16,10 @@ import optuna
 from optuna.trial import TrialState
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.schema import CreateSchema
 
 from roi_forecast.config import FeatureConfig, ModelConfig, RunConfig, TuningConfig
 from roi_forecast.database.engine import lock_until_commit
+from roi_forecast.database.roles import OPTUNA_SCHEMA
 from roi_forecast.database.tables import studies, trials
 from roi_forecast.errors import ConfigError
 from roi_forecast.features.dataset import Dataset
@@ -28,7 +28,6 @@ from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)
 
-OPTUNA_SCHEMA = "optuna"
 OWNER = "owner"
 """Attribute of a trial: the task that carries it out, as `run id/slot`."""
 EPOCHS, SECONDS = "epochs", "seconds"
@@ -61,7 +60,6 @@ def open_search(
         # Optuna creates its tables at first use, which two processes must not do at once.
         lock_until_commit(connection, "study", tuning.study)
         begun = _require_same_search(connection, run, dataset)
-        connection.execute(CreateSchema(OPTUNA_SCHEMA, if_not_exists=True))
     study = open_study(engine, tuning, run.config.seed, slot=0)
     if begun:
         study.enqueue_trial(reference_choices(run.config, tuning))

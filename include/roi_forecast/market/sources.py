@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from roi_forecast.artifacts import confined
 from roi_forecast.config import RunConfig
+from roi_forecast.errors import ConfigError
 from roi_forecast.market.source import PriceSource
 from roi_forecast.settings import Settings
 
 
 def open_source(config: RunConfig, settings: Settings) -> PriceSource:
-    """Return the price source of a run; nothing is read or asked yet."""
+    """Return the price source of a run; nothing is read or asked yet.
+
+    Raises:
+        ConfigError: csv_path leads out of the folder that this installation takes files from.
+    """
     if config.source == "csv":
         from roi_forecast.market.csv_files import CsvSource
 
-        return CsvSource(config.source_key, Path(str(config.csv_path)))
+        return CsvSource(config.source_key, _csv_path(str(config.csv_path), settings))
     if config.source == "simulated":
         from roi_forecast.market.simulated import SimulatedSource
 
@@ -22,3 +28,12 @@ def open_source(config: RunConfig, settings: Settings) -> PriceSource:
     from roi_forecast.market.yahoo import YahooSource
 
     return YahooSource(settings.cache_directory, settings.yahoo_url)
+
+
+def _csv_path(given: str, settings: Settings) -> Path:
+    if settings.csv_directory is None:
+        return Path(given)
+    try:
+        return confined(settings.csv_directory, given, ConfigError)
+    except ConfigError as error:
+        raise ConfigError(f"csv_path: {error}") from None

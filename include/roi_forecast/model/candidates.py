@@ -167,8 +167,11 @@ def combine_members(
 
 
 def candidate_path(model_name: str, run_id: str) -> Path:
-    """Return where a run's candidate lies, relative to the registry."""
-    return Path(model_name, "candidates", re.sub(r"[^A-Za-z0-9_.-]", "_", run_id))
+    """Return where a run's candidate lies, relative to the registry.
+
+    A run id may be any name that Airflow allows, `..` among them.
+    """
+    return Path(model_name, "candidates", re.sub(r"^\.|[^A-Za-z0-9_.-]", "_", run_id))
 
 
 class _Inputs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 from roi_forecast.config import CandidateConfig, ModelConfig, RunConfig
 from roi_forecast.model.training_result import TrainingResult
+from roi_forecast.settings import CODE_REVISION_VARIABLE
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "exchange-calendars")
 
@@ -63,7 +65,13 @@ def library_versions() -> Mapping[str, str]:
 
 
 def code_revision() -> str:
-    """Return the git revision of this code, marked where files were changed, or `unknown`."""
+    """Return the git revision of this code, marked where files were changed, or `unknown`.
+
+    An image has no git: it names its revision in the environment.
+    """
+    named = os.environ.get(CODE_REVISION_VARIABLE)
+    if named:
+        return named
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)

@@ -135,7 +135,7 @@ def load_predictor(directory: Path) -> Predictor:
 
 def _load_network(path: Path) -> keras.Model:
     try:
-        network = keras.saving.load_model(path, compile=False)
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
         if len(_window_shape(network)) != 3:
             raise ValueError(f"its input has the shape {_window_shape(network)}")
     # Keras lets whatever zip, JSON, HDF5 or a layer raises through; all mean the same here.

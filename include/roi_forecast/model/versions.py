@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select
 
+from roi_forecast.artifacts import confined
 from roi_forecast.database.tables import model_versions
 from roi_forecast.errors import RegistryError
 
@@ -43,8 +44,12 @@ class ModelVersion:
         return self.source == "simulated"
 
     def directory(self, models_directory: Path) -> Path:
-        """Return where its files lie."""
-        return models_directory / self.path
+        """Return where its files lie.
+
+        Raises:
+            RegistryError: The stored path leads out of the registry.
+        """
+        return confined(models_directory, self.path, RegistryError)
 
 
 def find_version(connection: Connection, version_id: str) -> ModelVersion:

@@ -1,0 +1,129 @@
+"""Names and paths from outside stay within their folders; nothing that is loaded can run code."""
+
+from __future__ import annotations
+
+import ast
+from datetime import date
+from pathlib import Path
+
+import keras
+import pytest
+
+from roi_forecast.artifacts import confined, read_manifest, write_file
+from roi_forecast.config import parse_run_config
+from roi_forecast.errors import ConfigError, RegistryError
+from roi_forecast.market.sources import open_source
+from roi_forecast.model.candidates import candidate_path
+from roi_forecast.model.predictor import load_predictor
+from roi_forecast.model.versions import ModelVersion
+from roi_forecast.settings import Settings
+from roi_local.environment import REPOSITORY
+
+OUTSIDE = ["../other", "a/../../other", "/etc/passwd", "..", ".", "", "a/../.."]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_a_path_that_leads_out_is_refused_with_what_was_received(name: str, tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match="expected a path that stays within") as refusal:
+        confined(tmp_path / "models", name, RegistryError)
+    assert repr(name) in str(refusal.value)
+
+
+def test_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "link").symlink_to(tmp_path)
+    with pytest.raises(RegistryError):
+        confined(tmp_path / "models", "link/secret", RegistryError)
+
+
+def test_a_path_within_stays_as_it_is(tmp_path: Path) -> None:
+    assert confined(tmp_path, "a/b.csv", RegistryError) == tmp_path / "a" / "b.csv"
+    assert confined(tmp_path, tmp_path / "a", RegistryError) == tmp_path / "a"
+
+
+@pytest.mark.parametrize("path", ["../../etc", "/etc", "reference/../.."])
+def test_a_version_whose_stored_path_leads_out_of_the_registry_is_refused(
+    path: str, tmp_path: Path
+) -> None:
+    day = date(2024, 1, 2)
+    version = ModelVersion(
+        *("v", "reference", "champion", "run", "dataset", "yahoo", ("A",), day, day, {}, {}),
+        path=path,
+        checksum="",
+    )
+    with pytest.raises(RegistryError, match="stays within"):
+        version.directory(tmp_path / "models")
+
+
+def test_a_manifest_that_names_a_file_elsewhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    (tmp_path / "version").mkdir()
+    content = b'{"files": {"../secret": "2d711642b726b04401627ca9fbac32f5"}}'
+    write_file(tmp_path / "version" / "manifest.json", content)
+    with pytest.raises(RegistryError, match="stays within"):
+        read_manifest(tmp_path / "version", RegistryError)
+
+
+@pytest.mark.parametrize("run_id", ["..", ".", "../../x", ".hidden", "manual__2026:01+00"])
+def test_the_folder_of_a_candidate_lies_among_the_candidates_whatever_its_run_is_called(
+    run_id: str,
+) -> None:
+    path = candidate_path("reference", run_id)
+    assert path.parent == Path("reference", "candidates")
+    assert not path.name.startswith(".")
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "..", "/abs", ".hidden", "a\n", ""])
+def test_a_model_name_is_no_path(name: str) -> None:
+    with pytest.raises(ConfigError, match="model_name"):
+        parse_run_config({"model_name": name})
+
+
+@pytest.mark.parametrize("path", ["../prices.csv", "/etc/passwd", "sub/../../x"])
+def test_a_csv_path_out_of_the_folder_for_files_is_refused_before_anything_is_read(
+    path: str, tmp_path: Path
+) -> None:
+    settings = Settings("", tmp_path / "data", csv_directory=tmp_path / "csv")
+    config = parse_run_config({"source": "csv", "csv_path": path})
+    with pytest.raises(ConfigError, match=r"csv_path: received '.*within .*csv"):
+        open_source(config, settings)
+
+
+def test_a_csv_path_begins_at_the_folder_for_files(tmp_path: Path) -> None:
+    (tmp_path / "csv").mkdir()
+    (tmp_path / "csv" / "p.csv").write_text("symbol,date,open,high,low,close,adj_close,volume\n")
+    settings = Settings("", tmp_path / "data", csv_directory=tmp_path / "csv")
+    source = open_source(parse_run_config({"source": "csv", "csv_path": "p.csv"}), settings)
+    with pytest.raises(Exception, match="a header but no rows"):
+        source.last_trading_date()
+
+
+def test_a_model_that_carries_code_is_refused_and_the_code_does_not_run(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    inputs = keras.Input((3, 2))
+    name = str(mark)
+    layer = keras.layers.Lambda(lambda x: (Path(name).touch(), x)[1])
+    outputs = layer(inputs)
+    mark.unlink()
+    keras.Model(inputs, outputs).save(tmp_path / "model.keras")
+    with pytest.raises(RegistryError, match="not a model of this project"):
+        load_predictor(tmp_path)
+    assert not mark.exists()
+
+
+def test_no_module_reads_what_could_run_code() -> None:
+    forbidden = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "cloudpickle"}
+    for path in [*(REPOSITORY / "include").rglob("*.py"), *(REPOSITORY / "plugins").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert not forbidden & {alias.name.split(".")[0] for alias in node.names}, path
+            if isinstance(node, ast.ImportFrom):
+                assert str(node.module).split(".")[0] not in forbidden, path
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                arguments = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                assert called not in {"eval", "exec", "yaml.load"}, path
+                if called in {"np.load", "np.save"}:
+                    assert arguments.get("allow_pickle") == "False", path
+                if called.endswith("load_model"):
+                    assert arguments.get("safe_mode") == "True", path
