@@ -267,6 +267,20 @@ def test_nobody_gets_in_without_a_login(team: Team) -> None:
     assert team.compose.request("POST", "/auth/token", wrong)[0] == 401
 
 
+def test_whoever_guesses_passwords_has_to_wait(team: Team) -> None:
+    wrong = {"username": "admin", "password": PASSWORD}
+    answers = [team.compose.request("POST", "/auth/token", wrong)[0] for _ in range(40)]
+    assert set(answers) == {401, 429}
+    assert answers[-1] == 429
+
+
+def test_too_large_a_request_is_refused(team: Team) -> None:
+    conf = {"gate_override_reason": "x" * 2**20}
+    path = f"/api/v2/dags/{DAILY_DAG}/dagRuns"
+    body = {"logical_date": None, "conf": conf}
+    assert team.compose.request("POST", path, body, team.token)[0] == 413
+
+
 def test_no_secret_stands_in_a_log_or_in_a_database(team: Team, survived: dict[str, str]) -> None:
     """After runs that succeeded, were killed and were refused; XComs and templates are rows."""
     compose = team.compose
