@@ -42,7 +42,7 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 SYMBOLS = ["TCS.NS", "GC=F"]
 LONG = {"epochs": 60, "early_stopping_patience": 60}
-KILLS = {"one": "extract_prices", "two": "train_model", "three": "promote_model"}
+KILLS = {"one": "extract_prices", "two": "train_member", "three": "promote_model"}
 """Model names of three runs, and where in each a kill -9 strikes."""
 
 PASSWORD = "a-long-password-of-a-test"
@@ -193,7 +193,7 @@ def test_runs_survive_a_kill_of_a_task_and_of_a_worker_in_the_middle_of_training
             [survived[name], task_id],
         )[0]
         assert attempts == 2, (name, task_id)
-    resumed = team.log(survived["two"], "train_model", 2)
+    resumed = team.log(survived["two"], "train_member", 2, map_index=0)
     assert re.search(r"going on after epoch \d+ of 60", resumed)
     assert_tables_registry_and_champions_agree(team)
 
@@ -202,7 +202,7 @@ def test_training_ran_on_the_gpu_worker_and_extraction_spread_over_the_others(
     team: Team, survived: dict[str, str]
 ) -> None:
     run_ids = list(survived.values())
-    assert team.hosts(run_ids, "train_model") == {"worker-gpu"}
+    assert team.hosts(run_ids, "train_member") == {"worker-gpu"}
     assert team.hosts(run_ids, "extract_prices") == {"worker-cpu", SECOND_CPU_WORKER}
 
 

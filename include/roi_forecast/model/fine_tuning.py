@@ -40,7 +40,9 @@ class FineTuning:
         """
         path = self.base / MODEL_FILE
         try:
-            network.set_weights(keras.saving.load_model(path, compile=False, safe_mode=True).get_weights())
+            network.set_weights(
+                keras.saving.load_model(path, compile=False, safe_mode=True).get_weights()
+            )
         # Keras lets whatever zip, JSON, HDF5 or a layer raises through; all mean the same here.
         except Exception as error:
             raise RegistryError(
