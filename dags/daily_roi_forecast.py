@@ -6,10 +6,14 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import TriggerRule, dag, get_current_context, task
+from airflow.sdk import dag, get_current_context, task
 
 from roi_airflow.dataset_tasks import dataset_of
+from roi_airflow.forecast_tasks import forecast
+from roi_airflow.links import OWN_TAG
+from roi_airflow.notification import forecast_deadline, keep_reason, report_failure
 from roi_airflow.parameters import run_parameters
+from roi_airflow.promotion_tasks import settle_promotion
 from roi_airflow.stage import (
     current_run_id,
     due_moment,
@@ -26,14 +30,23 @@ logger = logging.getLogger(__name__)
 DOCUMENTATION = """
 Forecasts the return on investment of every asset of the run for the next session.
 
-Each run extracts prices, trains a candidate (one network, or an ensemble) and lets it replace the
-serving champion only if every rule of the gate is kept. A rejection is a successful run: the
-champion goes on forecasting.
+A run is due for each session of the exchange of most assets, once the last bar of the day is
+final. It extracts prices, trains a candidate (one network, or an ensemble) and lets it replace the
+serving champion only if every rule of the gate is kept; with `require_approval` a person has the
+last word, in the screen of required actions. A rejection is a successful run: the champion goes on
+forecasting.
+
+**To try it out,** trigger it with the preset `quick` and the source `simulated`.
+**After a failure,** the last line of the failed task's log says what to do; then clear that task.
+**To go back** to an older version, trigger `roll_back_champion`.
 
 Query the result in the market database: `roi.latest_predictions`, `roi.prediction_outcomes`,
 `roi.model_leaderboard`, `roi.champion_history`, and the reasons in `roi.gate_decisions`. How well
 live forecasts did is in `roi.live_skill`. Where they are below a limit, `champion_below_limit` runs
 and says what to do, and `roi.champion_alerts` has the figures.
+
+Other DAGs can be scheduled on the assets `roi_prices`, `roi_dataset`, `roi_champion` and
+`roi_forecasts`.
 """
 
 
@@ -45,9 +58,15 @@ and says what to do, and `roi.champion_alerts` has the figures.
     max_active_runs=4,
     is_paused_upon_creation=False,
     params=run_parameters(),
-    default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
+    default_args={
+        "retries": 1,
+        "retry_delay": timedelta(seconds=30),
+        "on_failure_callback": keep_reason,
+    },
+    on_failure_callback=report_failure,
+    deadline=forecast_deadline(),
     doc_md=DOCUMENTATION,
-    tags=["roi-forecast"],
+    tags=[OWN_TAG],
 )
 def daily_roi_forecast() -> None:
     """Wire the stages together; each task is one call into the library."""
@@ -88,6 +107,7 @@ def daily_roi_forecast() -> None:
         retries=2,
         execution_timeout=timedelta(hours=6),
         map_index_template="network {{ network_number }}",
+        doc_md="Train one network, going on where a killed attempt stopped.",
     )
     def train_member(dataset_id: str, member: dict[str, Any]) -> None:
         """Train one network, going on where a killed attempt stopped."""
@@ -137,56 +157,6 @@ def daily_roi_forecast() -> None:
             )
 
     @task.branch
-    def decide_promotion(version_id: str, opponent: str | None) -> str:
-        """Judge the candidate by the gate's rules."""
-        from roi_forecast.evaluation.decide import decide_promotion as decide
-
-        with open_stage() as stage:
-            verdict = decide(stage.engine, stage.run, version_id, opponent)
-        return "promote_model" if verdict.promoted else "reject_model"
-
-    @task
-    def promote_model(version_id: str) -> None:
-        """Publish the candidate and make it champion."""
-        from roi_forecast.registry.promotion import promote_model as promote
-
-        with open_stage() as stage:
-            run_id = stage.run.run_id
-            promote(
-                stage.engine,
-                stage.settings.models_directory,
-                version_id,
-                run_id,
-                promoted_by=f"gate of run {run_id}",
-            )
-
-    @task
-    def reject_model(version_id: str) -> None:
-        """Mark the candidate as rejected; the champion goes on serving."""
-        from roi_forecast.registry.promotion import reject_model as reject
-
-        with open_stage() as stage:
-            reject(stage.engine, version_id)
-
-    @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
-    def forecast(dataset_id: str) -> None:
-        """Forecast every asset with whichever version serves; end the run's claim on its name."""
-        from roi_forecast.forecasts.next_session import store_forecasts
-        from roi_forecast.runs.claims import release_run
-
-        with open_stage() as stage:
-            try:
-                store_forecasts(
-                    stage.engine,
-                    stage.run,
-                    dataset_id,
-                    stage.settings.models_directory,
-                    now=datetime.now(UTC),
-                )
-            finally:
-                release_run(stage.engine, stage.run.run_id, now=datetime.now(UTC))
-
-    @task.branch
     def monitor_champion() -> str | None:
         """Score what served, hold it against its limits, and look for drift."""
         from roi_forecast.monitoring.monitor import monitor_champion as monitor
@@ -208,10 +178,9 @@ def daily_roi_forecast() -> None:
     version_id = combine_members(dataset_id, members)
     train_member.partial(dataset_id=dataset_id).expand(member=members) >> version_id
     opponent = evaluate_model(dataset_id, version_id)
-    decision = decide_promotion(version_id, opponent)
-    promoted, rejected = promote_model(version_id), reject_model(version_id)
     forecasts = forecast(dataset_id)
-    decision >> [promoted, rejected] >> forecasts >> monitor_champion() >> champion_below_limit()
+    settle_promotion(dataset_id, version_id, opponent) >> forecasts
+    forecasts >> monitor_champion() >> champion_below_limit()
 
 
 daily_roi_forecast()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import TriggerRule, get_current_context, task
 
+from roi_airflow.assets import DATASET, PRICES, describe_event
 from roi_airflow.retries import ExponentialBackoff
 from roi_airflow.stage import open_stage
 from roi_forecast.settings import PRICES_POOL
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     retry_policy=ExponentialBackoff(timedelta(seconds=20), timedelta(minutes=10)),
     execution_timeout=timedelta(minutes=15),
     map_index_template="{{ symbol }}",
+    doc_md="Store the bars of one asset that are new or changed.",
 )
 def extract_prices(symbol: str) -> None:
     """Store the bars of one asset that are new or changed."""
@@ -33,22 +35,41 @@ def extract_prices(symbol: str) -> None:
         extract(stage.engine, stage.run, symbol, source, now=datetime.now(UTC))
 
 
-@task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+@task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, outlets=[PRICES])
 def check_prices() -> None:
     """Check what is stored; the quorum decides whether the run goes on."""
     from roi_forecast.market.checks import check_prices as check
+    from roi_forecast.market.extraction import count_changed_rows
 
     with open_stage() as stage:
-        check(stage.engine, stage.run)
+        report = check(stage.engine, stage.run)
+        describe_event(
+            PRICES,
+            run_id=stage.run.run_id,
+            source=stage.run.source_key,
+            as_of_date=str(stage.run.as_of_date),
+            usable_assets=len(report.usable),
+            changed_rows=count_changed_rows(stage.engine, stage.run.run_id),
+        )
 
 
-@task
+@task(outlets=[DATASET])
 def build_dataset() -> str:
     """Build the dataset; return its id."""
     from roi_forecast.features.build import build_dataset as build
 
     with open_stage() as stage:
         dataset = build(stage.engine, stage.run, stage.settings.datasets_directory)
+        describe_event(
+            DATASET,
+            run_id=stage.run.run_id,
+            dataset_id=dataset.dataset_id,
+            source=dataset.source,
+            first_date=str(dataset.dates[0]),
+            last_date=str(dataset.dates[-1]),
+            assets=len(dataset.symbols),
+            rows=len(dataset.dates),
+        )
     return dataset.dataset_id
 
 

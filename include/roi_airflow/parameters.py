@@ -11,10 +11,10 @@ from airflow.sdk import Param
 from roi_forecast.config import (
     PRESETS,
     RunConfig,
-    SharedConfig,
     parameter_part,
     parameter_schemas,
 )
+from roi_forecast.config.base import Config
 from roi_forecast.universe import load_universe
 
 # Headings of the form by the part of the configuration; any other part is headed by its name.
@@ -25,6 +25,7 @@ _SECTIONS = {
     "GateConfig": "Gate and promotion",
     "TunedConfig": "Network and training",
     "TuningConfig": "Search",
+    "ApprovalConfig": "Gate and promotion",
 }
 _ABBREVIATIONS = ("csv", "lstm", "mae", "rmse", "r2")
 
@@ -57,7 +58,7 @@ _CHOICES: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def run_parameters(kind: type[SharedConfig] = RunConfig) -> dict[str, Param]:
+def run_parameters(kind: type[Config] = RunConfig) -> dict[str, Param]:
     """Return one typed `Param` for every parameter of a kind of run, with bounds and meaning.
 
     The form groups them by the part of the configuration, names choices in words and offers the

@@ -75,6 +75,11 @@ def run_once(home: Home, dag_id: str, conf: Mapping[str, Any], report: Report, o
         if is_stack_up(home):
             postgres = cleanup.enter_context(start_postgres(home.postgres_directory))
             followed, log_path = _run_on_stack(home, postgres, dag_id, conf, printer, out)
+        elif conf.get("require_approval"):
+            raise LocalError(
+                "require_approval: received true, but without the live Airflow nobody can be "
+                "asked; start it with `make up` first, or leave the parameter out"
+            )
         else:
             with _timed(stages, "preparation"):
                 end_processes(purpose_mark(home, RUN_PURPOSE), patience=_PATIENCE_SECONDS)

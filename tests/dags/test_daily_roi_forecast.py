@@ -51,7 +51,13 @@ def test_tasks_follow_the_way_data_flows(dag: DAG) -> None:
     assert downstream["train_member"] == {"combine_members"}
     assert "evaluate_model" in downstream["combine_members"]
     assert "decide_promotion" in downstream["evaluate_model"]
-    assert downstream["decide_promotion"] == {"promote_model", "reject_model"}
+    assert downstream["decide_promotion"] == {
+        "promote_model",
+        "reject_model",
+        "approve_promotion",
+        "forecast_meanwhile",
+    }
+    assert downstream["approve_promotion"] == {"promote_model", "reject_model"}
     assert downstream["promote_model"] == downstream["reject_model"] == {"forecast"}
     assert downstream["forecast"] == {"monitor_champion"}
     assert downstream["monitor_champion"] == {"champion_below_limit"}
@@ -100,3 +106,19 @@ def test_the_form_refuses_what_the_configuration_refuses(
 def test_schedule_is_that_of_the_trading_days(dag: DAG) -> None:
     assert isinstance(dag.timetable, TradingDayTimetable)
     assert (dag.start_date, dag.catchup) == (None, False)
+
+
+def test_what_the_run_produces_are_assets_that_other_dags_can_wait_for(dag: DAG) -> None:
+    outlets = {task.task_id: [asset.name for asset in task.outlets] for task in dag.tasks}
+    assert {task_id: names for task_id, names in outlets.items() if names} == {
+        "check_prices": ["roi_prices"],
+        "build_dataset": ["roi_dataset"],
+        "promote_model": ["roi_champion"],
+        "forecast": ["roi_forecasts"],
+        "forecast_meanwhile": ["roi_forecasts"],
+    }
+
+
+def test_dag_and_every_task_are_documented(dag: DAG) -> None:
+    assert dag.doc_md
+    assert [task.task_id for task in dag.tasks if not task.doc_md] == []

@@ -7,6 +7,7 @@ halves of `ModelConfig`. The DAGs' parameter forms are built from the same field
 default exists once.
 """
 
+from roi_forecast.config.approval import ApprovalConfig
 from roi_forecast.config.backtest import BacktestConfig
 from roi_forecast.config.candidate import CandidateConfig
 from roi_forecast.config.data import DataConfig, SourceKind
@@ -18,6 +19,7 @@ from roi_forecast.config.monitoring import MonitoringConfig
 from roi_forecast.config.network import NetworkConfig
 from roi_forecast.config.presets import PRESETS, PresetConfig
 from roi_forecast.config.recording import RecordingConfig
+from roi_forecast.config.registry import RetentionConfig, RollbackConfig
 from roi_forecast.config.run import (
     BacktestRunConfig,
     RunConfig,
@@ -26,6 +28,7 @@ from roi_forecast.config.run import (
     parameter_part,
     parameter_schemas,
     parse_backtest_config,
+    parse_config,
     parse_run_config,
     parse_tuning_config,
 )
@@ -34,6 +37,7 @@ from roi_forecast.config.tuning import TunedName, TuningConfig
 
 __all__ = [
     "PRESETS",
+    "ApprovalConfig",
     "BacktestConfig",
     "BacktestRunConfig",
     "CandidateConfig",
@@ -46,6 +50,8 @@ __all__ = [
     "NetworkConfig",
     "PresetConfig",
     "RecordingConfig",
+    "RetentionConfig",
+    "RollbackConfig",
     "RunConfig",
     "SharedConfig",
     "SourceKind",
@@ -56,6 +62,7 @@ __all__ = [
     "parameter_part",
     "parameter_schemas",
     "parse_backtest_config",
+    "parse_config",
     "parse_run_config",
     "parse_tuning_config",
 ]

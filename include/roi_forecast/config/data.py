@@ -12,7 +12,7 @@ from roi_forecast.universe import load_universe
 
 SourceKind = Literal["yahoo", "csv", "simulated"]
 
-_MODEL_NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
+MODEL_NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
 
 
 class DataConfig(Config):
@@ -20,7 +20,7 @@ class DataConfig(Config):
 
     model_name: str | None = Field(
         None,
-        pattern=_MODEL_NAME_PATTERN,
+        pattern=MODEL_NAME_PATTERN,
         description="Name under which candidates compete and one champion serves. Empty: reference "
         "for yahoo, else the kind of the source.",
     )

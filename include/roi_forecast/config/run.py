@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from roi_forecast.config.approval import ApprovalConfig
 from roi_forecast.config.backtest import BacktestConfig
 from roi_forecast.config.base import Config
 from roi_forecast.config.candidate import CandidateConfig
@@ -94,7 +95,13 @@ class TunedConfig(Config):
 
 
 class RunConfig(
-    MonitoringConfig, GateConfig, CandidateConfig, TunedConfig, RecordingConfig, SharedConfig
+    MonitoringConfig,
+    ApprovalConfig,
+    GateConfig,
+    CandidateConfig,
+    TunedConfig,
+    RecordingConfig,
+    SharedConfig,
 ):
     """All parameters of one daily run."""
 
@@ -136,7 +143,7 @@ class TuningRunConfig(TuningConfig, SharedConfig):
         return TuningConfig.model_validate(self.model_dump(include=set(TuningConfig.model_fields)))
 
 
-Kind = TypeVar("Kind", bound=SharedConfig)
+Kind = TypeVar("Kind", bound=Config)
 
 
 def parse_run_config(values: Mapping[str, Any]) -> RunConfig:
@@ -145,7 +152,7 @@ def parse_run_config(values: Mapping[str, Any]) -> RunConfig:
     Raises:
         ConfigError: Names each wrong parameter, the value received and what is allowed.
     """
-    return _parse(RunConfig, values)
+    return parse_config(RunConfig, values)
 
 
 def parse_backtest_config(values: Mapping[str, Any]) -> BacktestRunConfig:
@@ -154,7 +161,7 @@ def parse_backtest_config(values: Mapping[str, Any]) -> BacktestRunConfig:
     Raises:
         ConfigError: Names each wrong parameter, the value received and what is allowed.
     """
-    return _parse(BacktestRunConfig, values)
+    return parse_config(BacktestRunConfig, values)
 
 
 def parse_tuning_config(values: Mapping[str, Any]) -> TuningRunConfig:
@@ -163,10 +170,15 @@ def parse_tuning_config(values: Mapping[str, Any]) -> TuningRunConfig:
     Raises:
         ConfigError: Names each wrong parameter, the value received and what is allowed.
     """
-    return _parse(TuningRunConfig, values)
+    return parse_config(TuningRunConfig, values)
 
 
-def _parse(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
+def parse_config(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
+    """Validate the parameters of any kind as a person gave them.
+
+    Raises:
+        ConfigError: Names each wrong parameter, the value received and what is allowed.
+    """
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
@@ -174,13 +186,13 @@ def _parse(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
         raise ConfigError(explain(error, schema)) from error
 
 
-def parameter_part(kind: type[SharedConfig], name: str) -> type[Config]:
+def parameter_part(kind: type[Config], name: str) -> type[Config]:
     """Return the part of a kind of run's configuration that declares a parameter."""
     parts = [part for part in kind.__mro__ if issubclass(part, Config) and part is not Config]
     return next(part for part in reversed(parts) if name in part.model_fields)
 
 
-def parameter_schemas(kind: type[SharedConfig] = RunConfig) -> dict[str, dict[str, Any]]:
+def parameter_schemas(kind: type[Config] = RunConfig) -> dict[str, dict[str, Any]]:
     """Return a flat JSON schema with description and default for every parameter.
 
     The parameter form is built from it, so that a form and the run itself refuse the same values.

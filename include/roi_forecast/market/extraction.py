@@ -158,6 +158,15 @@ def extract_prices(
     )
 
 
+def count_changed_rows(engine: Engine, run_id: str) -> int:
+    """Return how many bars the extractions of a run inserted or changed."""
+    with engine.connect() as connection:
+        count = connection.scalar(
+            select(func.sum(extractions.c.rows)).where(extractions.c.run_id == run_id)
+        )
+    return int(count or 0)
+
+
 def _first_date_to_fetch(connection: Connection, run: ResolvedRun, symbol: str) -> date:
     """Return the run's start, or the first bar of the overlap where earlier runs cover the rest."""
     spans = connection.execute(

@@ -1,0 +1,180 @@
+"""Telling people that a run failed or that forecasts are late, through a notifier of their choice.
+
+The variable `ROI_NOTIFIER` names the class of a notifier, such as
+`airflow.providers.slack.notifications.slack.SlackNotifier`, and `ROI_NOTIFIER_ARGUMENTS` holds its
+arguments as JSON; the message replaces `{{ message }}` in them. Without one, messages are logged.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pkgutil
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow.sdk import BaseNotifier
+from airflow.sdk.definitions.callback import SyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+
+from roi_airflow.links import airflow_address
+from roi_forecast.errors import PreflightError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+logger = logging.getLogger(__name__)
+
+NOTIFIER_VARIABLE = "ROI_NOTIFIER"
+NOTIFIER_ARGUMENTS_VARIABLE = "ROI_NOTIFIER_ARGUMENTS"
+DEADLINE_VARIABLE = "ROI_DEADLINE_MINUTES"
+DEFAULT_DEADLINE_MINUTES = 120
+
+_FAILURE = "failure"
+
+
+class LogNotifier(BaseNotifier):
+    """Writes the message into the log."""
+
+    def notify(self, context: Context) -> None:
+        """Write the message that stands in the context."""
+        logger.error("%s", context["message"])  # type: ignore[typeddict-item]
+
+
+def notify(context: Mapping[str, Any], message: str) -> None:
+    """Send one line through the notifier of this installation.
+
+    Args:
+        context: What Airflow gave to the callback; templates of the notifier may use it.
+        message: The line; templates know it as `message`.
+
+    Raises:
+        PreflightError: The notifier's class or its arguments cannot be used.
+    """
+    given: Any = {**context, "message": message}
+    create_notifier(os.environ)(given)
+
+
+def create_notifier(environment: Mapping[str, str]) -> BaseNotifier:
+    """Return the notifier that the environment names, or one that logs.
+
+    Raises:
+        PreflightError: The class does not exist, or the arguments do not fit it.
+    """
+    path = environment.get(NOTIFIER_VARIABLE, "")
+    if not path:
+        return LogNotifier()
+    text = environment.get(NOTIFIER_ARGUMENTS_VARIABLE) or "{}"
+    try:
+        arguments = json.loads(text)
+        notifier: BaseNotifier = pkgutil.resolve_name(path)(**arguments)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise PreflightError(
+            f"{NOTIFIER_VARIABLE}: received {path!r} with {NOTIFIER_ARGUMENTS_VARIABLE} {text!r}, "
+            f"which gives no notifier ({error}); name a class such as "
+            "airflow.providers.smtp.notifications.smtp.SmtpNotifier and its arguments as JSON"
+        ) from error
+    return notifier
+
+
+def keep_reason(context: Context) -> None:
+    """Keep why a task failed for `report_failure`, which Airflow calls without that knowledge.
+
+    As `on_failure_callback` of tasks.
+    """
+    task_instance: Any = context["ti"]
+    task_instance.xcom_push(_FAILURE, _in_words(context.get("exception")))
+
+
+def report_failure(context: Context) -> None:
+    """Tell in one line that a run failed, where, why, and where its log is.
+
+    As `on_failure_callback` of a DAG: once for a run, however many of its tasks failed.
+    """
+    task_instance: Any = context.get("ti")
+    dag: Any = context["dag"]
+    run_id = context["run_id"]
+    reasons: dict[str, Any] = {}
+    if task_instance is not None:
+        # In the order of the way data flows, so the last failure is the one that decided.
+        for task in dag.topological_sort():
+            found = task_instance.xcom_pull(task_ids=[task.task_id], key=_FAILURE)
+            lines = [line for line in found or [] if line]
+            if lines:
+                reasons[task.task_id] = lines
+    if reasons:
+        task_id, lines = list(reasons.items())[-1]
+        more = f" (and {len(lines) - 1} more of its instances)" if len(lines) > 1 else ""
+        what = f"{task_id} failed: {lines[0]}{more}"
+    else:
+        what = f"it left no reason ({context.get('reason') or 'its process was ended'})"
+    notify(context, f"{dag.dag_id}, run {run_id}: {what}; log: {run_address(dag.dag_id, run_id)}")
+
+
+def report_late_forecasts(context: Mapping[str, Any]) -> None:
+    """Tell that a run has passed its deadline without forecasts; silent where they are stored.
+
+    As callback of a deadline alert. A run may go on long after its forecasts were stored, where a
+    person is asked to approve a candidate.
+    """
+    run = context["dag_run"]
+    if _has_forecasts(run["dag_run_id"]):
+        logger.info("run %s has stored its forecasts", run["dag_run_id"])
+        return
+    address = run_address(run["dag_id"], run["dag_run_id"])
+    notify(
+        context,
+        f"{run['dag_id']}, run {run['dag_run_id']}: the forecasts are late, none were stored by "
+        f"{context['deadline']['deadline_time']}; see which task it waits for: {address}",
+    )
+
+
+def forecast_deadline(environment: Mapping[str, str] = os.environ) -> DeadlineAlert:
+    """Return the alert for forecasts that are not there some minutes after the run was due.
+
+    Raises:
+        PreflightError: The number of minutes is none.
+    """
+    text = environment.get(DEADLINE_VARIABLE) or str(DEFAULT_DEADLINE_MINUTES)
+    if not text.isdecimal() or int(text) == 0:
+        raise PreflightError(
+            f"{DEADLINE_VARIABLE}: received {text!r}; it has to be a whole number of minutes above "
+            "0"
+        )
+    return DeadlineAlert(
+        # A run is queued when it is due; one of a backfill was due in the past.
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(minutes=int(text)),
+        callback=SyncCallback(report_late_forecasts),
+        name="forecasts are late",
+    )
+
+
+def run_address(dag_id: str, run_id: str) -> str:
+    """Return the address of a run in Airflow's UI."""
+    return f"{airflow_address()}/dags/{quote(dag_id)}/runs/{quote(run_id)}"
+
+
+def _in_words(error: Any) -> str:
+    """Return an exception's message in one line, or its kind where it has none."""
+    words = " ".join(str(error or "").split())
+    return words or (type(error).__name__ if error else "its process was ended")
+
+
+def _has_forecasts(run_id: str) -> bool:
+    from sqlalchemy import exists, select
+
+    from roi_forecast.database.engine import create_database_engine
+    from roi_forecast.database.tables import predictions
+    from roi_forecast.settings import Settings
+
+    engine = create_database_engine(Settings.from_environment().database_url)
+    try:
+        with engine.connect() as connection:
+            stored = exists().where(predictions.c.run_id == run_id)
+            return bool(connection.scalar(select(stored)))
+    finally:
+        engine.dispose()

@@ -1,0 +1,313 @@
+"""What only a living Airflow can show: backfill, approval, rollback, assets, alerts, links."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import ColumnElement, select
+
+from live_stack import SMALL, SharedStack, task_states
+from roi_forecast.database.tables import (
+    datasets,
+    gate_decisions,
+    model_versions,
+    predictions,
+    promotions,
+    runs,
+)
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+DAILY = "daily_roi_forecast"
+PROMOTED = {"gate_override_reason": "a live test promotes whatever was trained"}
+APPROVED = {**PROMOTED, "require_approval": True, "min_sessions_between_promotions": 0}
+
+# 2024-12-25 is no session in Mumbai.
+BACKFILLED = [date(2024, 12, 24), date(2024, 12, 26)]
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 300) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    return found
+
+
+def rows(stack: SharedStack, *columns: Any, where: ColumnElement[bool]) -> list[tuple[Any, ...]]:
+    with stack.market.connect() as connection:
+        return [tuple(row) for row in connection.execute(select(*columns).where(where))]
+
+
+def logged(stack: SharedStack, folder: str, words: str) -> list[str]:
+    """Lines of Airflow's logs that hold some words."""
+    logs = Path(stack.home.task_logs_directory, folder).rglob("*.log")
+    lines = (line for path in logs for line in path.read_text(errors="replace").splitlines())
+    return [line for line in lines if words in line]
+
+
+@dataclass(frozen=True)
+class Started:
+    """Runs that go on side by side while the tests look at them."""
+
+    plain: str
+    asked: str
+    failing: str
+
+
+@pytest.fixture(scope="module")
+def started(shared_stack: SharedStack) -> Started:
+    return Started(
+        plain=shared_stack.trigger(DAILY, **SMALL, **PROMOTED, model_name="followed"),
+        asked=shared_stack.trigger(DAILY, **SMALL, **APPROVED, model_name="approved"),
+        failing=shared_stack.trigger("late_or_failing", fail=True),
+    )
+
+
+@pytest.fixture(scope="module")
+def plain_run(shared_stack: SharedStack, started: Started) -> str:
+    run = shared_stack.wait_for_end(DAILY, started.plain)
+    assert run.state == "success", run
+    return started.plain
+
+
+def test_failed_run_is_told_of_once_with_the_reason_that_decided(
+    shared_stack: SharedStack, started: Started
+) -> None:
+    run = shared_stack.wait_for_end("late_or_failing", started.failing)
+    assert task_states(run) == {"tolerated": {"failed"}, "work": {"failed"}}
+    told = wait_until(lambda: logged(shared_stack, "dag_processor", "work failed: the quorum"))
+    assert len(told) == 1
+    assert "work failed: the quorum was missed: name other assets; log: http://" in told[0]
+    assert f"/dags/late_or_failing/runs/{quote(started.failing)}" in told[0]
+
+
+def test_late_forecasts_are_told_of(shared_stack: SharedStack, started: Started) -> None:
+    run_id = shared_stack.trigger("late_or_failing", fail=False)
+    told = wait_until(lambda: logged(shared_stack, "executor_callbacks", run_id))
+    assert any("the forecasts are late, none were stored by" in line for line in told)
+
+
+def test_events_of_the_assets_carry_version_and_row_counts(
+    shared_stack: SharedStack, plain_run: str
+) -> None:
+    status, answer = shared_stack.request(
+        "GET", f"/api/v2/assets/events?source_dag_id={DAILY}&source_run_id={quote(plain_run)}"
+    )
+    assert status == 200
+    extras = {event["name"]: event["extra"] for event in answer["asset_events"]}
+    ((version_id, dataset_id),) = rows(
+        shared_stack,
+        model_versions.c.version_id,
+        model_versions.c.dataset_id,
+        where=model_versions.c.run_id == plain_run,
+    )
+    assert extras["roi_prices"]["usable_assets"] == 2
+    assert extras["roi_prices"]["changed_rows"] > 0
+    assert extras["roi_dataset"]["dataset_id"] == dataset_id
+    assert extras["roi_dataset"]["rows"] > 300
+    assert extras["roi_champion"]["version_id"] == version_id
+    assert extras["roi_forecasts"]["version_id"] == version_id
+    assert extras["roi_forecasts"]["new_rows"] == 2
+
+
+def test_dags_scheduled_on_the_forecasts_follow_and_know_the_event(
+    shared_stack: SharedStack, plain_run: str
+) -> None:
+    wait_until(lambda: logged(shared_stack, "dag_id=follows_forecasts", plain_run))
+    wait_until(lambda: logged(shared_stack, "dag_id=prune_registry", "deleted the files of"))
+
+
+def test_every_task_links_to_the_forecast_page_and_tasks_of_others_do_not(
+    shared_stack: SharedStack, plain_run: str
+) -> None:
+    def links(dag_id: str, run_id: str, task_id: str) -> Any:
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/links"
+        status, answer = shared_stack.request("GET", path)
+        assert status == 200
+        return answer["extra_links"]["ROI forecasts"]
+
+    page = f"{shared_stack.address}/plugin/roi-forecasts"
+    assert links(DAILY, plain_run, "forecast") == page
+    assert links(DAILY, plain_run, "resolve_run") == page
+    run_id = shared_stack.trigger("late_or_failing", fail=True)
+    shared_stack.wait_for_end("late_or_failing", run_id)
+    assert links("late_or_failing", run_id, "work") is None
+
+
+def test_schedule_is_stored_with_a_readable_summary(shared_stack: SharedStack) -> None:
+    status, answer = shared_stack.request("GET", f"/api/v2/dags/{DAILY}/details")
+    assert status == 200
+    assert answer["timetable_summary"] == "XBOM sessions, 17:15 America/New_York"
+    assert shared_stack.request("GET", "/api/v2/importErrors")[1]["total_entries"] == 0
+    assert shared_stack.request("GET", "/api/v2/plugins/importErrors")[1]["total_entries"] == 0
+
+
+def answer_approval(stack: SharedStack, run_id: str, option: str) -> str:
+    """Answer as the administrator; return what was shown."""
+    stack.wait_for_state(DAILY, run_id, "approve_promotion", "awaiting_input")
+    path = f"/api/v2/dags/{DAILY}/dagRuns/{quote(run_id)}/taskInstances/approve_promotion/-1"
+    status, shown = stack.request("GET", f"{path}/hitlDetails")
+    assert status == 200
+    body = {"chosen_options": [option], "params_input": {}}
+    assert stack.request("PATCH", f"{path}/hitlDetails", body)[0] == 200
+    return f"{shown['subject']}\n{shown['body']}"
+
+
+@pytest.fixture(scope="module")
+def approved_run(shared_stack: SharedStack, started: Started) -> str:
+    shown = answer_approval(shared_stack, started.asked, "Approve")
+    assert "become champion of approved?" in shown
+    assert "Trained on simulated prices." in shown
+    assert "| noise_limit |" in shown
+    assert "| test R2 of the plain next-day ROI, which is not known ahead |" in shown
+    return started.asked
+
+
+def test_approval_promotes_in_the_name_of_who_gave_it(
+    shared_stack: SharedStack, approved_run: str
+) -> None:
+    run = shared_stack.wait_for_end(DAILY, approved_run)
+    states = task_states(run)
+    assert run.state == "success"
+    assert states["promote_model"] == states["forecast"] == {"success"}
+    assert states["reject_model"] == {"skipped"}
+    # Nobody served yet, so there was nothing to forecast with meanwhile.
+    assert states["forecast_meanwhile"] == {"skipped"}
+    ((person, reason),) = rows(
+        shared_stack,
+        promotions.c.promoted_by,
+        promotions.c.reason,
+        where=promotions.c.model_name == "approved",
+    )
+    assert person == f"admin in run {approved_run}"
+    assert reason.endswith("; approval: approved by admin")
+
+
+@pytest.fixture(scope="module")
+def unanswered_run(shared_stack: SharedStack, approved_run: str) -> str:
+    shared_stack.wait_for_end(DAILY, approved_run)
+    conf = {**SMALL, **APPROVED, "model_name": "approved", "seed": 1}
+    return shared_stack.trigger(DAILY, **conf, approval_timeout_hours=0.001)
+
+
+def test_no_answer_is_a_rejection_and_the_champion_forecasts_meanwhile(
+    shared_stack: SharedStack, unanswered_run: str
+) -> None:
+    run = shared_stack.wait_for_end(DAILY, unanswered_run)
+    states = task_states(run)
+    assert run.state == "success"
+    assert states["promote_model"] == {"skipped"}
+    assert states["reject_model"] == states["forecast_meanwhile"] == {"success"}
+    assert rows(
+        shared_stack, model_versions.c.state, where=model_versions.c.run_id == unanswered_run
+    ) == [("rejected",)]
+    decided = dict(
+        rows(
+            shared_stack,
+            gate_decisions.c.rule,
+            gate_decisions.c.passed,
+            where=gate_decisions.c.run_id == unanswered_run,
+        )
+    )
+    assert (decided["approval"], decided["verdict"]) == (False, False)
+    ((reason,),) = rows(
+        shared_stack,
+        gate_decisions.c.reason,
+        where=(gate_decisions.c.run_id == unanswered_run) & (gate_decisions.c.rule == "approval"),
+    )
+    assert reason == "nobody answered within 0.001 h"
+
+
+@pytest.fixture(scope="module")
+def backfill(shared_stack: SharedStack, plain_run: str) -> list[str]:
+    """Backfill two sessions under a name of their own; later prices are stored already."""
+    conf = {key: value for key, value in SMALL.items() if key != "as_of_date"}
+    body = {
+        "dag_id": DAILY,
+        "from_date": f"{BACKFILLED[0]}T00:00:00Z",
+        "to_date": f"{BACKFILLED[-1]}T00:00:00Z",
+        "dag_run_conf": {**conf, **PROMOTED, "model_name": "backfilled"},
+        "max_active_runs": 1,
+    }
+    status, answer = shared_stack.request("POST", "/api/v2/backfills", body)
+    assert status == 200, answer
+
+    def run_ids() -> list[str]:
+        path = f"/api/v2/dags/{DAILY}/dagRuns?run_type=backfill&order_by=logical_date"
+        found = shared_stack.request("GET", path)[1]["dag_runs"]
+        return [run["dag_run_id"] for run in found]
+
+    return wait_until(run_ids)
+
+
+def test_backfill_gives_each_session_a_run_that_knows_nothing_later(
+    shared_stack: SharedStack, backfill: list[str]
+) -> None:
+    assert len(backfill) == 2
+    for run_id in backfill:
+        assert shared_stack.wait_for_end(DAILY, run_id).state == "success"
+    as_of = rows(shared_stack, runs.c.as_of_date, where=runs.c.run_id.in_(backfill))
+    assert sorted(as_of) == [(day,) for day in BACKFILLED]
+    seen = rows(
+        shared_stack,
+        datasets.c.as_of_date,
+        datasets.c.last_date,
+        where=datasets.c.dataset_id.in_(
+            select(model_versions.c.dataset_id).where(model_versions.c.run_id.in_(backfill))
+        ),
+    )
+    assert sorted(seen) == [(day, day) for day in BACKFILLED]
+    forecast = rows(
+        shared_stack,
+        predictions.c.as_of_date,
+        predictions.c.target_date,
+        predictions.c.backfill,
+        where=predictions.c.run_id.in_(backfill),
+    )
+    assert sorted(set(forecast)) == [
+        (date(2024, 12, 24), date(2024, 12, 26), True),
+        (date(2024, 12, 26), date(2024, 12, 27), True),
+    ]
+
+
+def test_rollback_lets_the_version_before_serve_again(
+    shared_stack: SharedStack, backfill: list[str]
+) -> None:
+    """Follows the backfill, whose first version serves; a second one replaces it here."""
+    for run_id in backfill:
+        shared_stack.wait_for_end(DAILY, run_id)
+    conf = {**SMALL, **PROMOTED, "model_name": "backfilled", "min_sessions_between_promotions": 0}
+    promoted = shared_stack.trigger(DAILY, **conf, seed=1)
+    assert shared_stack.wait_for_end(DAILY, promoted).state == "success"
+    asked = {"model_name": "backfilled", "reason": "a live test"}
+    run_id = shared_stack.trigger("roll_back_champion", **asked)
+    assert shared_stack.wait_for_end("roll_back_champion", run_id).state == "success"
+    changes = rows(
+        shared_stack,
+        promotions.c.version_id,
+        promotions.c.from_version_id,
+        promotions.c.promoted_by,
+        promotions.c.reason,
+        where=promotions.c.model_name == "backfilled",
+    )
+    replaced, newest = changes[-2], changes[-1]
+    assert newest[:2] == (replaced[1], replaced[0])
+    assert newest[2:] == (f"admin in run {run_id}", "rollback: a live test")
+    link = shared_stack.home.data_directory / "models" / "backfilled" / "champion"
+    assert link.readlink() == Path("versions", newest[0])
+
+
+def test_unknown_parameter_of_a_rollback_is_named(shared_stack: SharedStack) -> None:
+    run_id = shared_stack.trigger("roll_back_champion", version="x")
+    assert shared_stack.wait_for_end("roll_back_champion", run_id).state == "failed"
+    assert logged(
+        shared_stack, f"dag_id=roll_back_champion/run_id={run_id}", "did you mean version_id?"
+    )

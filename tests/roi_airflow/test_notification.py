@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import pytest
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, BaseNotifier
+
+from roi_airflow.notification import (
+    DEADLINE_VARIABLE,
+    NOTIFIER_ARGUMENTS_VARIABLE,
+    NOTIFIER_VARIABLE,
+    LogNotifier,
+    create_notifier,
+    forecast_deadline,
+    keep_reason,
+    notify,
+    report_failure,
+    report_late_forecasts,
+)
+from roi_forecast.errors import PreflightError
+from serving import Served
+
+
+class Recorder(BaseNotifier):
+    """A notifier as a provider ships it: with an argument that is a template."""
+
+    template_fields = ("text",)
+    sent: ClassVar[list[str]] = []
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def notify(self, context: Any) -> None:
+        self.sent.append(self.text)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    Recorder.sent.clear()
+    monkeypatch.setenv(NOTIFIER_VARIABLE, f"{__name__}.Recorder")
+    monkeypatch.setenv(NOTIFIER_ARGUMENTS_VARIABLE, '{"text": "ROI: {{ message }}"}')
+    return Recorder.sent
+
+
+def create_dag() -> DAG:
+    with DAG("daily_roi_forecast") as dag:
+        first, second, third = (
+            EmptyOperator(task_id=task_id)
+            for task_id in ("extract_prices", "check_prices", "forecast")
+        )
+        first >> second >> third
+    return dag
+
+
+class TaskInstance:
+    """What was pushed under a task, for each of its instances."""
+
+    def __init__(self, reasons: dict[str, list[str | None]]) -> None:
+        self.reasons = reasons
+        self.pushed: dict[str, str] = {}
+
+    def xcom_pull(self, task_ids: list[str], key: str) -> list[str | None]:
+        assert key == "failure"
+        return self.reasons.get(task_ids[0], [])
+
+    def xcom_push(self, key: str, value: str) -> None:
+        self.pushed[key] = value
+
+
+def failed(reasons: dict[str, list[str | None]]) -> Any:
+    return {"dag": create_dag(), "run_id": "manual 1", "ti": TaskInstance(reasons)}
+
+
+def test_failure_names_the_task_that_decided_its_reason_and_the_log(sent: list[str]) -> None:
+    report_failure(
+        failed({"extract_prices": ["no answer", None], "check_prices": ["quorum missed"]})
+    )
+    (message,) = sent
+    assert message.startswith(
+        "ROI: daily_roi_forecast, run manual 1: check_prices failed: quorum missed; log: "
+    )
+    assert message.endswith("/dags/daily_roi_forecast/runs/manual%201")
+
+
+def test_failure_of_all_instances_of_a_task_is_one_message(sent: list[str]) -> None:
+    report_failure(failed({"extract_prices": ["no answer", "no answer", "no answer"]}))
+    assert len(sent) == 1
+    assert "extract_prices failed: no answer (and 2 more of its instances)" in sent[0]
+
+
+def test_failure_without_a_reason_says_so(sent: list[str]) -> None:
+    report_failure({**failed({}), "reason": "timed_out"})
+    report_failure({"dag": create_dag(), "run_id": "r", "reason": ""})  # type: ignore[typeddict-item]
+    assert "it left no reason (timed_out); log: " in sent[0]
+    assert "it left no reason (its process was ended); log: " in sent[1]
+
+
+@pytest.mark.parametrize(
+    ("exception", "kept"),
+    [
+        (ValueError("first\nsecond"), "first second"),
+        (KeyError(), "KeyError"),
+        (None, "its process was ended"),
+    ],
+)
+def test_reason_is_kept_in_one_line(exception: Exception | None, kept: str) -> None:
+    task_instance = TaskInstance({})
+    keep_reason({"ti": task_instance, "exception": exception})  # type: ignore[typeddict-item]
+    assert task_instance.pushed == {"failure": kept}
+
+
+def test_without_a_setting_messages_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    assert isinstance(create_notifier({}), LogNotifier)
+    notify({"dag": create_dag()}, "something is wrong")
+    assert ("ERROR", "something is wrong") in [
+        (record.levelname, record.getMessage()) for record in caplog.records
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments"),
+    [
+        ("nowhere.Notifier", "{}"),
+        (f"{__name__}.Missing", "{}"),
+        (f"{__name__}.Recorder", "{}"),
+        (f"{__name__}.Recorder", "not JSON"),
+    ],
+)
+def test_notifier_that_cannot_be_made_is_named_with_its_arguments(
+    path: str, arguments: str
+) -> None:
+    with pytest.raises(PreflightError, match=f"ROI_NOTIFIER: received '{path}'") as refusal:
+        create_notifier({NOTIFIER_VARIABLE: path, NOTIFIER_ARGUMENTS_VARIABLE: arguments})
+    assert repr(arguments) in str(refusal.value)
+
+
+def test_deadline_is_counted_from_when_the_run_was_queued() -> None:
+    assert forecast_deadline({}).interval == timedelta(hours=2)
+    alert = forecast_deadline({DEADLINE_VARIABLE: "45"})
+    assert alert.interval == timedelta(minutes=45)
+    assert alert.reference.reference_name == "DagRunQueuedAtDeadline"
+
+
+@pytest.mark.parametrize("text", ["0", "soon", "-5", "1.5"])
+def test_deadline_that_is_no_number_of_minutes_is_refused(text: str) -> None:
+    with pytest.raises(PreflightError, match=f"ROI_DEADLINE_MINUTES: received '{text}'"):
+        forecast_deadline({DEADLINE_VARIABLE: text})
+
+
+def test_late_run_is_told_of_unless_its_forecasts_are_stored(
+    served: Served, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = served.engine.url.render_as_string(hide_password=False)
+    monkeypatch.setenv("ROI_DATABASE_URL", url)
+    monkeypatch.setenv("ROI_DATA_DIRECTORY", str(served.settings.data_directory))
+
+    def late(run_id: str) -> dict[str, Any]:
+        run = {"dag_id": "daily_roi_forecast", "dag_run_id": run_id}
+        return {
+            "dag": create_dag(),
+            "dag_run": run,
+            "deadline": {"deadline_time": "2025-01-02 00:15"},
+        }
+
+    report_late_forecasts(late(served.outcome.run.run_id))
+    assert sent == []
+    report_late_forecasts(late("waiting"))
+    assert "run waiting: the forecasts are late, none were stored by 2025-01-02 00:15" in sent[0]
