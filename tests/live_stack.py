@@ -17,6 +17,9 @@ process that used it ends, so with `pytest -n 2` there is still one. Hence its u
 - do not stop it, pause its DAGs or delete what others made,
 - find a DAG of their own in `tests/live_dags/`, whose files lie beside the real ones.
 
+While you write such a test, keep a stack up yourself (`ROI_HOME=… make up`) and name its folder
+with ROI_LIVE_STACK=…: tests then use that one and leave it running.
+
 A browser logs in at `shared_stack.address` as `admin` with `shared_stack.password`.
 """
 
@@ -71,6 +74,7 @@ SMALL: dict[str, Any] = {
 }
 """A conf of the daily DAG with which a run takes seconds."""
 
+KEPT_STACK_VARIABLE = "ROI_LIVE_STACK"
 LIVE_DAGS = Path(__file__).with_name("live_dags")
 
 _opener = build_opener(ProxyHandler({}))
@@ -160,6 +164,11 @@ def task_states(run: RunState) -> dict[str, set[str | None]]:
 @contextmanager
 def join_shared_stack() -> Iterator[SharedStack]:
     """Use the stack of this pytest session, starting it if need be; the last user stops it."""
+    if KEPT_STACK_VARIABLE in os.environ:
+        home = Home(Path(os.environ[KEPT_STACK_VARIABLE]))
+        with start_postgres(home.postgres_directory) as postgres:
+            yield from _open(home, postgres)
+        return
     session = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)
     folder = Path(gettempdir(), f"roi-live-{session}")
     folder.mkdir(exist_ok=True)

@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from roi_forecast.config import PRESETS, RunConfig, parameter_schemas, parse_run_config
+from roi_forecast.config import (
+    PRESETS,
+    RunConfig,
+    parameter_schemas,
+    parse_backtest_config,
+    parse_run_config,
+)
 from roi_forecast.errors import ConfigError
 
 
@@ -41,7 +47,7 @@ def test_source_key_of_a_csv_is_the_name_of_its_file(path: str, key: str) -> Non
         ({"epochs": 0}, ["epochs", "received 0", "from 1 to 5000"]),
         ({"epoch": 3}, ["epoch: unknown", "received 3", "did you mean epochs"]),
         ({"zzz": 3}, ["zzz: unknown", "received 3", "allowed are preset, model_name"]),
-        ({"preset": "fast"}, ["preset", "'fast'", "'reference', 'quick'"]),
+        ({"preset": "fast"}, ["preset", "'fast'", "'reference', 'quick', 'small_memory', 'best'"]),
         ({"scaler": "robust"}, ["scaler", "'robust'", "'minmax', 'standard'"]),
         ({"lstm_units": [127, 64]}, ["lstm_units.0", "received 127", "in steps of 2"]),
         ({"symbols": []}, ["symbols", "at least 1 items"]),
@@ -88,6 +94,11 @@ def test_preset_gives_what_is_not_given_and_is_recorded_with_every_value(name: s
     kept = set(RunConfig.model_fields) - set(changed) - {"preset"}
     assert all(getattr(config, key) == getattr(RunConfig(), key) for key in kept)
     assert parse_run_config(config.model_dump(mode="json")) == config
+
+
+def test_every_kind_of_run_takes_of_a_preset_what_it_has() -> None:
+    assert parse_backtest_config({"preset": "quick"}).epochs == 5
+    assert parse_backtest_config({"preset": "best"}).epochs == RunConfig().epochs
 
 
 def test_given_parameter_wins_over_the_preset() -> None:

@@ -48,7 +48,8 @@ def rows(stack: SharedStack, *columns: Any, where: ColumnElement[bool]) -> list[
 
 def logged(stack: SharedStack, folder: str, words: str) -> list[str]:
     """Lines of Airflow's logs that hold some words."""
-    logs = Path(stack.home.task_logs_directory, folder).rglob("*.log")
+    found = Path(stack.home.task_logs_directory, folder).rglob("*")
+    logs = [path for path in found if path.is_file()]
     lines = (line for path in logs for line in path.read_text(errors="replace").splitlines())
     return [line for line in lines if words in line]
 

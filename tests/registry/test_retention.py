@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -132,6 +132,10 @@ def test_dataset_goes_with_the_last_version_that_was_trained_on_it(served: Serve
     assert prune(served).datasets == 0
     with served.engine.begin() as connection:
         connection.execute(update(model_versions).values(files_deleted_at=NOW))
+    # A backtest of the same as-of date may have been resolved a moment ago.
+    assert prune(served).datasets == 0
+    with served.engine.begin() as connection:
+        connection.execute(update(runs).values(claimed_at=NOW - timedelta(days=8)))
     assert prune(served).datasets == 1
     assert not (directory / known).exists()
     assert unregistered.is_dir()

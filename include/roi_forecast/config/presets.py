@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from roi_forecast.config.base import Config
 
-PresetName = Literal["reference", "quick", "small_memory"]
+PresetName = Literal["reference", "quick", "small_memory", "best"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,9 @@ PRESETS: Mapping[str, Preset] = {
         "smaller batches and shorter windows, where memory runs out",
         {"batch_size": 16, "seq_len": 30},
     ),
+    "best": Preset(
+        "five networks of different seeds, whose forecasts are averaged", {"ensemble_size": 5}
+    ),
 }
 
 
@@ -60,4 +63,8 @@ class PresetConfig(Config):
     @classmethod
     def _fill_in(cls, values: Any) -> Any:
         preset = PRESETS.get(str(values.get("preset"))) if isinstance(values, dict) else None
-        return values if preset is None else {**preset.values, **values}
+        if preset is None:
+            return values
+        # A kind of run without some of the parameters, such as a backtest, takes the others.
+        known = {name: value for name, value in preset.values.items() if name in cls.model_fields}
+        return {**known, **values}

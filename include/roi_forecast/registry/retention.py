@@ -10,7 +10,7 @@ import re
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, or_, select, update
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 FEWEST_VERSIONS = 2
 """The champion and the version that served before it are kept in any case."""
 
+_LONGEST_UNCLAIMED_RUN = timedelta(days=7)
 _DELETED = re.compile(r"^\..*\.deleted$")
 
 
@@ -58,7 +59,8 @@ def prune_registry(
 
     Of each model name the newest versions that served stay, the champion and the version before it
     among them in any case. So do the newest candidates, and those of runs that are still going. A
-    dataset goes with the last version that was trained on it.
+    dataset goes with the last version that was trained on it, once no run of its as-of date was
+    resolved for a week.
 
     Args:
         engine: Market database.
@@ -91,7 +93,7 @@ def prune_registry(
         versions += old_versions
         candidates += old_candidates
     with engine.connect() as connection:
-        old_datasets = _old_datasets(connection, settings.datasets_directory)
+        old_datasets = _old_datasets(connection, settings.datasets_directory, now)
     freed = sum(_delete(path) for path in (*versions, *candidates, *old_datasets))
     pruned = Pruned(len(versions), len(candidates), len(old_datasets), freed)
     logger.info(
@@ -168,9 +170,12 @@ def _mark(
     )
 
 
-def _old_datasets(connection: Connection, directory: Path) -> list[Path]:
-    """Return the datasets of no version that has files and of no run that is still going."""
-    going = select(runs.c.as_of_date).where(runs.c.released_at.is_(None))
+def _old_datasets(connection: Connection, directory: Path, now: datetime) -> list[Path]:
+    """Return the datasets of no version that has files and of no run that may still be going."""
+    # Backtests and searches claim no model name, so only their age says that they have ended.
+    going = select(runs.c.as_of_date).where(
+        or_(runs.c.released_at.is_(None), runs.c.claimed_at > now - _LONGEST_UNCLAIMED_RUN)
+    )
     trained = select(model_versions.c.dataset_id).where(model_versions.c.files_deleted_at.is_(None))
     needed = connection.scalars(
         select(datasets.c.dataset_id).where(

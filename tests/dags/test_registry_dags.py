@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import ParamValidationError
+
+from roi_airflow.links import OWN_TAG
+from roi_airflow.notification import report_failure
+
+
+def load(name: str) -> DAG:
+    module = __import__(name)
+    return getattr(module, name)()
+
+
+@pytest.fixture(params=["roll_back_champion", "prune_registry"])
+def dag(request: pytest.FixtureRequest) -> DAG:
+    return load(request.param)
+
+
+def test_dag_and_tasks_are_documented_and_failures_are_told_of(dag: DAG) -> None:
+    assert dag.doc_md
+    assert [task.task_id for task in dag.tasks if not task.doc_md] == []
+    assert OWN_TAG in dag.tags
+    assert dag.on_failure_callback is report_failure
+    dag.params.validate()
+
+
+def test_rollback_is_started_by_hand_and_emits_the_champion() -> None:
+    dag = load("roll_back_champion")
+    assert dag.schedule is None
+    assert [asset.name for asset in dag.get_task("roll_back").outlets] == ["roi_champion"]
+
+
+def test_retention_follows_the_forecasts() -> None:
+    (asset,) = load("prune_registry").timetable.asset_condition.objects
+    assert asset.name == "roi_forecasts"
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "value"),
+    [
+        ("prune_registry", "keep_versions", 1),
+        ("prune_registry", "keep_candidates", -1),
+        ("roll_back_champion", "model_name", "../elsewhere"),
+        ("roll_back_champion", "version_id", ""),
+    ],
+)
+def test_form_refuses_what_would_lose_or_find_nothing(
+    name: str, parameter: str, value: object
+) -> None:
+    with pytest.raises(ParamValidationError):
+        load(name).params.get_param(parameter).resolve(value)
