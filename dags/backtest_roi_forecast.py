@@ -7,6 +7,8 @@ from datetime import timedelta
 from airflow.sdk import dag, task
 
 from roi_airflow.dataset_tasks import dataset_of
+from roi_airflow.links import OWN_TAG
+from roi_airflow.notification import keep_reason, report_failure
 from roi_airflow.parameters import run_parameters
 from roi_airflow.stage import (
     current_run_id,
@@ -35,9 +37,14 @@ one without a fold for all of them together. The log of the last task names the 
     max_active_runs=4,
     is_paused_upon_creation=False,
     params=run_parameters(BacktestRunConfig),
-    default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
+    default_args={
+        "retries": 1,
+        "retry_delay": timedelta(seconds=30),
+        "on_failure_callback": keep_reason,
+    },
+    on_failure_callback=report_failure,
     doc_md=DOCUMENTATION,
-    tags=["roi-forecast"],
+    tags=[OWN_TAG],
 )
 def backtest_roi_forecast() -> None:
     """Wire the stages together; each task is one call into the library."""

@@ -8,6 +8,8 @@ from datetime import timedelta
 from airflow.sdk import TriggerRule, dag, get_current_context, task
 
 from roi_airflow.dataset_tasks import dataset_of
+from roi_airflow.links import OWN_TAG
+from roi_airflow.notification import keep_reason, report_failure
 from roi_airflow.parameters import run_parameters
 from roi_airflow.stage import (
     current_run_id,
@@ -41,9 +43,14 @@ Smoothing is not searched: it changes the target, so scores could not be compare
     max_active_runs=4,
     is_paused_upon_creation=False,
     params=run_parameters(TuningRunConfig),
-    default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
+    default_args={
+        "retries": 1,
+        "retry_delay": timedelta(seconds=30),
+        "on_failure_callback": keep_reason,
+    },
+    on_failure_callback=report_failure,
     doc_md=DOCUMENTATION,
-    tags=["roi-forecast"],
+    tags=[OWN_TAG],
 )
 def tune_roi_forecast() -> None:
     """Wire the stages together; each task is one call into the library."""
@@ -79,6 +86,7 @@ def tune_roi_forecast() -> None:
         retries=2,
         execution_timeout=timedelta(hours=6),
         map_index_template="{{ trial }}",
+        doc_md="Train with parameters that were not tried yet, and score them on validation rows.",
     )
     def run_trial(slot: int, dataset_id: str) -> None:
         """Train with parameters that were not tried yet, and score them on validation rows."""

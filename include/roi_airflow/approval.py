@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 
+from roi_airflow.links import airflow_address
+from roi_airflow.pages import URL_PREFIX
 from roi_airflow.stage import open_stage
 
 if TYPE_CHECKING:
@@ -50,7 +52,9 @@ class PromotionApproval(HITLBranchOperator):
         with open_stage() as stage:
             config = stage.run.config
             self.subject = f"Shall {self.version_id} become champion of {stage.run.model_name}?"
-            self.body = describe_decision(stage.engine, stage.run, self.version_id)
+            description = describe_decision(stage.engine, stage.run, self.version_id)
+            page = f"{airflow_address()}{URL_PREFIX}/versions/{self.version_id}"
+            self.body = f"{description}\n\n[Everything about this version]({page})"
             self.response_timeout = timedelta(hours=config.approval_timeout_hours)
         super().execute(context)
 

@@ -168,6 +168,7 @@ def approved_run(shared_stack: SharedStack, started: Started) -> str:
     assert "become champion of approved?" in shown
     assert "Trained on simulated prices." in shown
     assert "| noise_limit |" in shown
+    assert f"({shared_stack.address}/roi/versions/" in shown
     assert "| test R2 of the plain next-day ROI, which is not known ahead |" in shown
     return started.asked
 

@@ -6,6 +6,7 @@ from airflow.sdk.exceptions import ParamValidationError
 
 from roi_airflow.links import OWN_TAG
 from roi_airflow.notification import report_failure
+from roi_local.environment import REPOSITORY
 
 
 def load(name: str) -> DAG:
@@ -13,7 +14,7 @@ def load(name: str) -> DAG:
     return getattr(module, name)()
 
 
-@pytest.fixture(params=["roll_back_champion", "prune_registry"])
+@pytest.fixture(params=sorted(path.stem for path in (REPOSITORY / "dags").glob("*.py")))
 def dag(request: pytest.FixtureRequest) -> DAG:
     return load(request.param)
 
