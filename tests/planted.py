@@ -48,7 +48,9 @@ class Planted:
     engine: Engine
     reader: Engine
 
-    def application(self, rate_limit: RateLimit | None = None) -> FastAPI:
+    def application(
+        self, rate_limit: RateLimit | None = None, models_directory: Path | None = None
+    ) -> FastAPI:
         """Return an application below /roi, as Airflow mounts it."""
         outer = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
         pages = create_application(
@@ -56,14 +58,18 @@ class Planted:
             authorize,
             dag_id=DAG_ID,
             rate_limit=rate_limit or RateLimit(per_minute=10**9),
+            models_directory=models_directory,
         )
         outer.mount("/roi", pages)
         return outer
 
-    def client(self) -> TestClient:
+    def client(self, models_directory: Path | None = None) -> TestClient:
         """Return a client of the application that is logged in."""
         return TestClient(
-            self.application(), "http://test/roi", headers=TOKEN, raise_server_exceptions=False
+            self.application(models_directory=models_directory),
+            "http://test/roi",
+            headers=TOKEN,
+            raise_server_exceptions=False,
         )
 
 

@@ -47,9 +47,11 @@ def create_forecast_pages() -> FastAPI:
     from roi_forecast.settings import Settings
     from roi_web.application import create_application
 
+    settings = Settings.from_environment()
     return create_application(
-        create_reader_engine(Settings.from_environment()),
+        create_reader_engine(settings),
         authorize,
         dag_id=DAILY_DAG,
         airflow_url=airflow_path(),
+        models_directory=settings.models_directory,
     )

@@ -15,6 +15,8 @@ from uuid import uuid4
 from roi_forecast.errors import RoiForecastError
 
 MANIFEST = "manifest.json"
+PLOTS_DIRECTORY = "plots"
+"""Folder of a version's pictures within that of the version."""
 TENSORBOARD_DIRECTORY = "tensorboard"
 """Folder of TensorBoard's logs within that of a training. They are for people, grow after the fact
 and go with their candidate: no manifest lists them, and no published version carries them."""

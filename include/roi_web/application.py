@@ -2,6 +2,7 @@
 
 # FastAPI reads the annotations of `admit`, which name a local: they must not become strings.
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -35,6 +36,7 @@ def create_application(
     dag_id: str,
     airflow_url: str = "",
     rate_limit: RateLimit | None = None,
+    models_directory: Path | None = None,
 ) -> FastAPI:
     """Return the application.
 
@@ -44,6 +46,7 @@ def create_application(
         dag_id: The DAG whose runs the pages link to.
         airflow_url: Path below which Airflow's own pages lie, without a slash at its end.
         rate_limit: How many requests each client may make; the default limit where None.
+        models_directory: Folder of the registry, for the pictures of versions; None shows none.
     """
     limit = rate_limit or RateLimit()
 
@@ -63,6 +66,7 @@ def create_application(
     app.state.engine = engine
     app.state.dag_id = dag_id
     app.state.airflow_url = airflow_url
+    app.state.models_directory = models_directory
     app.add_middleware(SecurityHeaders)
     add_error_handlers(app)
     protected = APIRouter(dependencies=[Depends(admit)])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -191,3 +192,27 @@ def test_static_files_need_no_login(planted: Planted) -> None:
 def test_login_covers_the_pages_of_every_path(planted: Planted) -> None:
     logged_in = TestClient(planted.application(), headers=TOKEN)
     assert logged_in.get("/roi/versions/").status_code == 404
+
+
+def test_a_versions_pictures_are_shown_with_it_and_given_to_who_is_logged_in(
+    planted: Planted, tmp_path: Path
+) -> None:
+    published = tmp_path / "reference" / "versions" / "reference-version-03" / "plots"
+    published.mkdir(parents=True)
+    (published / "error_by_asset.png").write_bytes(b"\x89PNG of the test")
+    client = planted.client(models_directory=tmp_path)
+
+    html = page(client, "/versions/reference-version-03")
+
+    (address,) = re.findall(r'<img src="/roi(/versions/[^"]+)"', html)
+    picture = client.get(address)
+    assert (picture.status_code, picture.content) == (200, b"\x89PNG of the test")
+    assert picture.headers["Content-Type"] == "image/png"
+    assert client.get(address, headers={"Authorization": "Bearer other"}).status_code == 401
+    for missing in (
+        "/versions/reference-version-03/plots/absent.png",
+        "/versions/reference-version-03/plots/..%2f..%2f..%2fsecret.png",
+        "/versions/absent/plots/error_by_asset.png",
+    ):
+        assert client.get(missing).status_code in (404, 422), missing
+    assert "<img" not in page(client, "/versions/reference-version-02")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from roi_forecast.artifacts import TENSORBOARD_DIRECTORY, write_file
+from roi_forecast.artifacts import PLOTS_DIRECTORY, TENSORBOARD_DIRECTORY, write_file
 from roi_forecast.errors import RegistryError
 from roi_forecast.evaluation.baselines import noise_limit
 from roi_forecast.evaluation.next_day import NextDayCalibration, counted_log_roi
@@ -21,8 +21,6 @@ from roi_forecast.model.tensorboard import write_images
 from roi_forecast.model.training_result import TrainingResult, read_result
 
 logger = logging.getLogger(__name__)
-
-PLOTS_DIRECTORY = "plots"
 
 
 def save_plots(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse
 
 from roi_forecast.reading import views
 from roi_forecast.reading.listings import (
@@ -15,8 +16,9 @@ from roi_forecast.reading.listings import (
     PROMOTIONS,
     VERSIONS,
 )
-from roi_forecast.reading.records import GateRuling
+from roi_forecast.reading.records import GateRuling, VersionDetails
 from roi_forecast.reading.version import read_version
+from roi_forecast.registry.plots import find_plots
 from roi_web.api.shapes import Word
 from roi_web.charts.scores import BASELINES, score_axis, score_line, score_scale
 from roi_web.database import ReadConnection
@@ -87,6 +89,21 @@ def show_versions(
     )
 
 
+@router.get("/versions/{version_id}/plots/{name}.png")
+def show_plot(
+    request: Request,
+    connection: ReadConnection,
+    version_id: Annotated[Word, Path()],
+    name: Annotated[Word, Path()],
+) -> FileResponse:
+    """Give one of a version's pictures."""
+    found = read_version(connection, version_id)
+    plots = _plots(request, found.details) if found else {}
+    if name not in plots:
+        raise HTTPException(404, f"version {version_id!r} has no picture {name!r}")
+    return FileResponse(plots[name], media_type="image/png")
+
+
 @router.get("/versions/{version_id}")
 def show_version(
     request: Request, connection: ReadConnection, version_id: Annotated[Word, Path()]
@@ -115,6 +132,7 @@ def show_version(
         tab="versions",
         chosen=Chosen(names, name),
         details=details,
+        plots=_plots(request, details),
         summary=summary,
         axis=score_axis(scale),
         line=score_line(summary, scale),
@@ -122,3 +140,10 @@ def show_version(
         decisions=decisions,
         promotions=promotions,
     )
+
+
+def _plots(request: Request, details: VersionDetails) -> dict[str, FilePath]:
+    models_directory: FilePath | None = request.app.state.models_directory
+    if models_directory is None:
+        return {}
+    return find_plots(models_directory, details.model_name, details.version_id, details.run_id)
