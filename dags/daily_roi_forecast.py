@@ -12,6 +12,7 @@ from roi_airflow.dataset_tasks import dataset_of
 from roi_airflow.forecast_tasks import forecast
 from roi_airflow.links import OWN_TAG
 from roi_airflow.notification import forecast_deadline, keep_reason, report_failure
+from roi_airflow.metrics import send_figures
 from roi_airflow.parameters import run_parameters
 from roi_airflow.promotion_tasks import settle_promotion
 from roi_airflow.stage import (
@@ -163,6 +164,7 @@ def daily_roi_forecast() -> None:
 
         with open_stage() as stage:
             monitoring = monitor(stage.engine, stage.run)
+            send_figures(stage.engine, stage.run.run_id, stage.run.model_name)
         return "champion_below_limit" if monitoring.alerts else None
 
     @task

@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import (
 )
 from sqlalchemy import Engine
 
+from roi_airflow.metrics import measured
 from roi_airflow.parameters import explicit_parameters
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.errors import (
@@ -51,24 +52,16 @@ def open_installation() -> Iterator[Installation]:
 
     An error that a retry could mend stays as it is. Any other error of this project fails the
     task at once, with its message as the last line. A run that has to wait for another one of its
-    model name looks again later, and one that has nothing to forecast is skipped.
+    model name looks again later, and one that has nothing to forecast is skipped. How long the
+    stage took, or that it failed, is sent as a metric.
     """
-    try:
+    with measured(get_current_context()["ti"].task_id), _worded_errors():
         settings = Settings.from_environment()
         engine = create_database_engine(settings.database_url)
         try:
             yield Installation(engine, settings)
         finally:
             engine.dispose()
-    except SourceUnavailableError:
-        raise
-    except RunConflictError as error:
-        later = datetime.now(UTC) + _WAIT_FOR_OTHER_RUN
-        raise AirflowRescheduleException(later) from error  # type: ignore[no-untyped-call]
-    except NothingToForecastError as error:
-        raise AirflowSkipException(str(error)) from error
-    except RoiForecastError as error:
-        raise AirflowFailException(str(error)) from error
 
 
 @contextmanager
@@ -112,3 +105,19 @@ def is_run_active(run_id: str) -> bool:
         dag_id=context["dag_run"].dag_id, run_ids=[run_id], states=["queued", "running"]
     )
     return count > 0
+
+
+@contextmanager
+def _worded_errors() -> Iterator[None]:
+    """Turn this project's errors into those by which Airflow knows what to do next."""
+    try:
+        yield
+    except SourceUnavailableError:
+        raise
+    except RunConflictError as error:
+        later = datetime.now(UTC) + _WAIT_FOR_OTHER_RUN
+        raise AirflowRescheduleException(later) from error  # type: ignore[no-untyped-call]
+    except NothingToForecastError as error:
+        raise AirflowSkipException(str(error)) from error
+    except RoiForecastError as error:
+        raise AirflowFailException(str(error)) from error
