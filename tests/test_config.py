@@ -41,6 +41,11 @@ def test_source_key_of_a_csv_is_the_name_of_its_file(path: str, key: str) -> Non
     assert parse_run_config({"source": "csv", "csv_path": path}).source_key == key
 
 
+@pytest.mark.parametrize("horizons", [[20, 5], [20, 1, 5]])
+def test_horizons_are_put_in_order_and_begin_with_the_next_session(horizons: list[int]) -> None:
+    assert parse_run_config({"horizons": horizons}).horizons == (1, 5, 20)
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
@@ -51,6 +56,10 @@ def test_source_key_of_a_csv_is_the_name_of_its_file(path: str, key: str) -> Non
         ({"scaler": "robust"}, ["scaler", "'robust'", "'minmax', 'standard'"]),
         ({"lstm_units": [127, 64]}, ["lstm_units.0", "received 127", "in steps of 2"]),
         ({"symbols": []}, ["symbols", "at least 1 items"]),
+        ({"horizons": [1, 31]}, ["horizons.1", "received 31", "each integer from 1 to 30"]),
+        ({"horizons": [1, 5, 5]}, ["horizons", "each horizon once; doubled: 5"]),
+        ({"horizons": []}, ["horizons", "at least 1 items"]),
+        ({"multi_step": "both"}, ["multi_step", "'both'", "'direct', 'recursive'"]),
         ({"symbols": ["TCS.NS", "TCS.NS"]}, ["symbols", "doubled: TCS.NS"]),
         ({"symbols": ["SAP.DE"]}, ["'SAP.DE'", "'.DE' is not declared", "[[exchanges]]"]),
         ({"symbols": ["tcs.ns"]}, ["'tcs.ns' is not a Yahoo symbol"]),

@@ -28,6 +28,8 @@ from roi_forecast.model.versions import find_champion, find_version
 from roi_forecast.settings import Settings
 from roi_local.postgres import EmbeddedPostgres
 
+HORIZONS = (1, 5, 20)
+
 
 @dataclass(frozen=True)
 class Life:
@@ -77,7 +79,8 @@ def life(
 def test_the_first_run_promotes_and_forecasts_every_asset(life: Life) -> None:
     first = life.outcomes["thursday"]
     assert first.verdict.promoted
-    assert first.forecasts == len(SYMBOLS)
+    assert first.run.config.horizons == HORIZONS
+    assert first.forecasts == len(HORIZONS) * len(SYMBOLS)
 
 
 def test_the_same_run_again_trains_nothing_and_adds_no_row(life: Life) -> None:
@@ -88,11 +91,12 @@ def test_the_same_run_again_trains_nothing_and_adds_no_row(life: Life) -> None:
     assert life.count(promotions, promotions.c.version_id == first.version_id) == 1
 
 
-def test_the_next_day_adds_one_forecast_for_each_asset(life: Life) -> None:
+def test_the_next_day_adds_one_forecast_for_each_asset_and_horizon(life: Life) -> None:
     friday = life.outcomes["friday"]
-    assert friday.forecasts == len(SYMBOLS)
+    assert friday.forecasts == len(HORIZONS) * len(SYMBOLS)
     as_of = predictions.c.as_of_date == date(2024, 12, 27)
-    assert life.count(predictions, as_of) == len(SYMBOLS)
+    for horizon in HORIZONS:
+        assert life.count(predictions, as_of, predictions.c.horizon == horizon) == len(SYMBOLS)
 
 
 def test_a_new_champion_needs_a_pause_and_a_comparison_on_sessions_new_to_both(life: Life) -> None:
@@ -119,7 +123,14 @@ def test_a_run_of_the_past_never_promotes_but_forecasts(life: Life) -> None:
     past = life.outcomes["past"]
     assert not past.verdict.promoted
     assert "as_of_date" in past.verdict.reason
-    assert past.forecasts == len(SYMBOLS)
+    assert past.forecasts == len(HORIZONS) * len(SYMBOLS)
+
+
+def test_a_horizon_counts_sessions_and_not_weekdays(life: Life) -> None:
+    as_of = predictions.c.as_of_date == date(2024, 12, 20)
+    # Christmas, a Wednesday, lies between.
+    monday = predictions.c.target_date == date(2024, 12, 30)
+    assert life.count(predictions, as_of, predictions.c.horizon == 5, monday) == len(SYMBOLS)
 
 
 def test_a_changed_universe_is_compared_on_the_shared_assets(life: Life) -> None:
@@ -157,6 +168,19 @@ def test_latest_predictions_are_the_champions_at_its_newest_as_of_date(life: Lif
     assert {row.target_date for row in usual} == {date(2025, 1, 7)}
 
 
+def test_the_forecast_path_holds_every_horizon_of_the_newest_as_of_date(life: Life) -> None:
+    names = ("model_name", "symbol", "as_of_date", "target_date", "horizon", "method")
+    rows = [row for row in life.rows("latest_forecast_path", *names) if row[0] == "simulated"]
+    assert {row.as_of_date for row in rows} == {date(2025, 1, 6)}
+    expected = {
+        (1, date(2025, 1, 7), "single_step"),
+        (5, date(2025, 1, 13), "direct"),
+        (20, date(2025, 2, 3), "direct"),
+    }
+    assert {(row.horizon, row.target_date, row.method) for row in rows} == expected
+    assert len(rows) == len(HORIZONS) * len(SYMBOLS)
+
+
 def test_simulated_prices_are_labelled_in_every_view(life: Life) -> None:
     for view in (
         "latest_predictions",
@@ -167,15 +191,17 @@ def test_simulated_prices_are_labelled_in_every_view(life: Life) -> None:
         "live_skill",
         "champion_status",
         "latest_drift",
+        "latest_forecast_path",
     ):
         assert {row.simulated for row in life.rows(view, "simulated")} == {True}
 
 
 def test_outcomes_hold_the_realised_return_of_the_carried_prices(life: Life) -> None:
-    outcomes = life.rows(
-        "prediction_outcomes", "symbol", "as_of_date", "target_date", "realised_roi_pct"
-    )
-    assert {row.as_of_date for row in outcomes} >= {date(2024, 12, 26), date(2024, 12, 20)}
+    names = ("symbol", "as_of_date", "target_date", "horizon", "realised_roi_pct")
+    outcomes = life.rows("prediction_outcomes", *names)
+    known = {(row.as_of_date, row.horizon) for row in outcomes}
+    assert known >= {(date(2024, 12, 26), 1), (date(2024, 12, 20), 1), (date(2024, 12, 20), 5)}
+    assert {horizon for _, horizon in known} == {1, 5}
     with life.engine.connect() as connection:
         prices = {
             (row.symbol, row.trading_date): row.adj_close
@@ -214,6 +240,7 @@ def test_evaluations_cover_every_predictor_split_and_asset(life: Life) -> None:
     per_asset = 2 * 5 * 3  # mae, rmse and r2 of five predictors for two targets
     per_asset += 2 * 5  # direction and R2 against zero
     on_test_rows = 2 * 2  # coverage and score of the model's intervals at two levels
+    on_test_rows += 2 * 6  # MAE, R2 against zero and the intervals' at two farther horizons
     expected = (len(SYMBOLS) + 1) * (3 * per_asset + on_test_rows)
     assert life.count(evaluations, evaluations.c.run_id == "thursday") == expected
 

@@ -51,12 +51,12 @@ def test_reference_universe_reaches_its_score_and_lives_through_the_next_day(
     assert figures["persistence_r2"] == pytest.approx(0.565, abs=0.002)
     assert figures["noise_limit_r2"] == pytest.approx(0.788, abs=0.002)
     assert abs(figures["next_day_r2"]) < 0.05
-    assert forecasts() == 23
+    assert forecasts() == 3 * 23
 
     next_day = {**reference, "as_of_date": "2024-12-31", "epochs": 2}
     second = carry_out(market_engine, settings, "second", next_day)
-    assert second.forecasts == 23
-    assert forecasts() == 46
+    assert second.forecasts == 3 * 23
+    assert forecasts() == 3 * 46
 
     rejected = carry_out(market_engine, settings, "hybrid", {**next_day, "architecture": "hybrid"})
     assert not rejected.verdict.promoted
@@ -65,4 +65,4 @@ def test_reference_universe_reaches_its_score_and_lives_through_the_next_day(
         champion = find_champion(connection, "csv")
     assert champion is not None
     assert champion.version_id in (first.version_id, second.version_id)
-    assert forecasts() == 46
+    assert forecasts() == 3 * 46

@@ -54,6 +54,10 @@ _CHOICES: Mapping[str, Mapping[str, str]] = {
         "fine_tune": "go on from the champion",
         "if_due": "from nothing where due, else go on from the champion",
     },
+    "multi_step": {
+        "direct": "a ridge regression for each horizon",
+        "recursive": "the network, fed with its own forecasts",
+    },
     "window": {"expanding": "all rows before a refit", "rolling": "the last window_sessions rows"},
 }
 

@@ -188,7 +188,8 @@ def test_live_runs_of_one_name_wait_for_each_other_and_a_rejection_is_a_success(
     forecasts = query(
         home,
         "SELECT as_of_date, count(*) FROM roi.predictions JOIN roi.model_versions "
-        "USING (version_id) WHERE model_name = 'two' GROUP BY as_of_date ORDER BY as_of_date",
+        "USING (version_id) WHERE model_name = 'two' AND horizon = 20 "
+        "GROUP BY as_of_date ORDER BY as_of_date",
     )
     assert forecasts == ["2024-12-26,2", "2024-12-27,2"]
 

@@ -25,6 +25,7 @@ VIEWS = (
     "champion_alerts",
     "latest_drift",
     "backtest_folds",
+    "latest_forecast_path",
 )
 
 

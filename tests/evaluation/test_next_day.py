@@ -197,12 +197,12 @@ def test_json_keeps_every_digit() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"shrinkage": 0.1, "half_width_80": [0.1]}, "of format 1, this code reads format 3"),
+        ({"shrinkage": 0.1, "half_width_80": [0.1]}, "of format 1, this code reads format 4"),
         (None, "of format None"),
-        ({"format": 3, "shrinkage": 0.1}, "is damaged"),
+        ({"format": 4, "shrinkage": 0.1}, "is damaged"),
         (
             {
-                "format": 3,
+                "format": 4,
                 "shrinkage": 0.1,
                 "unseen_from": "2024-01-01",
                 "scale": [{"from": "2024-01-01", "intercept": 0.0, "slopes": [1.0]}],

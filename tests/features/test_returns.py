@@ -12,8 +12,10 @@ from roi_forecast.features.returns import (
     implied_log_roi,
     known_sum,
     log_roi,
+    log_roi_ahead,
     roi,
     smooth,
+    smoothed_ahead,
     to_percent,
 )
 
@@ -65,3 +67,30 @@ def test_known_sum_reaches_the_session_after_the_data_and_ignores_the_target() -
 
 def test_to_percent_inverts_the_logarithm() -> None:
     np.testing.assert_allclose(to_percent(np.log1p([-0.28, 0.05])), [-28.0, 5.0])
+
+
+@given(PRICES, st.integers(1, 14))
+def test_log_roi_ahead_leads_from_the_row_before_to_the_target_row(
+    prices: np.ndarray, horizon: int
+) -> None:
+    filled = np.random.default_rng(1).random((11, 2)) < 0.3
+    ahead = log_roi_ahead(log_roi(prices), filled, horizon)
+    for row in range(11):
+        for column in range(2):
+            # Row t of the log ROIs leads from price t to price t + 1.
+            target = row + horizon
+            if target > 11 or filled[target - 1, column]:
+                assert np.isnan(ahead[row, column])
+            else:
+                expected = math.log(prices[target, column] / prices[row, column])
+                assert ahead[row, column] == pytest.approx(expected, abs=1e-6)
+
+
+@given(PRICES, SPANS)
+def test_smoothed_ahead_is_the_smoothing_of_known_and_forecast_values_together(
+    prices: np.ndarray, span: int
+) -> None:
+    log_rois = log_roi(prices)
+    known, forecast = log_rois[:6], log_rois[6:]
+    found = smoothed_ahead(forecast.cumsum(axis=0), known[6 - span + 1 :], span)
+    np.testing.assert_allclose(found, smooth(log_rois, span)[-5:], atol=1e-9)

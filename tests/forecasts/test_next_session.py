@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, select, update
 
 from daily_run import NOW
 from roi_forecast.artifacts import MANIFEST, write_manifest
+from roi_forecast.config import parse_run_config
 from roi_forecast.database.tables import daily_prices, model_versions, predictions
 from roi_forecast.errors import DatasetError, NothingToForecastError, RegistryError
 from roi_forecast.evaluation.evaluate import METRICS_FILE
@@ -22,9 +23,10 @@ from serving import MODEL_NAME, Served
 AS_OF = date(2024, 12, 27)
 
 
-def stored(served: Served) -> dict[str, dict[str, Any]]:
+def stored(served: Served, horizon: int = 1) -> dict[str, dict[str, Any]]:
+    statement = select(predictions).where(predictions.c.horizon == horizon)
     with served.engine.connect() as connection:
-        rows = connection.execute(select(predictions)).mappings().all()
+        rows = connection.execute(statement).mappings().all()
     return {row["symbol"]: dict(row) for row in rows}
 
 
@@ -33,8 +35,13 @@ def forget(served: Served) -> None:
         connection.execute(delete(predictions))
 
 
-def forecast_again(served: Served, now: datetime = NOW, **changes: Any) -> int:
+def forecast_again(
+    served: Served, now: datetime = NOW, parameters: dict[str, Any] | None = None, **changes: Any
+) -> int:
     run = served.outcome.run.model_copy(update=changes)
+    if parameters is not None:
+        config = parse_run_config({**run.config.model_dump(mode="json"), **parameters})
+        run = run.model_copy(update={"config": config})
     dataset_id = served.outcome.dataset.dataset_id
     return store_forecasts(served.engine, run, dataset_id, served.models, now=now)
 
@@ -115,7 +122,7 @@ def test_a_calibration_of_an_older_format_is_refused(served: Served) -> None:
 
 
 def test_prices_after_the_as_of_date_change_no_forecast(served: Served) -> None:
-    expected = stored(served)
+    expected, farther = stored(served), stored(served, 20)
     forget(served)
     wild = dict.fromkeys(("open", "high", "low", "close", "adj_close"), 1000000.0)
     with served.engine.begin() as connection:
@@ -133,10 +140,11 @@ def test_prices_after_the_as_of_date_change_no_forecast(served: Served) -> None:
                 for symbol in expected
             ],
         )
-    assert forecast_again(served) == len(expected)
-    for symbol, row in stored(served).items():
-        for name in ("predicted_roi_pct", "predicted_smoothed_roi_pct", "upper_95_pct"):
-            assert row[name] == expected[symbol][name]
+    assert forecast_again(served) == 3 * len(expected)
+    for horizon, before in ((1, expected), (20, farther)):
+        for symbol, row in stored(served, horizon).items():
+            for name in ("predicted_roi_pct", "predicted_smoothed_roi_pct", "upper_95_pct"):
+                assert row[name] == before[symbol][name]
 
 
 def test_the_last_known_price_does_change_the_forecast(served: Served) -> None:
@@ -174,6 +182,8 @@ def test_a_forecast_made_after_its_session_opened_is_a_backfill(
     forget(served)
     forecast_again(served, now)
     assert {symbol: row["backfill"] for symbol, row in stored(served).items()} == late
+    # Each horizon by its own target session.
+    assert not any(row["backfill"] for row in stored(served, 5).values())
 
 
 def test_nothing_is_forecast_where_no_version_serves(served: Served) -> None:
@@ -198,3 +208,82 @@ def test_a_damaged_champion_is_refused(served: Served) -> None:
     with pytest.raises(RegistryError, match=r"scaler\.json is damaged"):
         forecast_again(served)
     assert served.champion.model_name == MODEL_NAME
+
+
+def test_each_horizon_has_the_target_date_that_many_sessions_ahead(served: Served) -> None:
+    forget(served)
+    horizons = [1, 2, 5, 20, 30]
+    assert forecast_again(served, parameters={"horizons": horizons}) == 5 * 2
+    # The exchange of most assets, the NSE, is open on every weekday from here to 2025-02-07.
+    sessions = list(np.arange("2024-12-30", "2025-02-08", dtype="datetime64[D]"))
+    sessions = [day for day in sessions if np.is_busday(day)]
+    for horizon in horizons:
+        for row in stored(served, horizon).values():
+            assert row["target_date"] == sessions[horizon - 1].item()
+            assert row["method"] == ("single_step" if horizon == 1 else "direct")
+
+
+def test_a_horizon_is_forecast_the_same_whichever_others_are(served: Served) -> None:
+    for method in ("direct", "recursive"):
+        forget(served)
+        forecast_again(served, parameters={"horizons": [5, 20], "multi_step": method})
+        few = {horizon: stored(served, horizon) for horizon in (1, 5, 20)}
+        forget(served)
+        every = {"horizons": list(range(1, 31)), "multi_step": method}
+        assert forecast_again(served, parameters=every) == 30 * 2
+        for horizon, rows in few.items():
+            for symbol, row in stored(served, horizon).items():
+                for name in ("predicted_roi_pct", "lower_95_pct", "upper_80_pct"):
+                    assert row[name] == pytest.approx(rows[symbol][name], rel=1e-5), horizon
+
+
+@pytest.mark.parametrize("method", ["direct", "recursive"])
+def test_no_interval_narrows_with_the_horizon(served: Served, method: str) -> None:
+    forget(served)
+    forecast_again(served, parameters={"horizons": list(range(1, 31)), "multi_step": method})
+    rows = [stored(served, horizon) for horizon in range(1, 31)]
+    for symbol in rows[0]:
+        for level in (80, 95):
+            widths = [
+                row[symbol][f"upper_{level}_pct"] - row[symbol][f"lower_{level}_pct"]
+                for row in rows
+            ]
+            assert widths == sorted(widths)
+            assert widths[29] > 2 * widths[0]
+
+
+def test_both_ways_forecast_the_same_next_session_and_another_path(served: Served) -> None:
+    directly, far = stored(served), stored(served, 20)
+    forget(served)
+    forecast_again(served, parameters={"multi_step": "recursive"})
+    for symbol, row in stored(served).items():
+        assert row["method"] == "single_step"
+        assert row["predicted_roi_pct"] == pytest.approx(directly[symbol]["predicted_roi_pct"])
+    for symbol, row in stored(served, 20).items():
+        assert row["method"] == "recursive"
+        smoothed = far[symbol]["predicted_smoothed_roi_pct"]
+        assert row["predicted_smoothed_roi_pct"] != pytest.approx(smoothed, rel=1e-3)
+
+
+def test_the_recursive_path_is_the_networks_forecasts_fed_back_to_it(served: Served) -> None:
+    forget(served)
+    forecast_again(served, parameters={"horizons": [1, 2, 3, 4], "multi_step": "recursive"})
+    dataset = served.outcome.dataset
+    predictor = load_predictor(served.champion_directory)
+    content = json.loads((served.champion_directory / METRICS_FILE).read_text())
+    factors = content["calibration"]["horizons"]["shrinkage"]["recursive"]
+    scaled, log_roi = dataset.scaled, dataset.log_roi
+    for horizon in (1, 2, 3, 4):
+        rows = len(scaled)
+        plain = dataset.scaler.transform_log_roi(log_roi).astype(np.float32)
+        newest = predictor.predict(scaled, plain, range(rows, rows + 1))
+        smoothed = dataset.scaler.inverse(newest)[0]
+        scaled = np.vstack([scaled, newest]).astype(np.float32)
+        log_roi = np.vstack([log_roi, 5 * smoothed - log_roi[-4:].sum(axis=0)])
+        moved = log_roi[-horizon:].sum(axis=0)
+        for column, symbol in enumerate(dataset.symbols):
+            row = stored(served, horizon)[symbol]
+            expected = 100 * np.expm1(factors[horizon - 1] * moved[column])
+            assert row["predicted_roi_pct"] == pytest.approx(expected, abs=2e-3)
+            expected = 100 * np.expm1(smoothed[column])
+            assert row["predicted_smoothed_roi_pct"] == pytest.approx(expected, abs=1e-3)

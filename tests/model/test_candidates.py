@@ -303,7 +303,7 @@ def test_a_tuned_version_is_judged_and_forecasts_like_any_other(registry) -> Non
     assert rulings["compared_sessions"].passed
     manifest = read_manifest(version.directory(registry.models), RegistryError)
     assert manifest["from_scratch_until"] == FIRST_DAY
-    assert outcome.forecasts == len(SYMBOLS)
+    assert outcome.forecasts == len(SYMBOLS) * len(outcome.run.config.horizons)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 """The typed run configuration: every parameter, its unit, its range and its default.
 
 A stage takes the part it needs (`DataConfig`, `FeatureConfig`, `ModelConfig`, `CandidateConfig`,
-`GateConfig`); a whole run is a `RunConfig`, which is all of them, a backtest a `BacktestRunConfig`,
-a search for hyperparameters a `TuningRunConfig`. `NetworkConfig` and `TrainingConfig` are the two
-halves of `ModelConfig`. The DAGs' parameter forms are built from the same fields, so a bound or a
-default exists once.
+`GateConfig`, `ForecastConfig`); a whole run is a `RunConfig`, which is all of them, a backtest a
+`BacktestRunConfig`, a search for hyperparameters a `TuningRunConfig`. `NetworkConfig` and
+`TrainingConfig` are the two halves of `ModelConfig`. The DAGs' parameter forms are built from the
+same fields, so a bound or a default exists once.
 """
 
 from roi_forecast.config.approval import ApprovalConfig
@@ -12,6 +12,7 @@ from roi_forecast.config.backtest import BacktestConfig
 from roi_forecast.config.candidate import CandidateConfig
 from roi_forecast.config.data import DataConfig, SourceKind
 from roi_forecast.config.features import FeatureConfig
+from roi_forecast.config.forecast import LONGEST_HORIZON, ForecastConfig, MultiStep
 from roi_forecast.config.gate import GateConfig
 from roi_forecast.config.loss import LossConfig
 from roi_forecast.config.model import ModelConfig
@@ -36,6 +37,7 @@ from roi_forecast.config.training import TrainingConfig
 from roi_forecast.config.tuning import TunedName, TuningConfig
 
 __all__ = [
+    "LONGEST_HORIZON",
     "PRESETS",
     "ApprovalConfig",
     "BacktestConfig",
@@ -43,10 +45,12 @@ __all__ = [
     "CandidateConfig",
     "DataConfig",
     "FeatureConfig",
+    "ForecastConfig",
     "GateConfig",
     "LossConfig",
     "ModelConfig",
     "MonitoringConfig",
+    "MultiStep",
     "NetworkConfig",
     "PresetConfig",
     "RecordingConfig",

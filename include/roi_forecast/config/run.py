@@ -15,6 +15,7 @@ from roi_forecast.config.base import Config
 from roi_forecast.config.candidate import CandidateConfig
 from roi_forecast.config.data import DataConfig
 from roi_forecast.config.features import FeatureConfig
+from roi_forecast.config.forecast import ForecastConfig
 from roi_forecast.config.gate import GateConfig
 from roi_forecast.config.model import ModelConfig
 from roi_forecast.config.monitoring import MonitoringConfig
@@ -95,6 +96,7 @@ class TunedConfig(Config):
 
 
 class RunConfig(
+    ForecastConfig,
     MonitoringConfig,
     ApprovalConfig,
     GateConfig,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from roi_forecast.errors import EvaluationError
 from roi_forecast.evaluation.intervals import Intervals
@@ -41,13 +42,33 @@ def conformal_quantiles(scores: FloatArray, level: float) -> FloatArray:
     counts = np.isfinite(recent).sum(axis=0)
     if not len(recent):
         return np.full(len(counts), np.nan)
-    own = _ranked(recent, counts, level)
+    own = ranked(np.sort(recent, axis=0), counts, level)
     if (counts >= FEWEST).all():
         return own
-    together = recent.reshape(-1, 1)
-    total = np.array([counts.sum()])
-    shared = _ranked(together, total, level)[0] if total[0] >= FEWEST else np.nan
+    total = counts.sum(keepdims=True)
+    shared = np.full(1, np.nan)
+    if total[0] >= FEWEST:
+        shared = ranked(np.sort(recent, axis=None)[:, np.newaxis], total, level)
     return np.where(counts >= FEWEST, own, shared)
+
+
+def ranked(ordered: FloatArray, counts: npt.NDArray[np.intp], level: float) -> FloatArray:
+    """Return the score of rank ceil((n + 1) * level) of each column, or the largest.
+
+    Args:
+        ordered: Scores in ascending order, shape (rows, columns), NaN last.
+        counts: Scores that are not NaN, n, shape (columns,). A column without one is NaN.
+        level: Share of the scores that should lie within.
+
+    Returns:
+        Shape (columns,).
+    """
+    # The product is rounded before it is raised to the next whole number: 0.95 * 100 must not
+    # become 96.
+    ranks = np.ceil(np.round((counts + 1) * level, 9)).astype(np.intp)
+    places = np.clip(np.minimum(ranks, counts) - 1, 0, None)
+    found: FloatArray = np.take_along_axis(ordered, places[np.newaxis], axis=0)[0]
+    return found
 
 
 def conformal_intervals(
@@ -107,13 +128,3 @@ def trailing_half_widths(
     quantiles = [conformal_quantiles(scores[:target], level) for target in targets]
     widths: FloatArray = np.stack(quantiles) * scales[targets.start : targets.stop]
     return widths
-
-
-def _ranked(scores: FloatArray, counts: np.ndarray, level: float) -> FloatArray:
-    # NaN sorts to the end, behind every rank. The product is rounded before it is raised to the
-    # next whole number: 0.95 * 100 must not become 96.
-    ranks = np.ceil(np.round((counts + 1) * level, 9)).astype(np.intp)
-    places = np.clip(np.minimum(ranks, counts) - 1, 0, None)
-    ordered = np.sort(scores, axis=0)
-    ranked: FloatArray = np.take_along_axis(ordered, places[np.newaxis], axis=0)[0]
-    return ranked

@@ -19,6 +19,8 @@ from roi_forecast.database.tables import evaluations, model_versions
 from roi_forecast.errors import RegistryError, RoiForecastError
 from roi_forecast.evaluation.comparison import compare_with_champion
 from roi_forecast.evaluation.fit import FitFigures, judge_fit
+from roi_forecast.evaluation.horizon_scores import score_horizons
+from roi_forecast.evaluation.horizons import HorizonCalibration
 from roi_forecast.evaluation.plot_files import save_plots
 from roi_forecast.evaluation.scores import SPLITS, CandidateScores, Score, score_candidate
 from roi_forecast.features.dataset import Dataset
@@ -84,7 +86,22 @@ def evaluate_model(
     # The version's own penalty: a run that takes it again might carry another one.
     ridge = fit_ridge(dataset, float(version.hyperparameters["ridge_penalty"]))
     result = score_candidate(dataset, predictions, ridge)
-    scores = list(result.scores)
+    calibration = HorizonCalibration.fit(
+        dataset,
+        result.calibration,
+        predictor.forecast_windows,
+        float(version.hyperparameters["ridge_penalty"]),
+    )
+    scores = [
+        *result.scores,
+        *score_horizons(
+            dataset,
+            calibration,
+            run.config.multi_step,
+            predictor.forecast_windows,
+            run.config.horizons,
+        ),
+    ]
     opponent = None
     if champion is not None and champion.is_simulated == version.is_simulated:
         opponent = champion.version_id
@@ -105,7 +122,7 @@ def evaluate_model(
     if not _is_decided(version, directory):
         save_plots(dataset, predictions["test"], result.calibration, directory, version.version_id)
     _store_metrics(
-        engine, version, manifest, directory, figures, result, _sample(dataset, predictor)
+        engine, version, manifest, directory, figures, calibration, _sample(dataset, predictor)
     )
     _log(figures)
     return opponent
@@ -234,13 +251,13 @@ def _store_metrics(
     manifest: Mapping[str, Any],
     directory: Path,
     figures: Mapping[str, Any],
-    result: CandidateScores,
+    calibration: HorizonCalibration,
     sample: Mapping[str, Any],
 ) -> None:
     if _is_decided(version, directory):
         return
     stored = {name: _or_null(value) for name, value in figures.items()}
-    content = {"figures": stored, "calibration": result.calibration.to_json()}
+    content = {"figures": stored, "calibration": calibration.to_json()}
     write_file(directory / METRICS_FILE, (json.dumps(content, indent=2) + "\n").encode())
     np.savez(directory / SAMPLE_FILE, **sample)
     digest = write_manifest(directory, manifest)

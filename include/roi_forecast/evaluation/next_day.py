@@ -24,7 +24,7 @@ from roi_forecast.model.expanding_scale import ExpandingScale, fit_expanding_sca
 from roi_forecast.model.scale_inputs import INPUTS, MarketRows, scale_inputs
 
 # Raised when what is stored changes its meaning; another one cannot be read.
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True)

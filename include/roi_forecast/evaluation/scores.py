@@ -41,8 +41,9 @@ class Score:
     Attributes:
         predictor: `model`, `champion`, `persistence`, `training_mean`, `ridge` or `noise_limit`; of
             a backtest also `network` and `zero`.
-        target: `smoothed_scaled`, `next_day_pct`, of a backtest `smoothed_pct` or, on the rows and
-            assets that candidate and champion share, `smoothed_common` (unscaled).
+        target: `smoothed_scaled`, `next_day_pct`, `horizon_<horizon>_pct`, of a backtest
+            `smoothed_pct` or, on the rows and assets that candidate and champion share,
+            `smoothed_common` (unscaled).
         symbol: The asset, or None for all together.
         split: `train`, `validation`, `test` or `backtest`.
         first_date: First target date.
@@ -50,6 +51,7 @@ class Score:
         rows: Counted target entries.
         metric: Name of the figure.
         value: The figure; NaN where it is not defined.
+        horizon: Reference sessions from the as-of to the target date.
     """
 
     predictor: str
@@ -61,6 +63,7 @@ class Score:
     rows: int
     metric: str
     value: float
+    horizon: int = 1
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,43 @@ def known_sum(log_rois: FloatArray, targets: range, span: int) -> FloatArray:
     return sums
 
 
+def log_roi_ahead(log_rois: FloatArray, filled: npt.NDArray[np.bool_], horizon: int) -> FloatArray:
+    """Return the log ROI from each row's eve to the end of `horizon` sessions, its own the first.
+
+    Args:
+        log_rois: Shape (rows, assets), unscaled.
+        filled: Whether the asset had no bar, same shape.
+        horizon: Sessions from the last known row, the one before, to the target row.
+
+    Returns:
+        Shape (rows, assets), unscaled; NaN where the target row lies after the last row, or the
+        asset had no bar on it. Row t is the sum of the rows t to t + horizon - 1 alone.
+    """
+    ahead = np.full(log_rois.shape, np.nan)
+    whole = len(log_rois) - horizon + 1
+    if whole > 0:
+        sums = sliding_window_view(log_rois, horizon, axis=0).sum(axis=-1)
+        ahead[:whole] = np.where(filled[horizon - 1 :], np.nan, sums)
+    return ahead
+
+
+def smoothed_ahead(cumulated: FloatArray, recent: FloatArray, span: int) -> FloatArray:
+    """Return the smoothed log ROI of each session ahead that forecasts of the way there amount to.
+
+    Args:
+        cumulated: Log ROI from the last known row to each session, shape (sessions, assets).
+        recent: The last span - 1 known log ROIs, shape (span - 1, assets).
+        span: The smoothing.
+
+    Returns:
+        Shape (sessions, assets), unscaled: the mean of the last `span` log ROIs, known or forecast.
+    """
+    levels = np.concatenate([np.zeros((1, cumulated.shape[1])), recent.cumsum(axis=0)])
+    levels = np.concatenate([levels, levels[-1] + cumulated])
+    means: FloatArray = (levels[span:] - levels[:-span]) / span
+    return means
+
+
 def to_percent(log_rois: npt.ArrayLike) -> FloatArray:
     """Return log ROIs as returns in percent: 100 * expm1."""
     return np.asarray(100.0 * np.expm1(log_rois), dtype=np.float64)

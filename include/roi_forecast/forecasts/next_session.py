@@ -1,65 +1,40 @@
-"""Forecasts of the next session from the serving version, one for each of its assets."""
+"""Storing the serving version's forecasts of the next sessions, for each of its assets."""
 
 from __future__ import annotations
 
-import json
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from sqlalchemy import Engine
 from sqlalchemy.dialects.postgresql import insert
 
 from roi_forecast.database.tables import predictions
-from roi_forecast.errors import DatasetError, NoChampionError, NothingToForecastError, RegistryError
+from roi_forecast.errors import DatasetError, NoChampionError, NothingToForecastError
 from roi_forecast.evaluation.conformal import TRAILING
-from roi_forecast.evaluation.evaluate import METRICS_FILE
-from roi_forecast.evaluation.next_day import NextDayCalibration
-from roi_forecast.features.preprocessing import PreparedRows, Preprocessing
-from roi_forecast.features.returns import implied_log_roi, known_sum, to_percent
+from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.rows import PriceRows, load_rows
-from roi_forecast.features.scaling import FloatArray
+from roi_forecast.forecasts.path import HorizonForecast, forecast_path
 from roi_forecast.market.calendars import next_sessions
 from roi_forecast.market.opening import opens_at
-from roi_forecast.model.predictor import Predictor, load_predictor
 from roi_forecast.model.scale_inputs import MEMORY
 from roi_forecast.model.versions import ModelVersion
-from roi_forecast.registry.serving import ServingVersion, open_champion
+from roi_forecast.registry.serving import open_champion
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import Asset, load_universe, reference_exchange
 
 logger = logging.getLogger(__name__)
 
-HORIZON = 1
-
-
-@dataclass(frozen=True)
-class NextSessionForecast:
-    """Forecasts for all assets of a version; every array has the shape (assets,), in percent.
-
-    `member_spread_pct` is the standard deviation of the smoothed forecasts over the members of an
-    ensemble, None for a single network.
-    """
-
-    symbols: tuple[str, ...]
-    roi_pct: FloatArray
-    smoothed_roi_pct: FloatArray
-    lower_80_pct: FloatArray
-    upper_80_pct: FloatArray
-    lower_95_pct: FloatArray
-    upper_95_pct: FloatArray
-    member_spread_pct: FloatArray | None
-
 
 def store_forecasts(
     engine: Engine, run: ResolvedRun, dataset_id: str, models_directory: Path, *, now: datetime
 ) -> int:
-    """Forecast the session after the run's as-of date with whichever version serves.
+    """Forecast the run's horizons from its as-of date with whichever version serves.
 
-    What is stored is never changed: a second forecast of the same version and as-of date adds
-    nothing.
+    The target date of a horizon is so many sessions of the reference calendar ahead. What is stored
+    is never changed: a second forecast of the same version, as-of date and horizon adds nothing.
 
     Args:
         engine: Market database.
@@ -87,7 +62,9 @@ def store_forecasts(
     assets = load_universe().select(version.symbols)
     preprocessing = Preprocessing.load(serving.directory)
     try:
-        rows = _load_recent_rows(engine, version, assets, preprocessing, run.as_of_date)
+        rows = _load_recent_rows(
+            engine, version, assets, preprocessing, run.as_of_date, run.config.horizons[-1]
+        )
     except DatasetError as error:
         if version.source == run.source_key:
             raise
@@ -95,22 +72,49 @@ def store_forecasts(
             f"version {version.version_id} forecasts from {version.source}, not from this run's "
             f"{run.source_key}: {error}"
         ) from error
-    target_date = next_sessions(reference_exchange(assets), run.as_of_date, 1)[0]
-    forecast = forecast_next_session(serving, preprocessing, rows, target_date)
+    horizons = run.config.horizons
+    sessions = next_sessions(reference_exchange(assets), run.as_of_date, horizons[-1])
+    path = forecast_path(serving, preprocessing, rows, sessions[0], horizons, run.config.multi_step)
+    common = {
+        "version_id": version.version_id,
+        "as_of_date": run.as_of_date,
+        "run_id": run.run_id,
+        "source": version.source,
+        "dataset_id": dataset_id if version.source == run.source_key else version.dataset_id,
+        "created_at": now,
+    }
+    values = [
+        {**common, **value}
+        for forecast in path
+        for value in _values(forecast, assets, sessions[forecast.horizon - 1], now)
+    ]
+    added = insert(predictions).on_conflict_do_nothing().returning(predictions.c.symbol)
+    with engine.begin() as connection:
+        count = len(connection.execute(added, values).all())
+    logger.info(
+        "version %s, as of %s, %s sessions ahead: %d forecasts, %d of them new",
+        version.version_id,
+        run.as_of_date,
+        ", ".join(map(str, horizons)),
+        len(values),
+        count,
+    )
+    return count
+
+
+def _values(
+    forecast: HorizonForecast, assets: tuple[Asset, ...], target_date: date, now: datetime
+) -> Iterator[dict[str, Any]]:
     opened = {
         exchange: opens_at(exchange, target_date) <= now
         for exchange in {asset.exchange for asset in assets}
     }
-    values = [
-        {
-            "version_id": version.version_id,
+    for column, asset in enumerate(assets):
+        yield {
             "symbol": asset.symbol,
-            "as_of_date": run.as_of_date,
-            "horizon": HORIZON,
+            "horizon": forecast.horizon,
             "target_date": target_date,
-            "run_id": run.run_id,
-            "source": version.source,
-            "dataset_id": dataset_id if version.source == run.source_key else version.dataset_id,
+            "method": forecast.method,
             "predicted_roi_pct": float(forecast.roi_pct[column]),
             "predicted_smoothed_roi_pct": float(forecast.smoothed_roi_pct[column]),
             "lower_80_pct": float(forecast.lower_80_pct[column]),
@@ -123,86 +127,7 @@ def store_forecasts(
                 else float(forecast.member_spread_pct[column])
             ),
             "backfill": opened[asset.exchange],
-            "created_at": now,
         }
-        for column, asset in enumerate(assets)
-    ]
-    added = insert(predictions).on_conflict_do_nothing().returning(predictions.c.symbol)
-    with engine.begin() as connection:
-        count = len(connection.execute(added, values).all())
-    logger.info(
-        "version %s, as of %s, target %s: %d forecasts, %d of them new",
-        version.version_id,
-        run.as_of_date,
-        target_date,
-        len(values),
-        count,
-    )
-    return count
-
-
-def forecast_next_session(
-    serving: ServingVersion, preprocessing: Preprocessing, rows: PriceRows, target_date: date
-) -> NextSessionForecast:
-    """Forecast the session after the last of the rows.
-
-    Args:
-        serving: The version, its files checked.
-        preprocessing: The version's own.
-        rows: Carried prices up to the as-of date, shape (rows, assets): at least one window, and as
-            many as the intervals look back.
-        target_date: The session after the last row.
-
-    Raises:
-        DatasetError: There are fewer rows than one window needs.
-        EvaluationError: There are too few rows for an interval.
-        RegistryError: The model does not load, or its calibration is of an older format.
-    """
-    prepared = preprocessing.apply(rows)
-    calibration = _read_calibration(serving.directory)
-    next_row = len(prepared.dates)
-    # The intervals rest on how far the version's own earlier forecasts were off.
-    first = max(min(calibration.first_scored_row(prepared.dates), next_row), preprocessing.seq_len)
-    targets = range(first, next_row + 1)
-    predictor = load_predictor(serving.directory)
-    scaled = predictor.predict(prepared.scaled, prepared.scaled_log_roi, targets)
-    smoothed = preprocessing.scaler.inverse(scaled)
-    known = known_sum(prepared.log_roi, targets, preprocessing.smoothing)
-    implied = implied_log_roi(smoothed, known, preprocessing.smoothing)
-    at_80, at_95 = calibration.intervals(
-        prepared, implied, range(next_row, next_row + 1), np.datetime64(target_date)
-    )
-    return NextSessionForecast(
-        symbols=preprocessing.symbols,
-        roi_pct=to_percent(calibration.shrinkage * implied[-1]),
-        smoothed_roi_pct=to_percent(smoothed[-1]),
-        lower_80_pct=at_80.lower[0],
-        upper_80_pct=at_80.upper[0],
-        lower_95_pct=at_95.lower[0],
-        upper_95_pct=at_95.upper[0],
-        member_spread_pct=_member_spread(predictor, preprocessing, prepared),
-    )
-
-
-def _member_spread(
-    predictor: Predictor, preprocessing: Preprocessing, rows: PreparedRows
-) -> FloatArray | None:
-    if len(predictor.networks) == 1:
-        return None
-    next_row = len(rows.dates)
-    members = predictor.predict_members(
-        rows.scaled, rows.scaled_log_roi, range(next_row, next_row + 1)
-    )
-    smoothed = to_percent(preprocessing.scaler.inverse(members[:, 0]))
-    return np.asarray(smoothed.std(axis=0, ddof=1), dtype=np.float64)
-
-
-def _read_calibration(directory: Path) -> NextDayCalibration:
-    content = json.loads((directory / METRICS_FILE).read_text(encoding="utf-8"))
-    try:
-        return NextDayCalibration.from_json(content.get("calibration"))
-    except RegistryError as error:
-        raise RegistryError(f"{directory / METRICS_FILE}: {error}") from error
 
 
 def _load_recent_rows(
@@ -211,7 +136,10 @@ def _load_recent_rows(
     assets: tuple[Asset, ...],
     preprocessing: Preprocessing,
     as_of_date: date,
+    longest_horizon: int,
 ) -> PriceRows:
+    # An error of the longest horizon lies that far back before it is known.
+    scored = TRAILING + longest_horizon
     before_window = max(preprocessing.seq_len, MEMORY)
     with engine.connect() as connection:
         return load_rows(
@@ -221,9 +149,7 @@ def _load_recent_rows(
             # Rows before the version's own may not be there; a forecast of the past needs them.
             min(
                 max(
-                    _sessions_before(
-                        as_of_date, TRAILING + before_window + preprocessing.smoothing
-                    ),
+                    _sessions_before(as_of_date, scored + before_window + preprocessing.smoothing),
                     version.first_date,
                 ),
                 _sessions_before(as_of_date, preprocessing.rows_needed),

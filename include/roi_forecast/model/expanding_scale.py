@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from roi_forecast.errors import TrainingError
-from roi_forecast.model.scale import FloatArray, Scale, fit_scale
+from roi_forecast.model.scale import PENALTY, FloatArray, Scale, fit_scale
 
 REFIT_EVERY = 21
 """Sessions between two refits."""
@@ -72,6 +72,7 @@ def fit_expanding_scale(
     *,
     refit_every: int = REFIT_EVERY,
     longest: int | None = None,
+    horizon: int = 1,
 ) -> ExpandingScale:
     """Fit the scale before row `last_fit`, and every `refit_every` rows back from there.
 
@@ -79,24 +80,28 @@ def fit_expanding_scale(
 
     Args:
         inputs: What `scale_inputs` returns, shape (rows, assets, inputs).
-        log_rois: Shape (rows, assets), unscaled; NaN where an entry does not count.
+        log_rois: Shape (rows, assets), unscaled; NaN where an entry does not count. With a horizon
+            above 1 an entry is the sum over its own row and those that follow.
         dates: Shape (rows,), or longer.
         last_fit: No row from this one on is read. It may be the number of rows, with a date.
         refit_every: Rows between two fits.
         longest: Most rows of one fit, the newest ones; None takes all (an expanding window).
+        horizon: Rows that an entry sums over. It is known only that many rows on, and so many
+            overlapping entries hold as much as one: the penalty of the slopes grows with it.
 
     Raises:
         TrainingError: There is no row to fit on, or no price moved.
     """
-    if last_fit < 2:
+    if last_fit < horizon + 1:
         raise TrainingError(
-            f"the scale cannot be fitted on the {last_fit} rows before its first forecast; "
-            "take an earlier start_date"
+            f"the scale cannot be fitted on the {last_fit} rows before its first forecast "
+            f"{horizon} sessions ahead; take an earlier start_date"
         )
-    earliest = min(_WARM_UP + FIRST_FIT, last_fit)
+    earliest = min(_WARM_UP + FIRST_FIT + horizon - 1, last_fit)
     starts = range(last_fit, earliest - 1, -refit_every)[::-1]
     fits = []
     for start in starts:
-        first = min(_WARM_UP, start - 1) if longest is None else max(_WARM_UP, start - longest)
-        fits.append(fit_scale(inputs[first:start], log_rois[first:start]))
+        stop = start - horizon + 1
+        first = min(_WARM_UP, stop - 1) if longest is None else max(_WARM_UP, stop - longest)
+        fits.append(fit_scale(inputs[first:stop], log_rois[first:stop], PENALTY * horizon))
     return ExpandingScale(dates[list(starts)], tuple(fits))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from roi_forecast.errors import DatasetError, RegistryError
 from roi_forecast.model.backend import keras
-from roi_forecast.model.inputs import SCALED, model_inputs
+from roi_forecast.model.inputs import SCALED, SCALED_LOG_ROI, model_inputs
 from roi_forecast.model.members import find_members
 from roi_forecast.model.network import input_names
 from roi_forecast.model.training_result import MODEL_FILE
@@ -91,6 +91,22 @@ class Predictor:
             )
         inputs = model_inputs(scaled, scaled_log_roi, targets, self.seq_len)
         return np.stack([self._forecast(network, inputs) for network in self.networks])
+
+    def forecast_windows(
+        self, scaled: npt.NDArray[np.float32], scaled_log_roi: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float64]:
+        """Predict the session after each window: the members' mean.
+
+        Args:
+            scaled: Scaled smoothed log ROI, shape (windows, seq_len, assets).
+            scaled_log_roi: Scaled plain log ROI, shape (windows, plain lags, assets).
+
+        Returns:
+            Shape (windows, assets), the scaled smoothed log ROI.
+        """
+        inputs = {SCALED: scaled, SCALED_LOG_ROI: scaled_log_roi}
+        members = np.stack([self._forecast(network, inputs) for network in self.networks])
+        return np.asarray(members.mean(axis=0), dtype=np.float64)
 
     def _forecast(
         self, network: keras.Model, inputs: dict[str, npt.NDArray[np.float32]]

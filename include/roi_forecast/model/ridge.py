@@ -75,6 +75,23 @@ class Ridge:
                 prediction += weight * (series[targets.start - lag : targets.stop - lag] - origin)
         return prediction
 
+    def forecast_windows(
+        self, scaled: npt.NDArray[np.floating], scaled_log_roi: npt.NDArray[np.floating]
+    ) -> FloatArray:
+        """Predict the session after each window.
+
+        Args:
+            scaled: Scaled smoothed log ROI, shape (windows, seq_len, assets).
+            scaled_log_roi: Scaled plain log ROI, shape (windows, plain lags, assets).
+
+        Returns:
+            Shape (windows, assets), the scaled smoothed log ROI.
+        """
+        own = np.einsum("wla,l->wa", scaled - self.center, self.smoothed_weights)
+        plain = np.einsum("wla,l->wa", scaled_log_roi, self.plain_weights)
+        prediction: FloatArray = self.center + own + plain
+        return prediction
+
 
 def fit_ridge(dataset: Dataset, penalty: float) -> Ridge:
     """Fit ridge regression on the training targets of all assets together.

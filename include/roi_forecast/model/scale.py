@@ -52,17 +52,18 @@ class Scale:
         return cls(float(content["intercept"]), slopes)
 
 
-def fit_scale(inputs: FloatArray, log_rois: FloatArray) -> Scale:
+def fit_scale(inputs: FloatArray, log_rois: FloatArray, penalty: float = PENALTY) -> Scale:
     """Fit by the likelihood of a Laplace distribution whose mean absolute deviation is the scale.
 
-    Minimises the sum of log s + |r| / s over all counted entries, plus half of PENALTY times the
-    sum of the squared slopes of the standardised inputs. That is convex in the weights; Newton
+    Minimises the sum of log s + |r| / s over all counted entries, plus half of the penalty times
+    the sum of the squared slopes of the standardised inputs. That is convex in the weights; Newton
     steps with step halving reach the minimum.
 
     Args:
         inputs: Shape (rows, assets, inputs).
         log_rois: Shape (rows, assets), unscaled; NaN where an entry does not count. Nothing but
             these rows is read.
+        penalty: Of the squared slopes.
 
     Raises:
         TrainingError: No entry counts, or no price ever moved.
@@ -77,27 +78,27 @@ def fit_scale(inputs: FloatArray, log_rois: FloatArray) -> Scale:
     center, spread = regressors.mean(axis=0), regressors.std(axis=0)
     spread = np.where(spread > 0, spread, 1.0)
     design = np.column_stack([np.ones(len(moves)), (regressors - center) / spread])
-    penalty = np.full(design.shape[1], PENALTY)
-    penalty[0] = 0.0
+    penalties = np.full(design.shape[1], penalty)
+    penalties[0] = 0.0
     weights = np.zeros(design.shape[1])
     weights[0] = np.log(moves.mean())
-    weights = _minimise(design, moves, penalty, weights)
+    weights = _minimise(design, moves, penalties, weights)
     slopes = weights[1:] / spread
     return Scale(float(weights[0] - slopes @ center), slopes)
 
 
 def _minimise(
-    design: FloatArray, moves: FloatArray, penalty: FloatArray, weights: FloatArray
+    design: FloatArray, moves: FloatArray, penalties: FloatArray, weights: FloatArray
 ) -> FloatArray:
     def loss(candidate: FloatArray) -> float:
         logs = design @ candidate
-        return float((logs + moves * np.exp(-logs)).sum() + 0.5 * (penalty * candidate**2).sum())
+        return float((logs + moves * np.exp(-logs)).sum() + 0.5 * (penalties * candidate**2).sum())
 
     current = loss(weights)
     for _ in range(_MOST_STEPS):
         ratios = moves * np.exp(-design @ weights)
-        gradient = design.T @ (1.0 - ratios) + penalty * weights
-        curvature = (design * ratios[:, np.newaxis]).T @ design + np.diag(penalty)
+        gradient = design.T @ (1.0 - ratios) + penalties * weights
+        curvature = (design * ratios[:, np.newaxis]).T @ design + np.diag(penalties)
         step = np.linalg.solve(curvature, gradient)
         length = 1.0
         while length > _TOLERANCE and not loss(weights - length * step) <= current:
