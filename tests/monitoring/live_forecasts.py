@@ -75,6 +75,7 @@ def publish(
                     "as_of_date": as_of,
                     "horizon": horizon,
                     "target_date": dataset.dates[row].item(),
+                    "method": "single_step" if horizon == 1 else "direct",
                     "run_id": "past",
                     "source": dataset.source,
                     "dataset_id": dataset.dataset_id,

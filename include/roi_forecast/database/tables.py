@@ -291,6 +291,7 @@ predictions = Table(
         "method",
         Text,
         nullable=False,
+        server_default=text("'single_step'"),
         comment="single_step at horizon 1, beyond it direct or recursive",
     ),
     Column("run_id", Text, nullable=False),
@@ -309,7 +310,11 @@ predictions = Table(
     ),
     Column("backfill", Boolean, nullable=False, comment="made after its target session opened"),
     moment("created_at", now=True),
-    CheckConstraint("method IN ('single_step', 'direct', 'recursive')", name="method"),
+    CheckConstraint(
+        "CASE WHEN horizon = 1 THEN method = 'single_step' "
+        "ELSE method IN ('direct', 'recursive') END",
+        name="method",
+    ),
     Index("ix_predictions_as_of_date", "as_of_date"),
     Index("ix_predictions_newest", "version_id", "horizon", "as_of_date"),
     Index("ix_predictions_symbol", "symbol", "as_of_date"),

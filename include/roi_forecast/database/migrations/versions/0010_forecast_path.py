@@ -51,17 +51,17 @@ def upgrade() -> None:
             "method",
             sa.Text(),
             # So far every forecast was of the next session.
-            server_default="single_step",
+            server_default=sa.text("'single_step'"),
             nullable=False,
             comment="single_step at horizon 1, beyond it direct or recursive",
         ),
         schema="roi",
     )
-    op.alter_column("predictions", "method", server_default=None, schema="roi")
     op.create_check_constraint(
         op.f("ck_predictions_method"),
         "predictions",
-        "method IN ('single_step', 'direct', 'recursive')",
+        "CASE WHEN horizon = 1 THEN method = 'single_step' "
+        "ELSE method IN ('direct', 'recursive') END",
         schema="roi",
     )
     op.execute(LATEST_FORECAST_PATH)
