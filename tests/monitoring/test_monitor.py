@@ -208,6 +208,21 @@ def test_intervals_that_hold_too_little_are_reported_everywhere(
     assert f"champion {found.version_id} is below its limit" in advice
 
 
+def test_an_alert_is_kept_but_no_longer_current_once_a_later_run_finds_nothing(
+    watched: Served,
+) -> None:
+    known = past(watched, SESSIONS)
+    publish(watched, known.targets, 0.05 * known.actual, 1e-9, 1e-9)
+    assert monitor(watched).alerts
+    forget(watched)
+    publish_sound(watched, known)
+    assert not monitor(watched, run_id="later").alerts
+    alerts = read(watched, "champion_alerts", "run_id", "current")
+    assert {row["run_id"] for row in alerts} == {watched.outcome.run.run_id}
+    assert {row["current"] for row in alerts} == {False}
+    assert set(states(watched).values()) == {"kept"}
+
+
 def test_forecasts_that_lose_against_zero_are_reported(watched: Served) -> None:
     known = past(watched, SESSIONS)
     predicted = -0.5 * known.actual

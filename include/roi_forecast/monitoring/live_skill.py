@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -72,7 +73,8 @@ def watch_live_skill(
             if each.horizon == horizon and each.newest_sessions is not None
         }
         for predictor, scores in newest.items():
-            _log_scores(champion, horizon, predictor, scores)
+            if predictor == OWN or scores is not newest.get(OWN):
+                _log_scores(champion, horizon, predictor, scores)
         checks += check_champion(run.config, horizon, newest.get(OWN), newest.get(SERVED))
     with engine.begin() as connection:
         _store_scores(connection, run, champion, scored)
@@ -82,18 +84,29 @@ def watch_live_skill(
 
 
 def _score(run: ResolvedRun, champion: ModelVersion, forecasts: pd.DataFrame) -> Iterator[_Scored]:
-    for split in (LIVE, BACKFILL):
-        of_split = forecasts[forecasts["backfill"] == (split == BACKFILL)]
-        own = of_split[of_split["version_id"] == champion.version_id]
-        for predictor, chosen in ((OWN, own), (SERVED, of_split)):
-            for horizon in sorted(chosen["horizon"].unique().tolist()):
-                outcomes = arrange(chosen, horizon)
-                window = judged_sessions(run.config, horizon)
-                newest = score_outcomes(outcomes.newest(window))
-                yield _Scored(split, horizon, predictor, window, newest)
-                # Scoring resamples: the same sessions need it once.
-                everything = newest if outcomes.sessions <= window else score_outcomes(outcomes)
-                yield _Scored(split, horizon, predictor, None, everything)
+    horizons: list[int] = sorted(forecasts["horizon"].unique().tolist())
+    for split, horizon in product((LIVE, BACKFILL), horizons):
+        of_split = forecasts["backfill"] == (split == BACKFILL)
+        served = forecasts[of_split & (forecasts["horizon"] == horizon)]
+        window = judged_sessions(run.config, horizon)
+        own = served[served["version_id"] == champion.version_id]
+        of_served = _newest_and_all(served, horizon, window)
+        # Where only the champion ever served, these are the same forecasts.
+        of_own = of_served if len(own) == len(served) else _newest_and_all(own, horizon, window)
+        for predictor, found in ((OWN, of_own), (SERVED, of_served)):
+            for newest_sessions, scores in found.items():
+                yield _Scored(split, horizon, predictor, newest_sessions, scores)
+
+
+def _newest_and_all(
+    forecasts: pd.DataFrame, horizon: int, window: int
+) -> Mapping[int | None, LiveScores]:
+    if forecasts.empty:
+        return {}
+    outcomes = arrange(forecasts, horizon)
+    newest = score_outcomes(outcomes.newest(window))
+    everything = newest if outcomes.sessions <= window else score_outcomes(outcomes)
+    return {window: newest, None: everything}
 
 
 def _store_scores(
