@@ -1,8 +1,8 @@
 """How soon, and how often in vain, live forecasts of simulated champions count as below a limit.
 
-    python benchmarks/alert_power.py [--years 100]
+    python benchmarks/alert_power.py [--years 24]
 
-A champion serves for 250 sessions on 23 simulated assets and is judged every fifth session, as the
+A champion serves for 250 sessions on 23 simulated assets and is judged every tenth session, as the
 daily run judges it. Prints the share of such years with a report and the median session of the
 first one.
 """
@@ -26,7 +26,7 @@ from roi_forecast.monitoring.champion_checks import check_champion, judged_sessi
 from roi_forecast.monitoring.live_scores import score_outcomes
 from roi_forecast.monitoring.outcomes import Outcomes
 
-ASSETS, SESSIONS, WARM_UP, EVERY = 23, 250, 250, 5
+ASSETS, SESSIONS, WARM_UP, EVERY = 23, 250, 250, 10
 DECAY = 0.94
 SCENARIOS = ((0.80, 0.0), (0.75, -0.02), (0.70, -0.05), (0.65, -0.10), (0.60, -0.20))
 """True coverage of the 80 % interval, true R2 against the zero forecast."""
@@ -93,7 +93,7 @@ def _width(coverage: float) -> float:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--years", type=int, default=100)
+    parser.add_argument("--years", type=int, default=24)
     years = parser.parse_args().years
     print(
         "| true coverage at 80 % | reported | first after | true R2 against zero | reported |",
