@@ -31,7 +31,7 @@ from roi_local.processes import end_processes, find_processes, mark
 from roi_production.environment_file import write_environment
 
 SERVICE_VARIABLE = "ROI_TEST_SERVICE"
-READY_SECONDS = 300
+READY_SECONDS = 900
 
 _opener = build_opener(ProxyHandler({}))
 

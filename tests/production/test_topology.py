@@ -72,7 +72,7 @@ class Team:
             found = [read_run(self.metadata, DAILY_DAG, run_id) for run_id in run_ids]
             return found if all(run.is_finished for run in found) else None
 
-        return self.compose.wait_until(ended, 400)
+        return self.compose.wait_until(ended, 1500)
 
     def hosts(self, run_ids: list[str], task_id: str) -> set[str]:
         rows = self.compose_rows(
@@ -102,7 +102,7 @@ class Team:
             "AND state = 'running' AND pid IS NOT NULL"
         )
         with self.compose.login("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN") as connection:
-            deadline = time.monotonic() + 300
+            deadline = time.monotonic() + 900
             while True:
                 row = connection.execute(question, [run_id, task_id]).fetchone()
                 if row is not None:

@@ -265,7 +265,9 @@ def _store_metrics(
         connection.execute(
             update(model_versions)
             .where(model_versions.c.version_id == version.version_id)
-            .values(metrics=stored, training_record=manifest["training_record"], checksum=digest)
+            .values(
+                metrics=stored, training_record=manifest.get("training_record"), checksum=digest
+            )
         )
 
 
