@@ -1,6 +1,6 @@
 """How good the model, the intervals and the next-day forecasts are, beside their peers.
 
-    python benchmarks/accuracy.py [PRICES] [--sections model intervals next-day]
+    python benchmarks/accuracy.py [PRICES] [--sections model intervals next-day horizons]
 
 Trains and walks forward through real daily prices, prints every table and writes them to
 benchmarks/accuracy.md.
@@ -25,6 +25,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
+from horizon_accuracy import horizon_tables
 from interval_accuracy import interval_tables
 from network_accuracy import network_tables
 from next_day_accuracy import network_walk, skill_table
@@ -92,6 +93,7 @@ SECTIONS: dict[str, Callable[[Benchmark], list[str]]] = {
         *skill_table(benchmark.walk),
         *network_walk(benchmark.dataset, benchmark.first),
     ],
+    "horizons": lambda benchmark: horizon_tables(benchmark.dataset, benchmark.first),
 }
 
 

@@ -17,12 +17,13 @@ from roi_forecast.database.tables import (
 )
 from roi_forecast.evaluation.gate import VERDICT
 
-_latest_predictions = table(
-    "latest_predictions",
+_forecast_path = table(
+    "latest_forecast_path",
     column("model_name"),
     column("symbol"),
     column("as_of_date"),
     column("target_date"),
+    column("horizon"),
     column("predicted_roi_pct"),
     column("lower_80_pct"),
     column("upper_80_pct"),
@@ -126,19 +127,22 @@ def _print_alerts(connection: Connection, run_id: str, out: TextIO) -> None:
 
 
 def _print_forecasts(connection: Connection, model_name: str, out: TextIO) -> None:
-    forecast = _latest_predictions.c
-    rows = connection.execute(
+    forecast = _forecast_path.c
+    path = connection.execute(
         select(
             forecast.symbol,
             forecast.as_of_date,
             forecast.target_date,
+            forecast.horizon,
             forecast.predicted_roi_pct,
             forecast.lower_80_pct,
             forecast.upper_80_pct,
         )
         .where(forecast.model_name == model_name)
-        .order_by(forecast.predicted_roi_pct.desc(), forecast.symbol)
+        .order_by(forecast.horizon, forecast.predicted_roi_pct.desc(), forecast.symbol)
     ).all()
+    rows = [row for row in path if row.horizon == 1]
+    farthest = {row.symbol: row for row in path}
     if not rows:
         print(f"\nNo model serves under the name {model_name} yet: no forecasts.", file=out)
         return
@@ -149,16 +153,24 @@ def _print_forecasts(connection: Connection, model_name: str, out: TextIO) -> No
             str(row.as_of_date),
             str(row.target_date),
             f"{row.predicted_roi_pct:+.4f}",
-            f"{row.lower_80_pct:+.2f} to {row.upper_80_pct:+.2f}",
+            _interval(row.lower_80_pct, row.upper_80_pct),
+            str(farthest[row.symbol].target_date),
+            _interval(farthest[row.symbol].lower_80_pct, farthest[row.symbol].upper_80_pct),
         )
         for row in rows
     ]
-    print_table(("symbol", "as of", "target", "forecast", "80 % interval"), lines, out)
+    header = ("symbol", "as of", "target", "forecast", "80 % interval", "farthest", "80 % interval")
+    shown = len(header) if path[-1].horizon > 1 else 5
+    print_table(header[:shown], [line[:shown] for line in lines], out)
     question = (
         "SELECT symbol, target_date, predicted_roi_pct FROM roi.latest_predictions "  # nosec B608 # noqa: S608, it is shown, not run
         f"WHERE model_name = '{model_name}' ORDER BY predicted_roi_pct DESC"
     )
     print(f'\nAsk for them with:\n  make sql QUERY="{question}"', file=out)
+
+
+def _interval(lower: float, upper: float) -> str:
+    return f"{lower:+.2f} to {upper:+.2f}"
 
 
 def print_table(header: Sequence[str], lines: Iterable[Sequence[str]], out: TextIO) -> None:

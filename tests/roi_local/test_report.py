@@ -21,6 +21,15 @@ def test_the_report_names_the_fit_and_no_alert_where_there_is_none(served: Serve
     assert "below its limit" not in text
 
 
+def test_the_report_shows_the_next_session_and_the_farthest_horizon(served: Served) -> None:
+    text = report(served)
+    (line,) = (line for line in text.splitlines() if line.split()[:1] == ["GC=F"])
+    assert "2024-12-30" in line
+    # Twenty sessions after 2024-12-27.
+    assert "2025-01-24" in line
+    assert len(line) <= 110
+
+
 def test_the_report_names_a_champion_below_its_limit_and_why(served: Served) -> None:
     forget(served)
     known = past(served, 40)
