@@ -32,6 +32,7 @@ CHECKS = {
     "scaler_fit",
     "filling",
     "returns",
+    "true_range",
 }
 GOLD = 3
 GONE = (date(2023, 3, 14), date(2023, 3, 15))
@@ -141,8 +142,10 @@ def test_a_price_filled_before_the_assets_first_bar_is_found() -> None:
     filled = clean.filled.copy()
     filled[:3, GOLD] = True
     log_roi, smoothed = recomputed(clean, prices)
+    ranges = clean.true_range.copy()
+    ranges[:4, GOLD] = np.nan
     leaky = replace(clean, prices=prices, log_roi=log_roi, smoothed=smoothed, filled=filled)
-    leaky = replace(leaky, scaler=refitted(leaky))
+    leaky = replace(leaky, true_range=ranges, scaler=refitted(leaky))
     assert found(leaky, bars[~late]) == {"filling"}
 
 
@@ -207,6 +210,18 @@ def test_a_mean_that_reaches_into_the_rows_after_it_is_found(shift: int) -> None
     leaky = replace(clean, smoothed=smoothed)
     leaky = replace(leaky, scaler=refitted(leaky))
     assert found(leaky, bars) == {"returns"}
+
+
+def test_true_ranges_that_reach_into_the_row_after_are_found() -> None:
+    bars = bars_with_a_gap()
+    clean = sound(bars)
+    ranges = np.vstack([clean.true_range[1:], clean.true_range[-1:]])
+    assert found(replace(clean, true_range=ranges), bars) == {"true_range"}
+    widened = clean.true_range.copy()
+    widened[40, GOLD] += 0.01
+    (finding,) = audit_dataset(replace(clean, true_range=widened), bars, AS_OF).findings
+    assert (finding.check_name, finding.observed) == ("true_range", 1)
+    assert finding.message.endswith(f"the first is {clean.dates[40]}")
 
 
 @pytest.mark.parametrize(

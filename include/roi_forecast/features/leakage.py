@@ -74,14 +74,15 @@ def audit_dataset(dataset: Dataset, bars: pd.DataFrame, as_of_date: date) -> Lea
 
     Args:
         dataset: What to audit.
-        bars: The bars that it was built from: long frame with symbol, trading_date and adj_close.
+        bars: The bars that it was built from: long frame with symbol, trading_date, high, low,
+            close and adj_close.
         as_of_date: The last session that it may know.
 
     Returns:
-        One check each for the as-of date, the windows, the two gaps, the scaler, the filling and
-        the returns.
+        One check each for the as-of date, the windows, the two gaps, the scaler, the filling, the
+        returns and the true ranges.
     """
-    split = dataset.split
+    split, known = dataset.split, _KnownPrices.read(dataset, bars)
     return LeakageAudit(
         (
             _no_row_after(dataset, as_of_date),
@@ -89,8 +90,9 @@ def audit_dataset(dataset: Dataset, bars: pd.DataFrame, as_of_date: date) -> Lea
             _gap(dataset, "validation", split.train, split.validation),
             _gap(dataset, "test", split.validation, split.test),
             _scaler_saw_training_rows_only(dataset),
-            _prices_were_known(dataset, bars),
+            _prices_were_known(dataset, known),
             _returns_end_on_their_row(dataset),
+            _ranges_end_on_their_row(dataset, bars, known),
         )
     )
 
@@ -172,29 +174,47 @@ def _prefixes_that_give_the_scaler(dataset: Dataset) -> npt.NDArray[np.bool_]:
     return equal
 
 
-def _prices_were_known(dataset: Dataset, bars: pd.DataFrame) -> LeakageCheck:
-    usable = bars[np.isfinite(bars["adj_close"]) & (bars["adj_close"] > 0)]
-    usable = usable.sort_values(["symbol", "trading_date"])
-    of_symbol = dict(tuple(usable.groupby("symbol")))
-    wrong = np.zeros(dataset.prices.shape, dtype=np.bool_)
-    from_next = wrong.copy()
-    for column, symbol in enumerate(dataset.symbols):
-        own = of_symbol.get(symbol, usable.iloc[:0])
-        days = own["trading_date"].to_numpy().astype("datetime64[D]")
-        closes = np.concatenate([[np.nan], own["adj_close"].to_numpy(dtype=np.float64), [np.nan]])
-        known = np.searchsorted(days, dataset.dates, side="right")
-        has_bar = np.isin(dataset.dates, days)
-        prices = dataset.prices[:, column]
-        wrong[:, column] = (prices != closes[known]) | (dataset.filled[:, column] == has_bar)
-        from_next[:, column] = wrong[:, column] & (prices == closes[known + 1])
+@dataclass(frozen=True)
+class _KnownPrices:
+    """What the bars alone say of the rows; every array has the shape (rows, assets).
+
+    Attributes:
+        last: Adjusted close of the last bar on or before the row; NaN before the first.
+        following: Adjusted close of the bar after that one; NaN after the last.
+        has_bar: Whether there is a bar on the row's date.
+    """
+
+    last: npt.NDArray[np.float64]
+    following: npt.NDArray[np.float64]
+    has_bar: npt.NDArray[np.bool_]
+
+    @classmethod
+    def read(cls, dataset: Dataset, bars: pd.DataFrame) -> Self:
+        usable = bars[np.isfinite(bars["adj_close"]) & (bars["adj_close"] > 0)]
+        usable = usable.sort_values(["symbol", "trading_date"])
+        of_symbol = dict(tuple(usable.groupby("symbol")))
+        last, following = (np.full(dataset.prices.shape, np.nan) for _ in range(2))
+        has_bar = np.zeros(dataset.prices.shape, dtype=np.bool_)
+        for column, symbol in enumerate(dataset.symbols):
+            own = of_symbol.get(symbol, usable.iloc[:0])
+            days = own["trading_date"].to_numpy().astype("datetime64[D]")
+            closes = np.concatenate([[np.nan], own["adj_close"], [np.nan]])
+            known = np.searchsorted(days, dataset.dates, side="right")
+            last[:, column], following[:, column] = closes[known], closes[known + 1]
+            has_bar[:, column] = np.isin(dataset.dates, days)
+        return cls(last, following, has_bar)
+
+
+def _prices_were_known(dataset: Dataset, known: _KnownPrices) -> LeakageCheck:
+    wrong = (dataset.prices != known.last) | (dataset.filled == known.has_bar)
     count, filled = int(wrong.sum()), int(dataset.filled.sum())
     message = f"each of {filled} filled prices is the asset's last one before it"
     if count:
         row, column = np.argwhere(wrong)[0]
+        from_next = int((wrong & (dataset.prices == known.following)).sum())
         message = (
-            f"{count} prices are not the asset's last one on or before their row, "
-            f"{int(from_next.sum())} of them the next one's; the first is "
-            f"{dataset.symbols[column]} on {dataset.dates[row]}"
+            f"{count} prices are not the asset's last one on or before their row, {from_next} of "
+            f"them the next one's; the first is {dataset.symbols[column]} on {dataset.dates[row]}"
         )
     return LeakageCheck("filling", count == 0, count, 0, message)
 
@@ -216,3 +236,44 @@ def _returns_end_on_their_row(dataset: Dataset) -> LeakageCheck:
             f"there; the first is {dataset.dates[int(wrong.argmax())]}"
         )
     return LeakageCheck("returns", count == 0, count, 0, message)
+
+
+def _ranges_end_on_their_row(
+    dataset: Dataset, bars: pd.DataFrame, known: _KnownPrices
+) -> LeakageCheck:
+    rows, columns = len(dataset.dates), {name: at for at, name in enumerate(dataset.symbols)}
+    prices = bars[["high", "low", "close", "adj_close"]].to_numpy(dtype=np.float64)
+    usable = (np.isfinite(prices) & (prices > 0)).all(axis=1)
+    sound = bars[usable & bars["symbol"].isin(columns).to_numpy()]
+    factor = sound["adj_close"] / sound["close"]
+    days = sound["trading_date"].to_numpy().astype("datetime64[D]")
+    travelled = (
+        pd.DataFrame(
+            {
+                # A bar belongs to the first row that is not before it.
+                "row": np.searchsorted(dataset.dates, days),
+                "column": sound["symbol"].map(columns),
+                "high": sound["high"] * factor,
+                "low": sound["low"] * factor,
+            }
+        )
+        .groupby(["row", "column"], as_index=False)
+        .agg({"high": "max", "low": "min"})
+    )
+    # The first row's range begins before the dataset, and a bar after the last row is none of its.
+    counted = travelled[travelled["row"].between(1, rows - 1)]
+    places = counted["row"].to_numpy(), counted["column"].to_numpy()
+    before = known.last[places[0] - 1, places[1]]
+    own = np.full(dataset.prices.shape, np.nan)
+    high, low = counted["high"].to_numpy(), counted["low"].to_numpy()
+    own[places] = (np.maximum(high, before) - np.minimum(low, before)) / before
+    equal = np.isclose(dataset.true_range, own, rtol=0.0, atol=_TOLERANCE, equal_nan=True)
+    wrong = np.append(False, ~equal[1:].all(axis=1))
+    count = int(wrong.sum())
+    message = "each true range spans the bars since the row before, up to its own row"
+    if count:
+        message = (
+            f"{count} rows hold a true range of other bars than those since the row before, up to "
+            f"their own; the first is {dataset.dates[int(wrong.argmax())]}"
+        )
+    return LeakageCheck("true_range", count == 0, count, 0, message)
