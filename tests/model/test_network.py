@@ -18,7 +18,7 @@ REFERENCE_LAYERS = [
     ("InputLayer", "scaled", (None, 60, 23), 0),
     ("Bidirectional", "bidirectional_lstm_1", (None, 60, 128), 2 * 4 * (23 + 64 + 1) * 64),
     ("Bidirectional", "bidirectional_lstm_2", (None, 60, 64), 2 * 4 * (128 + 32 + 1) * 32),
-    ("MultiHeadAttention", "self_attention", (None, 60, 64), 3 * (64 + 1) * 256 + (256 + 1) * 64),
+    ("SelfAttention", "self_attention", (None, 60, 64), 3 * (64 + 1) * 256 + (256 + 1) * 64),
     ("Add", "residual", (None, 60, 64), 0),
     ("LayerNormalization", "layer_normalization", (None, 60, 64), 2 * 64),
     ("GlobalAveragePooling1D", "average_pooling", (None, 64), 0),

@@ -28,7 +28,7 @@ from roi_forecast.runs.resolved_run import ResolvedRun
 logger = logging.getLogger(__name__)
 
 # Part of every fingerprint: raise it when the same inputs would train to other weights.
-_TRAINING_REVISION = 1
+_TRAINING_REVISION = 2
 
 
 def train_candidate(

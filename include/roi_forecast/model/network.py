@@ -9,9 +9,11 @@ import numpy.typing as npt
 
 from roi_forecast.config import ModelConfig
 from roi_forecast.model.backend import keras
+from roi_forecast.model.fused_lstm import FusedLSTM
 from roi_forecast.model.highway import AutoregressiveHighway
 from roi_forecast.model.inputs import SCALED, SCALED_LOG_ROI, plain_lags
 from roi_forecast.model.ridge import Ridge
+from roi_forecast.model.self_attention import SelfAttention
 
 HIGHWAY_LAYER = "highway"
 
@@ -77,7 +79,7 @@ def _reference_layers(
     precision = config.precision
     features = scaled
     for number, units in enumerate(config.lstm_units, start=1):
-        lstm = layers.LSTM(
+        lstm = FusedLSTM(
             units // 2,
             return_sequences=True,
             dropout=config.lstm_dropout,
@@ -87,7 +89,7 @@ def _reference_layers(
         features = layers.Bidirectional(lstm, name=f"bidirectional_lstm_{number}", dtype=precision)(
             features
         )
-    attended = layers.MultiHeadAttention(
+    attended = SelfAttention(
         config.attention_heads,
         config.attention_key_dim,
         kernel_regularizer=l2,
