@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 
 from model.synthetic_dataset import SMALL, synthetic_dataset
 from roi_forecast.errors import DatasetError, RegistryError
+from roi_forecast.model.keras_network import load_keras_network
 from roi_forecast.model.network import build_network
 from roi_forecast.model.predictor import Predictor, load_predictor
 
@@ -54,13 +59,30 @@ def test_prediction_does_not_change_with_its_target_or_later_rows(saved):
     )
 
 
-def test_prediction_is_not_compiled_anew_for_each_number_of_targets(saved):
+def test_prediction_by_keras_is_not_compiled_anew_for_each_number_of_targets(saved):
     _, predictor = saved
+    network = load_keras_network(predictor.directory / "model.keras")
+    by_keras = replace(predictor, networks=(network,))
     dataset = synthetic_dataset()
     for last in (9, 12, 40, 41, 100, 201):
-        predictor.predict(dataset.scaled, dataset.scaled_log_roi, range(8, last))
+        by_keras.predict(dataset.scaled, dataset.scaled_log_roi, range(8, last))
     # One for the first size, one for every other.
-    assert predictor.networks[0].predict_function.experimental_get_tracing_count() <= 2
+    assert network.model.predict_function.experimental_get_tracing_count() <= 2
+
+
+def test_a_saved_network_forecasts_without_tensorflow(saved):
+    _, predictor = saved
+    program = (
+        "import sys\nfrom pathlib import Path\nimport numpy as np\n"
+        "from roi_forecast.model.predictor import load_predictor\n"
+        "rows = np.zeros((20, 3), np.float32)\n"
+        f"load_predictor(Path({str(predictor.directory)!r})).predict(rows, rows, range(8, 21))\n"
+        "print([name for name in ('tensorflow', 'keras') if name in sys.modules])\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert answer.stdout.strip() == "[]"
 
 
 def test_predictor_knows_its_window_and_assets(saved):

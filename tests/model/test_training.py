@@ -11,6 +11,7 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import HISTOGRAMS, EventAccumulator
@@ -31,7 +32,7 @@ TESTS = Path(__file__).parents[1]
 
 
 def weights(directory: Path) -> list[np.ndarray]:
-    return load_predictor(directory).networks[0].get_weights()
+    return keras.saving.load_model(directory / "model.keras", compile=False).get_weights()
 
 
 def assert_same_weights(first: Path, second: Path) -> None:
@@ -189,6 +190,26 @@ def test_train_that_is_cut_off_while_finishing_ends_without_training_again(
     assert result.history == state.history
     for own, other in zip(weights(tmp_path), written, strict=True):
         np.testing.assert_array_equal(own, other)
+
+
+def test_train_leaves_no_result_where_the_saved_file_forecasts_something_else(
+    dataset, tmp_path, monkeypatch
+):
+    save = training._save_network
+
+    def save_another(network, config, dataset, directory):
+        weights = network.get_weights()
+        network.set_weights([weight + 0.1 for weight in weights])
+        save(network, config, dataset, directory)
+        network.set_weights(weights)
+        return network
+
+    monkeypatch.setattr(training, "_save_network", save_another)
+    with pytest.raises(
+        TrainingError, match=r"model\.keras differ from those of the trained network"
+    ):
+        train_model(dataset, SMALL.model_copy(update={"epochs": 1}), tmp_path)
+    assert not (tmp_path / "training.json").exists()
 
 
 def test_train_returns_the_result_of_a_finished_directory_to_any_run_of_the_same_model_settings(

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from roi_forecast.errors import DatasetError, RegistryError
-from roi_forecast.model.backend import keras
 from roi_forecast.model.inputs import SCALED, SCALED_LOG_ROI, model_inputs
 from roi_forecast.model.members import find_members
-from roi_forecast.model.network import input_names
+from roi_forecast.model.numpy_layers import UnknownArchitectureError
+from roi_forecast.model.numpy_network import read_numpy_network
 from roi_forecast.model.training_result import MODEL_FILE
+
+logger = logging.getLogger(__name__)
 
 _BATCH_BYTES = 16 * 2**20
 _MOST_WINDOWS = 256
+
+
+class Network(Protocol):
+    """What computes forecasts from windows: numpy, or Keras."""
+
+    @property
+    def input_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """By input name, (rows, assets) of its window."""
+
+    def predict(self, inputs: Mapping[str, npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+        """Forecast windows, shape (windows, rows, assets); returns (windows, assets), scaled."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +44,18 @@ class Predictor:
         directory: Where they were loaded from.
     """
 
-    networks: tuple[keras.Model, ...]
+    networks: tuple[Network, ...]
     directory: Path
 
     @property
     def seq_len(self) -> int:
         """Rows in one window."""
-        return self._window_shape[1]
+        return self.networks[0].input_shapes[SCALED][0]
 
     @property
     def n_assets(self) -> int:
         """Assets in a row, in the order of the dataset it was trained on."""
-        return self._window_shape[2]
+        return self.networks[0].input_shapes[SCALED][1]
 
     def predict(
         self,
@@ -109,25 +125,21 @@ class Predictor:
         return np.asarray(members.mean(axis=0), dtype=np.float64)
 
     def _forecast(
-        self, network: keras.Model, inputs: dict[str, npt.NDArray[np.float32]]
+        self, network: Network, inputs: dict[str, npt.NDArray[np.float32]]
     ) -> npt.NDArray[np.float64]:
         windows = inputs[SCALED]
         window_bytes = self.seq_len * self.n_assets * windows.itemsize
         size = max(1, min(_MOST_WINDOWS, _BATCH_BYTES // window_bytes))
         batches = [
-            network.predict_on_batch(
+            network.predict(
                 {
                     name: inputs[name][first : first + size].astype(np.float32)
-                    for name in input_names(network)
+                    for name in network.input_shapes
                 }
             )
             for first in range(0, len(windows), size)
         ]
         return np.concatenate(batches).astype(np.float64)
-
-    @property
-    def _window_shape(self) -> tuple[int, ...]:
-        return _window_shape(self.networks[0])
 
 
 def load_predictor(directory: Path) -> Predictor:
@@ -143,18 +155,18 @@ def load_predictor(directory: Path) -> Predictor:
     if not members:
         raise RegistryError(f"there is no {MODEL_FILE} in {directory}; train or publish it first")
     networks = tuple(_load_network(member / MODEL_FILE) for member in members)
-    shapes = {_window_shape(network) for network in networks}
+    shapes = {network.input_shapes[SCALED] for network in networks}
     if len(shapes) > 1:
         raise RegistryError(f"the members in {directory} take windows of different shapes {shapes}")
     return Predictor(networks, directory)
 
 
-def _load_network(path: Path) -> keras.Model:
+def _load_network(path: Path) -> Network:
     try:
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
-        if len(_window_shape(network)) != 3:
-            raise ValueError(f"its input has the shape {_window_shape(network)}")
-    # Keras lets whatever zip, JSON, HDF5 or a layer raises through; all mean the same here.
+        network = _read_network(path)
+        if len(network.input_shapes[SCALED]) != 2:
+            raise ValueError(f"its input has the shape {network.input_shapes[SCALED]}")
+    # Whatever zip, JSON, HDF5 or a layer raises means the same here.
     except Exception as error:
         raise RegistryError(
             f"{path} is damaged or not a model of this project ({error}); "
@@ -163,6 +175,12 @@ def _load_network(path: Path) -> keras.Model:
     return network
 
 
-def _window_shape(network: keras.Model) -> tuple[int, ...]:
-    (window,) = (tensor for tensor in network.inputs if tensor.name == SCALED)
-    return tuple(window.shape)
+def _read_network(path: Path) -> Network:
+    try:
+        return read_numpy_network(path)
+    except UnknownArchitectureError as error:
+        logger.info("%s has %s; Keras loads it", path, error)
+    # TensorFlow loads for seconds: only a network that numpy cannot compute waits for it.
+    from roi_forecast.model.keras_network import load_keras_network
+
+    return load_keras_network(path)

@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from roi_forecast.artifacts import write_file
 from roi_forecast.config import ModelConfig
 from roi_forecast.errors import TrainingError
@@ -21,6 +23,7 @@ from roi_forecast.model.callbacks import build_callbacks
 from roi_forecast.model.compilation import compile_network
 from roi_forecast.model.device import require_precision, training_device
 from roi_forecast.model.fine_tuning import FineTuning
+from roi_forecast.model.inputs import model_inputs
 from roi_forecast.model.memory import memory_errors_named
 from roi_forecast.model.network import build_network, input_names
 from roi_forecast.model.outliers import check_outliers
@@ -40,6 +43,10 @@ from roi_forecast.model.training_state import STATE_DIRECTORY, load_state
 
 logger = logging.getLogger(__name__)
 
+
+# A GPU sums in another order and may round products to fewer digits.
+_TOLERANCE = 1e-3
+_COMPARED_WINDOWS = 64
 
 OnEpoch = Callable[[EpochRecord], None]
 """Is told of each epoch once its state is saved; what it raises ends the training."""
@@ -75,8 +82,8 @@ def train_model(
 
     Raises:
         TrainingError: Every training or every validation target is filled, the training rows hold
-            outliers that are refused, the device lacks the precision or runs out of memory, or the
-            loss is no longer a number.
+            outliers that are refused, the device lacks the precision or runs out of memory, the
+            loss is no longer a number, or the saved file forecasts something else than the network.
         RegistryError: The network that training goes on from does not load.
     """
     began = time.perf_counter()
@@ -110,7 +117,8 @@ def train_model(
         )
     trained = time.perf_counter()
 
-    _save_network(network, config, dataset, directory)
+    served = _save_network(network, config, dataset, directory)
+    _require_same_forecasts(served, dataset, directory)
     write_history(directory, progress.history)
     epoch_seconds = sum(record.seconds for record in progress.history[1:])
     stage_seconds = {
@@ -152,7 +160,7 @@ def _identity(
 
 def _save_network(
     network: keras.Model, config: ModelConfig, dataset: Dataset, directory: Path
-) -> None:
+) -> keras.Model:
     if config.precision != "float32":
         # Any machine has to forecast with it; the weights themselves are float32 already.
         served = _network(dataset, config.model_copy(update={"precision": "float32"}), None)
@@ -163,6 +171,23 @@ def _save_network(
         file = Path(elsewhere, MODEL_FILE)
         network.save(file, include_optimizer=False)
         write_file(directory / MODEL_FILE, file.read_bytes())
+    return network
+
+
+def _require_same_forecasts(network: keras.Model, dataset: Dataset, directory: Path) -> None:
+    # Later stages read the file without Keras, so here is the place to compare the two.
+    targets = dataset.split.validation[:_COMPARED_WINDOWS]
+    inputs = model_inputs(dataset.scaled, dataset.scaled_log_roi, targets, dataset.seq_len)
+    windows = {name: inputs[name].copy() for name in input_names(network)}
+    expected = keras.ops.convert_to_numpy(network(windows, training=False))
+    found = load_predictor(directory).predict(dataset.scaled, dataset.scaled_log_roi, targets)
+    difference = float(np.abs(found - expected).max())
+    logger.info("forecasts from %s differ by at most %.2g, scaled", MODEL_FILE, difference)
+    if not difference <= _TOLERANCE:
+        raise TrainingError(
+            f"forecasts from {directory / MODEL_FILE} differ from those of the trained network by "
+            f"{difference:.2g}, scaled; allowed is {_TOLERANCE:g}: please report it"
+        )
 
 
 def _require_targets(dataset: Dataset) -> None:

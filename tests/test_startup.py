@@ -1,0 +1,78 @@
+"""What a stage's process loads before it works."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# TensorFlow costs seconds and hundreds of megabytes; so do the libraries that come with it.
+HEAVY = ("tensorflow", "keras", "jax", "torch")
+STAGES = [
+    "roi_forecast.runs.resolve",
+    "roi_forecast.market.extraction",
+    "roi_forecast.market.sources",
+    "roi_forecast.market.checks",
+    "roi_forecast.features.build",
+    "roi_forecast.features.storage",
+    "roi_forecast.model.candidates",
+    "roi_forecast.evaluation.evaluate",
+    "roi_forecast.evaluation.decide",
+    "roi_forecast.registry.promotion",
+    "roi_forecast.forecasts.next_session",
+    "roi_airflow.stage",
+]
+
+
+def in_a_fresh_process(program: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "include")}
+    answer = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout.strip()
+
+
+def test_no_stage_loads_tensorflow_by_being_imported():
+    loaded = in_a_fresh_process(
+        "import importlib, sys\n"
+        f"for stage in {STAGES}:\n"
+        "    importlib.import_module(stage)\n"
+        f"    heavy = [name for name in {HEAVY} if name in sys.modules]\n"
+        "    if heavy: print(stage, heavy)\n"
+    )
+    assert loaded == ""
+
+
+def test_a_source_that_needs_no_yahoo_does_not_load_its_client():
+    loaded = in_a_fresh_process(
+        "import sys\n"
+        "import roi_forecast.market.sources, roi_forecast.market.simulated\n"
+        "print([name for name in ('yfinance', 'curl_cffi') if name in sys.modules])\n"
+    )
+    assert loaded == "[]"
+
+
+@pytest.mark.parametrize("file", sorted(path.name for path in (ROOT / "dags").glob("*.py")))
+def test_a_dag_file_loads_little_beside_airflow(file):
+    """Its own modules and pydantic; no library that a stage needs."""
+    own = in_a_fresh_process(
+        "import sys\n"
+        "import airflow.sdk, airflow.dag_processing.dagbag\n"
+        "before = set(sys.modules)\n"
+        "import runpy\n"
+        f"runpy.run_path({str(ROOT / 'dags' / file)!r}, run_name='dag')\n"
+        "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))\n"
+    ).split()
+    slow = {"tensorflow", "keras", "pandas", "sklearn", "scipy", "yfinance", "exchange_calendars"}
+    assert not slow & set(own)
