@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from sqlalchemy import Engine, Row, select
@@ -22,6 +23,7 @@ from roi_forecast.database.tables import model_versions, predictions
 from roi_forecast.errors import RegistryError, TrainingError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.model.candidates import combine_members, train_candidate, train_member
+from roi_forecast.model.members import find_members
 from roi_forecast.model.predictor import load_predictor
 from roi_forecast.model.training_plan import TrainingPlan, plan_training
 from roi_forecast.model.versions import ModelVersion, find_version
@@ -101,7 +103,8 @@ def registry(
 
 
 def weights(directory: Path, number: int = 0) -> dict[str, np.ndarray]:
-    network = load_predictor(directory).networks[number]
+    file = find_members(directory)[number] / "model.keras"
+    network = keras.saving.load_model(file, compile=False)
     return {
         f"{layer.name}/{index}": weight
         for layer in network.layers

@@ -27,6 +27,7 @@ from roi_forecast.model.inputs import model_inputs
 from roi_forecast.model.memory import memory_errors_named
 from roi_forecast.model.network import build_network, input_names
 from roi_forecast.model.outliers import check_outliers
+from roi_forecast.model.predictor import load_predictor
 from roi_forecast.model.ridge import Ridge, fit_ridge
 from roi_forecast.model.target_weights import target_weights
 from roi_forecast.model.training_progress import TrainingProgress, untrained_state
