@@ -11,6 +11,7 @@ import pandas as pd
 from psycopg import sql
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     MetaData,
     Select,
@@ -21,16 +22,17 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    update,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from roi_forecast.database.engine import lock_until_commit
 from roi_forecast.database.tables import assets, daily_prices
+from roi_forecast.market.binary_copy import binary_bars
 from roi_forecast.market.source import BAR_COLUMNS
 from roi_forecast.universe import Asset
 
-_KEY_COLUMNS = ("source", "symbol", "trading_date")
 _VALUE_COLUMNS = BAR_COLUMNS[1:]
 
 
@@ -83,22 +85,49 @@ def upsert_bars(connection: Connection, source: str, bars: pd.DataFrame) -> int:
     incoming = _incoming_table()
     incoming.create(connection)
     _copy_in(connection, incoming, bars)
-    fetched = select(
-        literal(source, daily_prices.c.source.type).label("source"),
-        *incoming.columns,
-        func.now(),
-    ).order_by(incoming.c.symbol, incoming.c.trading_date)
-    statement = insert(daily_prices).from_select(
-        ["source", *incoming.columns.keys(), "fetched_at"], fetched
-    )
-    new = {name: statement.excluded[name] for name in (*_VALUE_COLUMNS, "fetched_at")}
-    differs = or_(*(daily_prices.c[name].is_distinct_from(new[name]) for name in _VALUE_COLUMNS))
-    changed = connection.execute(
-        statement.on_conflict_do_update(index_elements=_KEY_COLUMNS, set_=new, where=differs),
-        execution_options={"preserve_rowcount": True},
-    ).rowcount
+    changed = _change(connection, source, incoming) + _add(connection, source, incoming)
     incoming.drop(connection)
     return changed
+
+
+def _change(connection: Connection, source: str, incoming: Table) -> int:
+    """Change the stored bars whose values differ from the incoming ones; return how many."""
+    stored = daily_prices.c
+    differs = or_(*(stored[name].is_distinct_from(incoming.c[name]) for name in _VALUE_COLUMNS))
+    statement = (
+        update(daily_prices)
+        .values({name: incoming.c[name] for name in _VALUE_COLUMNS} | {"fetched_at": func.now()})
+        .where(_same_bar(source, incoming), differs)
+    )
+    return connection.execute(statement).rowcount
+
+
+def _add(connection: Connection, source: str, incoming: Table) -> int:
+    """Insert the incoming bars that are not stored; return how many."""
+    # The lock that the caller holds keeps others from adding the same in between.
+    is_stored = select(daily_prices.c.symbol).where(_same_bar(source, incoming)).exists()
+    new = (
+        select(
+            literal(source, daily_prices.c.source.type).label("source"),
+            *incoming.columns,
+            func.now(),
+        )
+        .where(~is_stored)
+        .order_by(incoming.c.symbol, incoming.c.trading_date)
+    )
+    names = ["source", *incoming.columns.keys(), "fetched_at"]
+    return connection.execute(
+        insert(daily_prices).from_select(names, new),
+        execution_options={"preserve_rowcount": True},
+    ).rowcount
+
+
+def _same_bar(source: str, incoming: Table) -> ColumnElement[bool]:
+    return and_(
+        daily_prices.c.source == source,
+        daily_prices.c.symbol == incoming.c.symbol,
+        daily_prices.c.trading_date == incoming.c.trading_date,
+    )
 
 
 def replace_bars(connection: Connection, source: str, symbol: str, bars: pd.DataFrame) -> int:
@@ -185,13 +214,12 @@ def _incoming_table() -> Table:
 
 def _copy_in(connection: Connection, table: Table, frame: pd.DataFrame) -> None:
     names = table.columns.keys()
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
         sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, names))
     )
-    values = frame[names].assign(trading_date=frame["trading_date"].dt.date)
     with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
-        for row in values.itertuples(index=False, name=None):
-            copy.write_row(row)
+        for chunk in binary_bars(frame, _VALUE_COLUMNS[:-1]):
+            copy.write(chunk)
 
 
 def _copy_out(connection: Connection, query: Select[Any]) -> io.BytesIO:
