@@ -80,9 +80,7 @@ def _run(engine: Any) -> Any:
 def _resolve(engine: Any, settings: Settings, assets: int, years: int) -> int:
     from roi_forecast.runs.resolve import resolve_run
 
-    run = resolve_run(
-        engine, settings, RUN_ID, parameters(assets, years), lambda other: False, now=NOW
-    )
+    run = resolve_run(engine, settings, RUN_ID, parameters(assets, years), lambda _: False, now=NOW)
     return len(run.extraction_symbols)
 
 

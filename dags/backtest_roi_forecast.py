@@ -50,8 +50,9 @@ def backtest_roi_forecast() -> None:
     """Wire the stages together; each task is one call into the library."""
 
     @task(retries=0)
-    def resolve_backtest() -> list[str]:
-        """Check parameters and preconditions; return the symbols to extract."""
+    def resolve_backtest() -> list[list[str]]:
+        """Check parameters and preconditions; return the symbols to extract, in batches."""
+        from roi_forecast.market.extraction import extraction_batches
         from roi_forecast.runs.resolve import resolve_backtest as resolve
 
         with open_installation() as installation:
@@ -62,7 +63,7 @@ def backtest_roi_forecast() -> None:
                 given_parameters(),
                 now=due_moment(),
             )
-        return list(run.extraction_symbols)
+        return extraction_batches(run.extraction_symbols)
 
     @task(queue="gpu", pool=TRAINING_POOL, retries=2, execution_timeout=timedelta(hours=12))
     def walk_forward(dataset_id: str) -> None:

@@ -73,8 +73,9 @@ def daily_roi_forecast() -> None:
     """Wire the stages together; each task is one call into the library."""
 
     @task(retries=0)
-    def resolve_run() -> list[str]:
-        """Check parameters and preconditions; return the symbols to extract."""
+    def resolve_run() -> list[list[str]]:
+        """Check parameters and preconditions; return the symbols to extract, in batches."""
+        from roi_forecast.market.extraction import extraction_batches
         from roi_forecast.runs.resolve import resolve_run as resolve
 
         with open_installation() as installation:
@@ -86,7 +87,7 @@ def daily_roi_forecast() -> None:
                 is_run_active,
                 now=due_moment(),
             )
-        return list(run.extraction_symbols)
+        return extraction_batches(run.extraction_symbols)
 
     @task
     def plan_training(dataset_id: str) -> list[dict[str, Any]]:

@@ -56,8 +56,9 @@ def tune_roi_forecast() -> None:
     """Wire the stages together; each task is one call into the library."""
 
     @task(retries=0)
-    def resolve_run() -> list[str]:
-        """Check parameters and preconditions; return the symbols to extract."""
+    def resolve_run() -> list[list[str]]:
+        """Check parameters and preconditions; return the symbols to extract, in batches."""
+        from roi_forecast.market.extraction import extraction_batches
         from roi_forecast.runs.resolve import resolve_tuning
 
         with open_installation() as installation:
@@ -68,7 +69,7 @@ def tune_roi_forecast() -> None:
                 given_parameters(),
                 now=due_moment(),
             )
-        return list(run.extraction_symbols)
+        return extraction_batches(run.extraction_symbols)
 
     @task
     def open_search(dataset_id: str) -> list[int]:

@@ -21,18 +21,19 @@ if TYPE_CHECKING:
     retries=3,
     retry_policy=ExponentialBackoff(timedelta(seconds=20), timedelta(minutes=10)),
     execution_timeout=timedelta(minutes=15),
-    map_index_template="{{ symbol }}",
-    doc_md="Store the bars of one asset that are new or changed.",
+    map_index_template="{{ label }}",
+    doc_md="Store the bars of one asset, or of a batch of a large universe, that are new or changed.",
 )
-def extract_prices(symbol: str) -> None:
-    """Store the bars of one asset that are new or changed."""
-    from roi_forecast.market.extraction import extract_prices as extract
+def extract_prices(symbols: list[str]) -> None:
+    """Store the bars of some assets that are new or changed."""
+    from roi_forecast.market.extraction import extract_batch
     from roi_forecast.market.sources import open_source
 
-    get_current_context()["symbol"] = symbol  # type: ignore[typeddict-unknown-key]
+    label = symbols[0] if len(symbols) == 1 else f"{symbols[0]} to {symbols[-1]}"
+    get_current_context()["label"] = label  # type: ignore[typeddict-unknown-key]
     with open_stage() as stage:
         source = open_source(stage.run.config, stage.settings)
-        extract(stage.engine, stage.run, symbol, source, now=datetime.now(UTC))
+        extract_batch(stage.engine, stage.run, symbols, source, now=datetime.now(UTC))
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, outlets=[PRICES])
@@ -73,15 +74,15 @@ def build_dataset() -> str:
     return dataset.dataset_id
 
 
-def dataset_of(symbols: Any) -> XComArg:
+def dataset_of(batches: Any) -> XComArg:
     """Wire extraction, checks and building into the present DAG.
 
     Args:
-        symbols: What the task that resolves the run returns: the symbols to extract.
+        batches: What the task that resolves the run returns: the symbols to extract, in batches.
 
     Returns:
         The id of the dataset, once it is built.
     """
     dataset_id = build_dataset()
-    extract_prices.expand(symbol=symbols) >> check_prices() >> dataset_id
+    extract_prices.expand(symbols=batches) >> check_prices() >> dataset_id
     return dataset_id

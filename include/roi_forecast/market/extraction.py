@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from roi_forecast.database.tables import daily_prices, extractions
+from roi_forecast.errors import SourceError, SourceUnavailableError
 from roi_forecast.market.bar_checks import BAR_CHECKS, VOLATILITY_BARS, split_doubted
 from roi_forecast.market.check_results import replace_results
 from roi_forecast.market.restatement import (
@@ -35,6 +37,11 @@ logger = logging.getLogger(__name__)
 
 OVERLAP_BARS = 10
 """Stored bars that are fetched again: late corrections and restated history show in them."""
+
+MOST_BATCHES = 200
+"""Tasks that an extraction is spread over at most: far below Airflow's max_map_length of 1,024."""
+
+_LOG_EVERY = 10
 
 JOINT_DAYS = timedelta(days=7)
 """Days that two earlier extractions must share to count as one: the bars of both were compared."""
@@ -165,6 +172,53 @@ def count_changed_rows(engine: Engine, run_id: str) -> int:
             select(func.sum(extractions.c.rows)).where(extractions.c.run_id == run_id)
         )
     return int(count or 0)
+
+
+def extraction_batches(symbols: Sequence[str], most: int = MOST_BATCHES) -> list[list[str]]:
+    """Divide the symbols among at most `most` batches, as evenly as whole assets allow.
+
+    A universe of up to `most` assets gets one batch an asset, so that each shows by itself; more
+    assets share batches, since a scheduler pays for every task.
+    """
+    count = min(len(symbols), most)
+    bounds = [len(symbols) * number // count for number in range(count + 1)] if count else [0]
+    return [list(symbols[start:stop]) for start, stop in itertools.pairwise(bounds)]
+
+
+def extract_batch(
+    engine: Engine, run: ResolvedRun, symbols: Sequence[str], source: PriceSource, *, now: datetime
+) -> list[ExtractionResult]:
+    """Extract the prices of some assets one after the other; a failure does not stop the others.
+
+    Args:
+        engine: Of the market database.
+        run: As for `extract_prices`.
+        symbols: The assets.
+        source: Where prices come from.
+        now: The moment to judge finality from, with time zone.
+
+    Raises:
+        SourceUnavailableError: Of the first asset for which a retry may help; a second call fetches
+            little more than an overlap for the assets that succeeded.
+        SourceError: Otherwise that of the first asset that failed.
+    """
+    results = []
+    failures: list[Exception] = []
+    for number, symbol in enumerate(symbols, start=1):
+        try:
+            results.append(extract_prices(engine, run, symbol, source, now=now))
+        except SourceError as error:
+            failures.append(error)
+        if len(symbols) > 1 and number % _LOG_EVERY == 0:
+            logger.info(
+                "%d of %d assets of this batch, %d failed", number, len(symbols), len(failures)
+            )
+    if failures:
+        worth_a_retry = [error for error in failures if isinstance(error, SourceUnavailableError)]
+        if len(failures) > 1:
+            logger.warning("%d of %d assets of this batch failed", len(failures), len(symbols))
+        raise (worth_a_retry or failures)[0]
+    return results
 
 
 def _first_date_to_fetch(connection: Connection, run: ResolvedRun, symbol: str) -> date:
