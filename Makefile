@@ -12,17 +12,18 @@ export ROI_QUERY := $(value QUERY)
 export ROI_PORT := $(value PORT)
 export ROI_YES := $(value YES)
 export ROI_PRICES := $(value PRICES)
+export ROI_SECTIONS := $(value SECTIONS)
 export ROI_WHAT := $(value WHAT)
 export ROI_MODEL := $(value MODEL)
 export ROI_OUT := $(value OUT)
 export ROI_A := $(value A)
 export ROI_B := $(value B)
-unexport SOURCE CSV CONF QUERY PORT YES PRICES WHAT MODEL OUT A B
+unexport SOURCE CSV CONF QUERY PORT YES PRICES WHAT MODEL OUT A B SECTIONS
 export PYTHONPATH := $(CURDIR)/include
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run backtest tune up down tensorboard sql compare export clean test lint audit format benchmark-accuracy env
+.PHONY: help setup setup-dev run backtest tune up down tensorboard sql compare export clean test lint audit format benchmark-accuracy benchmark-speed env
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -85,3 +86,6 @@ format: setup-dev ## bring the code into the project's format
 
 benchmark-accuracy: setup-dev ## model, intervals and next-day skill beside every peer; PRICES=path of daily bars
 	@$(VENV) benchmarks/accuracy.py
+
+benchmark-speed: setup-dev ## training steps, start-up, storing, scale and a daily run; SECTIONS='steps scale' selects
+	@$(VENV) benchmarks/speed.py

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
-import platform
 import shlex
 import sys
 import time
@@ -29,7 +27,14 @@ from horizon_accuracy import horizon_tables
 from interval_accuracy import interval_tables
 from network_accuracy import network_tables
 from next_day_accuracy import network_walk, skill_table
-from reference_data import REPOSITORY, STAND_IN, load_dataset, prices_path, reference_symbols
+from reference_data import (
+    REPOSITORY,
+    STAND_IN,
+    describe_machine,
+    load_dataset,
+    prices_path,
+    reference_symbols,
+)
 
 from roi_forecast.evaluation.walk_forward import WalkForward, walk_forward
 from roi_forecast.features.dataset import Dataset
@@ -153,22 +158,11 @@ def _facts(arguments: argparse.Namespace, seconds: float) -> list[str]:
         "",
         (
             f"Measured on {datetime.now(UTC):%Y-%m-%d} in {seconds / 60:.0f} minutes on "
-            f"{_machine()}, {versions}. Command: {command}. `make backtest` gives the tables and "
-            "the plot of a single walk-forward."
+            f"{describe_machine()}, {versions}. Command: {command}. `make backtest` gives the "
+            "tables and the plot of a single walk-forward."
         ),
         "",
     ]
-
-
-def _machine() -> str:
-    model = platform.processor() or platform.machine()
-    cpu_facts = Path("/proc/cpuinfo")
-    if cpu_facts.is_file():
-        named = [
-            line for line in cpu_facts.read_text().splitlines() if line.startswith("model name")
-        ]
-        model = named[0].split(":", 1)[1].strip() if named else model
-    return f"{os.cpu_count()} cores ({model}), Python {platform.python_version()}"
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -49,3 +50,15 @@ def load_dataset(path: Path, symbols: Sequence[str], start: date, last: date) ->
     )
     rows = align_rows(bars, assets, start, last, max_lost_share=0.1)
     return assemble_dataset(rows, FeatureConfig(), source.key, Path())
+
+
+def describe_machine() -> str:
+    """Return the processor, its cores and Python's version, in words."""
+    model = platform.processor() or platform.machine()
+    cpu_facts = Path("/proc/cpuinfo")
+    if cpu_facts.is_file():
+        named = [
+            line for line in cpu_facts.read_text().splitlines() if line.startswith("model name")
+        ]
+        model = named[0].split(":", 1)[1].strip() if named else model
+    return f"{os.cpu_count()} cores ({model}), Python {platform.python_version()}"

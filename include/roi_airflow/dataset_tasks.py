@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     retry_policy=ExponentialBackoff(timedelta(seconds=20), timedelta(minutes=10)),
     execution_timeout=timedelta(minutes=15),
     map_index_template="{{ label }}",
-    doc_md="Store the bars of one asset, or of a batch of a large universe, that are new or changed.",
+    doc_md="Store the bars of one asset, or of a batch of assets, that are new or changed.",
 )
 def extract_prices(symbols: list[str]) -> None:
     """Store the bars of some assets that are new or changed."""

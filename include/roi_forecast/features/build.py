@@ -18,7 +18,7 @@ from roi_forecast.errors import DatasetError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.leakage import LeakageAudit, audit_dataset
 from roi_forecast.features.returns import log_roi_and_smoothed
-from roi_forecast.features.rows import PriceRows, align_rows
+from roi_forecast.features.rows import ROW_COLUMNS, PriceRows, align_rows
 from roi_forecast.features.scaling import Scaler
 from roi_forecast.features.split import split_targets
 from roi_forecast.features.storage import describe_dataset, load_dataset, save_dataset
@@ -48,7 +48,9 @@ def build_dataset(engine: Engine, run: ResolvedRun, directory: Path) -> Dataset:
     with engine.connect() as connection:
         assets = load_universe().select(usable_symbols(connection, run.run_id))
         symbols = [asset.symbol for asset in assets]
-        bars = load_bars(connection, run.source_key, symbols, run.start_date, run.as_of_date)
+        bars = load_bars(
+            connection, run.source_key, symbols, run.start_date, run.as_of_date, ROW_COLUMNS
+        )
     rows = align_rows(bars, assets, run.start_date, run.as_of_date, run.config.max_lost_share)
     dataset = assemble_dataset(rows, run.config, run.source_key, directory)
     audit = audit_dataset(dataset, bars, run.as_of_date)

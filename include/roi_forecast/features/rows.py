@@ -21,6 +21,9 @@ from roi_forecast.universe import Asset
 
 logger = logging.getLogger(__name__)
 
+ROW_COLUMNS = ("high", "low", "close", "adj_close")
+"""What rows are made of, beside symbol and date."""
+
 
 @dataclass(frozen=True)
 class PriceRows:
@@ -57,7 +60,7 @@ def load_rows(
         DatasetError: As `align_rows`.
     """
     symbols = [asset.symbol for asset in assets]
-    bars = load_bars(connection, source_key, symbols, start_date, as_of_date)
+    bars = load_bars(connection, source_key, symbols, start_date, as_of_date, ROW_COLUMNS)
     return align_rows(bars, assets, start_date, as_of_date, max_lost_share)
 
 
@@ -82,7 +85,9 @@ def align_rows(
     Raises:
         DatasetError: No asset or no row is left, or the rows do not reach the as-of date.
     """
-    usable = bars[np.isfinite(bars["adj_close"]) & (bars["adj_close"] > 0)]
+    is_usable = np.isfinite(bars["adj_close"]) & (bars["adj_close"] > 0)
+    # Bars of thousands of assets are not copied for nothing.
+    usable = bars if is_usable.all() else bars[is_usable]
     table = usable.pivot(index="trading_date", columns="symbol", values="adj_close")
     table.index = pd.DatetimeIndex(table.index)
     table = table.loc[pd.Timestamp(start_date) : pd.Timestamp(as_of_date)].sort_index()

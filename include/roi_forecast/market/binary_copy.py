@@ -1,16 +1,21 @@
-"""Bars in the binary format of PostgreSQL's COPY, built by numpy instead of row by row."""
+"""Bars in the binary format of PostgreSQL's COPY, built and read by numpy, not row by row."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 # Source: PostgreSQL manual, COPY, "Binary Format": a signature, flags, the length of an extension;
 # then per row the number of fields, and per field its length and its bytes, most significant first.
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = (-1).to_bytes(2, "big", signed=True)
+_FIELDS, _LENGTH = "number of fields", "length of {}"
+_DATE, _DOUBLE, _BIGINT = ">i4", ">f8", ">i8"
+# Rows in which the next symbol is looked for first: about the bars of 16 years.
+_FIRST_LOOK = 4096
 _FIRST_DAY = np.datetime64("2000-01-01", "D")
 
 
@@ -23,25 +28,69 @@ def binary_bars(bars: pd.DataFrame, prices: Sequence[str]) -> Iterator[bytes]:
         prices: Names of the columns between date and volume.
     """
     yield _HEADER
+    kinds = {"trading_date": _DATE, **dict.fromkeys(prices, _DOUBLE), "volume": _BIGINT}
     for symbol, own in bars.groupby("symbol", sort=False):
         name = str(symbol).encode()
-        fields: list[tuple[str, str, np.ndarray | int | bytes]] = [
-            ("symbol", f"S{len(name)}", name),
-            ("trading_date", ">i4", _days(own["trading_date"])),
-            *((price, ">f8", own[price].to_numpy(np.float64)) for price in prices),
-            ("volume", ">i8", own["volume"].to_numpy(np.int64)),
-        ]
-        layout: list[tuple[str, str]] = [("fields", ">i2")]
-        for field, kind, _ in fields:
-            layout += [(f"length of {field}", ">i4"), (field, kind)]
-        rows = np.zeros(len(own), np.dtype(layout))
-        rows["fields"] = len(fields)
-        for field, kind, values in fields:
-            rows[f"length of {field}"] = np.dtype(kind).itemsize
-            rows[field] = values
+        fields = {"symbol": f"S{len(name)}", **kinds}
+        rows = np.zeros(len(own), _row_layout(fields))
+        rows[_FIELDS] = len(fields)
+        for field, kind in fields.items():
+            rows[_LENGTH.format(field)] = np.dtype(kind).itemsize
+            if field != "symbol":
+                rows[field] = _days(own[field]) if field == "trading_date" else own[field]
+        rows["symbol"] = name
         yield rows.tobytes()
     yield _TRAILER
 
 
-def _days(dates: pd.Series[pd.Timestamp]) -> np.ndarray:
+def read_binary_bars(
+    content: bytes, values: Sequence[str]
+) -> Iterator[tuple[str, npt.NDArray[np.void]]]:
+    """Give the bars of a binary COPY, symbol by symbol.
+
+    Args:
+        content: All bytes of a COPY of `symbol`, `trading_date` and the values, each symbol's rows
+            one after the other.
+        values: Names of the columns after the date: prices, and `volume` where it is among them.
+
+    Returns:
+        Per symbol an array with the fields `trading_date`, int32 days since 2000-01-01, and the
+        values; it is a view of the content.
+    """
+    kinds = {
+        "trading_date": _DATE,
+        **{name: _BIGINT if name == "volume" else _DOUBLE for name in values},
+    }
+    position, end = len(_HEADER), len(content) - len(_TRAILER)
+    while position < end:
+        length = int.from_bytes(content[position + 2 : position + 6], "big")
+        layout = np.dtype(_row_layout({"symbol": f"S{length}", **kinds}))
+        most = (end - position) // layout.itemsize
+        count = _FIRST_LOOK
+        while True:
+            rows = np.frombuffer(content, layout, min(count, most), position)
+            own = (rows["symbol"] == rows["symbol"][0]) & (rows[_LENGTH.format("symbol")] == length)
+            if not own.all():
+                rows = rows[: int(own.argmin())]
+                break
+            if count >= most:
+                break
+            count *= 2
+        yield rows["symbol"][0].decode(), rows
+        position += len(rows) * layout.itemsize
+
+
+def as_dates(days: npt.NDArray[np.int32]) -> npt.NDArray[np.datetime64]:
+    """Return days since 2000-01-01 as dates, datetime64[us]."""
+    return (_FIRST_DAY + days.astype("timedelta64[D]")).astype("datetime64[us]")
+
+
+def _row_layout(fields: Mapping[str, str]) -> list[tuple[str, str]]:
+    layout = [(_FIELDS, ">i2")]
+    for field, kind in fields.items():
+        layout += [(_LENGTH.format(field), ">i4"), (field, kind)]
+    return layout
+
+
+def _days(dates: pd.Series[pd.Timestamp]) -> npt.NDArray[np.int32]:
     return (dates.to_numpy().astype("datetime64[D]") - _FIRST_DAY).astype(np.int32)
