@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     retries=3,
     retry_policy=ExponentialBackoff(timedelta(seconds=20), timedelta(minutes=10)),
     execution_timeout=timedelta(minutes=15),
-    map_index_template="{{ label }}",
+    map_index_template="{{ symbol }}",
     doc_md="Store the bars of one asset, or of a batch of assets, that are new or changed.",
 )
 def extract_prices(symbols: list[str]) -> None:
@@ -30,7 +30,7 @@ def extract_prices(symbols: list[str]) -> None:
     from roi_forecast.market.sources import open_source
 
     label = symbols[0] if len(symbols) == 1 else f"{symbols[0]} to {symbols[-1]}"
-    get_current_context()["label"] = label  # type: ignore[typeddict-unknown-key]
+    get_current_context()["symbol"] = label  # type: ignore[typeddict-unknown-key]
     with open_stage() as stage:
         source = open_source(stage.run.config, stage.settings)
         extract_batch(stage.engine, stage.run, symbols, source, now=datetime.now(UTC))
