@@ -79,11 +79,17 @@ def test_network_and_ridge_are_stored_fold_by_fold_beside_their_peers(
             assert row.first_date == walk.folds[row.fold].first_date
             assert row.last_date == walk.folds[row.fold].last_date
             assert row.shrinkage == walk.folds[row.fold].shrinkage
-    networks = networks_directory(settings.backtests_directory, "backtest")
+    networks = networks_directory(settings.backtests_directory)
     assert len(list(networks.iterdir())) == 2
     plot = plot_path(settings.backtests_directory, "backtest")
     assert plot.read_bytes().startswith(b"\x89PNG")
     assert not list(plot.parent.glob("*.partial"))
+
+    again = run.model_copy(update={"run_id": "again"})
+    changed = {path: path.stat().st_mtime_ns for path in networks.glob("*/*")}
+    repeated = run_backtest(market_engine, again, dataset, settings.backtests_directory)
+    np.testing.assert_array_equal(repeated["network"].smoothed, walks["network"].smoothed)
+    assert {path: path.stat().st_mtime_ns for path in networks.glob("*/*")} == changed
 
 
 def test_second_call_replaces_the_figures_of_the_run(

@@ -35,8 +35,8 @@ def run_backtest(
 ) -> dict[str, WalkForward]:
     """Walk forward, store the figures of every fold in `evaluations` and draw the plot.
 
-    A second call for the same run replaces its figures. Networks that a killed call had trained are
-    taken as they are.
+    A second call for the same run replaces its figures. Networks that an earlier call trained on
+    the same rows with the same settings, killed or not, are taken as they are.
 
     Args:
         engine: Market database.
@@ -56,7 +56,7 @@ def run_backtest(
         raise EvaluationError(
             f"run {run.run_id!r} is a daily run; resolve a backtest to walk forward"
         )
-    networks = networks_directory(backtests_directory, run.run_id)
+    networks = networks_directory(backtests_directory)
     walks = walk_through(dataset, run.backtest, run.config, networks)
     _store(engine, run, dataset, walks)
     plot = plot_path(backtests_directory, run.run_id)

@@ -16,6 +16,10 @@ def plot_path(backtests_directory: Path, run_id: str) -> Path:
     return backtest_directory(backtests_directory, run_id) / "folds.png"
 
 
-def networks_directory(backtests_directory: Path, run_id: str) -> Path:
-    """Return the folder of the networks that a backtest trains, one for each fold."""
-    return backtest_directory(backtests_directory, run_id) / "networks"
+def networks_directory(backtests_directory: Path) -> Path:
+    """Return the folder of the networks that all backtests share.
+
+    A network depends on the rows and settings it was trained with, not on the run that asked for
+    it, so that a backtest that was killed and started again goes on, under whatever run id.
+    """
+    return backtests_directory / "networks"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +18,10 @@ if TYPE_CHECKING:
 class NetworkForecaster:
     """Trains the network of a fold on its first call and predicts with it.
 
-    Trainings are kept in one folder a fold. A fold whose training is finished there is not trained
-    again, and one whose training was interrupted goes on after its last epoch, so that a killed
-    walk-forward ends with the forecasts of an uninterrupted one.
+    Trainings are kept, each in a folder named after the fold's first target date and a hash of its
+    rows and settings. One that is finished there is not trained again, and one that was interrupted
+    goes on after its last epoch, so that a killed walk-forward ends with the forecasts of an
+    uninterrupted one.
 
     Args:
         config: The network and how it is trained, the same for every fold.
@@ -52,6 +55,12 @@ class NetworkForecaster:
         from roi_forecast.model.predictor import load_predictor
         from roi_forecast.model.training import train_model
 
-        directory = self._directory / str(dataset.dates[dataset.split.test.start])
+        first_target_date = dataset.dates[dataset.split.test.start]
+        directory = self._directory / f"{first_target_date}-{self._digest(dataset)}"
         train_model(dataset, self._config, directory)
         return load_predictor(directory)
+
+    def _digest(self, dataset: Dataset) -> str:
+        settings = self._config.model_dump(mode="json", include=set(ModelConfig.model_fields))
+        facts = json.dumps([dataset.dataset_id, settings], sort_keys=True)
+        return hashlib.sha256(facts.encode()).hexdigest()[:12]
