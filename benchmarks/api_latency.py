@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--assets", type=int, default=500)
     parser.add_argument("--sessions", type=int, default=750)
     parser.add_argument("--times", type=int, default=100)
+    parser.add_argument("--only", default="", help="only requests whose name holds this")
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     with (
@@ -146,7 +147,8 @@ def report(address: str, arguments: argparse.Namespace) -> list[str]:
         f"({arguments.assets * arguments.sessions:,} forecasts and as many prices), one uvicorn "
         f"worker and PostgreSQL on the same {os.cpu_count()} cores ({platform.machine()}), "
         f"Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}. Milliseconds over "
-        f"HTTP, {arguments.times} requests each, without Airflow's login."
+        f"HTTP, {arguments.times} requests each, without Airflow's login. Load average of the "
+        f"machine before the first request: {os.getloadavg()[0]:.1f}."
     )
     lines = [
         "# Latency of pages and REST API",
@@ -161,6 +163,8 @@ def report(address: str, arguments: argparse.Namespace) -> list[str]:
     with httpx.Client(base_url=address, timeout=60, trust_env=False) as client:
         wait_until_up(client)
         for name, path in REQUESTS.items():
+            if arguments.only not in name:
+                continue
             times = arguments.times if "page" not in name else max(10, arguments.times // 5)
             alone = describe(measure(client, path, times, 1))
             together = describe(measure(client, path, times, 4))

@@ -21,7 +21,6 @@ class ForecastPagesPlugin(AirflowPlugin):
             "destination": "nav",
             "url_route": "roi-forecasts",
             "nav_top_level": True,
-            "icon": f"{airflow_path()}{URL_PREFIX}/static/navigation.svg",
-            "icon_dark_mode": f"{airflow_path()}{URL_PREFIX}/static/navigation-dark.svg",
+            "icon": f"{airflow_path()}{URL_PREFIX}/static/icon.svg",
         }
     ]

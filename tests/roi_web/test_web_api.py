@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from sqlalchemy import select, text
+from sqlalchemy import delete, insert, select, text
 from starlette.routing import Mount
 
 from planted import DAG_ID, TOKEN, Planted, authorize
@@ -18,7 +19,7 @@ from roi_forecast.settings import Settings
 from roi_web.application import create_application
 from roi_web.rate_limit import RateLimit
 
-EXAMPLES = {"{symbol}": "GC%3DF", "{version_id}": "reference-version-03"}
+EXAMPLES = {"{symbol}": "GC%3DF", "{version_id}": "reference-version-03", "{name}": "none"}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,9 @@ def test_every_route_answers_a_login_and_gives_nothing_without(planted: Planted)
     logged_in, anonymous = TestClient(app, headers=TOKEN), TestClient(app)
     for path in known:
         query = {"model_name": "reference"} if path.endswith("live-skill") else None
-        assert logged_in.get(f"/roi{path}", params=query).status_code == 200, path
+        # No picture is planted: getting as far as looking for it is what a login gives.
+        expected = 404 if "/plots/" in path else 200
+        assert logged_in.get(f"/roi{path}", params=query).status_code == expected, path
         refused = anonymous.get(f"/roi{path}", params=query)
         assert refused.status_code == 401, path
         assert "reference" not in refused.text, path
@@ -102,6 +105,37 @@ def test_forecasts_are_found_by_symbol_and_date(client: TestClient) -> None:
                     model_name="reference")  # fmt: skip
     assert same == found[0]
     assert items(client, "forecasts", horizon=7) == []
+
+
+def test_path_has_the_steps_of_the_newest_as_of_date_in_order(planted: Planted) -> None:
+    with planted.engine.connect() as connection:
+        newest = connection.execute(
+            select(predictions)
+            .where(predictions.c.symbol == "GC=F", predictions.c.source == "yahoo")
+            .order_by(predictions.c.as_of_date.desc())
+            .limit(1)
+        ).one()
+    steps = [
+        {
+            **newest._mapping,
+            "horizon": horizon,
+            "target_date": newest.target_date + timedelta(days=horizon),
+            "method": "recursive",
+        }
+        for horizon in (5, 2, 3)
+    ]
+    with planted.engine.begin() as connection:
+        connection.execute(insert(predictions), steps)
+    try:
+        client = planted.client()
+        found = items(client, "forecasts/latest/path", model_name="reference", symbol="GC=F")
+        assert [row["horizon"] for row in found] == [1, 2, 3, 5]
+        assert [row["method"] for row in found] == ["single_step"] + ["recursive"] * 3
+        assert "each of the next 4 sessions" in client.get("/assets/GC%3DF").text
+        assert len(items(client, "forecasts/latest", model_name="reference")) == 5
+    finally:
+        with planted.engine.begin() as connection:
+            connection.execute(delete(predictions).where(predictions.c.horizon > 1))
 
 
 def test_outcomes_lie_between_their_dates(client: TestClient) -> None:

@@ -9,6 +9,9 @@ MODEL_NAMES = Listing(views.model_names, records.ModelName, ("model_name",))
 LATEST_FORECASTS = Listing(
     views.latest_predictions, records.LatestForecast, ("model_name", "symbol")
 )
+FORECAST_PATHS = Listing(
+    views.latest_forecast_path, records.PathForecast, ("model_name", "symbol", "horizon")
+)
 FORECASTS = Listing(
     views.published_forecasts,
     records.Forecast,

@@ -1,4 +1,4 @@
-"""What is forecast beyond the next session, where the database has such forecasts."""
+"""What a serving champion forecasts of an asset beyond the next session."""
 
 from __future__ import annotations
 
@@ -6,26 +6,18 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from roi_forecast.reading.listings import FORECASTS
-from roi_forecast.reading.records import Forecast
-from roi_forecast.reading.views import published_forecasts
+from roi_forecast.reading.listings import FORECAST_PATHS
+from roi_forecast.reading.records import PathForecast
+from roi_forecast.reading.views import latest_forecast_path
 
 
-def read_forecast_path(connection: Connection, newest: Forecast) -> Sequence[Forecast]:
-    """Read the forecasts of an asset that start where its newest one starts, by horizon.
-
-    Args:
-        connection: As `roi_reader`.
-        newest: The asset's newest forecast of the next session.
-
-    Returns:
-        One forecast for each horizon, the next session first.
-    """
-    columns = published_forecasts.c
-    rows, _ = FORECASTS.read(
+def read_forecast_path(
+    connection: Connection, model_name: str, symbol: str
+) -> Sequence[PathForecast]:
+    """Read the newest path of an asset: one forecast for each horizon, the next session first."""
+    rows, _ = FORECAST_PATHS.read(
         connection,
-        columns.version_id == newest.version_id,
-        columns.symbol == newest.symbol,
-        columns.as_of_date == newest.as_of_date,
+        latest_forecast_path.c.model_name == model_name,
+        latest_forecast_path.c.symbol == symbol,
     )
     return rows

@@ -61,6 +61,14 @@ class LatestForecast(Forecast):
     )
 
 
+class PathForecast(Forecast):
+    """One step of the newest path of the serving champion."""
+
+    method: str = Field(
+        description="single_step for the next session, beyond it direct or recursive."
+    )
+
+
 class Outcome(Record):
     """A forecast whose target session is past, beside what happened."""
 

@@ -14,6 +14,7 @@ def _view(name: str, record: type[records.Record]) -> TableClause:
 
 model_names = _view("model_names", records.ModelName)
 latest_predictions = _view("latest_predictions", records.LatestForecast)
+latest_forecast_path = _view("latest_forecast_path", records.PathForecast)
 published_forecasts = _view("published_forecasts", records.Forecast)
 prediction_outcomes = _view("prediction_outcomes", records.Outcome)
 model_leaderboard = _view("model_leaderboard", records.VersionSummary)

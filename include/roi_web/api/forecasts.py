@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from roi_forecast.reading import listings, views
-from roi_forecast.reading.records import Forecast, LatestForecast, ModelName, Outcome
+from roi_forecast.reading.records import Forecast, LatestForecast, ModelName, Outcome, PathForecast
 from roi_web.api.shapes import (
     DEFAULT_LIMIT,
     RESPONSES,
@@ -49,6 +49,25 @@ def list_latest_forecasts(
     items, following = listings.LATEST_FORECASTS.read(
         connection,
         *equals(views.latest_predictions, model_name=model_name, symbol=symbol),
+        limit=limit,
+        cursor=cursor,
+    )
+    return Page(items=items, next_cursor=following)
+
+
+@router.get("/forecasts/latest/path")
+def list_latest_forecast_paths(
+    connection: ReadConnection,
+    model_name: ModelNameFilter = None,
+    symbol: SymbolFilter = None,
+    horizon: HorizonFilter = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[PathForecast]:
+    """List what each serving champion forecasts for all sessions ahead, by symbol and horizon."""
+    items, following = listings.FORECAST_PATHS.read(
+        connection,
+        *equals(views.latest_forecast_path, model_name=model_name, symbol=symbol, horizon=horizon),
         limit=limit,
         cursor=cursor,
     )

@@ -59,7 +59,7 @@ def show_asset(
         limit=PAST_FORECASTS,
     )
     newest = latest[0] if latest else None
-    ahead = read_forecast_path(connection, newest) if newest else []
+    ahead = read_forecast_path(connection, newest.model_name, symbol) if newest else []
     reference = newest or past[0]
     history = read_price_histories(
         connection, reference.source, [symbol], PRICE_BARS, reference.as_of_date
