@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -29,11 +28,14 @@ DAILY = "daily_roi_forecast"
 PROMOTED = {"gate_override_reason": "a live test promotes whatever was trained"}
 APPROVED = {**PROMOTED, "require_approval": True, "min_sessions_between_promotions": 0}
 
+PATIENCE = 600.0
+"""Seconds that a run may take on a loaded machine."""
+
 # 2024-12-25 is no session in Mumbai.
 BACKFILLED = [date(2024, 12, 24), date(2024, 12, 26)]
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 300) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline
@@ -54,43 +56,38 @@ def logged(stack: SharedStack, folder: str, words: str) -> list[str]:
     return [line for line in lines if words in line]
 
 
-@dataclass(frozen=True)
-class Started:
-    """Runs that go on side by side while the tests look at them."""
-
-    plain: str
-    asked: str
-    failing: str
+@pytest.fixture(scope="module")
+def plain(shared_stack: SharedStack) -> str:
+    return shared_stack.trigger(DAILY, **SMALL, **PROMOTED, model_name="followed")
 
 
 @pytest.fixture(scope="module")
-def started(shared_stack: SharedStack) -> Started:
-    return Started(
-        plain=shared_stack.trigger(DAILY, **SMALL, **PROMOTED, model_name="followed"),
-        asked=shared_stack.trigger(DAILY, **SMALL, **APPROVED, model_name="approved"),
-        failing=shared_stack.trigger("late_or_failing", fail=True),
-    )
+def asked(shared_stack: SharedStack) -> str:
+    return shared_stack.trigger(DAILY, **SMALL, **APPROVED, model_name="approved")
 
 
 @pytest.fixture(scope="module")
-def plain_run(shared_stack: SharedStack, started: Started) -> str:
-    run = shared_stack.wait_for_end(DAILY, started.plain)
+def plain_run(shared_stack: SharedStack, plain: str) -> str:
+    run = shared_stack.wait_for_end(DAILY, plain, PATIENCE)
     assert run.state == "success", run
-    return started.plain
+    return plain
 
 
+# The runs of later tests go on while this one looks at its own.
+@pytest.mark.usefixtures("plain", "asked")
 def test_failed_run_is_told_of_once_with_the_reason_that_decided(
-    shared_stack: SharedStack, started: Started
+    shared_stack: SharedStack,
 ) -> None:
-    run = shared_stack.wait_for_end("late_or_failing", started.failing)
+    run_id = shared_stack.trigger("late_or_failing", fail=True)
+    run = shared_stack.wait_for_end("late_or_failing", run_id)
     assert task_states(run) == {"tolerated": {"failed"}, "work": {"failed"}}
     told = wait_until(lambda: logged(shared_stack, "dag_processor", "work failed: the quorum"))
     assert len(told) == 1
     assert "work failed: the quorum was missed: name other assets; log: http://" in told[0]
-    assert f"/dags/late_or_failing/runs/{quote(started.failing)}" in told[0]
+    assert f"/dags/late_or_failing/runs/{quote(run_id)}" in told[0]
 
 
-def test_late_forecasts_are_told_of(shared_stack: SharedStack, started: Started) -> None:
+def test_late_forecasts_are_told_of(shared_stack: SharedStack) -> None:
     run_id = shared_stack.trigger("late_or_failing", fail=False)
     told = wait_until(lambda: logged(shared_stack, "executor_callbacks", run_id))
     assert any("the forecasts are late, none were stored by" in line for line in told)
@@ -153,7 +150,7 @@ def test_schedule_is_stored_with_a_readable_summary(shared_stack: SharedStack) -
 
 def answer_approval(stack: SharedStack, run_id: str, option: str) -> str:
     """Answer as the administrator; return what was shown."""
-    stack.wait_for_state(DAILY, run_id, "approve_promotion", "awaiting_input")
+    stack.wait_for_state(DAILY, run_id, "approve_promotion", "awaiting_input", PATIENCE)
     path = f"/api/v2/dags/{DAILY}/dagRuns/{quote(run_id)}/taskInstances/approve_promotion/-1"
     status, shown = stack.request("GET", f"{path}/hitlDetails")
     assert status == 200
@@ -163,20 +160,20 @@ def answer_approval(stack: SharedStack, run_id: str, option: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def approved_run(shared_stack: SharedStack, started: Started) -> str:
-    shown = answer_approval(shared_stack, started.asked, "Approve")
+def approved_run(shared_stack: SharedStack, asked: str) -> str:
+    shown = answer_approval(shared_stack, asked, "Approve")
     assert "become champion of approved?" in shown
     assert "Trained on simulated prices." in shown
     assert "| noise_limit |" in shown
     assert f"({shared_stack.address}/roi/versions/" in shown
     assert "| test R2 of the plain next-day ROI, which is not known ahead |" in shown
-    return started.asked
+    return asked
 
 
 def test_approval_promotes_in_the_name_of_who_gave_it(
     shared_stack: SharedStack, approved_run: str
 ) -> None:
-    run = shared_stack.wait_for_end(DAILY, approved_run)
+    run = shared_stack.wait_for_end(DAILY, approved_run, PATIENCE)
     states = task_states(run)
     assert run.state == "success"
     assert states["promote_model"] == states["forecast"] == {"success"}
@@ -195,7 +192,7 @@ def test_approval_promotes_in_the_name_of_who_gave_it(
 
 @pytest.fixture(scope="module")
 def unanswered_run(shared_stack: SharedStack, approved_run: str) -> str:
-    shared_stack.wait_for_end(DAILY, approved_run)
+    shared_stack.wait_for_end(DAILY, approved_run, PATIENCE)
     conf = {**SMALL, **APPROVED, "model_name": "approved", "seed": 1}
     return shared_stack.trigger(DAILY, **conf, approval_timeout_hours=0.001)
 
@@ -203,7 +200,7 @@ def unanswered_run(shared_stack: SharedStack, approved_run: str) -> str:
 def test_no_answer_is_a_rejection_and_the_champion_forecasts_meanwhile(
     shared_stack: SharedStack, unanswered_run: str
 ) -> None:
-    run = shared_stack.wait_for_end(DAILY, unanswered_run)
+    run = shared_stack.wait_for_end(DAILY, unanswered_run, PATIENCE)
     states = task_states(run)
     assert run.state == "success"
     assert states["promote_model"] == {"skipped"}
@@ -255,7 +252,7 @@ def test_backfill_gives_each_session_a_run_that_knows_nothing_later(
 ) -> None:
     assert len(backfill) == 2
     for run_id in backfill:
-        assert shared_stack.wait_for_end(DAILY, run_id).state == "success"
+        assert shared_stack.wait_for_end(DAILY, run_id, PATIENCE).state == "success"
     as_of = rows(shared_stack, runs.c.as_of_date, where=runs.c.run_id.in_(backfill))
     assert sorted(as_of) == [(day,) for day in BACKFILLED]
     seen = rows(
@@ -285,10 +282,10 @@ def test_rollback_lets_the_version_before_serve_again(
 ) -> None:
     """Follows the backfill, whose first version serves; a second one replaces it here."""
     for run_id in backfill:
-        shared_stack.wait_for_end(DAILY, run_id)
+        shared_stack.wait_for_end(DAILY, run_id, PATIENCE)
     conf = {**SMALL, **PROMOTED, "model_name": "backfilled", "min_sessions_between_promotions": 0}
     promoted = shared_stack.trigger(DAILY, **conf, seed=1)
-    assert shared_stack.wait_for_end(DAILY, promoted).state == "success"
+    assert shared_stack.wait_for_end(DAILY, promoted, PATIENCE).state == "success"
     asked = {"model_name": "backfilled", "reason": "a live test"}
     run_id = shared_stack.trigger("roll_back_champion", **asked)
     assert shared_stack.wait_for_end("roll_back_champion", run_id).state == "success"
