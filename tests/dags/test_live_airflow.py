@@ -73,6 +73,28 @@ def plain_run(shared_stack: SharedStack, plain: str) -> str:
     return plain
 
 
+@pytest.fixture(scope="module")
+def backfill(shared_stack: SharedStack, plain_run: str) -> list[str]:
+    """Backfill two sessions under a name of their own; later prices are stored already."""
+    conf = {key: value for key, value in SMALL.items() if key != "as_of_date"}
+    body = {
+        "dag_id": DAILY,
+        "from_date": f"{BACKFILLED[0]}T00:00:00Z",
+        "to_date": f"{BACKFILLED[-1]}T00:00:00Z",
+        "dag_run_conf": {**conf, **PROMOTED, "model_name": "backfilled"},
+        "max_active_runs": 1,
+    }
+    status, answer = shared_stack.request("POST", "/api/v2/backfills", body)
+    assert status == 200, answer
+
+    def run_ids() -> list[str]:
+        path = f"/api/v2/dags/{DAILY}/dagRuns?run_type=backfill&order_by=logical_date"
+        found = shared_stack.request("GET", path)[1]["dag_runs"]
+        return [run["dag_run_id"] for run in found]
+
+    return wait_until(run_ids)
+
+
 # The runs of later tests go on while this one looks at its own.
 @pytest.mark.usefixtures("plain", "asked")
 def test_failed_run_is_told_of_once_with_the_reason_that_decided(
@@ -93,6 +115,8 @@ def test_late_forecasts_are_told_of(shared_stack: SharedStack) -> None:
     assert any("the forecasts are late, none were stored by" in line for line in told)
 
 
+# As above: the backfill of a later test goes on meanwhile.
+@pytest.mark.usefixtures("backfill")
 def test_events_of_the_assets_carry_version_and_row_counts(
     shared_stack: SharedStack, plain_run: str
 ) -> None:
@@ -223,28 +247,6 @@ def test_no_answer_is_a_rejection_and_the_champion_forecasts_meanwhile(
         where=(gate_decisions.c.run_id == unanswered_run) & (gate_decisions.c.rule == "approval"),
     )
     assert reason == "nobody answered within 0.001 h"
-
-
-@pytest.fixture(scope="module")
-def backfill(shared_stack: SharedStack, plain_run: str) -> list[str]:
-    """Backfill two sessions under a name of their own; later prices are stored already."""
-    conf = {key: value for key, value in SMALL.items() if key != "as_of_date"}
-    body = {
-        "dag_id": DAILY,
-        "from_date": f"{BACKFILLED[0]}T00:00:00Z",
-        "to_date": f"{BACKFILLED[-1]}T00:00:00Z",
-        "dag_run_conf": {**conf, **PROMOTED, "model_name": "backfilled"},
-        "max_active_runs": 1,
-    }
-    status, answer = shared_stack.request("POST", "/api/v2/backfills", body)
-    assert status == 200, answer
-
-    def run_ids() -> list[str]:
-        path = f"/api/v2/dags/{DAILY}/dagRuns?run_type=backfill&order_by=logical_date"
-        found = shared_stack.request("GET", path)[1]["dag_runs"]
-        return [run["dag_run_id"] for run in found]
-
-    return wait_until(run_ids)
 
 
 def test_backfill_gives_each_session_a_run_that_knows_nothing_later(
