@@ -1,0 +1,140 @@
+"""Fifty times kill -9 at seeded random points of every stage: nothing is lost, nothing doubled."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from daily_run import NOW, SMALL_RUN
+from databases import fresh_market
+from faults.fork_server import ForkServer, start_fork_server
+from roi_forecast.artifacts import read_manifest
+from roi_forecast.database.engine import create_database_engine
+from roi_forecast.database.tables import (
+    daily_prices,
+    datasets,
+    evaluations,
+    extractions,
+    gate_decisions,
+    model_versions,
+    predictions,
+    promotions,
+    runs,
+)
+from roi_forecast.errors import DatasetError, RegistryError
+from roi_forecast.model.versions import find_champion
+from roi_forecast.registry.serving import open_champion
+from roi_forecast.settings import Settings
+from roi_local.postgres import EmbeddedPostgres
+
+logger = logging.getLogger(__name__)
+
+SEED = 20261124
+SYMBOLS = ["TCS.NS", "GC=F"]
+PARAMETERS = {**SMALL_RUN, "symbols": SYMBOLS, "epochs": 3}
+
+# How often each stage is struck; those that load a network take longer and are struck less often.
+KILLS = {
+    "resolve_run": 5,
+    "extract_prices": 7,
+    "check_prices": 5,
+    "build_dataset": 6,
+    "train_member": 5,
+    "combine_members": 5,
+    "evaluate_model": 3,
+    "decide_promotion": 5,
+    "promote_model": 3,
+    "forecast": 3,
+    "monitor_champion": 3,
+}
+TABLES = (
+    *(daily_prices, datasets, evaluations, extractions, gate_decisions),
+    *(model_versions, predictions, promotions, runs),
+)
+
+
+def run_stage(
+    server: ForkServer, settings: Settings, stage: str, kill_after: float | None = None
+) -> int:
+    """Run a stage in a process of its own and return its exit status."""
+    process_id = server.start(settings, stage, PARAMETERS, NOW)
+    if kill_after is not None:
+        time.sleep(kill_after)
+        with suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGKILL)
+    return server.wait()
+
+
+def counts(engine: Engine) -> dict[str, int]:
+    with engine.connect() as connection:
+        return {
+            table.name: connection.scalar(select(func.count()).select_from(table)) or 0
+            for table in TABLES
+        }
+
+
+def assert_sound(engine: Engine, settings: Settings) -> None:
+    """Every dataset and every version is whole, and a champion's link leads to it."""
+    for directory in settings.datasets_directory.glob("[!.]*"):
+        read_manifest(directory, DatasetError)
+    with engine.connect() as connection:
+        for path in connection.scalars(select(model_versions.c.path)):
+            read_manifest(settings.models_directory / path, RegistryError)
+        champion = find_champion(connection, "simulated")
+    if champion is not None:
+        serving = open_champion(engine, settings.models_directory, "simulated")
+        link = settings.models_directory / "simulated" / "champion"
+        assert link.resolve() == serving.directory.resolve()
+
+
+@pytest.mark.slow
+def test_fifty_kills_at_random_points_lose_and_double_nothing(
+    postgres: EmbeddedPostgres, market_template: str, tmp_path: Path
+) -> None:
+    assert sum(KILLS.values()) == 50
+    chance = random.Random(SEED)
+    left = dict(KILLS)
+    log = tmp_path / "stages.log"
+    with start_fork_server(log) as server:
+        # A run that nothing disturbs: what it takes and what it leaves is the measure.
+        seconds = {}
+        with fresh_market(postgres, market_template) as url:
+            settings = Settings(url, tmp_path / "undisturbed")
+            for stage in KILLS:
+                began = time.monotonic()
+                assert run_stage(server, settings, stage) == 0, (stage, log.read_text())
+                seconds[stage] = time.monotonic() - began
+            engine = create_database_engine(url)
+            expected = counts(engine)
+            engine.dispose()
+
+        number = 0
+        while any(left.values()):
+            number += 1
+            assert number < 25, left
+            with fresh_market(postgres, market_template) as url:
+                settings = Settings(url, tmp_path / f"struck_{number}")
+                engine = create_database_engine(url)
+                for stage in KILLS:
+                    # A stage that ends before it is struck is not counted.
+                    for _ in range(min(left[stage], 2)):
+                        after = chance.uniform(0, seconds[stage])
+                        if run_stage(server, settings, stage, after) == -signal.SIGKILL:
+                            left[stage] -= 1
+                        assert_sound(engine, settings)
+                    assert run_stage(server, settings, stage) == 0, (stage, log.read_text())
+                assert_sound(engine, settings)
+                assert counts(engine) == expected
+                with engine.connect() as connection:
+                    claims = select(func.count()).where(runs.c.released_at.is_(None))
+                    assert connection.scalar(claims) == 0
+                engine.dispose()
+    logger.info("survived %d kills in %d runs", sum(KILLS.values()), number)
