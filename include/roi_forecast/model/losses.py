@@ -6,6 +6,7 @@ from typing import Any
 
 from roi_forecast.config import LossConfig
 from roi_forecast.model.backend import keras
+from roi_forecast.model.devices import sum_over_devices
 
 
 @keras.saving.register_keras_serializable(package="roi_forecast")
@@ -45,12 +46,15 @@ class MaskedLoss(keras.losses.Loss):  # type: ignore[misc]
 
         Returns:
             A scalar, divided by the number of targets that count; 0, with a gradient of 0, where
-            every target is masked.
+            every target is masked. On one of several devices the sum over its own part of the
+            batch, divided by the number that counts in all parts.
         """
         error, counted = _error_where_counted(y_true, y_pred)
         values = self._of_error(error)
         if sample_weight is not None:
             values = values * keras.ops.cast(sample_weight, values.dtype)
+        # With several devices each gives its share of the batch's loss, and gradients are summed.
+        counted = sum_over_devices(counted)
         return keras.ops.sum(values) / keras.ops.maximum(counted, 1.0)
 
     def _of_error(self, error: Any) -> Any:
@@ -101,7 +105,8 @@ class TargetLoss(keras.metrics.Metric):  # type: ignore[misc]
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch, shapes (batch, assets)."""
         windows = keras.ops.cast(keras.ops.shape(y_true)[0], self.total.dtype)
-        self.total.assign_add(windows * self.loss(y_true, y_pred, sample_weight))
+        loss = self.loss(y_true, y_pred, sample_weight)
+        self.total.assign_add(sum_over_devices(windows) * loss)
         self.count.assign_add(windows)
 
     def result(self) -> Any:

@@ -22,6 +22,7 @@ from roi_forecast.model.batches import window_batches
 from roi_forecast.model.callbacks import build_callbacks
 from roi_forecast.model.compilation import compile_network
 from roi_forecast.model.device import require_precision, training_device
+from roi_forecast.model.devices import require_equal_parts, training_scope
 from roi_forecast.model.fine_tuning import FineTuning
 from roi_forecast.model.inputs import model_inputs
 from roi_forecast.model.memory import memory_errors_named
@@ -102,7 +103,8 @@ def train_model(
     (directory / RESULT_FILE).unlink(missing_ok=True)
 
     _make_deterministic(config.seed)
-    network = _compiled_network(dataset, config, fine_tuning)
+    with training_scope():
+        network = _compiled_network(dataset, config, fine_tuning)
     logger.info(
         "training %s with %d weights on %d windows of %d assets, validating on %d; device: %s",
         network.name,
@@ -255,6 +257,8 @@ def _train(
             (dataset.split.validation, None, None),
         )
     )
+    for batches in (training, validation):
+        require_equal_parts(network, len(batches[0][1]))
     state = load_state(directory, identity)
     if state is None:
         state = untrained_state(network, validation)

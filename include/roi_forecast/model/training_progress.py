@@ -35,7 +35,7 @@ def untrained_state(network: keras.Model, validation: WindowBatches) -> Training
         mae=None,
         validation_loss=float(scores["target_loss"]),
         validation_mae=float(scores["mae"]),
-        learning_rate=float(network.optimizer.learning_rate),
+        learning_rate=_scalar(network.optimizer.learning_rate),
         seconds=time.perf_counter() - started,
     )
     best = record.validation_loss
@@ -119,7 +119,7 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
         """Shuffle for the epoch and start its clock."""
         self._training.start_epoch(epoch)
         self._epoch_started = time.perf_counter()
-        self._learning_rate = float(self.model.optimizer.learning_rate)
+        self._learning_rate = _scalar(self.model.optimizer.learning_rate)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Record, check, log and save the epoch.
@@ -180,3 +180,8 @@ def _require_finite(record: EpochRecord) -> None:
             f"validation_loss {record.validation_loss}) at learning_rate {record.learning_rate:g}; "
             "set a lower learning_rate, or gradient_clip_norm (1.0 is a usual value)"
         )
+
+
+def _scalar(variable: keras.Variable) -> float:
+    # A variable that several devices share is no number to Python.
+    return float(keras.ops.convert_to_numpy(variable))

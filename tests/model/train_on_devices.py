@@ -1,0 +1,31 @@
+"""Trains the small network on as many virtual CPU devices as named; writes history and weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from model.synthetic_dataset import SMALL, synthetic_dataset
+from roi_forecast.model.devices import DEVICES_VARIABLE
+from roi_forecast.model.predictor import load_predictor
+from roi_forecast.model.training import train_model
+
+folder = Path(sys.argv[1])
+(cpu,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+# One filled target in ten makes the counts of the parts differ.
+config = SMALL.model_copy(
+    update={"lstm_dropout": 0.0, "dense_dropout": 0.0, "batch_size": 16, "epochs": 3}
+)
+for devices in ("1", "2"):
+    os.environ[DEVICES_VARIABLE] = devices
+    result = train_model(synthetic_dataset(), config, folder / devices)
+    history = [[r.loss, r.mae, r.validation_loss, r.validation_mae] for r in result.history]
+    (folder / f"{devices}.json").write_text(json.dumps(history))
+    weights = load_predictor(folder / devices).networks[0].get_weights()
+    np.savez(folder / f"{devices}.npz", *weights)
