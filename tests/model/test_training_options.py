@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from model.synthetic_dataset import SMALL, synthetic_dataset
+from roi_forecast.config import RunConfig
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.model import training, training_progress
+from roi_forecast.model.candidates import _fingerprint
 from roi_forecast.model.predictor import load_predictor
 from roi_forecast.model.training import train_model
 from roi_forecast.model.training_result import TrainingResult
@@ -54,6 +56,33 @@ def errors(dataset: Dataset, result: TrainingResult) -> np.ndarray:
         dataset.scaled, dataset.scaled_log_roi, targets
     )
     return np.where(dataset.filled[rows], np.nan, predicted - dataset.scaled[rows])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"loss": "mae"},
+        {"huber_delta": 0.2},
+        {"pinball_level": 0.6},
+        {"loss_asset_weights": {"ASSET0.NS": 2.0}},
+        {"loss_recency_half_life": 30},
+        {"kernel_l2": 0.1},
+        {"batch_normalization": True},
+        {"noise_share": 0.1},
+        {"time_shift_sessions": 1},
+        {"outlier_limit": 20.0},
+        {"outlier_action": "refuse"},
+        {"precision": "mixed_float16"},
+        {"seed": 9},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_training_with_another_value_is_another_training(dataset, changes):
+    changed = BASE.model_copy(update=changes)
+    assert training._identity(dataset, changed) != training._identity(dataset, BASE)
+    run = RunConfig()
+    other = run.model_copy(update=changes)
+    assert _fingerprint("name", dataset, other, None) != _fingerprint("name", dataset, run, None)
 
 
 def test_pinball_forecasts_the_quantile_of_its_level(dataset, train):
