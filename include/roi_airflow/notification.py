@@ -22,6 +22,7 @@ from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from roi_airflow.links import airflow_address
 from roi_forecast.errors import PreflightError
+from roi_forecast.settings import DEADLINE_VARIABLE, NO_DEADLINE
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -30,7 +31,6 @@ logger = logging.getLogger(__name__)
 
 NOTIFIER_VARIABLE = "ROI_NOTIFIER"
 NOTIFIER_ARGUMENTS_VARIABLE = "ROI_NOTIFIER_ARGUMENTS"
-DEADLINE_VARIABLE = "ROI_DEADLINE_MINUTES"
 DEFAULT_DEADLINE_MINUTES = 120
 
 _FAILURE = "failure"
@@ -132,17 +132,21 @@ def report_late_forecasts(context: Mapping[str, Any]) -> None:
     )
 
 
-def forecast_deadline(environment: Mapping[str, str] = os.environ) -> DeadlineAlert:
+def forecast_deadline(environment: Mapping[str, str] = os.environ) -> DeadlineAlert | None:
     """Return the alert for forecasts that are not there some minutes after the run was due.
+
+    Or None where the environment turns it off.
 
     Raises:
         PreflightError: The number of minutes is none.
     """
     text = environment.get(DEADLINE_VARIABLE) or str(DEFAULT_DEADLINE_MINUTES)
+    if text == NO_DEADLINE:
+        return None
     if not text.isdecimal() or int(text) == 0:
         raise PreflightError(
             f"{DEADLINE_VARIABLE}: received {text!r}; it has to be a whole number of minutes above "
-            "0"
+            f"0, or {NO_DEADLINE!r}"
         )
     return DeadlineAlert(
         # A run is queued when it is due; one of a backfill was due in the past.

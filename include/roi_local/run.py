@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from sqlalchemy import Engine
 
 from roi_forecast.database.engine import create_database_engine
+from roi_forecast.settings import DEADLINE_VARIABLE, NO_DEADLINE
 from roi_local.airflow_metadata import fail_abandoned_runs, find_run_id, metadata_engine
 from roi_local.command import one_line, run_command
 from roi_local.databases import prepare_airflow, prepare_market
@@ -49,6 +50,9 @@ Report = Callable[[Engine, str, TextIO], None]
 
 # Airflow's process has nothing to put in order: what it leaves unfinished is marked as failed.
 _PATIENCE_SECONDS = 2.0
+
+# Airflow 3.3.2 cannot end a run in one process that has a deadline alert.
+_ONE_PROCESS = {"AIRFLOW__LOGGING__JSON_LOGS": "True", DEADLINE_VARIABLE: NO_DEADLINE}
 
 
 def run_once(home: Home, dag_id: str, conf: Mapping[str, Any], report: Report, out: TextIO) -> int:
@@ -126,7 +130,7 @@ def _run_in_one_process(
         cleanup.callback(end_processes, purpose, patience=_PATIENCE_SECONDS)
         process = subprocess.Popen(
             [sys.executable, "-m", "airflow", *arguments],
-            env=mark({**environment, "AIRFLOW__LOGGING__JSON_LOGS": "True"}, purpose),
+            env=mark({**environment, **_ONE_PROCESS}, purpose),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from roi_airflow.notification import forecast_deadline, keep_reason, report_failure
 
 DEADLINE = forecast_deadline({})
+assert DEADLINE is not None
 DEADLINE.interval = timedelta(seconds=1)
 
 

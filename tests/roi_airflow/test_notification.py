@@ -8,7 +8,6 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, BaseNotifier
 
 from roi_airflow.notification import (
-    DEADLINE_VARIABLE,
     NOTIFIER_ARGUMENTS_VARIABLE,
     NOTIFIER_VARIABLE,
     LogNotifier,
@@ -20,6 +19,7 @@ from roi_airflow.notification import (
     report_late_forecasts,
 )
 from roi_forecast.errors import PreflightError
+from roi_forecast.settings import DEADLINE_VARIABLE
 from serving import Served
 
 
@@ -138,10 +138,16 @@ def test_notifier_that_cannot_be_made_is_named_with_its_arguments(
 
 
 def test_deadline_is_counted_from_when_the_run_was_queued() -> None:
-    assert forecast_deadline({}).interval == timedelta(hours=2)
-    alert = forecast_deadline({DEADLINE_VARIABLE: "45"})
+    usual, alert = forecast_deadline({}), forecast_deadline({DEADLINE_VARIABLE: "45"})
+    assert usual is not None
+    assert alert is not None
+    assert usual.interval == timedelta(hours=2)
     assert alert.interval == timedelta(minutes=45)
     assert alert.reference.reference_name == "DagRunQueuedAtDeadline"
+
+
+def test_deadline_can_be_turned_off() -> None:
+    assert forecast_deadline({DEADLINE_VARIABLE: "off"}) is None
 
 
 @pytest.mark.parametrize("text", ["0", "soon", "-5", "1.5"])
