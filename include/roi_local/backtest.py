@@ -77,7 +77,7 @@ def print_backtest(engine: Engine, run_id: str, backtests_directory: Path, out: 
     )
     print(f"\nPlot of the folds: {plot_path(backtests_directory, run_id)}", file=out)
     question = (
-        "SELECT fold, predictor, first_date, smoothed_r2, next_day_r2_against_zero, coverage_80 "  # noqa: S608, it is shown, not run
+        "SELECT fold, predictor, first_date, smoothed_r2, next_day_r2_against_zero, coverage_80 "  # nosec B608 # noqa: S608, it is shown, not run
         f"FROM roi.backtest_folds WHERE run_id = '{run_id}' ORDER BY fold, predictor"
     )
     print(f'\nAsk for the folds with:\n  make sql QUERY="{question}"', file=out)
