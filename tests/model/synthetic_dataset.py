@@ -21,6 +21,7 @@ SMALL = ModelConfig(
     learning_rate=0.01,
     epochs=40,
     early_stopping_patience=8,
+    improvement_standard_errors=0,
     plateau_patience=2,
     seed=1,
 )

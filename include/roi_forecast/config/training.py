@@ -25,6 +25,14 @@ class TrainingConfig(LossConfig):
         le=1000,
         description="Epochs without a better validation loss before training ends.",
     )
+    improvement_standard_errors: float = Field(
+        1.0,
+        ge=0,
+        le=10,
+        description="The best epoch is kept where it beats the untrained network on the validation "
+        "rows by this many standard errors, else the untrained one, which for hybrid_ar is ridge "
+        "regression. 0: the best epoch in any case.",
+    )
     plateau_patience: int = Field(
         5,
         ge=1,

@@ -29,6 +29,7 @@ from roi_forecast.model.memory import memory_errors_named
 from roi_forecast.model.network import build_network, input_names
 from roi_forecast.model.outliers import check_outliers
 from roi_forecast.model.predictor import load_predictor
+from roi_forecast.model.proof import is_proven
 from roi_forecast.model.ridge import Ridge, fit_ridge
 from roi_forecast.model.target_weights import target_weights
 from roi_forecast.model.training_progress import TrainingProgress, untrained_state
@@ -65,7 +66,9 @@ def train_model(
 ) -> TrainingResult:
     """Train the network on the dataset's training rows and keep its best weights.
 
-    The best weights are those of the lowest validation loss, the untrained network included.
+    The best weights are those of the lowest validation loss, the untrained network included; they
+    are kept where they are better than the untrained network's by as many standard errors as the
+    configuration demands.
     Weights are fitted to training rows; validation rows decide on the learning rate and the end;
     test rows are not read. The same dataset, configuration and device give the same weights.
 
@@ -105,6 +108,7 @@ def train_model(
     _make_deterministic(config.seed)
     with training_scope():
         network = _compiled_network(dataset, config, fine_tuning)
+    start = network.get_weights()
     logger.info(
         "training %s with %d weights on %d windows of %d assets, validating on %d; device: %s",
         network.name,
@@ -118,6 +122,10 @@ def train_model(
         progress = _train(
             network, dataset, config, directory, identity, on_epoch, tensorboard=tensorboard
         )
+        best_epoch = progress.best_epoch
+        if best_epoch > 0 and not is_proven(network, start, dataset, config):
+            network.set_weights(start)
+            best_epoch = 0
     trained = time.perf_counter()
 
     served = _save_network(network, config, dataset, directory)
@@ -133,7 +141,7 @@ def train_model(
         directory,
         dataset.dataset_id,
         tuple(progress.history),
-        progress.best_epoch,
+        best_epoch,
         device,
         stage_seconds,
     )
