@@ -193,9 +193,11 @@ def test_a_clock_that_was_set_back_neither_rewrites_nor_reorders_what_is_stored(
     promote_model(served.engine, served.models, served.add_candidate("next"), "next", "test")
     assert served.champion.version_id == "next"
     added = store_forecasts(served.engine, run, dataset.dataset_id, served.models, now=earlier)
-    assert added == len(SYMBOLS)
+    assert added == len(SYMBOLS) * len(run.config.horizons)
     with served.engine.connect() as connection:
-        rows = connection.execute(select(predictions.c.version_id, predictions.c.backfill)).all()
+        next_day = predictions.c.horizon == 1
+        columns = select(predictions.c.version_id, predictions.c.backfill)
+        rows = connection.execute(columns.where(next_day)).all()
     marks = {(row.version_id == "next", row.backfill) for row in rows}
     # What is a backfill is decided by the moment of each forecast, and stays.
     assert marks == {(False, True), (True, False)}
@@ -228,7 +230,7 @@ def test_a_version_of_an_older_revision_of_the_code_serves_on(served: Served) ->
         {"symbols": SYMBOLS, "as_of_date": "2024-12-30"},
     )
     added = store_forecasts(served.engine, run, dataset.dataset_id, served.models, now=NOW)
-    assert added == len(SYMBOLS)
+    assert added == len(SYMBOLS) * len(run.config.horizons)
 
 
 def test_a_database_one_migration_behind_is_refused_and_migrated_with_its_rows(

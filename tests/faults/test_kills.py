@@ -104,17 +104,19 @@ def test_fifty_kills_at_random_points_lose_and_double_nothing(
     left = dict(KILLS)
     log = tmp_path / "stages.log"
     with start_fork_server(log) as server:
-        # A run that nothing disturbs: what it takes and what it leaves is the measure.
-        seconds = {}
-        with fresh_market(postgres, market_template) as url:
-            settings = Settings(url, tmp_path / "undisturbed")
-            for stage in KILLS:
-                began = time.monotonic()
-                assert run_stage(server, settings, stage) == 0, (stage, log.read_text())
-                seconds[stage] = time.monotonic() - began
-            engine = create_database_engine(url)
-            expected = counts(engine)
-            engine.dispose()
+        # Runs that nothing disturbs: what they take and what they leave is the measure. The first
+        # one is slower than those that are struck, which would end before they are.
+        seconds = dict.fromkeys(KILLS, float("inf"))
+        for name in ("first", "undisturbed"):
+            with fresh_market(postgres, market_template) as url:
+                settings = Settings(url, tmp_path / name)
+                for stage in KILLS:
+                    began = time.monotonic()
+                    assert run_stage(server, settings, stage) == 0, (stage, log.read_text())
+                    seconds[stage] = min(seconds[stage], time.monotonic() - began)
+                engine = create_database_engine(url)
+                expected = counts(engine)
+                engine.dispose()
 
         number = 0
         while any(left.values()):

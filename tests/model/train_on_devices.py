@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from model.synthetic_dataset import SMALL, synthetic_dataset
+from roi_forecast.model.backend import keras
 from roi_forecast.model.devices import DEVICES_VARIABLE
-from roi_forecast.model.predictor import load_predictor
 from roi_forecast.model.training import train_model
+from roi_forecast.model.training_result import MODEL_FILE
 
 folder = Path(sys.argv[1])
 (cpu,) = tf.config.list_physical_devices("CPU")
@@ -27,5 +28,5 @@ for devices in ("1", "2"):
     result = train_model(synthetic_dataset(), config, folder / devices)
     history = [[r.loss, r.mae, r.validation_loss, r.validation_mae] for r in result.history]
     (folder / f"{devices}.json").write_text(json.dumps(history))
-    weights = load_predictor(folder / devices).networks[0].get_weights()
+    weights = keras.saving.load_model(folder / devices / MODEL_FILE, compile=False).get_weights()
     np.savez(folder / f"{devices}.npz", *weights)

@@ -68,7 +68,10 @@ def test_a_stage_sends_its_duration_or_its_error(received: Received) -> None:
 def test_every_figure_of_a_run_is_sent(served: Served, received: Received) -> None:
     figures = read_figures(served.engine, "run")
     assert set(figures) == set(FIGURES)
-    assert (figures["forecasts"], figures["promoted"], figures["extractions_failed"]) == (2, 1, 0)
+    forecasts = served.outcome.forecasts
+    assert forecasts == 2 * len(served.outcome.run.config.horizons)
+    counted = (figures["forecasts"], figures["promoted"], figures["extractions_failed"])
+    assert counted == (forecasts, 1, 0)
     assert figures["bars_stored"] > 500
     assert figures["next_day_r2"] < figures["test_r2"] < 1
     send_figures(served.engine, "run", "simulated")

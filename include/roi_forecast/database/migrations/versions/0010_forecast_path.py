@@ -57,6 +57,8 @@ def upgrade() -> None:
         ),
         schema="roi",
     )
+    # Farther ones are there only where a downgrade dropped their method, which is then the default.
+    op.execute("UPDATE roi.predictions SET method = 'direct' WHERE horizon > 1")
     op.create_check_constraint(
         op.f("ck_predictions_method"),
         "predictions",
