@@ -74,8 +74,10 @@ def axe_source() -> str:
 def accessibility_violations(frame: Page | Frame) -> list[str]:
     """Return one line for each rule of WCAG 2.2 AA or of good practice that the page breaks."""
     # Evaluated by the debugger: the page's own policy lets no foreign script in.
-    frame.evaluate(axe_source())
-    results: dict[str, Any] = frame.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    frame.wait_for_load_state()
+    # In one step: a frame that is still on its way to its page would forget the script.
+    check = "window.axe.run(document, {resultTypes: ['violations']})"
+    results: dict[str, Any] = frame.evaluate(f"() => {{ {axe_source()}; return {check} }}")
     return [
         f"{found['id']} ({found['impact']}): "
         + json.dumps([node["html"][:160] for node in found["nodes"][:3]])

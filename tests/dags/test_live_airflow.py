@@ -139,7 +139,8 @@ def test_events_of_the_assets_carry_version_and_row_counts(
     assert extras["roi_dataset"]["rows"] > 300
     assert extras["roi_champion"]["version_id"] == version_id
     assert extras["roi_forecasts"]["version_id"] == version_id
-    assert extras["roi_forecasts"]["new_rows"] == 2
+    stored = rows(shared_stack, predictions.c.symbol, where=predictions.c.run_id == plain_run)
+    assert extras["roi_forecasts"]["new_rows"] == len(stored) > 0
 
 
 def test_dags_scheduled_on_the_forecasts_follow_and_know_the_event(
