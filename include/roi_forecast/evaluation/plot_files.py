@@ -6,12 +6,11 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from roi_forecast.artifacts import PLOTS_DIRECTORY, TENSORBOARD_DIRECTORY, write_file
 from roi_forecast.errors import RegistryError
 from roi_forecast.evaluation.baselines import noise_limit
 from roi_forecast.evaluation.next_day import NextDayCalibration, counted_log_roi
+from roi_forecast.evaluation.scores import counted_smoothed
 from roi_forecast.evaluation.version_plots import VersionFigures, draw_version
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import implied_log_roi, known_sum, to_percent
@@ -59,9 +58,7 @@ def save_plots(
             title=f"Version {version_id}{simulated}",
             symbols=dataset.symbols,
             dates=dataset.dates[rows],
-            actual=np.where(
-                dataset.filled[rows], np.nan, dataset.scaler.transform(dataset.smoothed[rows])
-            ),
+            actual=counted_smoothed(dataset, targets),
             forecast=test_forecast,
             noise_limit=noise_limit(dataset, targets),
             actual_roi_pct=to_percent(counted_log_roi(dataset)[rows]),

@@ -156,6 +156,12 @@ def as_scores(
         yield Score(predictor, target, symbol, split, first, last, count, metric_name, value)
 
 
+def counted_smoothed(dataset: Dataset, targets: range) -> FloatArray:
+    """Return the scaled smoothed log ROI, shape (targets, assets), NaN where there was no bar."""
+    rows = slice(targets.start, targets.stop)
+    return np.where(dataset.filled[rows], np.nan, dataset.scaler.transform(dataset.smoothed[rows]))
+
+
 def _actual_log_roi(dataset: Dataset, targets: range) -> FloatArray:
     return counted_log_roi(dataset)[targets.start : targets.stop]
 
@@ -169,10 +175,7 @@ def _score_smoothed(
     dataset: Dataset, split: str, predictor: str, forecast: FloatArray
 ) -> Iterator[Score]:
     targets: range = getattr(dataset.split, split)
-    rows = slice(targets.start, targets.stop)
-    actual = np.where(
-        dataset.filled[rows], np.nan, dataset.scaler.transform(dataset.smoothed[rows])
-    )
+    actual = counted_smoothed(dataset, targets)
     counts = metrics.counted_rows(actual)
     for name, metric in _SMOOTHED_METRICS.items():
         values = metric(actual, forecast)

@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from roi_forecast.config import ModelConfig, TuningConfig
 from roi_forecast.errors import TrainingError
 from roi_forecast.evaluation import metrics
+from roi_forecast.evaluation.scores import counted_smoothed
 from roi_forecast.evaluation.study import (
     EPOCHS,
     SECONDS,
@@ -103,11 +104,7 @@ def validation_r2(dataset: Dataset, forecast: np.ndarray) -> float:
         dataset: Gives what came.
         forecast: Scaled smoothed log ROI, shape (validation targets, assets).
     """
-    targets = dataset.split.validation
-    rows = slice(targets.start, targets.stop)
-    actual = np.where(
-        dataset.filled[rows], np.nan, dataset.scaler.transform(dataset.smoothed[rows])
-    )
+    actual = counted_smoothed(dataset, dataset.split.validation)
     return metrics.overall(metrics.r2, actual, forecast)
 
 
