@@ -53,9 +53,16 @@ def watch_run_succeed(page: Page, address: str, dag_id: str, run_id: str) -> Non
 
 
 def approve(page: Page, address: str, dag_id: str, run_id: str, task_id: str) -> None:
-    """Answer the question that a run waits for in Airflow's own screen."""
+    """Answer the question that a run waits for in Airflow's own screen; return once it is stored.
+
+    A page left right after the click takes its unsent request with it.
+    """
     page.goto(f"{address}/dags/{dag_id}/runs/{quote(run_id)}/tasks/{task_id}/required_actions")
-    page.get_by_test_id("hitl-option-Approve").click()
+    with page.expect_response(
+        lambda answer: answer.request.method == "PATCH" and "hitl" in answer.url.lower()
+    ) as stored:
+        page.get_by_test_id("hitl-option-Approve").click()
+    assert stored.value.ok, stored.value.text()
 
 
 def open_forecasts(page: Page, address: str) -> FrameLocator:

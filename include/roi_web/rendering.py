@@ -43,7 +43,9 @@ def render(
         return f"{root}/{path}" + (f"?{urlencode(words)}" if words else "")
 
     def asset_link(symbol: str, **query: object) -> str:
-        return link(f"assets/{quote(symbol, safe='')}", **query)
+        # Airflow mirrors the frame's path into its own without the escapes a path can do
+        # without, and loads the frame again where the two differ.
+        return link(f"assets/{quote(symbol, safe='=&,:@+')}", **query)
 
     def version_link(version_id: str) -> str:
         return link(f"versions/{quote(version_id, safe='')}")

@@ -93,6 +93,7 @@ def test_links_of_the_list_lead_to_the_assets(client: TestClient) -> None:
     html = page(client, "/")
     links = [link.replace("&amp;", "&") for link in re.findall(r'<h2><a href="/roi([^"]+)', html)]
     assert len(links) == 5
+    assert any(link.startswith("/assets/GC=F") for link in links), "what a path may say, it says"
     for link in links:
         page(client, link)
 
