@@ -48,7 +48,7 @@ ROUNDS = 15
 KINDS = {
     "keras": "stock Keras layers",
     "fused": "the fused LSTM kernel alone",
-    "project": "this project: fused LSTM, attention multiplied out",
+    "project": "this project: also attention multiplied out, half of the cores for an operation",
     "torch": f"PyTorch {TORCH}",
 }
 
@@ -65,7 +65,6 @@ def training_steps(arguments: argparse.Namespace) -> Iterator[str]:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, "OMP_WAIT_POLICY": "passive"},
         )
     first = {kind: _answer(worker, "") for kind, worker in workers.items()}
     rounds: dict[str, list[tuple[float, ...]]] = {kind: [] for kind in KINDS}

@@ -8,6 +8,7 @@ as processor time of all threads. `torch` needs PyTorch only, the others this pr
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 import time
@@ -71,6 +72,9 @@ def torch_steps() -> Callable[[], None]:
 
 def keras_steps(kind: str) -> Callable[[], None]:
     """This project's network and training; `keras` and `fused` with Keras' layers in its place."""
+    if kind != "project":
+        # TensorFlow's own choice: all cores for each operation.
+        os.environ["TF_NUM_INTRAOP_THREADS"] = "0"
     sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
     from roi_forecast.config import ModelConfig
     from roi_forecast.model import network as building

@@ -53,9 +53,21 @@ def test_training_device_is_one_that_tensorflow_sees():
     assert training_device().startswith(kind)
 
 
-@pytest.mark.parametrize("given", [None, "false"])
-def test_gpu_memory_grows_with_need_unless_the_environment_says_otherwise(given):
-    name = "TF_FORCE_GPU_ALLOW_GROWTH"
+HALF_OF_THE_CORES = str(max(1, (os.cpu_count() or 1) // 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("TF_FORCE_GPU_ALLOW_GROWTH", None, "true"),
+        ("TF_FORCE_GPU_ALLOW_GROWTH", "false", "false"),
+        ("TF_NUM_INTRAOP_THREADS", None, HALF_OF_THE_CORES),
+        ("TF_NUM_INTRAOP_THREADS", "7", "7"),
+    ],
+)
+def test_memory_and_threads_are_settled_unless_the_environment_says_otherwise(
+    name, given, expected
+):
     environment = {key: value for key, value in os.environ.items() if key != name}
     environment |= {} if given is None else {name: given}
     # The backend module sets what TensorFlow reads; loading TensorFlow itself is not needed to see.
@@ -70,4 +82,4 @@ def test_gpu_memory_grows_with_need_unless_the_environment_says_otherwise(given)
         text=True,
         check=True,
     )
-    assert answer.stdout.strip() == (given or "true")
+    assert answer.stdout.strip() == expected
