@@ -9,37 +9,23 @@ an environment of its own below .roi/benchmarks, 5 GB; ROI_TORCH_PYTHON names a 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
-import math
 import os
 import re
 import shlex
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-from sqlalchemy import text
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
-
 from reference_data import REPOSITORY, describe_machine
-from speed_scale import STAGES
-
-from roi_forecast.database.engine import create_database_engine
-from roi_forecast.database.migrate import migrate
-from roi_forecast.market.store import register_assets, upsert_bars
-from roi_forecast.universe import load_universe
-from roi_local.postgres import EmbeddedPostgres, start_postgres
+from speed_startup import daily_run, start_up
+from speed_universes import scale
+from speed_upserts import upserts
 
 BENCHMARKS = Path(__file__).parent
 RESULT = BENCHMARKS / "speed.md"
@@ -119,213 +105,6 @@ def _torch_python() -> str:
     return str(python)
 
 
-def start_up(arguments: argparse.Namespace) -> Iterator[str]:
-    """Give the table of what a process costs before it works."""
-    del arguments
-    stages = {
-        "nothing (Python itself)": "pass",
-        "`import tensorflow`": "import tensorflow",
-        "resolve_run": "import roi_forecast.runs.resolve",
-        "extract_prices": "import roi_forecast.market.extraction, roi_forecast.market.simulated",
-        "check_prices": "import roi_forecast.market.checks",
-        "build_dataset": "import roi_forecast.features.build",
-        "train_model": "import roi_forecast.model.training",
-        "evaluate_model": "import roi_forecast.evaluation.evaluate",
-        "decide_promotion": "import roi_forecast.evaluation.decide",
-        "promote_model": "import roi_forecast.registry.promotion",
-        "forecast": "import roi_forecast.forecasts.next_session",
-        "Airflow alone": "import airflow.sdk",
-    }
-    for file in sorted((REPOSITORY / "dags").glob("*.py")):
-        stages[f"Airflow, and parsing {file.name}"] = (
-            f"import airflow.sdk, runpy; runpy.run_path({str(file)!r})"
-        )
-    yield "Medians of 3 fresh processes each, files cached; peak memory of the process."
-    yield ""
-    yield "| process | seconds | processor s | peak MiB |"
-    yield "|---|---|---|---|"
-    for name, statement in stages.items():
-        program = (
-            "import resource, time; began, used = time.perf_counter(), time.process_time()\n"
-            f"{statement}\n"
-            "print(time.perf_counter() - began, time.process_time() - used, "
-            "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
-        )
-        figures = []
-        for _ in range(3):
-            answer = subprocess.run(
-                [sys.executable, "-c", program],
-                env={**os.environ, "PYTHONPATH": str(REPOSITORY / "include")},
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            figures.append([float(value) for value in answer.stdout.splitlines()[-1].split()])
-        wall, used, peak = np.median(figures, axis=0)
-        yield f"| {name} | {wall:.2f} | {used:.2f} | {peak:.0f} |"
-
-
-def upserts(arguments: argparse.Namespace) -> Iterator[str]:
-    """Give the table of rows stored a second."""
-    del arguments
-    assets, sessions = 200, 2500
-    symbols = [f"SIM{number:05}.NS" for number in range(assets)]
-    generator = np.random.default_rng(0)
-    bars = pd.DataFrame(
-        {
-            "symbol": np.repeat(symbols, sessions),
-            "trading_date": np.tile(pd.bdate_range("2015-01-01", periods=sessions), assets),
-        }
-    )
-    for name in ("open", "high", "low", "close", "adj_close"):
-        bars[name] = 100 + generator.random(len(bars))
-    bars["high"], bars["low"] = bars["open"] + 1, bars["open"] - 1
-    bars["close"] = bars["open"]
-    bars["volume"] = generator.integers(0, 10**7, len(bars))
-    with _market() as (server, _):
-        engine = create_database_engine(server.url("market"))
-        with engine.begin() as connection:
-            register_assets(connection, load_universe().select(symbols))
-        yield f"{len(bars):,} daily bars of {assets} assets in one call of `upsert_bars`."
-        yield ""
-        yield "| bars | rows written | seconds | rows a second |"
-        yield "|---|---|---|---|"
-        for name in ("new", "stored already", "all restated"):
-            if name == "all restated":
-                bars["adj_close"] += 1
-            began = time.perf_counter()
-            with engine.begin() as connection:
-                changed = upsert_bars(connection, "simulated", bars)
-            seconds = time.perf_counter() - began
-            yield f"| {name} | {changed:,} | {seconds:.2f} | {len(bars) / seconds:,.0f} |"
-        engine.dispose()
-
-
-def scale(arguments: argparse.Namespace) -> Iterator[str]:
-    """Give the table of seconds and memory of each stage by the number of assets."""
-    measured: dict[int, dict[str, dict[str, float]]] = {}
-    views: dict[int, list[tuple[str, float]]] = {}
-    for assets in arguments.assets:
-        with _market() as (server, directory):
-            measured[assets] = {}
-            for stage in STAGES:
-                logging.info("%d assets: %s", assets, stage)
-                command = [
-                    sys.executable,
-                    str(BENCHMARKS / "speed_scale.py"),
-                    server.url("market"),
-                    str(directory / "data"),
-                    str(assets),
-                    str(arguments.years),
-                    stage,
-                ]
-                answer = subprocess.run(command, capture_output=True, text=True, check=False)
-                if answer.returncode != 0:
-                    logging.error("%s", answer.stderr[-2000:])
-                    break
-                measured[assets][stage] = json.loads(answer.stdout.splitlines()[-1])
-            views[assets] = list(_view_times(server))
-    sizes = list(measured)
-    yield (
-        f"Simulated assets x {arguments.years} years, the reference network, one epoch, each stage "
-        "in a process of its own, its start-up included. Growth: the power of the number of assets "
-        "that the time of the two largest universes grows by."
-    )
-    yield ""
-    yield "| stage | " + " | ".join(f"{size} assets, s | MiB" for size in sizes) + " | growth |"
-    yield "|---|" + "---|---|" * len(sizes) + "---|"
-    for stage in STAGES:
-        cells, times = [], []
-        for size in sizes:
-            figures = measured[size].get(stage)
-            cells += (
-                [f"{figures['seconds']:.1f}", f"{figures['peak_mib']:.0f}"]
-                if figures
-                else (["failed", ""])
-            )
-            times.append(figures["seconds"] if figures else math.nan)
-        growth = (
-            math.log(times[-1] / times[-2]) / math.log(sizes[-1] / sizes[-2])
-            if len(sizes) > 1
-            else math.nan
-        )
-        yield f"| {stage} | " + " | ".join(cells) + f" | {growth:.2f} |"
-    yield ""
-    yield "95th percentile of 40 answers of the views over these rows, milliseconds:"
-    yield ""
-    yield "| query | " + " | ".join(f"{size} assets" for size in sizes) + " |"
-    yield "|---|" + "---|" * len(sizes)
-    for number, (query, _) in enumerate(views[sizes[0]]):
-        times = [views[size][number][1] for size in sizes]
-        yield f"| `{query}` | " + " | ".join(f"{value:.1f}" for value in times) + " |"
-
-
-def _view_times(server: EmbeddedPostgres) -> Iterator[tuple[str, float]]:
-    engine = create_database_engine(server.url("market"))
-    with engine.connect() as connection:
-        for query in (
-            "SELECT * FROM roi.latest_predictions",
-            "SELECT * FROM roi.latest_predictions WHERE symbol = 'SIM00007.NS'",
-            "SELECT * FROM roi.prediction_outcomes WHERE symbol = 'SIM00007.NS'",
-            "SELECT * FROM roi.model_leaderboard",
-            "SELECT * FROM roi.champion_history",
-        ):
-            times = []
-            for _ in range(40):
-                began = time.perf_counter()
-                connection.execute(text(query)).all()
-                times.append(1000 * (time.perf_counter() - began))
-            yield query, float(np.quantile(times, 0.95))
-    engine.dispose()
-
-
-def daily_run(arguments: argparse.Namespace) -> Iterator[str]:
-    """Give the stages of a first run and of the next day's by `make run`."""
-    with tempfile.TemporaryDirectory(prefix="roi-speed-") as home:
-        columns = []
-        for day in ("2024-12-26", "2024-12-27"):
-            conf = {"as_of_date": day, "min_sessions_between_promotions": 1}
-            began = time.perf_counter()
-            answer = subprocess.run(
-                [sys.executable, "-m", "roi_local.run"],
-                cwd=REPOSITORY,
-                env={
-                    **os.environ,
-                    "PYTHONPATH": str(REPOSITORY / "include"),
-                    "ROI_HOME": home,
-                    "ROI_SOURCE": "simulated",
-                    "ROI_CONF": json.dumps(conf),
-                },
-                capture_output=True,
-                text=True,
-                timeout=arguments.timeout,
-                check=True,
-            )
-            found = re.findall(r"^(\w+) .*done in ([\d.]+) s", answer.stdout, re.MULTILINE)
-            columns.append({**dict(found), "everything": f"{time.perf_counter() - began:.1f}"})
-    yield (
-        "`make run` with the 23 reference assets of the simulated market, 2.5 years, the default "
-        "network and its early stopping: a first day with an empty database, and the next day."
-    )
-    yield ""
-    yield "| stage | first day, s | next day, s |"
-    yield "|---|---|---|"
-    for stage in dict.fromkeys([*columns[0], *columns[1]]):
-        yield f"| {stage} | {columns[0].get(stage, '')} | {columns[1].get(stage, '')} |"
-
-
-@contextmanager
-def _market() -> Iterator[tuple[EmbeddedPostgres, Path]]:
-    with tempfile.TemporaryDirectory(prefix="roi-speed-") as directory:
-        path = Path(directory)
-        # PostgreSQL's own user has to reach its folder.
-        path.chmod(0o755)
-        with start_postgres(path / "postgres") as server:
-            server.create_database("market")
-            migrate(server.url("market"))
-            yield server, path
-
-
 # A further subject is one more entry here: its title and a function that gives lines of Markdown.
 SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Iterator[str]]]] = {
     "steps": ("A training step", training_steps),
@@ -379,6 +158,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--assets", nargs="+", type=int, default=[23, 500, 5000])
     parser.add_argument("--years", type=int, default=10)
+    parser.add_argument("--upsert-assets", type=int, default=200)
     parser.add_argument("--timeout", type=float, default=1800.0, help="of one daily run, seconds")
     parser.add_argument("--output", type=Path, default=RESULT)
     return parser.parse_args()

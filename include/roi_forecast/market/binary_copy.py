@@ -29,16 +29,19 @@ def binary_bars(bars: pd.DataFrame, prices: Sequence[str]) -> Iterator[bytes]:
     """
     yield _HEADER
     kinds = {"trading_date": _DATE, **dict.fromkeys(prices, _DOUBLE), "volume": _BIGINT}
-    for symbol, own in bars.groupby("symbol", sort=False):
+    days = _days(bars["trading_date"])
+    columns = {name: days if name == "trading_date" else bars[name].to_numpy() for name in kinds}
+    codes, symbols = pd.factorize(bars["symbol"])
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes))
+    for symbol, own in zip(symbols, np.split(order, ends[:-1]), strict=True):
         name = str(symbol).encode()
         fields = {"symbol": f"S{len(name)}", **kinds}
         rows = np.zeros(len(own), _row_layout(fields))
         rows[_FIELDS] = len(fields)
         for field, kind in fields.items():
             rows[_LENGTH.format(field)] = np.dtype(kind).itemsize
-            if field != "symbol":
-                rows[field] = _days(own[field]) if field == "trading_date" else own[field]
-        rows["symbol"] = name
+            rows[field] = name if field == "symbol" else columns[field][own]
         yield rows.tobytes()
     yield _TRAILER
 

@@ -17,15 +17,17 @@ from sqlalchemy import (
     MetaData,
     Select,
     Table,
+    Text,
     and_,
+    any_,
     delete,
     func,
     literal,
     or_,
     select,
-    update,
+    true,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from roi_forecast.database.engine import lock_until_commit
@@ -38,6 +40,15 @@ _VALUE_COLUMNS = BAR_COLUMNS[1:]
 _EMPTY_KINDS = {"trading_date": np.int32, "volume": np.int64}
 # The answer to one query is held as bytes beside what was read before.
 _SYMBOLS_AT_ONCE = 250
+# One object for all calls, so that SQLAlchemy compiles the statements with it once.
+_INCOMING = Table(
+    "incoming_bars",
+    MetaData(),
+    *(Column(name, daily_prices.c[name].type) for name in ("symbol", *BAR_COLUMNS)),
+    prefixes=["TEMPORARY"],
+)
+# Half a million bars are then joined in one pass.
+_JOIN_MEMORY = "64MB"
 
 
 def register_assets(connection: Connection, known: Sequence[Asset]) -> None:
@@ -86,51 +97,54 @@ def upsert_bars(connection: Connection, source: str, bars: pd.DataFrame) -> int:
     for symbol in sorted(bars["symbol"].unique()):
         lock_until_commit(connection, daily_prices.name, source, symbol)
 
-    incoming = _incoming_table()
-    incoming.create(connection)
-    _copy_in(connection, incoming, bars)
-    changed = _change(connection, source, incoming) + _add(connection, source, incoming)
-    incoming.drop(connection)
+    _INCOMING.create(connection, checkfirst=False)
+    _copy_in(connection, _INCOMING, bars)
+    connection.execute(select(func.set_config("work_mem", _JOIN_MEMORY, true())))
+    same_bar = _same_bar(source, bars)
+    _remove_differing(connection, same_bar)
+    changed = _add(connection, source, same_bar)
+    _INCOMING.drop(connection, checkfirst=False)
     return changed
 
 
-def _change(connection: Connection, source: str, incoming: Table) -> int:
-    """Change the stored bars whose values differ from the incoming ones; return how many."""
+def _remove_differing(connection: Connection, same_bar: ColumnElement[bool]) -> None:
+    """Remove the stored bars whose values differ from the incoming ones, which are then added."""
+    # PostgreSQL writes a new version of a row either way; many are added sooner than updated.
     stored = daily_prices.c
-    differs = or_(*(stored[name].is_distinct_from(incoming.c[name]) for name in _VALUE_COLUMNS))
-    statement = (
-        update(daily_prices)
-        .values({name: incoming.c[name] for name in _VALUE_COLUMNS} | {"fetched_at": func.now()})
-        .where(_same_bar(source, incoming), differs)
-    )
-    return connection.execute(statement).rowcount
+    differs = or_(*(stored[name].is_distinct_from(_INCOMING.c[name]) for name in _VALUE_COLUMNS))
+    connection.execute(delete(daily_prices).where(same_bar, differs))
 
 
-def _add(connection: Connection, source: str, incoming: Table) -> int:
+def _add(connection: Connection, source: str, same_bar: ColumnElement[bool]) -> int:
     """Insert the incoming bars that are not stored; return how many."""
     # The lock that the caller holds keeps others from adding the same in between.
-    is_stored = select(daily_prices.c.symbol).where(_same_bar(source, incoming)).exists()
+    is_stored = select(daily_prices.c.symbol).where(same_bar).exists()
     new = (
         select(
             literal(source, daily_prices.c.source.type).label("source"),
-            *incoming.columns,
+            *_INCOMING.columns,
             func.now(),
         )
         .where(~is_stored)
-        .order_by(incoming.c.symbol, incoming.c.trading_date)
+        .order_by(_INCOMING.c.symbol, _INCOMING.c.trading_date)
     )
-    names = ["source", *incoming.columns.keys(), "fetched_at"]
+    names = ["source", *_INCOMING.columns.keys(), "fetched_at"]
     return connection.execute(
         insert(daily_prices).from_select(names, new),
         execution_options={"preserve_rowcount": True},
     ).rowcount
 
 
-def _same_bar(source: str, incoming: Table) -> ColumnElement[bool]:
+def _same_bar(source: str, bars: pd.DataFrame) -> ColumnElement[bool]:
+    stored = daily_prices.c
+    first, last = bars["trading_date"].min().date(), bars["trading_date"].max().date()
     return and_(
-        daily_prices.c.source == source,
-        daily_prices.c.symbol == incoming.c.symbol,
-        daily_prices.c.trading_date == incoming.c.trading_date,
+        stored.source == source,
+        stored.symbol == _INCOMING.c.symbol,
+        stored.trading_date == _INCOMING.c.trading_date,
+        # Said twice, so that the bars of other assets are not read to be joined with none.
+        stored.symbol == any_(literal(bars["symbol"].unique().tolist(), ARRAY(Text))),
+        stored.trading_date.between(first, last),
     )
 
 
@@ -229,13 +243,6 @@ def _bars_of(
         )
         .order_by(daily_prices.c.symbol, daily_prices.c.trading_date)
     )
-
-
-def _incoming_table() -> Table:
-    columns: list[Column[Any]] = [
-        Column(name, daily_prices.c[name].type) for name in ("symbol", *BAR_COLUMNS)
-    ]
-    return Table("incoming_bars", MetaData(), *columns, prefixes=["TEMPORARY"])
 
 
 def _copy_in(connection: Connection, table: Table, frame: pd.DataFrame) -> None:

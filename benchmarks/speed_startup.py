@@ -1,0 +1,97 @@
+"""Sections `start-up` and `daily-run` of `speed.py`: what a process costs, and a whole run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from reference_data import REPOSITORY
+
+
+def start_up(arguments: argparse.Namespace) -> Iterator[str]:
+    """Give the table of what a process costs before it works."""
+    del arguments
+    stages = {
+        "nothing (Python itself)": "pass",
+        "`import tensorflow`": "import tensorflow",
+        "resolve_run": "import roi_forecast.runs.resolve",
+        "extract_prices": "import roi_forecast.market.extraction, roi_forecast.market.simulated",
+        "check_prices": "import roi_forecast.market.checks",
+        "build_dataset": "import roi_forecast.features.build",
+        "train_model": "import roi_forecast.model.training",
+        "evaluate_model": "import roi_forecast.evaluation.evaluate",
+        "decide_promotion": "import roi_forecast.evaluation.decide",
+        "promote_model": "import roi_forecast.registry.promotion",
+        "forecast": "import roi_forecast.forecasts.next_session",
+        "Airflow alone": "import airflow.sdk",
+    }
+    for file in sorted((REPOSITORY / "dags").glob("*.py")):
+        stages[f"Airflow, and parsing {file.name}"] = (
+            f"import airflow.sdk, runpy; runpy.run_path({str(file)!r})"
+        )
+    yield "Medians of 3 fresh processes each, files cached; peak memory of the process."
+    yield ""
+    yield "| process | seconds | processor s | peak MiB |"
+    yield "|---|---|---|---|"
+    for name, statement in stages.items():
+        program = (
+            "import resource, time; began, used = time.perf_counter(), time.process_time()\n"
+            f"{statement}\n"
+            "print(time.perf_counter() - began, time.process_time() - used, "
+            "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        )
+        figures = []
+        for _ in range(3):
+            answer = subprocess.run(
+                [sys.executable, "-c", program],
+                env={**os.environ, "PYTHONPATH": str(REPOSITORY / "include")},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            figures.append([float(value) for value in answer.stdout.splitlines()[-1].split()])
+        wall, used, peak = np.median(figures, axis=0)
+        yield f"| {name} | {wall:.2f} | {used:.2f} | {peak:.0f} |"
+
+
+def daily_run(arguments: argparse.Namespace) -> Iterator[str]:
+    """Give the stages of a first run and of the next day's by `make run`."""
+    with tempfile.TemporaryDirectory(prefix="roi-speed-") as home:
+        columns = []
+        for day in ("2024-12-26", "2024-12-27"):
+            conf = {"as_of_date": day, "min_sessions_between_promotions": 1}
+            began = time.perf_counter()
+            answer = subprocess.run(
+                [sys.executable, "-m", "roi_local.run"],
+                cwd=REPOSITORY,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(REPOSITORY / "include"),
+                    "ROI_HOME": home,
+                    "ROI_SOURCE": "simulated",
+                    "ROI_CONF": json.dumps(conf),
+                },
+                capture_output=True,
+                text=True,
+                timeout=arguments.timeout,
+                check=True,
+            )
+            found = re.findall(r"^(\w+) .*done in ([\d.]+) s", answer.stdout, re.MULTILINE)
+            columns.append({**dict(found), "everything": f"{time.perf_counter() - began:.1f}"})
+    yield (
+        "`make run` with the 23 reference assets of the simulated market, 2.5 years, the default "
+        "network and its early stopping: a first day with an empty database, and the next day."
+    )
+    yield ""
+    yield "| stage | first day, s | next day, s |"
+    yield "|---|---|---|"
+    for stage in dict.fromkeys([*columns[0], *columns[1]]):
+        yield f"| {stage} | {columns[0].get(stage, '')} | {columns[1].get(stage, '')} |"
