@@ -22,6 +22,7 @@ from roi_forecast.database.tables import (
     promotions,
     runs,
 )
+from roi_forecast.reading import views
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -31,6 +32,8 @@ APPROVED = {**PROMOTED, "require_approval": True, "min_sessions_between_promotio
 
 PATIENCE = 600.0
 """Seconds that a run may take on a loaded machine."""
+
+MEMBERS = 2
 
 # 2024-12-25 is no session in Mumbai.
 BACKFILLED = [date(2024, 12, 24), date(2024, 12, 26)]
@@ -59,7 +62,9 @@ def logged(stack: SharedStack, folder: str, words: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def plain(shared_stack: SharedStack) -> str:
-    return shared_stack.trigger(DAILY, **SMALL, **PROMOTED, model_name="followed")
+    return shared_stack.trigger(
+        DAILY, **SMALL, **PROMOTED, model_name="followed", ensemble_size=MEMBERS
+    )
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +146,24 @@ def test_events_of_the_assets_carry_version_and_row_counts(
     assert extras["roi_forecasts"]["version_id"] == version_id
     stored = rows(shared_stack, predictions.c.symbol, where=predictions.c.run_id == plain_run)
     assert extras["roi_forecasts"]["new_rows"] == len(stored) > 0
+
+
+def test_an_ensemble_s_networks_train_as_mapped_tasks_and_serve_as_one_version(
+    shared_stack: SharedStack, plain_run: str
+) -> None:
+    path = f"/api/v2/dags/{DAILY}/dagRuns/{quote(plain_run)}/taskInstances?task_id=train_member"
+    status, answer = shared_stack.request("GET", path)
+    assert status == 200
+    trained = {task["map_index"]: task["state"] for task in answer["task_instances"]}
+    assert trained == dict.fromkeys(range(MEMBERS), "success")
+    versions = rows(
+        shared_stack, model_versions.c.version_id, where=model_versions.c.run_id == plain_run
+    )
+    assert len(versions) == 1
+    newest = views.latest_predictions.c
+    spread = rows(shared_stack, newest.member_spread_pct, where=newest.model_name == "followed")
+    assert len(spread) == 2
+    assert all(percent is not None and percent >= 0 for (percent,) in spread)
 
 
 def test_dags_scheduled_on_the_forecasts_follow_and_know_the_event(

@@ -37,7 +37,7 @@ SEARCH: dict[str, Any] = {
     "trials": 3,
     "tuned": ["learning_rate", "seq_len"],
     "seq_len_choices": [6, 12],
-    "seq_len": 12,
+    "seq_len": 6,
 }
 
 Search = tuple[ResolvedRun, Dataset]
@@ -77,7 +77,7 @@ def test_a_search_tries_the_runs_own_parameters_first_and_keeps_every_trial(
 
     found = stored(market_engine)
     assert sorted(found) == [0, 1, 2]
-    assert found[0].parameters == {"learning_rate": 0.001, "seq_len": 12}
+    assert found[0].parameters == {"learning_rate": 0.001, "seq_len": 6}
     assert len({json.dumps(row.parameters, sort_keys=True) for row in found.values()}) == 3
     best = best_trials(market_engine, "spring")
     assert [trial.validation_r2 for trial in best] == sorted(
@@ -111,6 +111,31 @@ def test_no_test_row_is_read(market_engine: Engine, settings: Settings) -> None:
     assert with_future is not None
     assert without is not None
     assert with_future.validation_r2 == without.validation_r2
+
+
+def test_a_trial_is_scored_by_its_best_epoch_whatever_a_run_would_keep(
+    market_engine: Engine, settings: Settings
+) -> None:
+    def score(study: str, standard_errors: float, epochs: int) -> float:
+        search = begin(
+            market_engine,
+            settings,
+            study,
+            study=study,
+            trials=1,
+            architecture="hybrid",
+            epochs=epochs,
+            learning_rate=0.01,
+            improvement_standard_errors=standard_errors,
+        )
+        carry_out(market_engine, settings, search)
+        (best,) = best_trials(market_engine, study)
+        return best.validation_r2
+
+    strict, lenient = score("strict", 10.0, 6), score("lenient", 0.0, 6)
+    assert strict == lenient
+    # It is not that of the start, which so many standard errors would keep.
+    assert strict != score("short", 10.0, 1)
 
 
 def test_a_study_of_other_data_or_other_parameters_is_refused(
@@ -157,7 +182,7 @@ def test_a_trial_that_a_killed_worker_left_is_tried_again_with_its_parameters(
     outcome = run_trial(market_engine, second, same, 0, settings.tuning_directory)
 
     assert outcome is not None
-    assert outcome.parameters == {"learning_rate": 0.001, "seq_len": 12}
+    assert outcome.parameters == {"learning_rate": 0.001, "seq_len": 6}
     assert stored(market_engine)[outcome.number].run_id == "second"
 
 

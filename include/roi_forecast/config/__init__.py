@@ -34,7 +34,7 @@ from roi_forecast.config.run import (
     parse_tuning_config,
 )
 from roi_forecast.config.training import TrainingConfig
-from roi_forecast.config.tuning import TunedName, TuningConfig
+from roi_forecast.config.tuning import ResolvedSearch, TunedName, TuningConfig
 
 __all__ = [
     "LONGEST_HORIZON",
@@ -54,6 +54,7 @@ __all__ = [
     "NetworkConfig",
     "PresetConfig",
     "RecordingConfig",
+    "ResolvedSearch",
     "RetentionConfig",
     "RollbackConfig",
     "RunConfig",

@@ -21,7 +21,7 @@ from roi_forecast.config.model import ModelConfig
 from roi_forecast.config.monitoring import MonitoringConfig
 from roi_forecast.config.presets import PresetConfig
 from roi_forecast.config.recording import RecordingConfig
-from roi_forecast.config.tuning import STUDY_PATTERN, TuningConfig
+from roi_forecast.config.tuning import STUDY_PATTERN, ResolvedSearch, TuningConfig
 from roi_forecast.errors import ConfigError, UniverseError
 from roi_forecast.refusal import explain
 from roi_forecast.universe import load_universe
@@ -140,9 +140,10 @@ class TuningRunConfig(TuningConfig, SharedConfig):
             values["seq_len"] = max(self.seq_len_choices)
         return RunConfig.model_validate(values)
 
-    def search(self) -> TuningConfig:
-        """Return the parameters that only a search has."""
-        return TuningConfig.model_validate(self.model_dump(include=set(TuningConfig.model_fields)))
+    def search(self) -> ResolvedSearch:
+        """Return the parameters that only a search has, and the window length asked for."""
+        values = self.model_dump(include=set(TuningConfig.model_fields))
+        return ResolvedSearch.model_validate({**values, "own_seq_len": self.seq_len})
 
 
 Kind = TypeVar("Kind", bound=Config)

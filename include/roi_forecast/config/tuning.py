@@ -74,3 +74,9 @@ class TuningConfig(Config):
         if len(set(values)) < len(values):
             raise ValueError("each value once")
         return values
+
+
+class ResolvedSearch(TuningConfig):
+    """A search whose run was resolved; the run itself takes the longest window, for the dataset."""
+
+    own_seq_len: int = Field(ge=1, description="The window length that was asked for.")

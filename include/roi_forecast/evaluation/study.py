@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
-from roi_forecast.config import FeatureConfig, ModelConfig, RunConfig, TuningConfig
+from roi_forecast.config import FeatureConfig, ModelConfig, ResolvedSearch, RunConfig, TuningConfig
 from roi_forecast.database.engine import lock_until_commit
 from roi_forecast.database.roles import OPTUNA_SCHEMA
 from roi_forecast.database.tables import studies, trials
@@ -150,7 +150,7 @@ def record_trials(engine: Engine, name: str, study: optuna.Study) -> None:
             connection.execute(insert(trials).on_conflict_do_nothing(), rows)
 
 
-def searched(run: ResolvedRun) -> TuningConfig:
+def searched(run: ResolvedRun) -> ResolvedSearch:
     """Return what a run searches.
 
     Raises:

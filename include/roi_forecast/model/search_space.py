@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from roi_forecast.config import RunConfig, TuningConfig
+from roi_forecast.config import ResolvedSearch, RunConfig, TuningConfig
 
 LSTM_UNITS_PRESETS: Mapping[str, tuple[int, int]] = {
     "64/32": (64, 32),
@@ -79,14 +79,16 @@ def chosen_parameters(choices: Mapping[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def reference_choices(config: RunConfig, tuning: TuningConfig) -> dict[str, Any]:
+def reference_choices(config: RunConfig, tuning: ResolvedSearch) -> dict[str, Any]:
     """Return the run's own values as choices; one that the search cannot choose is left out.
 
     Args:
-        config: The run's own parameters.
-        tuning: Names the parameters that are searched.
+        config: The run's own parameters, but for the window length.
+        tuning: Names the parameters that are searched, and has the run's own window length.
     """
     own = config.model_dump(mode="json", include={*map(str, tuning.tuned)})
+    if "seq_len" in own:
+        own["seq_len"] = tuning.own_seq_len
     units = tuple(own.pop("lstm_units", ()))
     presets = {preset: name for name, preset in LSTM_UNITS_PRESETS.items()}
     if units and tuning.lstm_units_choice == "free":

@@ -59,6 +59,10 @@ class LatestForecast(Forecast):
     version_directional_accuracy: float | None = Field(
         description="Share of test rows whose direction the version had right."
     )
+    member_spread_pct: float | None = Field(
+        description="Standard deviation of the smoothed forecast over an ensemble's members; null "
+        "for a single network."
+    )
 
 
 class PathForecast(Forecast):

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine, select
 
-from roi_forecast.config import BacktestConfig, RunConfig, TuningConfig
+from roi_forecast.config import BacktestConfig, ResolvedSearch, RunConfig
 from roi_forecast.database.tables import runs
 from roi_forecast.errors import PreflightError
 from roi_forecast.universe import Asset, load_universe
@@ -40,7 +40,7 @@ class ResolvedRun(BaseModel):
     extraction_symbols: tuple[str, ...]
     resolved_at: datetime
     backtest: BacktestConfig | None = None
-    tuning: TuningConfig | None = None
+    tuning: ResolvedSearch | None = None
 
     @property
     def assets(self) -> tuple[Asset, ...]:
