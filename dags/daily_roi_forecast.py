@@ -94,10 +94,14 @@ def daily_roi_forecast() -> None:
         """Decide what the candidate starts from; return one entry for each network to train."""
         from roi_forecast.features.storage import load_dataset
         from roi_forecast.model.training_plan import plan_training as plan
+        from roi_forecast.registry.fallback import replace_damaged_champion
 
         with open_stage() as stage:
+            run, models = stage.run, stage.settings.models_directory
+            if run.config.training_mode != "scratch":
+                replace_damaged_champion(stage.engine, models, run.model_name, run.run_id)
             dataset = load_dataset(stage.settings.datasets_directory / dataset_id)
-            settled = plan(stage.engine, stage.run, dataset, stage.settings.models_directory)
+            settled = plan(stage.engine, run, dataset, models)
         return [
             {"number": number, "base_version_id": settled.base_version_id}
             for number in range(settled.members)
@@ -151,12 +155,13 @@ def daily_roi_forecast() -> None:
         """Score the candidate, its baselines and the champion; return whom it was compared with."""
         from roi_forecast.evaluation.evaluate import evaluate_model as evaluate
         from roi_forecast.features.storage import load_dataset
+        from roi_forecast.registry.fallback import replace_damaged_champion
 
         with open_stage() as stage:
+            run, models = stage.run, stage.settings.models_directory
+            replace_damaged_champion(stage.engine, models, run.model_name, run.run_id)
             dataset = load_dataset(stage.settings.datasets_directory / dataset_id)
-            return evaluate(
-                stage.engine, stage.run, dataset, version_id, stage.settings.models_directory
-            )
+            return evaluate(stage.engine, run, dataset, version_id, models)
 
     @task.branch
     def monitor_champion() -> str | None:

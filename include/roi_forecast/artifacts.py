@@ -105,19 +105,48 @@ def read_manifest(directory: Path, error: type[RoiForecastError]) -> dict[str, A
     Raises:
         RoiForecastError: As the class given; a file is missing, changed, unreadable or elsewhere.
     """
+    content = parse_manifest(directory, error)
+    check_listed_files(directory, content, error)
+    return content
+
+
+def parse_manifest(directory: Path, error: type[RoiForecastError]) -> dict[str, Any]:
+    """Read the manifest without a look at the files that it lists.
+
+    Args:
+        directory: What `write_manifest` was given.
+        error: The class of the error to raise.
+
+    Raises:
+        RoiForecastError: As the class given; there is none, or it is not one.
+    """
     try:
-        content: dict[str, Any] = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
-        files: dict[str, str] = content["files"]
+        content = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+        return {**content, "files": dict(content["files"])}
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise error(f"{directory} has no readable {MANIFEST}: {cause}") from cause
-    for name, expected in files.items():
+
+
+def check_listed_files(
+    directory: Path, manifest: Mapping[str, Any], error: type[RoiForecastError]
+) -> None:
+    """Check every file that a manifest lists.
+
+    Args:
+        directory: Where they lie.
+        manifest: What `parse_manifest` gave.
+        error: The class of the error to raise.
+
+    Raises:
+        RoiForecastError: As the class given; a file is missing, changed or elsewhere.
+    """
+    for name, expected in manifest["files"].items():
         path = confined(directory, name, error)
         if not path.is_file():
             raise error(f"{directory} is incomplete: {name} is missing")
         found = checksum(path)
         if found != expected:
             raise error(f"{path} is damaged: its SHA-256 is {found}, the manifest says {expected}")
-    return content
 
 
 def checksum(path: Path) -> str:

@@ -55,6 +55,10 @@ class RegistryError(RoiForecastError):
     """A model version is missing, incomplete, damaged or does not load."""
 
 
+class DamagedVersionError(RegistryError):
+    """Files of a published version are missing or are not those that were published."""
+
+
 class NoChampionError(RegistryError):
     """No version serves under the model name yet."""
 

@@ -13,9 +13,11 @@ from roi_forecast.database.tables import (
     extractions,
     gate_decisions,
     model_versions,
+    promotions,
     runs,
 )
 from roi_forecast.evaluation.gate import VERDICT
+from roi_forecast.registry.fallback import fallback_author
 
 _forecast_path = table(
     "latest_forecast_path",
@@ -46,6 +48,7 @@ def print_report(engine: Engine, run_id: str, out: TextIO) -> None:
             return
         _print_missing_prices(connection, run_id, out)
         _print_verdict(connection, run_id, out)
+        _print_fallback(connection, run_id, out)
         _print_alerts(connection, run_id, out)
         _print_forecasts(connection, model_name, out)
 
@@ -111,6 +114,16 @@ def _print_verdict(connection: Connection, run_id: str, out: TextIO) -> None:
     )
     if figures.get("fit_verdict"):
         print(f"Fit: {figures['fit_verdict']}; {figures['fit_advice']}.", file=out)
+
+
+def _print_fallback(connection: Connection, run_id: str, out: TextIO) -> None:
+    replaced = connection.execute(
+        select(promotions.c.version_id, promotions.c.reason)
+        .where(promotions.c.promoted_by == fallback_author(run_id))
+        .order_by(promotions.c.id)
+    )
+    for row in replaced:
+        print(f"\n{row.reason}\n{row.version_id} serves in its place.", file=out)
 
 
 def _print_alerts(connection: Connection, run_id: str, out: TextIO) -> None:

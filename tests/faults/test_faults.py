@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
 import subprocess
 import time
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from alembic import command
-from sqlalchemy import Engine, event, func, select, update
+from sqlalchemy import Engine, delete, event, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from daily_run import NOW, SMALL_RUN, prepare
@@ -24,14 +25,20 @@ from roi_forecast.artifacts import read_manifest, write_manifest
 from roi_forecast.database import migrate as migration
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate, require_current_schema
-from roi_forecast.database.tables import daily_prices, extractions, model_versions, predictions
+from roi_forecast.database.tables import (
+    daily_prices,
+    extractions,
+    model_versions,
+    predictions,
+    promotions,
+)
 from roi_forecast.errors import PreflightError, RegistryError
 from roi_forecast.features.build import build_dataset
 from roi_forecast.forecasts.next_session import store_forecasts
 from roi_forecast.market.extraction import extract_prices
 from roi_forecast.market.sources import open_source
 from roi_forecast.model.training_state import load_state, save_state
-from roi_forecast.registry import promotion
+from roi_forecast.registry import fallback, promotion, rollback, serving
 from roi_forecast.registry.promotion import promote_model
 from roi_forecast.registry.serving import open_champion
 from roi_forecast.runs.resolve import resolve_run
@@ -201,6 +208,43 @@ def test_a_clock_that_was_set_back_neither_rewrites_nor_reorders_what_is_stored(
     marks = {(row.version_id == "next", row.backfill) for row in rows}
     # What is a backfill is decided by the moment of each forecast, and stays.
     assert marks == {(False, True), (True, False)}
+
+
+def test_a_kill_while_a_damaged_champion_is_replaced_is_completed_by_the_next_attempt(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, dataset = served.outcome.run, served.outcome.dataset
+    before = served.champion.version_id
+    promote_model(served.engine, served.models, served.add_candidate("next"), "next", "test")
+    model = served.champion_directory / "model.keras"
+    os.truncate(model, model.stat().st_size // 2)
+
+    def forecast() -> int:
+        return store_forecasts(served.engine, run, dataset.dataset_id, served.models, now=NOW)
+
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for module, function, serves in (
+        (rollback, "set_champion", "next"),
+        (fallback, "mark_damaged", "next"),
+        (serving, "point_champion_link", before),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(module, function, kill)
+            with pytest.raises(KeyboardInterrupt):
+                forecast()
+        assert served.champion.version_id == serves
+    with served.engine.begin() as connection:
+        connection.execute(delete(predictions))
+    assert forecast() == len(SYMBOLS) * len(run.config.horizons)
+    with served.engine.connect() as connection:
+        by = connection.scalars(select(predictions.c.version_id).distinct()).all()
+        replaced = connection.scalars(
+            select(promotions.c.version_id).where(promotions.c.from_version_id == "next")
+        ).all()
+    assert by == replaced == [before]
+    assert (served.models / MODEL_NAME / "champion").readlink() == Path("versions", before)
 
 
 def test_a_version_of_an_older_revision_of_the_code_serves_on(served: Served) -> None:

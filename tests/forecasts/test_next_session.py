@@ -12,12 +12,18 @@ from daily_run import NOW
 from roi_forecast.artifacts import MANIFEST, write_manifest
 from roi_forecast.config import parse_run_config
 from roi_forecast.database.tables import daily_prices, model_versions, predictions
-from roi_forecast.errors import DatasetError, NothingToForecastError, RegistryError
+from roi_forecast.errors import (
+    DamagedVersionError,
+    DatasetError,
+    NothingToForecastError,
+    RegistryError,
+)
 from roi_forecast.evaluation.evaluate import METRICS_FILE
 from roi_forecast.evaluation.next_day import NextDayCalibration
 from roi_forecast.features.returns import implied_log_roi, known_sum
 from roi_forecast.forecasts.next_session import store_forecasts
 from roi_forecast.model.predictor import load_predictor
+from roi_forecast.registry.promotion import promote_model
 from serving import MODEL_NAME, Served
 
 AS_OF = date(2024, 12, 27)
@@ -203,11 +209,48 @@ def test_prices_that_do_not_reach_the_as_of_date_are_refused(served: Served) -> 
         forecast_again(served, as_of_date=date(2024, 12, 31))
 
 
-def test_a_damaged_champion_is_refused(served: Served) -> None:
+def test_a_damaged_champion_without_one_before_is_refused(served: Served) -> None:
     (served.champion_directory / "scaler.json").write_text("{}")
-    with pytest.raises(RegistryError, match=r"scaler\.json is damaged"):
+    with pytest.raises(DamagedVersionError, match=r"scaler\.json is damaged"):
         forecast_again(served)
     assert served.champion.model_name == MODEL_NAME
+
+
+def test_the_version_before_forecasts_where_the_champion_is_damaged(served: Served) -> None:
+    first = served.champion.version_id
+    replace_champion(served)
+    (served.champion_directory / "scaler.json").write_text("{}")
+    # It is loaded in a fresh process first, and has forecast from this as-of date already.
+    assert forecast_again(served) == 0
+    assert served.champion.version_id == first
+    forget(served)
+    assert forecast_again(served, run_id="later") > 0
+    assert {row["version_id"] for row in stored(served).values()} == {first}
+
+
+def test_a_calibration_that_the_code_cannot_read_is_refused_and_the_champion_stays(
+    served: Served,
+) -> None:
+    replace_champion(served)
+    path = served.champion_directory / METRICS_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), "calibration": {"of": "later"}}))
+    manifest = json.loads((served.champion_directory / MANIFEST).read_text())
+    digest = write_manifest(served.champion_directory, manifest)
+    with served.engine.begin() as connection:
+        connection.execute(
+            update(model_versions)
+            .where(model_versions.c.version_id == "next")
+            .values(checksum=digest)
+        )
+    with pytest.raises(RegistryError, match=METRICS_FILE) as error:
+        forecast_again(served)
+    assert not isinstance(error.value, DamagedVersionError)
+    assert served.champion.version_id == "next"
+
+
+def replace_champion(served: Served) -> None:
+    version_id = served.add_candidate("next")
+    promote_model(served.engine, served.models, version_id, version_id, "test")
 
 
 def test_each_horizon_has_the_target_date_that_many_sessions_ahead(served: Served) -> None:

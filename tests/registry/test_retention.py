@@ -78,6 +78,13 @@ def test_after_a_rollback_the_old_champion_and_the_one_it_replaced_stay(served: 
     assert folders(served, "versions") == {first, "fourth"}
 
 
+def test_after_a_rollback_the_version_that_a_run_would_fall_back_to_stays(served: Served) -> None:
+    promote(served, "second", "third", "fourth")
+    roll_back(served, "third")
+    prune(served, versions=2)
+    assert folders(served, "versions") == {"second", "third", "fourth"}
+
+
 def test_rows_of_pruned_versions_stay_and_rolling_back_to_one_is_refused(served: Served) -> None:
     first = served.champion.version_id
     with served.engine.connect() as connection:

@@ -4,8 +4,10 @@ import io
 
 from monitoring.live_forecasts import forget, past, publish
 from roi_forecast.monitoring.monitor import monitor_champion
+from roi_forecast.registry.fallback import replace_damaged_champion
+from roi_forecast.registry.promotion import promote_model
 from roi_local.report import print_report
-from serving import Served
+from serving import MODEL_NAME, Served
 
 
 def report(served: Served) -> str:
@@ -38,3 +40,13 @@ def test_the_report_names_a_champion_below_its_limit_and_why(served: Served) -> 
     text = report(served)
     assert f"Champion {served.champion.version_id} is below its limit:" in text
     assert "  horizon 1: coverage_80 0.0000, with 97.5 % confidence under" in text
+
+
+def test_the_report_names_a_damaged_champion_and_what_serves_in_its_place(served: Served) -> None:
+    first = served.champion.version_id
+    promote_model(served.engine, served.models, served.add_candidate("next"), "next", "test")
+    (served.champion_directory / "model.keras").unlink()
+    replace_damaged_champion(served.engine, served.models, MODEL_NAME, "run")
+    text = report(served)
+    assert "champion next is damaged: " in text
+    assert f"{first} serves in its place." in text

@@ -186,6 +186,7 @@ model_versions = Table(
     Column("checksum", Text, nullable=False, comment="SHA-256 of its manifest"),
     moment("created_at", now=True),
     moment("files_deleted_at", nullable=True, comment="null while its files are there"),
+    moment("damaged_at", nullable=True, comment="null while its files are not known to be damaged"),
     Index("ix_model_versions_fingerprint", "model_name", "fingerprint"),
     CheckConstraint("state IN ('candidate', 'champion', 'retired', 'rejected')", name="state"),
 )

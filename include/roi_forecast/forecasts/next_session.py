@@ -21,7 +21,7 @@ from roi_forecast.market.calendars import next_sessions
 from roi_forecast.market.opening import opens_at
 from roi_forecast.model.scale_inputs import MEMORY
 from roi_forecast.model.versions import ModelVersion
-from roi_forecast.registry.serving import open_champion
+from roi_forecast.registry.fallback import open_whole_champion
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import Asset, load_universe, reference_exchange
 
@@ -33,6 +33,7 @@ def store_forecasts(
 ) -> int:
     """Forecast the run's horizons from its as-of date with whichever version serves.
 
+    Where the champion's files are damaged, the version before serves from now on.
     The target date of a horizon is so many sessions of the reference calendar ahead. What is stored
     is never changed: a second forecast of the same version, as-of date and horizon adds nothing.
 
@@ -50,12 +51,14 @@ def store_forecasts(
     Raises:
         NothingToForecastError: No version serves, or it serves another source that has no prices
             for the as-of date.
-        RegistryError: The champion's files are missing or damaged.
+        DamagedVersionError: The champion's files are missing or damaged, and no version before can
+            take its place.
+        RegistryError: The champion does not load, or its calibration is of an older format.
         DatasetError: The stored prices do not reach the as-of date.
         EvaluationError: The stored prices are too few for an interval.
     """
     try:
-        serving = open_champion(engine, models_directory, run.model_name)
+        serving = open_whole_champion(engine, models_directory, run.model_name, run.run_id)
     except NoChampionError as error:
         raise NothingToForecastError(str(error)) from error
     version = serving.version

@@ -12,8 +12,10 @@ from roi_forecast.database.tables import (
     extractions,
     gate_decisions,
     predictions,
+    promotions,
 )
 from roi_forecast.evaluation.gate import VERDICT
+from roi_forecast.registry.fallback import fallback_author
 
 FIGURES = (
     "bars_stored",
@@ -23,6 +25,7 @@ FIGURES = (
     "next_day_r2",
     "forecasts",
     "limits_broken",
+    "fallbacks",
 )
 
 
@@ -32,7 +35,8 @@ def read_figures(engine: Engine, run_id: str) -> dict[str, float]:
     `bars_stored` counts bars that were new or changed, `extractions_failed` assets without usable
     prices, `forecasts` rows that the run added; `promoted` is 1 or 0; `test_r2` is that of the
     candidate's scaled smoothed ROI, `next_day_r2` that of its plain next-day ROI, both over all
-    assets; `limits_broken` counts the limits that the champion's live forecasts are below.
+    assets; `limits_broken` counts the limits that the champion's live forecasts are below,
+    `fallbacks` the damaged champions in whose place the run let the version before serve.
 
     Args:
         engine: Market database.
@@ -51,6 +55,9 @@ def read_figures(engine: Engine, run_id: str) -> dict[str, float]:
         "forecasts": select(func.count()).where(predictions.c.run_id == run_id),
         "limits_broken": select(func.count()).where(
             champion_checks.c.run_id == run_id, champion_checks.c.state == "below"
+        ),
+        "fallbacks": select(func.count()).where(
+            promotions.c.promoted_by == fallback_author(run_id)
         ),
     }
     with engine.connect() as connection:

@@ -152,6 +152,9 @@ class VersionDetails(Record):
     verdict_reason: str | None
     decided_at: datetime | None
     promoted_at: datetime | None
+    damaged_at: datetime | None = Field(
+        description="When its files were found damaged; null where they were whole last."
+    )
 
 
 class Score(Record):

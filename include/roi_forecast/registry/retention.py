@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, func, or_, select, update
 from roi_forecast.database.tables import datasets, model_versions, promotions, runs
 from roi_forecast.errors import ConfigError
 from roi_forecast.model.candidates import candidate_path
-from roi_forecast.registry.champion import find_predecessor, lock_champion
+from roi_forecast.registry.champion import find_predecessor, find_undisputed, lock_champion
 from roi_forecast.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -120,10 +120,10 @@ def _old_versions(
         .group_by(table.version_id)
         .order_by(served_last.desc().nulls_last(), table.created_at.desc())
     ).all()
-    predecessor = find_predecessor(connection, model_name)
-    needed = [
-        row.version_id for row in rows if row.state == "champion" or row.version_id == predecessor
-    ]
+    # Where a person goes back to, and where a run does by itself: mostly the same version.
+    before = {find_predecessor(connection, model_name)}
+    before |= set(find_undisputed(connection, model_name)[:1])
+    needed = [row.version_id for row in rows if row.state == "champion" or row.version_id in before]
     rest = [row.version_id for row in rows if row.version_id not in needed]
     kept = {*needed, *rest[: max(0, keep - len(needed))]}
     found = _folders(models_directory / model_name / "versions")

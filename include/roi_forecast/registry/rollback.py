@@ -57,16 +57,14 @@ def roll_back_champion(
         return version
     check_loads(check_files(version, models_directory))
     with engine.begin() as connection:
-        lock_champion(connection, model_name)
-        serving = _champion(connection, model_name)
-        if serving.version_id != champion.version_id:
-            raise RegistryError(
-                f"{serving.version_id} became champion of {model_name!r} meanwhile, in place of "
-                f"{champion.version_id}; look at it and roll back again if it is wrong, too"
-            )
-        # Retention may have deleted the files since they were checked.
-        check_files(find_version(connection, version.version_id), models_directory)
-        set_champion(connection, version, champion, version.path, rolled_back_by, reason)
+        serving = let_serve_again(
+            connection, models_directory, version, champion, rolled_back_by, reason
+        )
+    if serving.version_id != version.version_id:
+        raise RegistryError(
+            f"{serving.version_id} became champion of {model_name!r} meanwhile, in place of "
+            f"{champion.version_id}; look at it and roll back again if it is wrong, too"
+        )
     point_champion_link(models_directory, model_name, version.path)
     logger.info(
         "version %s serves under %s again, in place of %s",
@@ -74,8 +72,40 @@ def roll_back_champion(
         model_name,
         champion.version_id,
     )
-    with engine.connect() as connection:
-        return find_version(connection, version.version_id)
+    return serving
+
+
+def let_serve_again(
+    connection: Connection,
+    models_directory: Path,
+    version: ModelVersion,
+    champion: ModelVersion,
+    decided_by: str,
+    reason: str,
+) -> ModelVersion:
+    """Let a version that was loaded for a check take the champion's place, if that still serves.
+
+    Args:
+        connection: A transaction; holds the lock of the champion from here on.
+        models_directory: Folder of the registry.
+        version: The version that is to serve.
+        champion: The one that is to be replaced.
+        decided_by: Who or what decided, as stored in `promotions`.
+        reason: Why, as stored in `promotions`.
+
+    Returns:
+        The version that serves now: a third one where another process was faster.
+
+    Raises:
+        RegistryError: The version's files have gone or were damaged since they were checked.
+    """
+    lock_champion(connection, champion.model_name)
+    serving = _champion(connection, champion.model_name)
+    if serving.version_id == champion.version_id:
+        # Retention may have deleted the files since they were checked.
+        check_files(find_version(connection, version.version_id), models_directory)
+        set_champion(connection, version, champion, version.path, decided_by, reason)
+    return _champion(connection, champion.model_name)
 
 
 def _champion(connection: Connection, model_name: str) -> ModelVersion:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from roi_forecast.artifacts import MANIFEST, checksum, read_manifest
-from roi_forecast.errors import NoChampionError, RegistryError
+from roi_forecast.artifacts import MANIFEST, check_listed_files, checksum, parse_manifest
+from roi_forecast.errors import DamagedVersionError, NoChampionError, RegistryError
 from roi_forecast.model.versions import ModelVersion, find_champion
 from roi_forecast.registry.champion_link import point_champion_link
 
@@ -26,25 +26,40 @@ def open_champion(engine: Engine, models_directory: Path, model_name: str) -> Se
 
     Raises:
         NoChampionError: No version serves under the name.
-        RegistryError: The champion's files are missing or damaged.
+        DamagedVersionError: Files of the champion are missing or damaged.
+        RegistryError: Its manifest is of another format, or its path leads out of the registry.
+        OSError: A file is there but cannot be read.
     """
     with engine.connect() as connection:
-        version = find_champion(connection, model_name)
+        version = require_champion(connection, model_name)
+    directory = check_files(version, models_directory)
+    point_champion_link(models_directory, model_name, version.path)
+    return ServingVersion(version, directory)
+
+
+def require_champion(connection: Connection, model_name: str) -> ModelVersion:
+    """Return the version that serves under a model name.
+
+    Raises:
+        NoChampionError: None does.
+    """
+    version = find_champion(connection, model_name)
     if version is None:
         raise NoChampionError(
             f"no version serves under the model name {model_name!r}; "
             "the first candidate that passes the gate will"
         )
-    directory = check_files(version, models_directory)
-    point_champion_link(models_directory, model_name, version.path)
-    return ServingVersion(version, directory)
+    return version
 
 
 def check_files(version: ModelVersion, models_directory: Path) -> Path:
     """Return where a version's files lie, after checking every one of them.
 
     Raises:
-        RegistryError: Retention deleted them, or they are missing or damaged.
+        DamagedVersionError: Files are missing, or are not those that were published.
+        RegistryError: Retention deleted them, their manifest is of another format, or their path
+            leads out of the registry.
+        OSError: A file is there but cannot be read.
     """
     if version.files_deleted_at is not None:
         raise RegistryError(
@@ -53,7 +68,15 @@ def check_files(version: ModelVersion, models_directory: Path) -> Path:
             "shows to have served later"
         )
     directory = version.directory(models_directory)
-    read_manifest(directory, RegistryError)
-    if checksum(directory / MANIFEST) != version.checksum:
-        raise RegistryError(f"{directory / MANIFEST} is not the one that was registered")
+    try:
+        found = checksum(directory / MANIFEST)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DamagedVersionError(f"{directory / MANIFEST} is missing") from error
+    if found != version.checksum:
+        raise DamagedVersionError(
+            f"{directory / MANIFEST} is not the one that was registered: its SHA-256 is {found}, "
+            f"registered is {version.checksum}"
+        )
+    # As it is the one that was registered, only another revision of the code could not read it.
+    check_listed_files(directory, parse_manifest(directory, RegistryError), DamagedVersionError)
     return directory
