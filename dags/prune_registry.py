@@ -10,12 +10,16 @@ from roi_airflow.assets import FORECASTS
 from roi_airflow.links import OWN_TAG
 from roi_airflow.notification import keep_reason, report_failure
 from roi_airflow.parameters import run_parameters
-from roi_airflow.stage import given_parameters, open_installation
+from roi_airflow.stage import activity_of, given_parameters, open_installation
 from roi_forecast.config import RetentionConfig
+
+UNCLAIMED_DAGS = ("backtest_roi_forecast", "tune_roi_forecast")
+"""Their runs claim no model name, so only Airflow knows which of them are going."""
 
 DOCUMENTATION = """
 Keeps the newest versions and candidates of each model name, and deletes the files of the others and
-of the datasets that only they were trained on. It follows every run that stored forecasts.
+of the datasets that only they were trained on, the networks of older backtests, and what killed
+processes left half-written more than a day ago. It follows every run that stored forecasts.
 
 The champion and the version that served before it are never deleted, nor what a run that is still
 going needs. Rows stay: what a version scored and forecast stays known, and `files_deleted_at` in
@@ -51,6 +55,8 @@ def prune_registry() -> None:
                 installation.settings,
                 keep_versions=config.keep_versions,
                 keep_candidates=config.keep_candidates,
+                keep_backtests=config.keep_backtests,
+                is_active=activity_of(*UNCLAIMED_DAGS),
                 now=datetime.now(UTC),
             )
 

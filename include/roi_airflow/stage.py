@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -105,6 +105,21 @@ def is_run_active(run_id: str) -> bool:
         dag_id=context["dag_run"].dag_id, run_ids=[run_id], states=["queued", "running"]
     )
     return count > 0
+
+
+def activity_of(*dag_ids: str) -> Callable[[str], bool]:
+    """Return what tells of a run's id whether a run of one of the DAGs is queued or running."""
+    task_instance: Any = get_current_context()["ti"]
+    states = ["queued", "running"]
+    # Mostly none is going: then no run has to be asked for.
+    going = [dag_id for dag_id in dag_ids if task_instance.get_dr_count(dag_id, states=states)]
+
+    def is_active(run_id: str) -> bool:
+        return any(
+            task_instance.get_dr_count(dag_id, run_ids=[run_id], states=states) for dag_id in going
+        )
+
+    return is_active
 
 
 @contextmanager

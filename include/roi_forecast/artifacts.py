@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from roi_forecast.errors import RoiForecastError
+from roi_forecast.leftovers import being_written, partial_path
 
 MANIFEST = "manifest.json"
 PLOTS_DIRECTORY = "plots"
@@ -49,30 +49,35 @@ def published_directory(destination: Path) -> Iterator[Path]:
     is left behind.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
-    working = destination.parent / f".{destination.name}.{uuid4().hex}.partial"
+    working = partial_path(destination)
     working.mkdir()
+    descriptor = os.open(working, os.O_RDONLY)
     try:
-        yield working
-        for path in sorted(working.rglob("*")):
-            _flush(path)
-        _flush(working)
-        try:
-            working.rename(destination)
-        except OSError:
-            if not destination.is_dir():
-                raise
+        with being_written(descriptor):
+            yield working
+            for path in sorted(working.rglob("*")):
+                _flush(path)
+            os.fsync(descriptor)
+            try:
+                working.rename(destination)
+            except OSError:
+                if not destination.is_dir():
+                    raise
         _flush(destination.parent)
     finally:
+        os.close(descriptor)
         shutil.rmtree(working, ignore_errors=True)
 
 
 def write_file(path: Path, content: bytes) -> None:
     """Write a file in one step: a reader sees the old content or the new, never a part."""
-    working = path.with_name(f".{path.name}.{uuid4().hex}.partial")
+    working = partial_path(path)
     try:
-        working.write_bytes(content)
-        _flush(working)
-        working.replace(path)
+        with working.open("wb") as file, being_written(file.fileno()):
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            working.replace(path)
         _flush(path.parent)
     finally:
         working.unlink(missing_ok=True)

@@ -38,11 +38,19 @@ def test_retention_follows_the_forecasts() -> None:
     assert asset.name == "roi_forecasts"
 
 
+def test_retention_asks_for_the_runs_of_dags_that_exist() -> None:
+    from prune_registry import UNCLAIMED_DAGS
+
+    for dag_id in UNCLAIMED_DAGS:
+        assert load(dag_id).dag_id == dag_id
+
+
 @pytest.mark.parametrize(
     ("name", "parameter", "value"),
     [
         ("prune_registry", "keep_versions", 1),
         ("prune_registry", "keep_candidates", -1),
+        ("prune_registry", "keep_backtests", 0),
         ("roll_back_champion", "model_name", "../elsewhere"),
         ("roll_back_champion", "version_id", ""),
     ],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -70,3 +71,14 @@ def test_killed_walk_trains_only_what_is_missing_and_ends_with_the_same_forecast
     assert first.stat().st_mtime_ns == trained_at
     np.testing.assert_array_equal(resumed.smoothed, expected.smoothed)
     np.testing.assert_array_equal(resumed.published, expected.published)
+
+
+def test_a_network_that_is_taken_again_has_the_time_of_its_last_use(
+    whole: tuple[Path, WalkForward],
+) -> None:
+    directory, result = whole
+    folders = [network_of(directory, fold).parent for fold in result.folds]
+    for folder in folders:
+        os.utime(folder, (0, 0))
+    walk(directory)
+    assert all(folder.stat().st_mtime > 0 for folder in folders)

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 from roi_forecast.database.tables import datasets, model_versions, predictions, runs
 from roi_forecast.errors import ConfigError, RegistryError
+from roi_forecast.evaluation.backtest_files import networks_directory, plot_path
+from roi_forecast.leftovers import partial_path
 from roi_forecast.registry import promotion, retention, rollback
 from roi_forecast.registry.promotion import promote_model
 from roi_forecast.registry.retention import Pruned, prune_registry
@@ -26,12 +29,20 @@ def no_load_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollback, "check_loads", lambda directory: None)
 
 
-def prune(served: Served, versions: int = 2, candidates: int = 0) -> Pruned:
+def prune(
+    served: Served,
+    versions: int = 2,
+    candidates: int = 0,
+    backtests: int = 1,
+    going: Collection[str] = (),
+) -> Pruned:
     return prune_registry(
         served.engine,
         served.settings,
         keep_versions=versions,
         keep_candidates=candidates,
+        keep_backtests=backtests,
+        is_active=lambda run_id: run_id in going,
         now=NOW,
     )
 
@@ -50,6 +61,30 @@ def roll_back(served: Served, version_id: str) -> None:
 
 def folders(served: Served, kind: str) -> set[str]:
     return {path.name for path in (served.models / MODEL_NAME / kind).iterdir()}
+
+
+def add_run(served: Served, run_id: str, kind: str, days_ago: float) -> None:
+    """Add a backtest or a search of the daily run's as-of date."""
+    with served.engine.begin() as connection:
+        daily = connection.execute(select(runs).where(runs.c.run_id == "run")).mappings().one()
+        claimed = NOW - timedelta(days=days_ago)
+        changed = {
+            "run_id": run_id,
+            "resolved": {**daily["resolved"], kind: {}},
+            "claimed_at": claimed,
+            "released_at": claimed,
+        }
+        connection.execute(insert(runs).values({**daily, **changed}))
+
+
+def add_network(directory: Path, name: str, days_ago: float) -> None:
+    """Add a network that was trained long ago and used last so many days ago."""
+    folder = directory / name
+    folder.mkdir(parents=True)
+    (folder / "model.keras").write_bytes(b"12345")
+    os.utime(folder / "model.keras", (0, 0))
+    moment = (NOW - timedelta(days=days_ago)).timestamp()
+    os.utime(folder, (moment, moment))
 
 
 def age(served: Served, *names: str) -> None:
@@ -148,10 +183,73 @@ def test_dataset_goes_with_the_last_version_that_was_trained_on_it(served: Serve
     assert unregistered.is_dir()
 
 
+@pytest.mark.parametrize("kind", ["backtest", "tuning"])
+def test_dataset_of_a_backtest_or_search_that_goes_on_for_weeks_stays(
+    served: Served, kind: str
+) -> None:
+    add_run(served, "long", kind, days_ago=30)
+    with served.engine.begin() as connection:
+        connection.execute(update(model_versions).values(files_deleted_at=NOW))
+        connection.execute(
+            update(runs).where(runs.c.run_id == "run").values(claimed_at=NOW - timedelta(days=30))
+        )
+    assert prune(served, going={"long"}).datasets == 0
+    # A daily run claims its name: whether Airflow counts one of the same id as active is not asked.
+    assert prune(served, going={"run"}).datasets == 1
+
+
+def test_networks_go_that_only_older_backtests_used(served: Served) -> None:
+    networks = networks_directory(served.settings.backtests_directory)
+    for name, days_ago in (("first", 31), ("second", 20.5), ("third", 9.5)):
+        add_network(networks, name, days_ago)
+    plot = plot_path(served.settings.backtests_directory, "oldest")
+    plot.parent.mkdir()
+    plot.write_bytes(b"png")
+    for run_id, days_ago in (("oldest", 32), ("older", 21), ("newest", 10)):
+        add_run(served, run_id, "backtest", days_ago)
+    add_run(served, "search", "tuning", days_ago=1)
+
+    def kept() -> set[str]:
+        return {path.name for path in networks.iterdir()}
+
+    assert prune(served, backtests=4).networks == 0
+    assert prune(served, backtests=3).networks == 0
+    # It was started before the two that are kept, and is still going.
+    assert prune(served, backtests=2, going={"oldest"}).networks == 0
+    assert kept() == {"first", "second", "third"}
+    pruned = prune(served, backtests=2)
+    assert (pruned.networks, pruned.freed_bytes) == (1, 5)
+    assert kept() == {"second", "third"}
+    prune(served, backtests=1)
+    assert kept() == {"third"}
+    assert plot.is_file()
+
+
+def test_leftovers_of_killed_processes_go_after_a_day(served: Served) -> None:
+    settings = served.settings
+    places = [
+        settings.datasets_directory,
+        served.models / MODEL_NAME / "versions",
+        settings.backtests_directory / "networks" / "2024-01-02-abc",
+        settings.tuning_directory / "study" / "0",
+    ]
+    old, young = [], []
+    for place in places:
+        for leftovers, hours in ((old, 25), (young, 23)):
+            leftover = partial_path(place / "one")
+            leftover.mkdir(parents=True)
+            moment = (NOW - timedelta(hours=hours)).timestamp()
+            os.utime(leftover, (moment, moment))
+            leftovers.append(leftover)
+    assert prune(served).leftovers == len(places)
+    assert not any(path.exists() for path in old)
+    assert all(path.exists() for path in young)
+
+
 def test_pruning_again_deletes_nothing_more(served: Served) -> None:
     promote(served, "second", "third")
     prune(served)
-    assert prune(served) == Pruned(0, 0, 0, 0)
+    assert prune(served) == Pruned(0, 0, 0, 0, 0, 0)
 
 
 def test_crash_while_deleting_is_completed_by_the_next_pruning(
@@ -185,3 +283,5 @@ def test_version_published_by_a_promotion_that_never_ended_goes(served: Served) 
 def test_fewer_than_champion_and_predecessor_are_refused(served: Served) -> None:
     with pytest.raises(ConfigError, match="keep_versions: received 1"):
         prune(served, versions=1)
+    with pytest.raises(ConfigError, match="keep_backtests: received 0"):
+        prune(served, backtests=0)

@@ -41,3 +41,9 @@ class RetentionConfig(Config):
     keep_candidates: int = Field(
         5, ge=0, le=1000, description="Newest folders of candidates that are kept."
     )
+    keep_backtests: int = Field(
+        10,
+        ge=1,
+        le=1000,
+        description="Newest backtests, of all model names, whose trained networks are kept.",
+    )

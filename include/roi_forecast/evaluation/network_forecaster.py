@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ class NetworkForecaster:
     Trainings are kept, each in a folder named after the fold's first target date and a hash of its
     rows and settings. One that is finished there is not trained again, and one that was interrupted
     goes on after its last epoch, so that a killed walk-forward ends with the forecasts of an
-    uninterrupted one.
+    uninterrupted one. The time of a folder is that of its last use.
 
     Args:
         config: The network and how it is trained, the same for every fold.
@@ -58,6 +59,8 @@ class NetworkForecaster:
         first_target_date = dataset.dates[dataset.split.test.start]
         directory = self._directory / f"{first_target_date}-{self._digest(dataset)}"
         train_model(dataset, self._config, directory)
+        # By this retention sees which backtests a network belongs to.
+        os.utime(directory)
         return load_predictor(directory)
 
     def _digest(self, dataset: Dataset) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from uuid import uuid4
 
 from psycopg import sql
 from sqlalchemy import Engine, inspect
 
 from roi_forecast.database.tables import SCHEMA
 from roi_forecast.errors import ExportError
+from roi_forecast.leftovers import partial_path
 
 
 def view_names(engine: Engine) -> list[str]:
@@ -38,7 +38,7 @@ def export_view(engine: Engine, view: str, path: Path) -> int:
     copying = sql.SQL("COPY (SELECT * FROM {}) TO STDOUT (FORMAT csv, HEADER)").format(
         sql.Identifier(SCHEMA, view)
     )
-    working = path.with_name(f".{path.name}.{uuid4().hex}.partial")
+    working = partial_path(path)
     try:
         with engine.connect() as connection, working.open("wb") as file:
             driver = connection.connection.driver_connection

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from uuid import uuid4
+
+from roi_forecast.leftovers import partial_path
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ def point_champion_link(models_directory: Path, model_name: str, version_path: s
     if link.is_symlink() and link.readlink() == target:
         return False
     link.parent.mkdir(parents=True, exist_ok=True)
-    working = link.with_name(f".{LINK_NAME}.{uuid4().hex}.partial")
+    working = partial_path(link)
     working.symlink_to(target, target_is_directory=True)
     try:
         working.replace(link)

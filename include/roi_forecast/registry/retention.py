@@ -1,4 +1,4 @@
-"""Retention: which files of versions, candidates and datasets stay, and deleting the others.
+"""Retention: which files of versions, candidates, datasets and backtests stay.
 
 Rows are never deleted: what a version was, what it scored and what it forecast stays known.
 """
@@ -8,17 +8,25 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, or_, select, update
 
 from roi_forecast.database.tables import datasets, model_versions, promotions, runs
 from roi_forecast.errors import ConfigError
+from roi_forecast.evaluation.backtest_files import networks_directory
+from roi_forecast.leftovers import size_of, sweep_leftovers
 from roi_forecast.model.candidates import candidate_path
 from roi_forecast.registry.champion import find_predecessor, find_undisputed, lock_champion
+from roi_forecast.registry.unused_inputs import (
+    find_going,
+    find_old_datasets,
+    find_old_networks,
+    whole_folders,
+)
 from roi_forecast.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -26,7 +34,6 @@ logger = logging.getLogger(__name__)
 FEWEST_VERSIONS = 2
 """The champion and the version that served before it are kept in any case."""
 
-_LONGEST_UNCLAIMED_RUN = timedelta(days=7)
 _DELETED = re.compile(r"^\..*\.deleted$")
 
 
@@ -38,12 +45,16 @@ class Pruned:
         versions: Published versions whose files are gone.
         candidates: Folders of candidates that are gone.
         datasets: Datasets whose files are gone.
+        networks: Networks of backtests that are gone.
+        leftovers: What killed processes had left half-written.
         freed_bytes: What they took on disk.
     """
 
     versions: int
     candidates: int
     datasets: int
+    networks: int
+    leftovers: int
     freed_bytes: int
 
 
@@ -53,32 +64,47 @@ def prune_registry(
     *,
     keep_versions: int,
     keep_candidates: int,
+    keep_backtests: int,
+    is_active: Callable[[str], bool],
     now: datetime,
 ) -> Pruned:
     """Delete the files that nothing needs any more, for every model name; safe to repeat.
 
     Of each model name the newest versions that served stay, the champion and the version before it
     among them in any case. So do the newest candidates, and those of runs that are still going. A
-    dataset goes with the last version that was trained on it, once no run of its as-of date was
-    resolved for a week.
+    dataset goes with the last version that was trained on it, once no run of its as-of date is
+    going or was resolved for a week. The networks that only older backtests used go, their figures
+    and plots stay. What killed processes left half-written goes when it is a day old.
 
     Args:
         engine: Market database.
         settings: Where this installation keeps things.
         keep_versions: Published versions to keep of each model name, at least 2.
         keep_candidates: Folders of candidates to keep of each model name.
+        keep_backtests: Newest backtests, at least 1, whose networks are kept.
+        is_active: Tells of the id of a backtest or a search whether it is still going.
         now: The present, with time zone.
 
     Raises:
-        ConfigError: Fewer than the champion and the version before it would stay.
+        ConfigError: Fewer than the champion and the version before it would stay, or no backtest.
     """
-    if keep_versions < FEWEST_VERSIONS or keep_candidates < 0:
+    if keep_versions < FEWEST_VERSIONS or keep_candidates < 0 or keep_backtests < 1:
         raise ConfigError(
             f"keep_versions: received {keep_versions}, keep_candidates: received "
-            f"{keep_candidates}; allowed are at least {FEWEST_VERSIONS} and 0"
+            f"{keep_candidates}, keep_backtests: received {keep_backtests}; allowed are at least "
+            f"{FEWEST_VERSIONS}, 0 and 1"
         )
-    models = settings.models_directory
-    _finish_deletions(models, settings.datasets_directory)
+    models, networks = settings.models_directory, networks_directory(settings.backtests_directory)
+    _finish_deletions(models, settings.datasets_directory, networks)
+    swept = sweep_leftovers(
+        (
+            models,
+            settings.datasets_directory,
+            settings.backtests_directory,
+            settings.tuning_directory,
+        ),
+        now,
+    )
     with engine.connect() as connection:
         names = connection.scalars(select(model_versions.c.model_name).distinct()).all()
     versions: list[Path] = []
@@ -93,15 +119,27 @@ def prune_registry(
         versions += old_versions
         candidates += old_candidates
     with engine.connect() as connection:
-        old_datasets = _old_datasets(connection, settings.datasets_directory, now)
-    freed = sum(_delete(path) for path in (*versions, *candidates, *old_datasets))
-    pruned = Pruned(len(versions), len(candidates), len(old_datasets), freed)
+        going = find_going(connection, is_active)
+        old_datasets = find_old_datasets(connection, settings.datasets_directory, going, now)
+        old_networks = find_old_networks(connection, networks, going, keep_backtests)
+    unused = (*versions, *candidates, *old_datasets, *old_networks)
+    pruned = Pruned(
+        versions=len(versions),
+        candidates=len(candidates),
+        datasets=len(old_datasets),
+        networks=len(old_networks),
+        leftovers=swept.count,
+        freed_bytes=swept.freed_bytes + sum(_delete(path) for path in unused),
+    )
     logger.info(
-        "deleted the files of %d versions, %d candidates and %d datasets: %.1f MB",
+        "deleted the files of %d versions, %d candidates, %d datasets, %d networks of backtests "
+        "and %d leftovers of killed processes: %.1f MB",
         pruned.versions,
         pruned.candidates,
         pruned.datasets,
-        freed / 1e6,
+        pruned.networks,
+        pruned.leftovers,
+        pruned.freed_bytes / 1e6,
     )
     return pruned
 
@@ -126,7 +164,7 @@ def _old_versions(
     needed = [row.version_id for row in rows if row.state == "champion" or row.version_id in before]
     rest = [row.version_id for row in rows if row.version_id not in needed]
     kept = {*needed, *rest[: max(0, keep - len(needed))]}
-    found = _folders(models_directory / model_name / "versions")
+    found = whole_folders(models_directory / model_name / "versions")
     # A folder without a row was published by a promotion that never reached the database.
     return [path for path in found if path.name not in kept]
 
@@ -154,7 +192,7 @@ def _old_candidates(
     )
     needed = {models_directory / candidate_path(model_name, run.run_id) for run in going}
     needed |= {models_directory / path for path in used}
-    found = _folders(models_directory / model_name / "candidates")
+    found = whole_folders(models_directory / model_name / "candidates")
     newest_first = sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
     return [path for path in newest_first[keep:] if path not in needed]
 
@@ -170,34 +208,9 @@ def _mark(
     )
 
 
-def _old_datasets(connection: Connection, directory: Path, now: datetime) -> list[Path]:
-    """Return the datasets of no version that has files and of no run that may still be going."""
-    # Backtests and searches claim no model name, so only their age says that they have ended.
-    going = select(runs.c.as_of_date).where(
-        or_(runs.c.released_at.is_(None), runs.c.claimed_at > now - _LONGEST_UNCLAIMED_RUN)
-    )
-    trained = select(model_versions.c.dataset_id).where(model_versions.c.files_deleted_at.is_(None))
-    needed = connection.scalars(
-        select(datasets.c.dataset_id).where(
-            or_(datasets.c.dataset_id.in_(trained), datasets.c.as_of_date.in_(going))
-        )
-    ).all()
-    known = set(connection.scalars(select(datasets.c.dataset_id)))
-    # One that is not registered yet was written by a run a moment ago.
-    return [path for path in _folders(directory) if path.name in known - set(needed)]
-
-
-def _folders(directory: Path) -> list[Path]:
-    """Return the whole folders in a directory; one that is being written begins with a dot."""
-    if not directory.is_dir():
-        return []
-    found = (path for path in directory.iterdir() if path.is_dir() and not path.is_symlink())
-    return sorted(path for path in found if not path.name.startswith("."))
-
-
 def _delete(folder: Path) -> int:
     """Delete a folder in one step for its readers; return the bytes that its files took."""
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    size = size_of(folder)
     leaving = folder.with_name(f".{folder.name}.deleted")
     folder.rename(leaving)
     shutil.rmtree(leaving)
@@ -205,11 +218,14 @@ def _delete(folder: Path) -> int:
     return size
 
 
-def _finish_deletions(models_directory: Path, datasets_directory: Path) -> None:
+def _finish_deletions(
+    models_directory: Path, datasets_directory: Path, networks_directory: Path
+) -> None:
     parts: Sequence[Path] = (
         *models_directory.glob("*/versions"),
         *models_directory.glob("*/candidates"),
         datasets_directory,
+        networks_directory,
     )
     for part in parts:
         for path in part.glob(".*"):
