@@ -269,3 +269,33 @@ def refitted(dataset: Dataset) -> Scaler:
     """The scaler of the dataset's training rows."""
     stop = dataset.split.train.stop
     return Scaler.fit(dataset.smoothed[:stop], dataset.log_roi[:stop], dataset.scaler.kind)
+
+
+@pytest.mark.parametrize("leak", ["none", "next price", "returns", "scaler"])
+def test_blocks_of_assets_give_the_audit_of_all_bars_at_once(leak: str) -> None:
+    bars = bars_with_a_gap()
+    dataset = sound(bars)
+    if leak == "next price":
+        prices = dataset.prices.copy()
+        prices[40:50, 1:] = prices[41:51, 1:]
+        dataset = replace(dataset, prices=prices)
+    elif leak == "returns":
+        dataset = replace(dataset, log_roi=np.roll(dataset.log_roi, -1, axis=0))
+    elif leak == "scaler":
+        values = dataset.smoothed, dataset.log_roi
+        dataset = replace(dataset, scaler=Scaler.fit(*values, "minmax"))
+    of_symbol = [own for _, own in bars.groupby("symbol", sort=False)]
+    blocks = [pd.concat(of_symbol[2:]), *of_symbol[:2]]
+    whole = audit_dataset(dataset, bars, AS_OF)
+    assert audit_dataset(dataset, blocks, AS_OF) == whole
+    assert bool(whole.findings) == (leak != "none")
+
+
+def test_an_asset_without_any_bar_is_found() -> None:
+    bars = simulated_bars()
+    (finding,) = (
+        check
+        for check in audit_dataset(sound(bars), [bars[bars["symbol"] != "GC=F"]], AS_OF).findings
+        if check.check_name == "filling"
+    )
+    assert "the first is GC=F" in finding.message

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from datetime import date
 
 import numpy as np
@@ -131,3 +132,28 @@ def test_the_order_of_the_bars_does_not_matter(random: object) -> None:
     expected = align_rows(bars, ASSETS, START, as_of, 0.1)
     found = align_rows(bars.iloc[order], ASSETS, START, as_of, 0.1)
     np.testing.assert_array_equal(found.prices, expected.prices)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.permutations(SYMBOLS),
+    st.sets(st.integers(1, len(SYMBOLS) - 1)),
+    st.sets(st.integers(0, 900), max_size=300),
+)
+def test_rows_of_blocks_of_assets_are_those_of_all_bars_at_once(
+    order: list[str], ends: set[int], gone: set[int]
+) -> None:
+    bars = simulated_bars()
+    bars = bars.drop(index=bars.index[sorted(gone)])
+    bounds = [0, *sorted(ends), len(order)]
+    blocks = [
+        bars[bars["symbol"].isin(order[start:stop])] for start, stop in itertools.pairwise(bounds)
+    ]
+    expected = align_rows(bars, ASSETS, START, AS_OF, 0.1)
+    found = align_rows(blocks, ASSETS, START, AS_OF, 0.1)
+    assert found.symbols == expected.symbols
+    assert found.left_out == expected.left_out
+    for name in ("dates", "prices", "filled", "true_range"):
+        one, other = getattr(found, name), getattr(expected, name)
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 
 from roi_forecast.database.tables import assets, daily_prices
 from roi_forecast.market.source import BAR_COLUMNS
-from roi_forecast.market.store import load_bars, register_assets, upsert_bars
+from roi_forecast.market.store import StoredBars, load_bars, register_assets, upsert_bars
 from roi_forecast.universe import load_universe
 
 from .conftest import END, START, SYMBOLS
@@ -73,6 +73,19 @@ def test_load_reads_a_symbol_that_looks_like_a_missing_value(market_engine, pric
         upsert_bars(connection, "yahoo", own)
         loaded = load_bars(connection, "yahoo", ["NA"], START, END)
     assert (loaded["symbol"] == "NA").sum() == len(own)
+
+
+def test_blocks_hold_whole_assets_and_are_read_anew_each_time(market_engine, prices):
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "yahoo", prices)
+        blocks = StoredBars(connection, "yahoo", (*SYMBOLS, "NONE"), START, END, block=2)
+        first, second = list(blocks), list(blocks)
+        whole = load_bars(connection, "yahoo", SYMBOLS, START, END)
+    held = [set(block["symbol"]) for block in first]
+    assert max(map(len, held)) == 2
+    assert sum(map(len, held)) == len(set.union(*held)) == len(SYMBOLS)
+    for blocks_read in (first, second):
+        pd.testing.assert_frame_equal(pd.concat(blocks_read, ignore_index=True), whole)
 
 
 def test_load_does_not_look_past_the_end(market_engine, prices):

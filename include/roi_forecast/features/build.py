@@ -23,7 +23,7 @@ from roi_forecast.features.scaling import Scaler
 from roi_forecast.features.split import split_targets
 from roi_forecast.features.storage import describe_dataset, load_dataset, save_dataset
 from roi_forecast.market.checks import usable_symbols
-from roi_forecast.market.store import load_bars
+from roi_forecast.market.store import StoredBars
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import load_universe
 
@@ -45,15 +45,20 @@ def build_dataset(engine: Engine, run: ResolvedRun, directory: Path) -> Dataset:
     Raises:
         DatasetError: The stored prices do not give enough rows up to the as-of date.
     """
-    with engine.connect() as connection:
+    # The bars are read several times, a block of assets at a time, and have to stay the same.
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         assets = load_universe().select(usable_symbols(connection, run.run_id))
-        symbols = [asset.symbol for asset in assets]
-        bars = load_bars(
-            connection, run.source_key, symbols, run.start_date, run.as_of_date, ROW_COLUMNS
+        bars = StoredBars(
+            connection,
+            run.source_key,
+            tuple(asset.symbol for asset in assets),
+            run.start_date,
+            run.as_of_date,
+            ROW_COLUMNS,
         )
-    rows = align_rows(bars, assets, run.start_date, run.as_of_date, run.config.max_lost_share)
-    dataset = assemble_dataset(rows, run.config, run.source_key, directory)
-    audit = audit_dataset(dataset, bars, run.as_of_date)
+        rows = align_rows(bars, assets, run.start_date, run.as_of_date, run.config.max_lost_share)
+        dataset = assemble_dataset(rows, run.config, run.source_key, directory)
+        audit = audit_dataset(dataset, bars, run.as_of_date)
     _ensure_stored(dataset, audit)
     _register(engine, dataset, audit)
     logger.info(
@@ -143,7 +148,7 @@ def _content_hash(rows: PriceRows, config: FeatureConfig, source_key: str) -> st
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for array in (rows.dates, rows.prices, rows.filled, rows.true_range):
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     return digest.hexdigest()[:16]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,9 @@ from sqlalchemy import Connection
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.ranges import true_ranges
 from roi_forecast.features.scaling import FloatArray
+from roi_forecast.market.blocks import Bars, blocks_of
 from roi_forecast.market.calendars import reference_sessions
-from roi_forecast.market.store import load_bars
+from roi_forecast.market.store import StoredBars
 from roi_forecast.universe import Asset
 
 logger = logging.getLogger(__name__)
@@ -60,12 +62,12 @@ def load_rows(
         DatasetError: As `align_rows`.
     """
     symbols = [asset.symbol for asset in assets]
-    bars = load_bars(connection, source_key, symbols, start_date, as_of_date, ROW_COLUMNS)
+    bars = StoredBars(connection, source_key, tuple(symbols), start_date, as_of_date, ROW_COLUMNS)
     return align_rows(bars, assets, start_date, as_of_date, max_lost_share)
 
 
 def align_rows(
-    bars: pd.DataFrame,
+    bars: Bars,
     assets: Sequence[Asset],
     start_date: date,
     as_of_date: date,
@@ -76,7 +78,7 @@ def align_rows(
     Nothing is ever taken from a later date: the rows start where every asset has had a price.
 
     Args:
-        bars: Long frame with symbol, trading_date, high, low, close and adj_close.
+        bars: Columns symbol, trading_date, high, low, close and adj_close; iterated over twice.
         assets: The assets, in the order of the columns.
         start_date: First date of a row.
         as_of_date: Last date that is looked at.
@@ -85,12 +87,7 @@ def align_rows(
     Raises:
         DatasetError: No asset or no row is left, or the rows do not reach the as-of date.
     """
-    is_usable = np.isfinite(bars["adj_close"]) & (bars["adj_close"] > 0)
-    # Bars of thousands of assets are not copied for nothing.
-    usable = bars if is_usable.all() else bars[is_usable]
-    table = usable.pivot(index="trading_date", columns="symbol", values="adj_close")
-    table.index = pd.DatetimeIndex(table.index)
-    table = table.loc[pd.Timestamp(start_date) : pd.Timestamp(as_of_date)].sort_index()
+    usable = _UsableBars(bars)
     sessions = reference_sessions(usable, assets, start_date, as_of_date)
     if len(sessions) == 0:
         raise DatasetError(
@@ -98,11 +95,9 @@ def align_rows(
             "check the source and the dates"
         )
     wanted = [asset.symbol for asset in assets]
-    own = table.reindex(columns=wanted)
-    # Carried over all dates first: a price of a date that is no reference session counts too.
-    carried = own.reindex(own.index.union(sessions)).ffill().loc[sessions]
-    first_row = carried.notna().to_numpy().argmax(axis=0)
-    has_price = carried.notna().any(axis=0).to_numpy()
+    carried = _carry(usable, wanted, sessions, start_date, as_of_date)
+    has_price: npt.NDArray[np.bool_] = ~np.isnan(carried.prices)
+    first_row = has_price.argmax(axis=0)
     allowed = int(max_lost_share * len(sessions))
     left_out = {
         symbol: (
@@ -111,32 +106,83 @@ def align_rows(
             if present
             else "it has no price in the period"
         )
-        for symbol, row, present in zip(wanted, first_row, has_price, strict=True)
+        for symbol, row, present in zip(
+            wanted, first_row.tolist(), (has_price.sum(axis=0) > 0).tolist(), strict=True
+        )
         if not present or row > allowed
     }
     for symbol, reason in left_out.items():
         logger.warning("%s is left out: %s", symbol, reason)
-    kept = [symbol for symbol in wanted if symbol not in left_out]
-    if not kept:
+    is_kept = np.array([symbol not in left_out for symbol in wanted])
+    if not is_kept.any():
         raise DatasetError(f"no asset is left between {start_date} and {as_of_date}: {left_out}")
-    start = max(row for symbol, row in zip(wanted, first_row, strict=True) if symbol in kept)
-    sessions = sessions[start:]
+    start = int(first_row[is_kept].max())
     if sessions[-1].date() != as_of_date:
         raise DatasetError(
             f"the prices end at {sessions[-1].date()}, before the as-of date {as_of_date}; "
             "extract them first or name an earlier as_of_date"
         )
-    symbols = tuple(kept)
-    dates = sessions.to_numpy().astype("datetime64[D]")
-    prices = carried[kept].iloc[start:].to_numpy(dtype=np.float64)
+    # A slice takes no memory, where a choice of columns does.
+    columns = slice(None) if is_kept.all() else is_kept
+    true_range = carried.true_range[start:, columns]
+    true_range[0] = np.nan
     return PriceRows(
-        symbols=symbols,
-        dates=dates,
-        prices=prices,
-        filled=own[kept].reindex(sessions).isna().to_numpy(),
-        true_range=true_ranges(usable, symbols, dates, prices),
+        symbols=tuple(symbol for symbol in wanted if symbol not in left_out),
+        dates=sessions[start:].to_numpy().astype("datetime64[D]"),
+        prices=carried.prices[start:, columns],
+        filled=carried.filled[start:, columns],
+        true_range=true_range,
         left_out=left_out,
     )
+
+
+@dataclass(frozen=True)
+class _UsableBars:
+    """Bars without those whose adjusted close cannot be one."""
+
+    bars: Bars
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        for block in blocks_of(self.bars):
+            is_usable = np.isfinite(block["adj_close"]) & (block["adj_close"] > 0)
+            # Bars of many assets are not copied for nothing.
+            yield block if is_usable.all() else block[is_usable]
+
+
+class _Carried(NamedTuple):
+    """The arrays of `PriceRows` for all sessions and assets; no price before an asset's first."""
+
+    prices: FloatArray
+    filled: npt.NDArray[np.bool_]
+    true_range: FloatArray
+
+
+def _carry(
+    usable: _UsableBars,
+    symbols: Sequence[str],
+    sessions: pd.DatetimeIndex,
+    start_date: date,
+    as_of_date: date,
+) -> _Carried:
+    shape = len(sessions), len(symbols)
+    carried = _Carried(
+        np.full(shape, np.nan), np.ones(shape, dtype=np.bool_), np.full(shape, np.nan)
+    )
+    column_of = {symbol: column for column, symbol in enumerate(symbols)}
+    dates = sessions.to_numpy().astype("datetime64[D]")
+    for block in usable:
+        table = block.pivot(index="trading_date", columns="symbol", values="adj_close")
+        table.index = pd.DatetimeIndex(table.index)
+        table = table.loc[pd.Timestamp(start_date) : pd.Timestamp(as_of_date)].sort_index()
+        own = tuple(symbol for symbol in table.columns if symbol in column_of)
+        columns = [column_of[symbol] for symbol in own]
+        table = table[list(own)]
+        # Carried over all dates first: a price of a date that is no reference session counts too.
+        prices = table.reindex(table.index.union(sessions)).ffill().loc[sessions].to_numpy()
+        carried.prices[:, columns] = prices
+        carried.filled[:, columns] = table.reindex(sessions).isna().to_numpy()
+        carried.true_range[:, columns] = true_ranges(block, own, dates, prices)
+    return carried
 
 
 def _named(assets: Sequence[Asset]) -> str:

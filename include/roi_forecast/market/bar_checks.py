@@ -108,6 +108,10 @@ def find_jumps(
     moves = np.zeros(len(levels))
     for number, level in enumerate(levels):
         moves[number] = level - (believed[-1] if believed else first_level)
+        # No limit is smaller, so the recent moves need not be looked at.
+        if abs(moves[number]) <= SMALLEST_JUMP:
+            believed.append(level)
+            continue
         recent = np.abs(np.diff(believed[-VOLATILITY_BARS - 1 :]))
         deviation = _DEVIATION_OF_MEDIAN * np.median(recent) if len(recent) else 0.0
         limit = max(SMALLEST_JUMP, JUMP_DEVIATIONS * deviation) if believed else LARGEST_JUMP

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,10 @@ _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = (-1).to_bytes(2, "big", signed=True)
 _FIELDS, _LENGTH = "number of fields", "length of {}"
 _DATE, _DOUBLE, _BIGINT = ">i4", ">f8", ">i8"
-# Rows in which the next symbol is looked for first: about the bars of 16 years.
-_FIRST_LOOK = 4096
+_FIELDS_SIZE, _LENGTH_SIZE = 2, 4
+# Source: array_send in PostgreSQL's arrayfuncs.c. Before the elements of an array of one dimension
+# stand five integers: dimensions, whether one is null, kind, length and lowest index.
+_ARRAY_HEAD = 5 * 4
 _FIRST_DAY = np.datetime64("2000-01-01", "D")
 
 
@@ -46,19 +49,19 @@ def binary_bars(bars: pd.DataFrame, prices: Sequence[str]) -> Iterator[bytes]:
     yield _TRAILER
 
 
-def read_binary_bars(
+def read_binary_series(
     content: bytes, values: Sequence[str]
-) -> Iterator[tuple[str, npt.NDArray[np.void]]]:
-    """Give the bars of a binary COPY, symbol by symbol.
+) -> Iterator[tuple[str, dict[str, npt.NDArray[Any]]]]:
+    """Give the series of a binary COPY, symbol by symbol.
 
     Args:
-        content: All bytes of a COPY of `symbol`, `trading_date` and the values, each symbol's rows
-            one after the other.
+        content: All bytes of a COPY of one row a symbol: the symbol, then an array of its dates and
+            one of each of the values, all as long as each other.
         values: Names of the columns after the date: prices, and `volume` where it is among them.
 
     Returns:
-        Per symbol an array with the fields `trading_date`, int32 days since 2000-01-01, and the
-        values; it is a view of the content.
+        Per symbol its `trading_date`, int32 days since 2000-01-01, and its values, each of the
+        shape (bars,), in native byte order.
     """
     kinds = {
         "trading_date": _DATE,
@@ -66,26 +69,25 @@ def read_binary_bars(
     }
     position, end = len(_HEADER), len(content) - len(_TRAILER)
     while position < end:
-        length = int.from_bytes(content[position + 2 : position + 6], "big")
-        layout = np.dtype(_row_layout({"symbol": f"S{length}", **kinds}))
-        most = (end - position) // layout.itemsize
-        count = _FIRST_LOOK
-        while True:
-            rows = np.frombuffer(content, layout, min(count, most), position)
-            own = (rows["symbol"] == rows["symbol"][0]) & (rows[_LENGTH.format("symbol")] == length)
-            if not own.all():
-                rows = rows[: int(own.argmin())]
-                break
-            if count >= most:
-                break
-            count *= 2
-        yield rows["symbol"][0].decode(), rows
-        position += len(rows) * layout.itemsize
+        symbol, position = _next_field(content, position + _FIELDS_SIZE)
+        series = {}
+        for name, kind in kinds.items():
+            array, position = _next_field(content, position)
+            elements = np.frombuffer(array, [("length", ">i4"), ("value", kind)], -1, _ARRAY_HEAD)
+            series[name] = elements["value"].astype(np.dtype(kind).newbyteorder("="))
+        yield bytes(symbol).decode(), series
 
 
 def as_dates(days: npt.NDArray[np.int32]) -> npt.NDArray[np.datetime64]:
     """Return days since 2000-01-01 as dates, datetime64[us]."""
     return (_FIRST_DAY + days.astype("timedelta64[D]")).astype("datetime64[us]")
+
+
+def _next_field(content: bytes, position: int) -> tuple[memoryview, int]:
+    """Return the field that begins there, and where the one after it begins."""
+    first = position + _LENGTH_SIZE
+    length = int.from_bytes(content[position:first], "big")
+    return memoryview(content)[first : first + length], first + length
 
 
 def _row_layout(fields: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from roi_forecast.errors import UniverseError
+from roi_forecast.market.blocks import Bars, blocks_of
 from roi_forecast.universe import Asset, Exchange, reference_exchange
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ def last_final_session(assets: Sequence[Asset], now: datetime) -> date:
 
 
 def reference_sessions(
-    bars: pd.DataFrame, assets: Sequence[Asset], start: date, as_of_date: date
+    bars: Bars, assets: Sequence[Asset], start: date, as_of_date: date
 ) -> pd.DatetimeIndex:
     """Return the dates that are rows of a dataset.
 
@@ -93,8 +94,8 @@ def reference_sessions(
     on which more than half of that calendar's assets have bars, less sessions on which none has.
 
     Args:
-        bars: Stored bars in long form, columns `symbol` and `trading_date` at least. Rows after
-            `as_of_date` are not looked at.
+        bars: Stored bars, columns `symbol` and `trading_date` at least. Rows after `as_of_date` are
+            not looked at.
         assets: The assets of the run.
         start: First date.
         as_of_date: Last date; nothing later is returned.
@@ -142,7 +143,7 @@ class TradedDates:
 
 
 def compare_with_calendar(
-    bars: pd.DataFrame, assets: Sequence[Asset], start: date, as_of_date: date
+    bars: Bars, assets: Sequence[Asset], start: date, as_of_date: date
 ) -> TradedDates:
     """Compare the dates of stored bars with the calendar that the assets share.
 
@@ -152,14 +153,32 @@ def compare_with_calendar(
         start: First date.
         as_of_date: Last date.
     """
-    symbols = [asset.symbol for asset in assets]
-    between = bars["trading_date"].between(pd.Timestamp(start), pd.Timestamp(as_of_date))
-    own_bars = bars[between & bars["symbol"].isin(symbols)]
-    counts = own_bars.groupby("trading_date")["symbol"].nunique()
+    counts = count_assets_with_bars(bars, assets, start, as_of_date)
     traded_on = pd.DatetimeIndex(counts.index)
     calendar = sessions(assets[0].exchange, start, as_of_date)
-    most = traded_on[(counts > len(symbols) / 2).to_numpy()]
+    most = traded_on[(counts > len(assets) / 2).to_numpy()]
     return TradedDates(calendar, most.difference(calendar), calendar.difference(traded_on))
+
+
+def count_assets_with_bars(
+    bars: Bars, assets: Sequence[Asset], start: date, as_of_date: date
+) -> pd.Series[int]:
+    """Return for each date on which any of the assets has a bar how many have one.
+
+    Args:
+        bars: As in `reference_sessions`.
+        assets: Whose bars count.
+        start: First date.
+        as_of_date: Last date; rows after it are not looked at.
+    """
+    symbols = [asset.symbol for asset in assets]
+    counts = pd.Series(dtype=np.int64, index=_index([]))
+    for block in blocks_of(bars):
+        between = block["trading_date"].between(pd.Timestamp(start), pd.Timestamp(as_of_date))
+        own = block[between & block["symbol"].isin(symbols)]
+        of_block = own.groupby("trading_date")["symbol"].nunique()
+        counts = counts.add(of_block, fill_value=0).astype(np.int64)
+    return counts
 
 
 @lru_cache(maxsize=16)

@@ -55,7 +55,7 @@ def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
     """
     symbols = run.extraction_symbols
     with engine.connect() as connection:
-        bars = load_bars(connection, run.source_key, symbols, run.start_date, run.as_of_date)
+        bars = load_bars(connection, run.source_key, symbols, run.start_date, run.as_of_date, ())
         errors = _extraction_errors(connection, run)
     assets = load_universe().select(symbols)
     traded = _traded_dates(bars, assets, run)

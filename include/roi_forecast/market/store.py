@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -27,19 +28,20 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, insert
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from roi_forecast.database.engine import lock_until_commit
 from roi_forecast.database.tables import assets, daily_prices
-from roi_forecast.market.binary_copy import as_dates, binary_bars, read_binary_bars
+from roi_forecast.market.binary_copy import as_dates, binary_bars, read_binary_series
 from roi_forecast.market.source import BAR_COLUMNS
 from roi_forecast.universe import Asset
 
+ASSETS_A_BLOCK = 250
+"""Assets whose bars are in memory at once, where they are read in blocks."""
+
 _VALUE_COLUMNS = BAR_COLUMNS[1:]
 _EMPTY_KINDS = {"trading_date": np.int32, "volume": np.int64}
-# The answer to one query is held as bytes beside what was read before.
-_SYMBOLS_AT_ONCE = 250
 # One object for all calls, so that SQLAlchemy compiles the statements with it once.
 _INCOMING = Table(
     "incoming_bars",
@@ -206,43 +208,71 @@ def load_bars(
         Long form, shape (bars, 2 + values): `symbol`, `trading_date`, then the values as in
         `PriceSource.fetch`, sorted by symbol and date. Prices are in the asset's currency.
     """
-    names = sorted(set(symbols))
-    fields = ("trading_date", *values)
-    chunks: dict[str, dict[str, npt.NDArray[Any]]] = {}
-    for first in range(0, len(names), _SYMBOLS_AT_ONCE):
-        some = names[first : first + _SYMBOLS_AT_ONCE]
-        content = _copy_out(connection, _bars_of(source, some, start, end, values))
-        for symbol, rows in read_binary_bars(content, values):
-            # Copies in native order: the content behind a view would stay in memory.
-            chunks[symbol] = {
-                name: rows[name].astype(rows[name].dtype.newbyteorder("=")) for name in fields
-            }
-    found = sorted(chunks)
-    counts = [len(chunks[symbol]["trading_date"]) for symbol in found]
-    columns: dict[str, Any] = {
-        "symbol": pd.Series(np.repeat(np.array(found, dtype=object), counts), dtype="str")
-    }
-    for name in fields:
-        parts = [chunks[symbol].pop(name) for symbol in found]
+    stored = StoredBars(connection, source, tuple(symbols), start, end, tuple(values))
+    frames = list(stored) or [_as_frame({}, values)]
+    bars: pd.DataFrame = pd.concat(frames, ignore_index=True)
+    return bars
+
+
+@dataclass(frozen=True)
+class StoredBars:
+    """The bars that `load_bars` returns, as blocks of assets; each iteration reads them anew.
+
+    Attributes:
+        connection: Any connection; one whose transaction is repeatable reads the same each time.
+        source: Key of the source.
+        symbols: Whose bars.
+        start: First trading date, inclusive.
+        end: Last trading date, inclusive.
+        values: Columns of `BAR_COLUMNS` to read beside symbol and date.
+        block: Assets in one block at most.
+    """
+
+    connection: Connection
+    source: str
+    symbols: tuple[str, ...]
+    start: date
+    end: date
+    values: tuple[str, ...] = _VALUE_COLUMNS
+    block: int = ASSETS_A_BLOCK
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        """Give the frames, sorted by symbol and date; a block without any bar is left out."""
+        names = sorted(set(self.symbols))
+        for first in range(0, len(names), self.block):
+            content = _copy_out(self.connection, self._series(names[first : first + self.block]))
+            series = dict(read_binary_series(content, self.values))
+            if series:
+                yield _as_frame({name: series[name] for name in sorted(series)}, self.values)
+
+    def _series(self, symbols: Sequence[str]) -> Select[Any]:
+        """Return the query of one row a symbol: PostgreSQL and psycopg pay for rows, not bytes."""
+        stored = daily_prices.c
+        names = ("trading_date", *self.values)
+        in_order = (
+            func.array_agg(aggregate_order_by(stored[name], stored.trading_date)) for name in names
+        )
+        return (
+            select(stored.symbol, *in_order)
+            .where(
+                stored.source == self.source,
+                stored.symbol.in_(symbols),
+                stored.trading_date.between(self.start, self.end),
+            )
+            .group_by(stored.symbol)
+        )
+
+
+def _as_frame(
+    series: Mapping[str, Mapping[str, npt.NDArray[Any]]], values: Sequence[str]
+) -> pd.DataFrame:
+    counts = [len(own["trading_date"]) for own in series.values()]
+    columns: dict[str, Any] = {"symbol": pd.array(list(series), dtype="str").repeat(counts)}
+    for name in ("trading_date", *values):
+        parts = [own[name] for own in series.values()]
         column = np.concatenate(parts) if parts else np.empty(0, _EMPTY_KINDS.get(name, np.float64))
         columns[name] = as_dates(column) if name == "trading_date" else column
     return pd.DataFrame(columns, copy=False)
-
-
-def _bars_of(
-    source: str, symbols: Sequence[str], start: date, end: date, values: Sequence[str]
-) -> Select[Any]:
-    return (
-        select(*(daily_prices.c[name] for name in ("symbol", "trading_date", *values)))
-        .where(
-            and_(
-                daily_prices.c.source == source,
-                daily_prices.c.symbol.in_(symbols),
-                daily_prices.c.trading_date.between(start, end),
-            )
-        )
-        .order_by(daily_prices.c.symbol, daily_prices.c.trading_date)
-    )
 
 
 def _copy_in(connection: Connection, table: Table, frame: pd.DataFrame) -> None:

@@ -1,0 +1,219 @@
+"""The part of the leakage audit that looks at every value, a block of assets at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.scaling import FloatArray, Scaler
+from roi_forecast.market.blocks import Bars, blocks_of
+
+# Rounding of sums in another order; a statistic of one row more differs by far more.
+_TOLERANCE = 1e-7
+
+
+@dataclass(frozen=True)
+class ValueFindings:
+    """What is wrong with the values of a dataset, over all its assets.
+
+    Attributes:
+        wrong_prices: Prices that are not the asset's last one, or are marked wrongly as filled.
+        prices_from_the_next: How many of them are the price of the bar after.
+        first_wrong_price: Row and column of the first of them.
+        wrong_returns: Rows with a return, or a mean of returns, that does not end there, (rows,).
+        wrong_ranges: Rows with a true range of other bars, shape (rows,).
+        gives_the_scaler: Whether the rows up to it have the scaler's statistics, shape (rows,).
+    """
+
+    wrong_prices: int
+    prices_from_the_next: int
+    first_wrong_price: tuple[int, int] | None
+    wrong_returns: npt.NDArray[np.bool_]
+    wrong_ranges: npt.NDArray[np.bool_]
+    gives_the_scaler: npt.NDArray[np.bool_]
+
+
+def audit_values(dataset: Dataset, bars: Bars) -> ValueFindings:
+    """Hold every value of a dataset against the bars that it was built from.
+
+    Args:
+        dataset: What to audit.
+        bars: Columns symbol, trading_date, high, low, close and adj_close.
+    """
+    rows = len(dataset.dates)
+    wrong_prices = from_next = 0
+    first_wrong_prices: list[tuple[int, int]] = []
+    wrong_returns, wrong_ranges = (np.zeros(rows, dtype=np.bool_) for _ in range(2))
+    distance = np.zeros(rows)
+    for columns, own_bars in _blocks(dataset, bars):
+        part = _columns_of(dataset, columns)
+        known = _KnownPrices.read(part, own_bars)
+        wrong = (part.prices != known.last) | (part.filled == known.has_bar)
+        wrong_prices += int(wrong.sum())
+        from_next += int((wrong & (part.prices == known.following)).sum())
+        first_wrong_prices += [(int(row), columns[at]) for row, at in np.argwhere(wrong)[:1]]
+        wrong_returns |= _rows_of_wrong_returns(part)
+        wrong_ranges |= _rows_of_wrong_ranges(part, own_bars, known)
+        distance = np.maximum(distance, _distance_from_the_scaler(part))
+    return ValueFindings(
+        wrong_prices,
+        from_next,
+        min(first_wrong_prices, default=None),
+        wrong_returns,
+        wrong_ranges,
+        distance <= _TOLERANCE,
+    )
+
+
+def _blocks(dataset: Dataset, bars: Bars) -> Iterator[tuple[list[int], pd.DataFrame]]:
+    """Give the columns and bars of some assets each time, and of those without bars at last."""
+    column_of = {symbol: column for column, symbol in enumerate(dataset.symbols)}
+    for block in blocks_of(bars):
+        own = [column_of.pop(symbol) for symbol in block["symbol"].unique() if symbol in column_of]
+        if own:
+            yield sorted(own), block
+    if column_of:
+        names = ("high", "low", "close", "adj_close")
+        none = pd.DataFrame(
+            {
+                "symbol": pd.Series(dtype="str"),
+                "trading_date": pd.Series(dtype="datetime64[us]"),
+                **{name: pd.Series(dtype=np.float64) for name in names},
+            }
+        )
+        yield list(column_of.values()), none
+
+
+def _columns_of(dataset: Dataset, columns: list[int]) -> Dataset:
+    scaler = dataset.scaler
+    return replace(
+        dataset,
+        symbols=tuple(dataset.symbols[column] for column in columns),
+        prices=dataset.prices[:, columns],
+        log_roi=dataset.log_roi[:, columns],
+        smoothed=dataset.smoothed[:, columns],
+        scaled=dataset.scaled[:, columns],
+        scaled_log_roi=dataset.scaled_log_roi[:, columns],
+        filled=dataset.filled[:, columns],
+        true_range=dataset.true_range[:, columns],
+        scaler=Scaler(
+            scaler.kind,
+            scaler.offset[columns],
+            scaler.slope[columns],
+            scaler.center[columns],
+            scaler.log_roi_mean[columns],
+        ),
+    )
+
+
+def _distance_from_the_scaler(dataset: Dataset) -> FloatArray:
+    """Return for each row how far the rows up to it are from the scaler's statistics, (rows,)."""
+    values, scaler = dataset.smoothed, dataset.scaler
+    counts = np.arange(1, len(values) + 1)[:, np.newaxis]
+    means = values.cumsum(axis=0) / counts
+    if scaler.kind == "minmax":
+        offsets = np.minimum.accumulate(values)
+        spreads = np.maximum.accumulate(values) - offsets
+    else:
+        # Around a fixed value first: the squares of small differences would cancel otherwise.
+        shifted = values - values[0]
+        variances = (shifted**2).cumsum(axis=0) / counts - (means - values[0]) ** 2
+        offsets, spreads = means, np.sqrt(np.maximum(variances, 0.0))
+    # Where nothing moved yet, any finite slope maps to a constant; 1 is the one that is taken.
+    spreads = np.where(spreads > 0, spreads, 1.0)
+    claimed_spreads = 1.0 / scaler.slope
+    centers = (means - offsets) / spreads
+    plain = dataset.log_roi.cumsum(axis=0) / counts
+    distances = (
+        (offsets - scaler.offset) / claimed_spreads,
+        (spreads - claimed_spreads) / claimed_spreads,
+        centers - scaler.center,
+        (plain - scaler.log_roi_mean) / claimed_spreads,
+    )
+    furthest = [np.abs(distance).max(axis=1) for distance in distances]
+    worst: FloatArray = np.stack(furthest).max(axis=0)
+    return worst
+
+
+@dataclass(frozen=True)
+class _KnownPrices:
+    """What the bars alone say of the rows; every array has the shape (rows, assets).
+
+    Attributes:
+        last: Adjusted close of the last bar on or before the row; NaN before the first.
+        following: Adjusted close of the bar after that one; NaN after the last.
+        has_bar: Whether there is a bar on the row's date.
+    """
+
+    last: npt.NDArray[np.float64]
+    following: npt.NDArray[np.float64]
+    has_bar: npt.NDArray[np.bool_]
+
+    @classmethod
+    def read(cls, dataset: Dataset, bars: pd.DataFrame) -> Self:
+        usable = bars[np.isfinite(bars["adj_close"]) & (bars["adj_close"] > 0)]
+        usable = usable.sort_values(["symbol", "trading_date"])
+        of_symbol = dict(tuple(usable.groupby("symbol")))
+        last, following = (np.full(dataset.prices.shape, np.nan) for _ in range(2))
+        has_bar = np.zeros(dataset.prices.shape, dtype=np.bool_)
+        for column, symbol in enumerate(dataset.symbols):
+            own = of_symbol.get(symbol, usable.iloc[:0])
+            days = own["trading_date"].to_numpy().astype("datetime64[D]")
+            closes = np.concatenate([[np.nan], own["adj_close"], [np.nan]])
+            known = np.searchsorted(days, dataset.dates, side="right")
+            last[:, column], following[:, column] = closes[known], closes[known + 1]
+            has_bar[:, column] = np.isin(dataset.dates, days)
+        return cls(last, following, has_bar)
+
+
+def _rows_of_wrong_returns(dataset: Dataset) -> npt.NDArray[np.bool_]:
+    span = dataset.smoothing
+    plain = np.diff(np.log(dataset.prices), axis=0)
+    sums = np.vstack([np.zeros((1, dataset.log_roi.shape[1])), dataset.log_roi.cumsum(axis=0)])
+    means = (sums[span:] - sums[:-span]) / span
+    wrong = np.zeros(len(dataset.dates), dtype=np.bool_)
+    for found, own in ((dataset.log_roi, plain), (dataset.smoothed, means)):
+        first = len(found) - len(own)
+        wrong[first:] |= ~np.isclose(found[first:], own, rtol=0.0, atol=_TOLERANCE).all(axis=1)
+    return wrong
+
+
+def _rows_of_wrong_ranges(
+    dataset: Dataset, bars: pd.DataFrame, known: _KnownPrices
+) -> npt.NDArray[np.bool_]:
+    rows, symbols = len(dataset.dates), pd.Index(dataset.symbols)
+    prices = bars[["high", "low", "close", "adj_close"]].to_numpy(dtype=np.float64)
+    usable = (np.isfinite(prices) & (prices > 0)).all(axis=1)
+    sound = bars[usable & bars["symbol"].isin(symbols).to_numpy()]
+    factor = sound["adj_close"] / sound["close"]
+    days = sound["trading_date"].to_numpy().astype("datetime64[D]")
+    travelled = (
+        pd.DataFrame(
+            {
+                # A bar belongs to the first row that is not before it.
+                "row": np.searchsorted(dataset.dates, days),
+                "column": symbols.get_indexer(sound["symbol"]),
+                "high": sound["high"] * factor,
+                "low": sound["low"] * factor,
+            }
+        )
+        .groupby(["row", "column"], as_index=False)
+        .agg({"high": "max", "low": "min"})
+    )
+    # The first row's range begins before the dataset, and a bar after the last row is none of its.
+    counted = travelled[travelled["row"].between(1, rows - 1)]
+    places = counted["row"].to_numpy(), counted["column"].to_numpy()
+    before = known.last[places[0] - 1, places[1]]
+    own = np.full(dataset.prices.shape, np.nan)
+    high, low = counted["high"].to_numpy(), counted["low"].to_numpy()
+    own[places] = (np.maximum(high, before) - np.minimum(low, before)) / before
+    equal = np.isclose(dataset.true_range, own, rtol=0.0, atol=_TOLERANCE, equal_nan=True)
+    wrong: npt.NDArray[np.bool_] = ~equal.all(axis=1)
+    wrong[0] = False
+    return wrong
