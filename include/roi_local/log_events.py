@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import IO, Protocol
 
 _TASK_STARTS = re.compile(r"\[DAG TEST\] starting task_id=(?P<task_id>\S+)")
+_TASK_ENDS = "[DAG TEST] end task"
 _TASK_OF_LOG_FILE = re.compile(r"/task_id=(?P<task_id>[^/]+)/")
 
 
@@ -93,6 +94,8 @@ class ProcessOutput:
                 event = parse_line(line, task_id)
                 if started := _TASK_STARTS.match(event.message):
                     task_id = started["task_id"]
+                elif event.message.startswith(_TASK_ENDS):
+                    task_id = None
                 print(event.as_text(), file=file, flush=True)
                 self._events.put(event)
 

@@ -91,6 +91,18 @@ def test_check_stops_the_run_and_keeps_the_verdicts_when_the_quorum_is_missed(
     assert usable(market_engine, run) == ("RELIANCE.NS", "INFY.NS")
 
 
+def test_missed_quorum_names_three_assets_and_where_the_others_stand(
+    market_engine, make_run, yahoo
+):
+    symbols = ("TCS.NS", "GC=F", "RELIANCE.NS", "INFY.NS", "ITC.NS")
+    run = make_run(symbols=symbols)
+    with pytest.raises(PriceCheckError, match=r"0 of 5 assets") as raised:
+        check_prices(market_engine, run)
+    named = [symbol for symbol in symbols if symbol in str(raised.value)]
+    assert named == list(symbols[:3])
+    assert str(raised.value).endswith("and 2 more, each with its reason in roi.price_checks")
+
+
 def test_asset_whose_extraction_failed_today_stays_usable_on_stored_prices(
     market_engine, make_run, yahoo, server
 ):

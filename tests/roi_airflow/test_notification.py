@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import pytest
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, BaseNotifier
+from airflow.serialization.serialized_objects import DagSerialization
 
 from roi_airflow.notification import (
     NOTIFIER_ARGUMENTS_VARIABLE,
@@ -70,8 +71,8 @@ class TaskInstance:
         self.pushed[key] = value
 
 
-def failed(reasons: dict[str, list[str | None]]) -> Any:
-    return {"dag": create_dag(), "run_id": "manual 1", "ti": TaskInstance(reasons)}
+def failed(reasons: dict[str, list[str | None]], dag: Any = None) -> Any:
+    return {"dag": dag or create_dag(), "run_id": "manual 1", "ti": TaskInstance(reasons)}
 
 
 def test_failure_names_the_task_that_decided_its_reason_and_the_log(sent: list[str]) -> None:
@@ -83,6 +84,12 @@ def test_failure_names_the_task_that_decided_its_reason_and_the_log(sent: list[s
         "ROI: daily_roi_forecast, run manual 1: check_prices failed: quorum missed; log: "
     )
     assert message.endswith("/dags/daily_roi_forecast/runs/manual%201")
+
+
+def test_failure_of_a_run_by_dags_test_is_left_to_its_command(sent: list[str]) -> None:
+    stored = DagSerialization.from_dict(DagSerialization.to_dict(create_dag()))
+    report_failure(failed({"check_prices": ["quorum missed"]}, stored))
+    assert sent == []
 
 
 def test_failure_of_all_instances_of_a_task_is_one_message(sent: list[str]) -> None:

@@ -35,19 +35,21 @@ def test_output_is_kept_readable_and_attributed_to_the_task_that_ran(tmp_path: P
         line("[DAG TEST] starting task_id=train_model map_index=-1"),
         line("epoch 1/2: loss 1"),
         "a line of a C++ library",
+        line("[DAG TEST] end task task_id=train_model map_index=-1"),
+        line("Callback failed"),
     ]
 
     output = ProcessOutput(io.StringIO("\n".join(lines)), tmp_path / "run.log")
     output.finish()
 
     events = output.poll()
-    assert [event.task_id for event in events[1:]] == ["train_model"] * 2
-    assert [event.message for event in events[1:]] == [
+    assert [event.task_id for event in events[1:]] == ["train_model"] * 3 + [None]
+    assert [event.message for event in events[1:3]] == [
         "epoch 1/2: loss 1",
         "a line of a C++ library",
     ]
     assert output.poll() == []
-    assert (tmp_path / "run.log").read_text().splitlines()[1:] == [
+    assert (tmp_path / "run.log").read_text().splitlines()[1:3] == [
         "2024-01-01T00:00:00Z INFO epoch 1/2: loss 1",
         "a line of a C++ library",
     ]

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 ASSET_CHECKS = ("extraction", *SERIES_CHECKS, "usable")
 RUN_CHECKS = ("quorum", "as_of_session")
+_NAMED_ASSETS = 3
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,11 @@ def _check_quorum(
     run: ResolvedRun, usable: tuple[str, ...], missing: Mapping[str, str]
 ) -> CheckResult:
     share = len(usable) / len(run.config.symbols)
-    named = "; ".join(missing.values())
+    named = "; ".join([*missing.values()][:_NAMED_ASSETS])
+    if len(missing) > _NAMED_ASSETS:
+        named += (
+            f"; and {len(missing) - _NAMED_ASSETS} more, each with its reason in roi.price_checks"
+        )
     return CheckResult(
         "quorum",
         "stop_run",
