@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, insert, select
 
 from live_stack import SMALL, SharedStack, task_states
 from roi_forecast.database.tables import (
+    daily_prices,
     datasets,
     extractions,
     gate_decisions,
@@ -330,6 +332,75 @@ def test_rollback_lets_the_version_before_serve_again(
     assert newest[2:] == (f"admin in run {run_id}", "rollback: a live test")
     link = shared_stack.home.data_directory / "models" / "backfilled" / "champion"
     assert link.readlink() == Path("versions", newest[0])
+
+
+def plant_misses(stack: SharedStack, run_id: str, sessions: int) -> str:
+    """Store forecasts of a run's version, each made in time and far off; return the version."""
+    ((version_id, dataset_id),) = rows(
+        stack,
+        model_versions.c.version_id,
+        model_versions.c.dataset_id,
+        where=model_versions.c.run_id == run_id,
+    )
+    bars = daily_prices.c
+    first_symbol = (bars.source == "simulated") & (bars.symbol == SMALL["symbols"][0])
+    up_to_as_of_date = bars.trading_date <= date.fromisoformat(SMALL["as_of_date"])
+    days = sorted(rows(stack, bars.trading_date, where=first_symbol & up_to_as_of_date))
+    common = {
+        "version_id": version_id,
+        "dataset_id": dataset_id,
+        "run_id": "planted",
+        "source": "simulated",
+        "horizon": 1,
+        "predicted_roi_pct": 50.0,
+        "predicted_smoothed_roi_pct": 0.0,
+        "lower_80_pct": 49.0,
+        "lower_95_pct": 49.0,
+        "upper_80_pct": 51.0,
+        "upper_95_pct": 51.0,
+        "backfill": False,
+    }
+    values = [
+        {
+            **common,
+            "symbol": symbol,
+            "as_of_date": as_of,
+            "target_date": target,
+            "created_at": datetime(as_of.year, as_of.month, as_of.day, 20, tzinfo=UTC),
+        }
+        for (as_of,), (target,) in pairwise(days[-sessions - 1 :])
+        for symbol in SMALL["symbols"]
+    ]
+    with stack.market.begin() as connection:
+        connection.execute(insert(predictions), values)
+    return version_id
+
+
+def test_a_champion_below_its_limit_runs_the_task_that_says_so(
+    shared_stack: SharedStack, plain_run: str
+) -> None:
+    """Comes after the tests of that run, whose last stage it runs once more."""
+    assert task_states(shared_stack.read_run(DAILY, plain_run))["champion_below_limit"] == {
+        "skipped"
+    }
+    version_id = plant_misses(shared_stack, plain_run, sessions=40)
+    status, _ = shared_stack.request(
+        "POST",
+        f"/api/v2/dags/{DAILY}/clearTaskInstances",
+        {
+            "dag_run_id": plain_run,
+            "task_ids": ["monitor_champion"],
+            "include_downstream": True,
+            "dry_run": False,
+            "only_failed": False,
+        },
+    )
+    assert status == 200
+    run = shared_stack.wait_for_end(DAILY, plain_run, PATIENCE)
+    assert (run.state, task_states(run)["champion_below_limit"]) == ("success", {"success"})
+    folder = f"dag_id={DAILY}/run_id={plain_run}/task_id=champion_below_limit"
+    (said,) = wait_until(lambda: logged(shared_stack, folder, "is below its limit"))
+    assert f"champion {version_id} is below its limit (roi.champion_alerts): look at" in said
 
 
 def test_unknown_parameter_of_a_rollback_is_named(shared_stack: SharedStack) -> None:
