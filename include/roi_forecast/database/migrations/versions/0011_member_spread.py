@@ -9,7 +9,7 @@ down_revision = "0010"
 branch_labels = None
 depends_on = None
 
-BEFORE = """
+LATEST_PREDICTIONS = """
 CREATE VIEW roi.latest_predictions AS
 SELECT version.model_name,
        prediction.symbol,
@@ -30,44 +30,7 @@ SELECT version.model_name,
        prediction.source = 'simulated' AS simulated,
        prediction.backfill,
        prediction.version_id,
-       prediction.created_at
-FROM roi.model_versions AS version
-JOIN LATERAL (
-    SELECT max(newest.as_of_date) AS as_of_date
-    FROM roi.predictions AS newest
-    WHERE newest.version_id = version.version_id AND newest.horizon = 1
-) AS newest ON true
-JOIN roi.predictions AS prediction
-  ON prediction.version_id = version.version_id
- AND prediction.as_of_date = newest.as_of_date
- AND prediction.horizon = 1
-LEFT JOIN roi.assets AS asset ON asset.symbol = prediction.symbol
-WHERE version.state = 'champion'
-"""
-
-LATEST_PREDICTIONS = """
-CREATE OR REPLACE VIEW roi.latest_predictions AS
-SELECT version.model_name,
-       prediction.symbol,
-       asset.name,
-       prediction.as_of_date,
-       prediction.target_date,
-       prediction.horizon,
-       prediction.predicted_roi_pct,
-       prediction.lower_80_pct,
-       prediction.upper_80_pct,
-       prediction.lower_95_pct,
-       prediction.upper_95_pct,
-       prediction.predicted_smoothed_roi_pct,
-       (version.metrics ->> 'next_day_r2')::double precision AS version_next_day_r2,
-       (version.metrics ->> 'directional_accuracy')::double precision
-           AS version_directional_accuracy,
-       prediction.source,
-       prediction.source = 'simulated' AS simulated,
-       prediction.backfill,
-       prediction.version_id,
-       prediction.created_at,
-       prediction.member_spread_pct
+       prediction.created_at{member_spread}
 FROM roi.model_versions AS version
 JOIN LATERAL (
     SELECT max(newest.as_of_date) AS as_of_date
@@ -84,11 +47,14 @@ WHERE version.state = 'champion'
 
 
 def upgrade() -> None:
-    op.execute(LATEST_PREDICTIONS)
+    _replace_view(",\n       prediction.member_spread_pct")
 
 
 def downgrade() -> None:
-    # A view can gain columns in place, but not lose them.
+    _replace_view("")
+
+
+def _replace_view(member_spread: str) -> None:
     op.execute("DROP VIEW roi.latest_predictions")
-    op.execute(BEFORE)
+    op.execute(LATEST_PREDICTIONS.format(member_spread=member_spread))
     op.execute("GRANT SELECT ON roi.latest_predictions TO roi_reader")
