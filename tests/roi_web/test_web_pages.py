@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 
 from planted import TOKEN, Planted, planted_market
-from roi_forecast.database.tables import assets, model_versions
+from roi_forecast.database.tables import assets, model_versions, predictions
 from roi_local.postgres import EmbeddedPostgres
 from roi_web.formatting import MINUS
 
@@ -79,6 +79,20 @@ def test_skill_stands_beside_the_forecasts_in_words_that_fit_it(client: TestClie
         html = page(client, path)
         assert f"Next-day skill of this version: R2 {MINUS}0.0003" in html
         assert "That is none: read the interval, not the point." in html
+
+
+def test_asset_page_says_how_far_the_networks_of_an_ensemble_lie_apart(
+    postgres: EmbeddedPostgres, market_template: str
+) -> None:
+    with planted_market(
+        postgres, market_template, {"assets": 1, "sessions": 5, "versions": 1}
+    ) as market:
+        assert "ensemble" not in page(market.client(), "/assets/GC=F")
+        with market.engine.begin() as connection:
+            connection.execute(update(predictions).values(member_spread_pct=0.0124))
+        assert "differs among them by 0.012" in page(market.client(), "/assets/GC=F")
+        (forecast,) = market.client().get("/api/v1/forecasts/latest").json()["items"]
+        assert forecast["member_spread_pct"] == 0.0124
 
 
 def test_asset_page_shows_every_odd_symbol(client: TestClient) -> None:
