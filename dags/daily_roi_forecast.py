@@ -35,7 +35,8 @@ A run is due for each session of the exchange of most assets, once the last bar 
 final. It extracts prices, trains a candidate (one network, or an ensemble) and lets it replace the
 serving champion only if every rule of the gate is kept; with `require_approval` a person has the
 last word, in the screen of required actions. A rejection is a successful run: the champion goes on
-forecasting.
+forecasting. Where its files are damaged the version before serves from then on, and the log and
+`roi.champion_history` say so.
 
 **To try it out,** trigger it with the preset `quick` and the source `simulated`.
 **After a failure,** the last line of the failed task's log says what to do; then clear that task.

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +12,13 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 
 from roi_airflow.retries import ExponentialBackoff
+from roi_airflow.stage import Stage
 from roi_airflow.trading_days import TradingDayTimetable
 from roi_forecast.config import RunConfig
+from roi_forecast.registry import fallback, promotion
+from roi_forecast.registry.promotion import promote_model
 from roi_forecast.settings import POOLS
+from serving import Served
 
 DAGS = Path(__file__).parents[2] / "dags"
 
@@ -122,3 +129,53 @@ def test_what_the_run_produces_are_assets_that_other_dags_can_wait_for(dag: DAG)
 def test_dag_and_every_task_are_documented(dag: DAG) -> None:
     assert dag.doc_md
     assert [task.task_id for task in dag.tasks if not task.doc_md] == []
+
+
+@pytest.fixture
+def damaged(served: Served, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A candidate, and a champion with a damaged file; gives the version before."""
+    first = served.champion.version_id
+    for module in (promotion, fallback):
+        monkeypatch.setattr(module, "check_loads", lambda directory: None)
+    promote_model(served.engine, served.models, served.add_candidate("next"), "next", "test")
+    served.add_candidate("candidate")
+    (served.champion_directory / "model.keras").write_bytes(b"half")
+    return first
+
+
+def carry_out(
+    dag: DAG, served: Served, monkeypatch: pytest.MonkeyPatch, task_id: str, **arguments: object
+) -> object:
+    """Call what a task of the served run does, in Airflow's place."""
+    import daily_roi_forecast
+
+    @contextmanager
+    def open_stage() -> Iterator[Stage]:
+        yield Stage(served.engine, served.settings, served.outcome.run)
+
+    monkeypatch.setattr(daily_roi_forecast, "open_stage", open_stage)
+    function = dag.get_task(task_id).python_callable
+    return function(dataset_id=served.outcome.dataset.dataset_id, **arguments)
+
+
+def test_evaluation_lets_the_version_before_serve_and_compares_with_it(
+    dag: DAG, served: Served, damaged: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opponent = carry_out(dag, served, monkeypatch, "evaluate_model", version_id="candidate")
+    assert opponent == damaged == served.champion.version_id
+
+
+@pytest.mark.parametrize(("mode", "falls_back"), [("if_due", True), ("scratch", False)])
+def test_training_that_may_go_on_from_the_champion_needs_a_whole_one(
+    dag: DAG,
+    served: Served,
+    damaged: str,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    falls_back: bool,
+) -> None:
+    run = served.outcome.run
+    config = run.config.model_copy(update={"training_mode": mode})
+    outcome = replace(served.outcome, run=run.model_copy(update={"config": config}))
+    carry_out(dag, replace(served, outcome=outcome), monkeypatch, "plan_training")
+    assert served.champion.version_id == (damaged if falls_back else "next")

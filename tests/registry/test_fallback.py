@@ -99,7 +99,7 @@ def test_version_before_serves_where_a_file_of_the_champion_is_damaged(
     row = newest_promotion(served)
     assert (row.version_id, row.from_version_id) == (first, "next")
     assert row.promoted_by == "fallback of run the-run"
-    assert row.reason.startswith("champion next is damaged: ")
+    assert row.reason.startswith(f"champion next is damaged: {MODEL_NAME}/versions/next")
     assert name in row.reason
     # Both checksums: what the file has, and what it should have.
     assert row.reason.count("SHA-256") == (1 if damage == "cut short" else 0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from planted import TOKEN, Planted, planted_market
 from roi_forecast.database.tables import assets, model_versions, predictions
@@ -163,6 +163,20 @@ def test_names_from_outside_stay_text(postgres: EmbeddedPostgres, market_templat
             html = page(client, path)
             assert "<script>alert" not in html
             assert "<script>x" not in html
+
+
+def test_a_version_whose_files_were_found_damaged_is_marked(
+    postgres: EmbeddedPostgres, market_template: str
+) -> None:
+    with planted_market(
+        postgres, market_template, {"assets": 1, "sessions": 5, "versions": 1}
+    ) as market:
+        with market.engine.begin() as connection:
+            version_id = connection.scalars(select(model_versions.c.version_id)).one()
+        assert "files damaged" not in page(market.client(), f"/versions/{version_id}")
+        with market.engine.begin() as connection:
+            connection.execute(update(model_versions).values(damaged_at="2025-03-04T12:00Z"))
+        assert "files damaged 2025-03-04 12:00" in page(market.client(), f"/versions/{version_id}")
 
 
 def test_500_assets_come_50_at_a_time(crowd: TestClient) -> None:

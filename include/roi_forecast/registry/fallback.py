@@ -90,6 +90,8 @@ def _fall_back(
     run_id: str,
 ) -> None:
     name = champion.model_name
+    # Pages show the reason: where the registry lies is nothing to them.
+    what = str(damage).replace(f"{models_directory}/", "")
     with engine.connect() as connection:
         earlier = list(_earlier_versions(connection, champion))
     damaged, refused = [champion.version_id], []
@@ -114,7 +116,7 @@ def _fall_back(
             version,
             champion,
             fallback_author(run_id),
-            f"champion {champion.version_id} is damaged: {damage}",
+            f"champion {champion.version_id} is damaged: {what}",
         )
         if serving.version_id == version.version_id:
             mark_damaged(connection, damaged)
