@@ -1,6 +1,6 @@
 """How long training, start-up, stages and storing take, beside their peers.
 
-    python benchmarks/speed.py [--sections steps start-up upserts scale daily-run]
+    python benchmarks/speed.py [--sections steps start-up upserts scale views daily-run]
 
 Prints every table and writes them to benchmarks/speed.md. The section `steps` installs PyTorch into
 an environment of its own below .roi/benchmarks, 5 GB; ROI_TORCH_PYTHON names a Python that has it.
@@ -26,6 +26,7 @@ from reference_data import REPOSITORY, describe_machine
 from speed_startup import daily_run, start_up
 from speed_universes import scale
 from speed_upserts import upserts
+from speed_views import views
 
 BENCHMARKS = Path(__file__).parent
 RESULT = BENCHMARKS / "speed.md"
@@ -111,6 +112,7 @@ SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Iterator[str]]]] =
     "start-up": ("Start-up", start_up),
     "upserts": ("Storing prices", upserts),
     "scale": ("Universes of many assets", scale),
+    "views": ("SQL views over years of forecasts", views),
     "daily-run": ("A whole daily run", daily_run),
 }
 
@@ -140,8 +142,9 @@ def _write(path: Path, title: str, lines: list[str]) -> None:
 def _facts(name: str, arguments: argparse.Namespace, seconds: float) -> str:
     told = ["python", "benchmarks/speed.py", "--sections", name]
     told += [f"--rounds={arguments.rounds}"] if name == "steps" else []
-    if name == "scale":
-        told += ["--assets", *map(str, arguments.assets), f"--years={arguments.years}"]
+    if name in ("scale", "views"):
+        told += ["--assets", *map(str, arguments.assets)]
+    told += [f"--years={arguments.years}"] if name == "scale" else []
     versions = ", ".join(f"{each} {version(each)}" for each in ("tensorflow", "keras", "numpy"))
     load = os.getloadavg()
     return (
@@ -159,6 +162,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--assets", nargs="+", type=int, default=[23, 500, 5000])
     parser.add_argument("--years", type=int, default=10)
     parser.add_argument("--upsert-assets", type=int, default=200)
+    parser.add_argument("--processes", type=int, default=3, help="of each kind for start-up")
+    parser.add_argument("--sessions", type=int, default=750, help="of the planted forecasts")
+    parser.add_argument("--times", type=int, default=40, help="answers of each SQL query")
     parser.add_argument("--timeout", type=float, default=1800.0, help="of one daily run, seconds")
     parser.add_argument("--output", type=Path, default=RESULT)
     return parser.parse_args()

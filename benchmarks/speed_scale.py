@@ -17,6 +17,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
 from roi_forecast.database.engine import create_database_engine
@@ -33,13 +35,14 @@ STAGES = (
     "build_dataset",
     "train_model",
     "evaluate_model",
+    "decide_promotion",
     "promote_model",
     "forecast",
 )
 
 
 def parameters(assets: int, years: int) -> dict[str, Any]:
-    """Return the run parameters: one epoch, the reference network."""
+    """Return the run parameters: one epoch of the reference network, which serves in any case."""
     return {
         "source": "simulated",
         "model_name": f"speed-{assets}",
@@ -47,6 +50,7 @@ def parameters(assets: int, years: int) -> dict[str, Any]:
         "start_date": str(END - timedelta(days=round(365.25 * years))),
         "as_of_date": str(END),
         "epochs": 1,
+        "gate_override_reason": "only time and memory are of interest",
     }
 
 
@@ -62,6 +66,7 @@ def run_stage(stage: str, settings: Settings, assets: int, years: int) -> Any:
         "build_dataset": lambda: _build(engine, settings),
         "train_model": lambda: _train(engine, settings, known),
         "evaluate_model": lambda: _evaluate(engine, settings, known),
+        "decide_promotion": lambda: _decide(engine, known),
         "promote_model": lambda: _promote(engine, settings, known),
         "forecast": lambda: _forecast(engine, settings, known),
     }
@@ -71,20 +76,20 @@ def run_stage(stage: str, settings: Settings, assets: int, years: int) -> Any:
     return known[stage]
 
 
-def _run(engine: Any) -> Any:
+def _run(engine: Engine) -> Any:
     from roi_forecast.runs.resolved_run import load_run
 
     return load_run(engine, RUN_ID)
 
 
-def _resolve(engine: Any, settings: Settings, assets: int, years: int) -> int:
+def _resolve(engine: Engine, settings: Settings, assets: int, years: int) -> int:
     from roi_forecast.runs.resolve import resolve_run
 
     run = resolve_run(engine, settings, RUN_ID, parameters(assets, years), lambda _: False, now=NOW)
     return len(run.extraction_symbols)
 
 
-def _extract(engine: Any, settings: Settings) -> int:
+def _extract(engine: Engine, settings: Settings) -> int:
     from roi_forecast.market.extraction import extract_prices
     from roi_forecast.market.sources import open_source
 
@@ -96,19 +101,19 @@ def _extract(engine: Any, settings: Settings) -> int:
     )
 
 
-def _check(engine: Any) -> None:
+def _check(engine: Engine) -> None:
     from roi_forecast.market.checks import check_prices
 
     check_prices(engine, _run(engine))
 
 
-def _build(engine: Any, settings: Settings) -> str:
+def _build(engine: Engine, settings: Settings) -> str:
     from roi_forecast.features.build import build_dataset
 
     return build_dataset(engine, _run(engine), settings.datasets_directory).dataset_id
 
 
-def _train(engine: Any, settings: Settings, known: dict[str, Any]) -> str:
+def _train(engine: Engine, settings: Settings, known: dict[str, Any]) -> str:
     from roi_forecast.features.storage import load_dataset
     from roi_forecast.model.candidates import train_candidate
 
@@ -117,7 +122,7 @@ def _train(engine: Any, settings: Settings, known: dict[str, Any]) -> str:
     return version.version_id
 
 
-def _evaluate(engine: Any, settings: Settings, known: dict[str, Any]) -> str | None:
+def _evaluate(engine: Engine, settings: Settings, known: dict[str, Any]) -> str | None:
     from roi_forecast.evaluation.evaluate import evaluate_model
     from roi_forecast.features.storage import load_dataset
 
@@ -127,13 +132,20 @@ def _evaluate(engine: Any, settings: Settings, known: dict[str, Any]) -> str | N
     )
 
 
-def _promote(engine: Any, settings: Settings, known: dict[str, Any]) -> None:
+def _decide(engine: Engine, known: dict[str, Any]) -> bool:
+    from roi_forecast.evaluation.decide import decide_promotion
+
+    verdict = decide_promotion(engine, _run(engine), known["train_model"], known["evaluate_model"])
+    return verdict.promoted
+
+
+def _promote(engine: Engine, settings: Settings, known: dict[str, Any]) -> None:
     from roi_forecast.registry.promotion import promote_model
 
     promote_model(engine, settings.models_directory, known["train_model"], RUN_ID, "benchmark")
 
 
-def _forecast(engine: Any, settings: Settings, known: dict[str, Any]) -> int:
+def _forecast(engine: Engine, settings: Settings, known: dict[str, Any]) -> int:
     from roi_forecast.forecasts.next_session import store_forecasts
 
     return store_forecasts(

@@ -15,33 +15,39 @@ from collections.abc import Iterator
 import numpy as np
 from reference_data import REPOSITORY
 
+PROCESSES = {
+    "nothing (Python itself)": "pass",
+    "`import tensorflow`": "import tensorflow",
+    "resolve_run": "import roi_forecast.runs.resolve",
+    "extract_prices": "import roi_forecast.market.extraction, roi_forecast.market.simulated",
+    "check_prices": "import roi_forecast.market.checks",
+    "build_dataset": "import roi_forecast.features.build",
+    "train_model": "import roi_forecast.model.training",
+    "evaluate_model": "import roi_forecast.evaluation.evaluate",
+    "decide_promotion": "import roi_forecast.evaluation.decide",
+    "promote_model": "import roi_forecast.registry.promotion",
+    "forecast": "import roi_forecast.forecasts.next_session",
+    "Airflow alone": "import airflow.sdk",
+    **{
+        f"Airflow, and parsing {file.name}": (
+            f"import airflow.sdk, runpy; runpy.run_path({str(file)!r})"
+        )
+        for file in sorted((REPOSITORY / "dags").glob("*.py"))
+    },
+}
+"""What each process does before it works."""
+
 
 def start_up(arguments: argparse.Namespace) -> Iterator[str]:
     """Give the table of what a process costs before it works."""
-    del arguments
-    stages = {
-        "nothing (Python itself)": "pass",
-        "`import tensorflow`": "import tensorflow",
-        "resolve_run": "import roi_forecast.runs.resolve",
-        "extract_prices": "import roi_forecast.market.extraction, roi_forecast.market.simulated",
-        "check_prices": "import roi_forecast.market.checks",
-        "build_dataset": "import roi_forecast.features.build",
-        "train_model": "import roi_forecast.model.training",
-        "evaluate_model": "import roi_forecast.evaluation.evaluate",
-        "decide_promotion": "import roi_forecast.evaluation.decide",
-        "promote_model": "import roi_forecast.registry.promotion",
-        "forecast": "import roi_forecast.forecasts.next_session",
-        "Airflow alone": "import airflow.sdk",
-    }
-    for file in sorted((REPOSITORY / "dags").glob("*.py")):
-        stages[f"Airflow, and parsing {file.name}"] = (
-            f"import airflow.sdk, runpy; runpy.run_path({str(file)!r})"
-        )
-    yield "Medians of 3 fresh processes each, files cached; peak memory of the process."
+    yield (
+        f"Medians of {arguments.processes} fresh processes each, files cached; peak memory of the "
+        "process. A DAG file costs what it takes beyond Airflow alone."
+    )
     yield ""
     yield "| process | seconds | processor s | peak MiB |"
     yield "|---|---|---|---|"
-    for name, statement in stages.items():
+    for name, statement in PROCESSES.items():
         program = (
             "import resource, time; began, used = time.perf_counter(), time.process_time()\n"
             f"{statement}\n"
@@ -49,7 +55,7 @@ def start_up(arguments: argparse.Namespace) -> Iterator[str]:
             "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
         )
         figures = []
-        for _ in range(3):
+        for _ in range(arguments.processes):
             answer = subprocess.run(
                 [sys.executable, "-c", program],
                 env={**os.environ, "PYTHONPATH": str(REPOSITORY / "include")},

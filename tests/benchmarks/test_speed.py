@@ -6,9 +6,19 @@ import argparse
 import sys
 from pathlib import Path
 
+import pytest
+from sqlalchemy import Engine
+
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
+import speed_startup
+import speed_universes
+from speed_scale import STAGES, parameters, run_stage
 from speed_upserts import upserts
+from speed_views import QUERIES, views
+
+from roi_forecast.config import parse_run_config
+from roi_forecast.settings import Settings
 
 
 def _cells(lines: list[str]) -> dict[str, list[str]]:
@@ -21,3 +31,47 @@ def test_upserts_write_new_and_restated_bars_and_leave_the_others() -> None:
     rows = _cells(list(upserts(argparse.Namespace(upsert_assets=2))))
     written = {name: rows[name][0] for name in ("new", "stored already", "all restated")}
     assert written == {"new": "5,000", "stored already": "0", "all restated": "5,000"}
+
+
+def test_stages_of_two_universes_are_measured_with_their_growth(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(speed_universes, "STAGES", STAGES[:2])
+    rows = _cells(list(speed_universes.scale(argparse.Namespace(assets=[2, 3], years=2))))
+    for stage in STAGES[:2]:
+        figures = [float(cell) for cell in rows[stage]]
+        assert len(figures) == 2 * 3 + 2
+        assert min(figures[:6]) > 0
+
+
+def test_every_stage_of_a_universe_does_its_part(
+    market_engine: Engine, market_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(database_url=market_url, data_directory=tmp_path)
+    for stage in STAGES:
+        result = run_stage(stage, settings, 3, 2)
+    horizons = parse_run_config(parameters(3, 2)).horizons
+    assert STAGES[-1] == "forecast"
+    assert result == 3 * len(horizons)
+
+
+def test_every_query_of_the_views_is_measured_and_most_give_rows() -> None:
+    rows = _cells(list(views(argparse.Namespace(assets=[4], sessions=40, times=2))))
+    found = {name: int(rows[name][1]) for name in QUERIES}
+    assert found["latest forecasts, all assets"] == found["health of all assets"] == 4
+    assert found["outcomes of an asset"] == 39
+    assert found["outcomes of a day, all assets"] == 4
+
+
+def test_a_process_is_measured_by_time_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = (
+        "nothing (Python itself)",
+        "Airflow alone",
+        "Airflow, and parsing daily_roi_forecast.py",
+    )
+    chosen = {name: speed_startup.PROCESSES[name] for name in kinds}
+    monkeypatch.setattr(speed_startup, "PROCESSES", chosen)
+    rows = _cells(list(speed_startup.start_up(argparse.Namespace(processes=1))))
+    for name in kinds:
+        _, _, peak_mib = map(float, rows[name])
+        assert peak_mib > 5

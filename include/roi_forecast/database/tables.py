@@ -88,6 +88,7 @@ Index(
     unique=True,
     postgresql_where=runs.c.released_at.is_(None),
 )
+Index("ix_runs_newest", runs.c.claimed_at.desc(), runs.c.run_id)
 
 extractions = Table(
     "extractions",
@@ -122,6 +123,13 @@ price_checks = Table(
     moment("checked_at", now=True),
     CheckConstraint("severity IN ('warn', 'drop_bar', 'drop_asset', 'stop_run')", name="severity"),
     Index("ix_price_checks_run_id", "run_id"),
+)
+
+Index(
+    "ix_price_checks_failed",
+    price_checks.c.run_id,
+    price_checks.c.symbol,
+    postgresql_where=~price_checks.c.passed,
 )
 
 price_restatements = Table(

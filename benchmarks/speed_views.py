@@ -1,0 +1,104 @@
+"""Section `views` of `speed.py`: how long the SQL views take over years of forecasts."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import Connection, text
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
+
+from planted_market import plant_market, symbols_of, trading_dates
+from speed_database import market_database
+
+from roi_forecast.database.engine import create_database_engine
+from roi_forecast.reading.engine import create_reader_engine
+from roi_forecast.settings import Settings
+
+QUERIES = {
+    "latest forecasts, all assets": "SELECT * FROM roi.latest_predictions",
+    "latest forecasts, 100 highest": (
+        "SELECT * FROM roi.latest_predictions ORDER BY predicted_roi_pct DESC LIMIT 100"
+    ),
+    "latest forecast of an asset": "SELECT * FROM roi.latest_predictions WHERE symbol = :symbol",
+    "forecast path of an asset": "SELECT * FROM roi.latest_forecast_path WHERE symbol = :symbol",
+    "forecasts of an asset": "SELECT * FROM roi.published_forecasts WHERE symbol = :symbol",
+    "forecasts of a day, all assets": (
+        "SELECT * FROM roi.published_forecasts WHERE as_of_date = :day"
+    ),
+    "outcomes of an asset": "SELECT * FROM roi.prediction_outcomes WHERE symbol = :symbol",
+    "outcomes of a day, all assets": (
+        "SELECT * FROM roi.prediction_outcomes WHERE target_date = :day AND horizon = 1"
+    ),
+    "newest 100 outcomes": (
+        "SELECT * FROM roi.prediction_outcomes ORDER BY target_date DESC, symbol LIMIT 100"
+    ),
+    "mean error of a day": (
+        "SELECT avg(abs(realised_roi_pct - predicted_roi_pct)) FROM roi.realised_forecasts "
+        "WHERE target_date = :day"
+    ),
+    "prices of an asset": (
+        "SELECT * FROM roi.price_history WHERE source = 'yahoo' AND symbol = :symbol"
+    ),
+    "leaderboard": "SELECT * FROM roi.model_leaderboard",
+    "champion history": "SELECT * FROM roi.champion_history",
+    "runs": "SELECT * FROM roi.run_history ORDER BY claimed_at DESC LIMIT 100",
+    "health of an asset": "SELECT * FROM roi.asset_health WHERE symbol = :symbol",
+    "health of all assets": "SELECT * FROM roi.asset_health",
+    "failed checks": "SELECT * FROM roi.failed_checks ORDER BY checked_at DESC LIMIT 100",
+    "champion's promises": "SELECT * FROM roi.champion_status",
+    "drift": "SELECT * FROM roi.latest_drift",
+    "live skill": "SELECT * FROM roi.live_skill",
+}
+
+
+def views(arguments: argparse.Namespace) -> Iterator[str]:
+    """Give the table of each query's 95th percentile over planted forecasts."""
+    times: dict[int, dict[str, tuple[int, float]]] = {}
+    for assets in arguments.assets:
+        with market_database() as (server, _):
+            url = server.url("market")
+            engine = create_database_engine(url)
+            plant_market(engine, assets=assets, sessions=arguments.sessions, versions=5)
+            engine.dispose()
+            reader = create_reader_engine(Settings(url, Path("unused")))
+            values = {
+                "symbol": symbols_of(assets)[assets // 2],
+                "day": trading_dates(arguments.sessions)[arguments.sessions // 2],
+            }
+            with reader.connect() as connection:
+                times[assets] = {
+                    name: _measure(connection, query, values, arguments.times)
+                    for name, query in QUERIES.items()
+                }
+            reader.dispose()
+    yield (
+        f"{arguments.sessions} sessions of daily forecasts and prices of each universe, planted by "
+        "`planted_market.py`, read as `roi_reader`. 95th percentile of "
+        f"{arguments.times} answers in milliseconds, until the last row is in Python, and the rows."
+    )
+    yield ""
+    yield "| query | " + " | ".join(f"{size} assets: ms | rows" for size in times) + " |"
+    yield "|---|" + "---|---|" * len(times)
+    for name in QUERIES:
+        cells = [f"{each[name][1]:.1f} | {each[name][0]:,}" for each in times.values()]
+        yield f"| {name} | " + " | ".join(cells) + " |"
+
+
+def _measure(
+    connection: Connection, query: str, values: dict[str, object], times: int
+) -> tuple[int, float]:
+    """Return the number of rows and the 95th percentile in milliseconds."""
+    statement = text(query)
+    given = {name: values[name] for name in statement.compile().params}
+    taken, rows = [], 0
+    for _ in range(times):
+        began = time.perf_counter()
+        rows = len(connection.execute(statement, given).all())
+        taken.append(1000 * (time.perf_counter() - began))
+    return rows, float(np.quantile(taken, 0.95))
