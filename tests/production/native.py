@@ -239,6 +239,11 @@ class NativeCompose:
     def stop(self) -> None:
         """Stop everything."""
         postgres = self.processes.pop("postgres", None)
+        redis = self.processes.pop("redis", None)
+        if redis is not None:
+            # It overwrites the memory that the mark is read from, so it is ended by its group.
+            os.killpg(redis.pid, signal.SIGKILL)
+            redis.wait(60)
         # Nothing of it is used again, so nothing has to end in order.
         end_processes(self.purpose, patience=1)
         if postgres is not None:
