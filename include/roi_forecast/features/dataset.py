@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -64,3 +66,25 @@ class Dataset:
     true_range: FloatArray
     scaler: Scaler
     split: Split
+
+    def of_columns(self, columns: Sequence[int]) -> Self:
+        """Return the rows of some assets alone, in this order; id and directory stay the same."""
+        chosen, scaler = list(columns), self.scaler
+        return replace(
+            self,
+            symbols=tuple(self.symbols[column] for column in chosen),
+            prices=self.prices[:, chosen],
+            log_roi=self.log_roi[:, chosen],
+            smoothed=self.smoothed[:, chosen],
+            scaled=self.scaled[:, chosen],
+            scaled_log_roi=self.scaled_log_roi[:, chosen],
+            filled=self.filled[:, chosen],
+            true_range=self.true_range[:, chosen],
+            scaler=Scaler(
+                scaler.kind,
+                scaler.offset[chosen],
+                scaler.slope[chosen],
+                scaler.center[chosen],
+                scaler.log_roi_mean[chosen],
+            ),
+        )

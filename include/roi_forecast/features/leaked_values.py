@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.scaling import FloatArray, Scaler
+from roi_forecast.features.scaling import FloatArray
 from roi_forecast.market.blocks import Bars, blocks_of
 
 # Rounding of sums in another order; a statistic of one row more differs by far more.
@@ -52,7 +52,7 @@ def audit_values(dataset: Dataset, bars: Bars) -> ValueFindings:
     wrong_returns, wrong_ranges = (np.zeros(rows, dtype=np.bool_) for _ in range(2))
     distance = np.zeros(rows)
     for columns, own_bars in _blocks(dataset, bars):
-        part = _columns_of(dataset, columns)
+        part = dataset.of_columns(columns)
         known = _KnownPrices.read(part, own_bars)
         wrong = (part.prices != known.last) | (part.filled == known.has_bar)
         wrong_prices += int(wrong.sum())
@@ -88,28 +88,6 @@ def _blocks(dataset: Dataset, bars: Bars) -> Iterator[tuple[list[int], pd.DataFr
             }
         )
         yield list(column_of.values()), none
-
-
-def _columns_of(dataset: Dataset, columns: list[int]) -> Dataset:
-    scaler = dataset.scaler
-    return replace(
-        dataset,
-        symbols=tuple(dataset.symbols[column] for column in columns),
-        prices=dataset.prices[:, columns],
-        log_roi=dataset.log_roi[:, columns],
-        smoothed=dataset.smoothed[:, columns],
-        scaled=dataset.scaled[:, columns],
-        scaled_log_roi=dataset.scaled_log_roi[:, columns],
-        filled=dataset.filled[:, columns],
-        true_range=dataset.true_range[:, columns],
-        scaler=Scaler(
-            scaler.kind,
-            scaler.offset[columns],
-            scaler.slope[columns],
-            scaler.center[columns],
-            scaler.log_roi_mean[columns],
-        ),
-    )
 
 
 def _distance_from_the_scaler(dataset: Dataset) -> FloatArray:
