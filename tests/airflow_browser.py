@@ -14,11 +14,11 @@ PATIENCE = 120_000
 """Milliseconds that a page of a busy machine may take."""
 
 
-def log_in(page: Page, address: str, password: str) -> None:
-    """Log in as the administrator."""
+def log_in(page: Page, address: str, password: str, name: str = ADMINISTRATOR) -> None:
+    """Log in by the form of Airflow's login."""
     page.set_default_timeout(PATIENCE)
     page.goto(f"{address}/auth/login")
-    page.locator("input[name=username]").fill(ADMINISTRATOR)
+    page.locator("input[name=username]").fill(name)
     page.locator("input[name=password]").fill(password)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(lambda url: "/auth/login" not in url)

@@ -53,6 +53,10 @@ def create_administrator(password: str) -> None:
     with get_application_builder() as application:
         manager = application.sm
         manager.sync_roles()
+        # Airflow lists pages of plugins in its navigation only to roles that may read plugins.
+        permission = manager.create_permission("can_read", "Plugins")
+        for name in ("Viewer", "User"):
+            manager.add_permission_to_role(manager.find_role(name), permission)
         if manager.find_user(username=ADMINISTRATOR) is None:
             role = manager.find_role("Admin")
             manager.add_user(ADMINISTRATOR, "", "", "admin@localhost", role, password=password)

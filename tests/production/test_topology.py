@@ -19,8 +19,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import expect
 from sqlalchemy import Engine, create_engine, func, select
 
+from airflow_browser import PATIENCE, log_in, open_forecasts
+from browser import chromium, keep_screenshot
 from live_stack import SMALL
 from production.conftest import CONTROL, SECOND_CPU_WORKER, start_gpu_worker
 from production.native import NativeCompose
@@ -223,6 +226,19 @@ def test_a_refused_run_says_why_in_its_log(team: Team) -> None:
     assert "did you mean epochs?" in team.log(run_id, "resolve_run", 1)
 
 
+def add_user(team: Team, role: str) -> None:
+    """Add a user of a role, who may be there already; `admin` is there from the start."""
+    user = {"username": role.lower(), "first_name": role, "last_name": "of the test"}
+    user |= {"email": f"{role.lower()}@example.org", "password": PASSWORD}
+    status, answer = team.compose.request(
+        "POST",
+        "/auth/fab/v1/users",
+        {**user, "roles": [{"name": role}]},
+        team.token,
+    )
+    assert status in (200, 201, 409), answer
+
+
 @pytest.mark.parametrize(
     ("role", "allowed"),
     [
@@ -233,16 +249,7 @@ def test_a_refused_run_says_why_in_its_log(team: Team) -> None:
     ],
 )
 def test_each_role_may_do_its_work_and_no_more(team: Team, role: str, allowed: set[str]) -> None:
-    user = {"username": role.lower(), "first_name": role, "last_name": "of the test"}
-    user |= {"email": f"{role.lower()}@example.org", "password": PASSWORD}
-    status, answer = team.compose.request(
-        "POST",
-        "/auth/fab/v1/users",
-        {**user, "roles": [{"name": role}]},
-        team.token,
-    )
-    # The user admin is there from the start.
-    assert status in (200, 201) or (role == "Admin" and status == 409), answer
+    add_user(team, role)
     password = team.compose.variables["AIRFLOW_ADMINISTRATOR_PASSWORD"]
     token = team.compose.token(role.lower(), password if role == "Admin" else PASSWORD)
     # A wrong parameter: whoever may trigger is told so, and nothing is started.
@@ -261,6 +268,19 @@ def test_each_role_may_do_its_work_and_no_more(team: Team, role: str, allowed: s
         name: (400 if name == "trigger a run" else 200) if name in allowed else 403
         for name in asked
     }
+
+
+def test_viewer_logs_in_by_the_form_and_sees_the_forecasts(
+    team: Team, survived: dict[str, str]
+) -> None:
+    add_user(team, "Viewer")
+    with chromium() as browser:
+        page = browser.new_page()
+        log_in(page, team.compose.address, PASSWORD, "viewer")
+        frame = open_forecasts(page, team.compose.address)
+        frame.get_by_role("combobox", name="Model name").select_option("one")
+        expect(frame.locator("#list li")).to_have_count(len(SYMBOLS), timeout=PATIENCE)
+        keep_screenshot(page, "topology-forecasts", full_page=False)
 
 
 def test_nobody_gets_in_without_a_login(team: Team) -> None:
