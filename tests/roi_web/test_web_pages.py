@@ -30,6 +30,15 @@ def crowd(postgres: EmbeddedPostgres, market_template: str) -> Iterator[TestClie
         yield market.client()
 
 
+@pytest.fixture
+def lonely(postgres: EmbeddedPostgres, market_template: str) -> Iterator[Planted]:
+    """One asset and one version, for a test that changes them."""
+    with planted_market(
+        postgres, market_template, {"assets": 1, "sessions": 5, "versions": 1}
+    ) as market:
+        yield market
+
+
 def page(client: TestClient, path: str) -> str:
     response = client.get(path)
     assert response.status_code == 200, response.text
@@ -53,18 +62,13 @@ def test_page_of_an_empty_database_says_what_to_do(unplanted: Planted, path: str
     assert 'href="/dags/daily_roi_forecast" data-airflow' in html
 
 
-def test_name_without_a_champion_says_why_there_is_no_forecast(
-    postgres: EmbeddedPostgres, market_template: str
-) -> None:
-    with planted_market(
-        postgres, market_template, {"assets": 1, "sessions": 5, "versions": 1}
-    ) as market:
-        with market.engine.begin() as connection:
-            connection.execute(update(model_versions).values(state="rejected"))
-        html = page(market.client(), "/")
-        assert "No version serves yet" in html
-        assert "rejected" in page(market.client(), "/versions")
-        assert "does not forecast this asset" in page(market.client(), "/assets/GC%3DF")
+def test_name_without_a_champion_says_why_there_is_no_forecast(lonely: Planted) -> None:
+    with lonely.engine.begin() as connection:
+        connection.execute(update(model_versions).values(state="rejected"))
+    html = page(lonely.client(), "/")
+    assert "No version serves yet" in html
+    assert "rejected" in page(lonely.client(), "/versions")
+    assert "does not forecast this asset" in page(lonely.client(), "/assets/GC%3DF")
 
 
 def test_real_prices_are_shown_first_and_simulated_ones_are_labelled(client: TestClient) -> None:
@@ -81,18 +85,13 @@ def test_skill_stands_beside_the_forecasts_in_words_that_fit_it(client: TestClie
         assert "That is none: read the interval, not the point." in html
 
 
-def test_asset_page_says_how_far_the_networks_of_an_ensemble_lie_apart(
-    postgres: EmbeddedPostgres, market_template: str
-) -> None:
-    with planted_market(
-        postgres, market_template, {"assets": 1, "sessions": 5, "versions": 1}
-    ) as market:
-        assert "ensemble" not in page(market.client(), "/assets/GC=F")
-        with market.engine.begin() as connection:
-            connection.execute(update(predictions).values(member_spread_pct=0.0124))
-        assert "differs among them by 0.012" in page(market.client(), "/assets/GC=F")
-        (forecast,) = market.client().get("/api/v1/forecasts/latest").json()["items"]
-        assert forecast["member_spread_pct"] == 0.0124
+def test_asset_page_says_how_far_the_networks_of_an_ensemble_lie_apart(lonely: Planted) -> None:
+    assert "ensemble" not in page(lonely.client(), "/assets/GC=F")
+    with lonely.engine.begin() as connection:
+        connection.execute(update(predictions).values(member_spread_pct=0.0124))
+    assert "differs among them by 0.012" in page(lonely.client(), "/assets/GC=F")
+    (forecast,) = lonely.client().get("/api/v1/forecasts/latest").json()["items"]
+    assert forecast["member_spread_pct"] == 0.0124
 
 
 def test_asset_page_shows_every_odd_symbol(client: TestClient) -> None:
@@ -165,18 +164,13 @@ def test_names_from_outside_stay_text(postgres: EmbeddedPostgres, market_templat
             assert "<script>x" not in html
 
 
-def test_a_version_whose_files_were_found_damaged_is_marked(
-    postgres: EmbeddedPostgres, market_template: str
-) -> None:
-    with planted_market(
-        postgres, market_template, {"assets": 1, "sessions": 5, "versions": 1}
-    ) as market:
-        with market.engine.begin() as connection:
-            version_id = connection.scalars(select(model_versions.c.version_id)).one()
-        assert "files damaged" not in page(market.client(), f"/versions/{version_id}")
-        with market.engine.begin() as connection:
-            connection.execute(update(model_versions).values(damaged_at="2025-03-04T12:00Z"))
-        assert "files damaged 2025-03-04 12:00" in page(market.client(), f"/versions/{version_id}")
+def test_a_version_whose_files_were_found_damaged_is_marked(lonely: Planted) -> None:
+    with lonely.engine.begin() as connection:
+        version_id = connection.scalars(select(model_versions.c.version_id)).one()
+    assert "files damaged" not in page(lonely.client(), f"/versions/{version_id}")
+    with lonely.engine.begin() as connection:
+        connection.execute(update(model_versions).values(damaged_at="2025-03-04T12:00Z"))
+    assert "files damaged 2025-03-04 12:00" in page(lonely.client(), f"/versions/{version_id}")
 
 
 def test_500_assets_come_50_at_a_time(crowd: TestClient) -> None:

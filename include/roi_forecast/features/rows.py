@@ -61,8 +61,8 @@ def load_rows(
     Raises:
         DatasetError: As `align_rows`.
     """
-    symbols = [asset.symbol for asset in assets]
-    bars = StoredBars(connection, source_key, tuple(symbols), start_date, as_of_date, ROW_COLUMNS)
+    symbols = tuple(asset.symbol for asset in assets)
+    bars = StoredBars(connection, source_key, symbols, start_date, as_of_date, ROW_COLUMNS)
     return align_rows(bars, assets, start_date, as_of_date, max_lost_share)
 
 

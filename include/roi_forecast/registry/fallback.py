@@ -17,6 +17,7 @@ from roi_forecast.registry.serving import (
     ServingVersion,
     check_files,
     open_champion,
+    open_serving,
     require_champion,
 )
 
@@ -50,7 +51,7 @@ def open_whole_champion(
     with engine.connect() as connection:
         champion = require_champion(connection, model_name)
     try:
-        check_files(champion, models_directory)
+        return open_serving(champion, models_directory)
     except DamagedVersionError as damage:
         _fall_back(engine, models_directory, champion, damage, run_id)
     return open_champion(engine, models_directory, model_name)

@@ -31,10 +31,19 @@ def open_champion(engine: Engine, models_directory: Path, model_name: str) -> Se
         OSError: A file is there but cannot be read.
     """
     with engine.connect() as connection:
-        version = require_champion(connection, model_name)
-    directory = check_files(version, models_directory)
-    point_champion_link(models_directory, model_name, version.path)
-    return ServingVersion(version, directory)
+        champion = require_champion(connection, model_name)
+    return open_serving(champion, models_directory)
+
+
+def open_serving(champion: ModelVersion, models_directory: Path) -> ServingVersion:
+    """Open a version that is known to serve: check its files and mend the link to it.
+
+    Raises:
+        DamagedVersionError: As `check_files`, like the other errors.
+    """
+    directory = check_files(champion, models_directory)
+    point_champion_link(models_directory, champion.model_name, champion.path)
+    return ServingVersion(champion, directory)
 
 
 def require_champion(connection: Connection, model_name: str) -> ModelVersion:
