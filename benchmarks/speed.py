@@ -22,6 +22,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
+
 from reference_data import REPOSITORY, describe_machine
 from speed_startup import daily_run, start_up
 from speed_universes import scale

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -25,6 +27,16 @@ def _cells(lines: list[str]) -> dict[str, list[str]]:
     """Return the rows of the Markdown tables among the lines, by their first cell."""
     rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
     return {row[0]: row[1:] for row in rows}
+
+
+def test_the_benchmark_starts_by_the_command_that_its_results_name() -> None:
+    program = Path(__file__).parents[2] / "benchmarks" / "speed.py"
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    answer = subprocess.run(
+        [sys.executable, program, "--help"], env=alone, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert "--sections" in answer.stdout
 
 
 def test_upserts_write_new_and_restated_bars_and_leave_the_others() -> None:
