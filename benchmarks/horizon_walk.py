@@ -11,7 +11,7 @@ import numpy as np
 
 from roi_forecast.config import LONGEST_HORIZON, ModelConfig, MultiStep
 from roi_forecast.evaluation.folds import fold_dataset, plan_folds
-from roi_forecast.evaluation.horizon_intervals import horizon_intervals
+from roi_forecast.evaluation.horizon_intervals import HorizonErrors, horizon_intervals
 from roi_forecast.evaluation.horizons import METHODS, forecast_horizons, horizon_shrinkage
 from roi_forecast.evaluation.intervals import Intervals
 from roi_forecast.features.dataset import Dataset
@@ -127,11 +127,9 @@ def _fold_forecasts(own: Dataset, horizons: int) -> dict[MultiStep, tuple[FloatA
 def _scales(dataset: Dataset, last_fit: int, horizons: int) -> FloatArray:
     inputs = scale_inputs(dataset)
     counted = np.where(dataset.filled, np.nan, dataset.log_roi)
-    nearest = fit_expanding_scale(inputs, counted, dataset.dates, last_fit)
-    farther = fit_horizon_scale(
-        nearest, inputs, dataset.log_roi, dataset.filled, dataset.dates, last_fit
-    )
-    return farther.predict(inputs, dataset.dates, horizons)
+    nearest = fit_expanding_scale(inputs, counted, last_fit)
+    farther = fit_horizon_scale(nearest, inputs, dataset.log_roi, dataset.filled, last_fit)
+    return np.stack(list(farther.predict(inputs, horizons)))
 
 
 def _intervals(
@@ -140,7 +138,9 @@ def _intervals(
     # Before the first fold the errors of the zero forecast count, as before a version's test.
     center = np.zeros(ahead.shape)
     center[:, origins.start : origins.stop] = forecasts
-    return horizon_intervals(np.abs(ahead - center), scales, forecasts, origins)
+    scores = np.abs(ahead - center) / scales
+    own = scales[:, origins.start : origins.stop]
+    return horizon_intervals(map(HorizonErrors, scores, own, forecasts), origins)
 
 
 def _root_of_time(nearest: tuple[Intervals, ...], forecasts: FloatArray) -> HorizonIntervals:

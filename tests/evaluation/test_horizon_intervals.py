@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from roi_forecast.errors import EvaluationError
 from roi_forecast.evaluation.conformal import conformal_intervals
-from roi_forecast.evaluation.horizon_intervals import horizon_intervals
+from roi_forecast.evaluation.horizon_intervals import HorizonErrors
+from roi_forecast.evaluation.horizon_intervals import horizon_intervals as intervals_of
 from roi_forecast.evaluation.intervals import Intervals
 
 ROWS, ASSETS, HORIZONS = 700, 3, 6
@@ -18,6 +19,17 @@ ERRORS = np.abs(GENERATOR.standard_t(4, (HORIZONS, ROWS, ASSETS))) * SCALES[:, :
 ERRORS[GENERATOR.random(ERRORS.shape) < 0.1] = np.nan
 TARGET = range(650, 651)
 ZERO = np.zeros((HORIZONS, 1, ASSETS))
+
+
+def horizon_intervals(
+    errors: np.ndarray, scales: np.ndarray, forecasts: np.ndarray, targets: range
+) -> tuple[tuple[Intervals, ...], ...]:
+    """Intervals from arrays of all horizons; the scales are those of all rows."""
+    steps = (
+        HorizonErrors(error / scale[: len(error)], scale[targets.start : targets.stop], forecast)
+        for error, scale, forecast in zip(errors, scales, forecasts, strict=True)
+    )
+    return intervals_of(steps, targets)
 
 
 def bounds(found: tuple[tuple[Intervals, ...], ...], level: int = 0) -> np.ndarray:

@@ -73,7 +73,7 @@ def test_an_interval_is_as_many_scales_wide_as_the_rows_before_were_off() -> Non
     at_80, at_95 = calibration.intervals(
         DATASET, implied_of_test(DATASET), range(target, target + 1)
     )
-    scales = calibration.scale.predict(scale_inputs(DATASET), DATASET.dates)
+    scales = calibration.scale.predict(scale_inputs(DATASET))
     for asset in range(len(DATASET.symbols)):
         scores = []
         for row in range(target):
@@ -118,16 +118,12 @@ def test_an_interval_reads_no_row_from_its_target_on() -> None:
 
 
 def test_every_training_score_comes_from_a_scale_fitted_before_it() -> None:
-    full = fit_expanding_scale(
-        scale_inputs(DATASET), DATASET.log_roi, DATASET.dates, DATASET.split.train.stop
-    )
+    full = fit_expanding_scale(scale_inputs(DATASET), DATASET.log_roi, DATASET.split.train.stop)
     for row in (100, 150, 200):
         wild = with_other_rows_from(DATASET, row)
-        fits = fit_expanding_scale(
-            scale_inputs(wild), wild.log_roi, wild.dates, DATASET.split.train.stop
-        )
-        expected = full.predict(scale_inputs(DATASET), DATASET.dates)
-        found = fits.predict(scale_inputs(wild), DATASET.dates)
+        fits = fit_expanding_scale(scale_inputs(wild), wild.log_roi, DATASET.split.train.stop)
+        expected = full.predict(scale_inputs(DATASET))
+        found = fits.predict(scale_inputs(wild))
         np.testing.assert_array_equal(found[: row + 1], expected[: row + 1])
         assert np.isfinite(expected[row]).all()
 

@@ -6,13 +6,20 @@ import numpy as np
 import pytest
 
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.model.scale_inputs import HALF_LIVES, INPUTS, MEMORY, scale_inputs
+from roi_forecast.model.scale_inputs import HALF_LIVES, INPUTS, MEMORY, MarketRows
+from roi_forecast.model.scale_inputs import scale_inputs as compact_inputs
 
 from .synthetic_dataset import synthetic_dataset
 
 DATASET = synthetic_dataset(rows=160)
 DAYS = 10
 BALANCE = 23
+
+
+def scale_inputs(rows: MarketRows, next_date: np.datetime64 | None = None) -> np.ndarray:
+    """All inputs of every row and asset, shape (rows, assets, INPUTS)."""
+    inputs = compact_inputs(rows, next_date)
+    return inputs.at(np.arange(inputs.shape[0])[:, np.newaxis], np.arange(inputs.shape[1]))
 
 
 def average(values: np.ndarray, row: int, asset: int, half_life: int) -> float:
@@ -119,3 +126,19 @@ def test_an_asset_without_any_bar_takes_the_mean_of_the_others() -> None:
     inputs = scale_inputs(replace(DATASET, filled=filled, true_range=true_range))[100]
     np.testing.assert_allclose(inputs[0, :3], inputs[1:, :3].mean(axis=0))
     assert np.isfinite(inputs).all()
+
+
+def test_the_sum_of_inputs_times_slopes_is_that_of_the_inputs_one_by_one() -> None:
+    rows = replace(DATASET, symbols=("TCS.NS", "GC=F", "AAPL"))
+    slopes = np.random.default_rng(8).normal(size=INPUTS)
+    found = compact_inputs(rows).times(slopes, slice(1, 90))
+    np.testing.assert_allclose(found, scale_inputs(rows)[1:90] @ slopes, rtol=1e-12)
+
+
+def test_inputs_do_not_depend_on_how_many_assets_are_worked_on_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = scale_inputs(DATASET)
+    monkeypatch.setattr("roi_forecast.model.scale_inputs._ASSETS_AT_ONCE", 2)
+    monkeypatch.setattr("roi_forecast.model.decayed_sums._COLUMNS_AT_ONCE", 1)
+    np.testing.assert_array_equal(scale_inputs(DATASET), expected)

@@ -7,32 +7,47 @@ mixed with that of all assets, the more so the fewer moves it rests on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from roi_forecast.evaluation.conformal import (
     FEWEST,
     LEVELS,
-    TRAILING,
-    conformal_intervals,
+    Rows,
     conformal_quantiles,
-    ranked,
+    intervals_around,
+    own_quantiles,
+    pooled_quantiles,
+    require_known,
+    trailing_counts,
 )
 from roi_forecast.evaluation.intervals import Intervals
-from roi_forecast.features.returns import to_percent
 from roi_forecast.features.scaling import FloatArray
 
 # Beyond rounding, so that a width in percent never comes out smaller than the one before.
 _GROWTH = 1.0 + 1e-9
 
 
+class HorizonErrors(NamedTuple):
+    """What the intervals of one horizon h rest on.
+
+    Attributes:
+        scores: Absolute errors of the forecasts made at a row over their scales, shape (rows,
+            assets); NaN where there is none. That of row t is known at row t + h - 1.
+        scales: Scale forecasts of the targets, shape (targets, assets), log ROI.
+        forecasts: Forecasts made at the targets, same shape, log ROI.
+    """
+
+    scores: FloatArray
+    scales: FloatArray
+    forecasts: FloatArray
+
+
 def horizon_intervals(
-    errors: FloatArray,
-    scales: FloatArray,
-    forecasts: FloatArray,
-    targets: range,
-    levels: Sequence[float] = LEVELS,
+    horizons: Iterable[HorizonErrors], targets: range, levels: Sequence[float] = LEVELS
 ) -> tuple[tuple[Intervals, ...], ...]:
     """Return the intervals of every horizon, from 1 on, around forecasts made at the same rows.
 
@@ -47,12 +62,10 @@ def horizon_intervals(
     looks at all horizons from 1 on, so a horizon's interval does not depend on which are asked for.
 
     Args:
-        errors: Absolute errors of the forecasts made at a row, shape (horizons, rows, assets), log
-            ROI; NaN where there is none. That of horizon h at row t is known at row t + h - 1.
-        scales: Scale forecasts, shape (horizons, rows or rows + 1, assets), log ROI.
-        forecasts: Forecasts made at the targets, shape (horizons, targets, assets), log ROI.
-        targets: Rows of `scales`, each the first session that is forecast. The intervals of row t
-            rest on errors that were known before t alone.
+        horizons: Of the horizons 1, 2, …; each is taken when the one before is done.
+        targets: Rows of the scores, of which the last may be the row after the last; each the first
+            session that is forecast. The intervals of row t rest on errors that were known before t
+            alone.
         levels: Shares of the intervals that should hold what comes.
 
     Returns:
@@ -61,64 +74,39 @@ def horizon_intervals(
     Raises:
         EvaluationError: There are too few errors of horizon 1 before a target.
     """
-    nearest = conformal_intervals(errors[0], scales[0], forecasts[0], targets, levels)
-    half = _half_widths(errors / scales[:, : errors.shape[1]], scales, targets, levels)
-    result: list[list[Intervals]] = [list(nearest)]
-    widest = half[0]
-    for number in range(1, len(forecasts)):
-        middle = forecasts[number]
-        fallen = np.exp(forecasts[number - 1] - middle)
-        least = _GROWTH * np.maximum(widest, np.arcsinh(fallen * np.sinh(widest)))
-        widest = np.maximum(half[number], least)
-        result.append(
-            [
-                Intervals(level, to_percent(middle - width), to_percent(middle + width))
-                for level, width in zip(levels, widest, strict=True)
-            ]
-        )
-    return tuple(tuple(each) for each in result)
-
-
-def _half_widths(
-    scores: FloatArray, scales: FloatArray, targets: range, levels: Sequence[float]
-) -> FloatArray:
-    """Return half of each width, shape (horizons, levels, targets, assets), log ROI."""
-    widths = np.empty((len(scores), len(levels), len(targets), scores.shape[-1]))
-    for place, target in enumerate(targets):
-        nearest = np.stack([conformal_quantiles(scores[0, :target], level) for level in levels])
-        widths[0, :, place] = nearest * scales[0, target]
-        all_nearest = _quantiles_of_all(scores[0, :target], levels)
-        part = np.divide(nearest, all_nearest, out=np.ones(nearest.shape), where=all_nearest > 0)
-        for number in range(1, len(scores)):
-            # Moves of number + 1 sessions, the last of which ended on the row before the target.
-            known = scores[number, : max(0, target - number)]
-            quantiles = _mixed_quantiles(known, levels, number + 1, part)
-            widths[number, :, place] = (
-                np.sqrt(number + 1) * widths[0, :, place]
-                if quantiles is None
-                else quantiles * scales[number, target]
-            )
-    return widths
+    stops = np.arange(targets.start, targets.stop)
+    result: list[tuple[Intervals, ...]] = []
+    first = widest = part = middle = np.empty(0)
+    for horizon, (scores, scales, forecasts) in enumerate(horizons, start=1):
+        if horizon == 1:
+            nearest = conformal_quantiles(scores, stops, levels)
+            first = widest = nearest * scales
+            require_known(first, scores[: targets.start])
+            of_all = pooled_quantiles(scores, stops, levels)[..., np.newaxis]
+            part = np.divide(nearest, of_all, out=np.ones(nearest.shape), where=of_all > 0)
+        else:
+            # Moves of so many sessions, the last of which ended on the row before the target.
+            known = np.maximum(stops - horizon + 1, 0)
+            quantiles, is_known = _mixed_quantiles(scores, known, levels, horizon, part)
+            half = np.where(is_known[:, np.newaxis], quantiles * scales, np.sqrt(horizon) * first)
+            fallen = np.exp(middle - forecasts)
+            least = _GROWTH * np.maximum(widest, np.arcsinh(fallen * np.sinh(widest)))
+            widest = np.maximum(half, least)
+        middle = forecasts
+        result.append(intervals_around(middle, widest, levels))
+    return tuple(result)
 
 
 def _mixed_quantiles(
-    known: FloatArray, levels: Sequence[float], horizon: int, part: FloatArray
-) -> FloatArray | None:
-    recent = known[-TRAILING:]
-    finite = np.isfinite(recent)
-    if np.count_nonzero(finite.any(axis=1)) < FEWEST:
-        return None
-    counts = finite.sum(axis=0)
-    ordered = np.sort(recent, axis=0)
-    own = np.stack([ranked(ordered, counts, level) for level in levels])
+    scores: FloatArray, stops: Rows, levels: Sequence[float], horizon: int, part: FloatArray
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Return the quantiles of a horizon, and for which targets there are rows enough for them."""
+    finite: npt.NDArray[np.bool_] = np.isfinite(scores)
+    is_known = trailing_counts(np.asarray(finite.any(axis=1)), stops) >= FEWEST
+    counts = trailing_counts(finite, stops)
+    own = own_quantiles(scores, stops, levels)
     moves = counts / horizon
     share = np.where(counts >= FEWEST, moves / (moves + FEWEST), 0.0)
-    mixed: FloatArray = own**share * (part * _quantiles_of_all(known, levels)) ** (1.0 - share)
-    return mixed
-
-
-def _quantiles_of_all(scores: FloatArray, levels: Sequence[float]) -> FloatArray:
-    """Return the quantile of all assets' scores together, shape (levels, 1)."""
-    ordered = np.sort(scores[-TRAILING:], axis=None)[:, np.newaxis]
-    counts = np.isfinite(ordered).sum(axis=0)
-    return np.stack([ranked(ordered, counts, level) for level in levels])
+    together = pooled_quantiles(scores, stops, levels)[..., np.newaxis]
+    mixed: FloatArray = own**share * (part * together) ** (1.0 - share)
+    return mixed, is_known

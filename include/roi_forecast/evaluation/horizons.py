@@ -6,7 +6,7 @@ the run asks for: a later run may ask the same version for others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, get_args
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from roi_forecast.config import LONGEST_HORIZON, MultiStep
 from roi_forecast.errors import EvaluationError, RegistryError
-from roi_forecast.evaluation.horizon_intervals import horizon_intervals
+from roi_forecast.evaluation.horizon_intervals import HorizonErrors, horizon_intervals
 from roi_forecast.evaluation.intervals import Intervals
 from roi_forecast.evaluation.next_day import NextDayCalibration, shrinkage_factor
 from roi_forecast.features.dataset import Dataset
@@ -73,7 +73,6 @@ class HorizonCalibration:
             scale_inputs(dataset),
             dataset.log_roi,
             dataset.filled,
-            dataset.dates,
             dataset.split.train.stop,
         )
         direct = fit_direct(dataset, ridge_penalty)
@@ -166,22 +165,21 @@ class HorizonCalibration:
                 f"intervals of the rows {targets} need their forecasts; received them from row "
                 f"{given} on"
             )
-        published = np.full((horizons, *inputs.shape[:2]), np.nan)
-        published[:, given:] = self.publish(method, cumulated)
-        judged = published[:, : len(rows.dates)].copy()
-        judged[:, : self.next_day.first_scored_row(dates)] = 0.0
-        errors = np.stack(
-            [
-                np.abs(log_roi_ahead(rows.log_roi, rows.filled, horizon) - forecast)
-                for horizon, forecast in enumerate(judged, start=1)
-            ]
-        )
-        return horizon_intervals(
-            errors,
-            self.scale.predict(inputs, dates, horizons),
-            published[:, targets.start : targets.stop],
-            targets,
-        )
+        scored = self.next_day.first_scored_row(dates)
+        wanted = slice(targets.start - given, targets.stop - given)
+
+        def errors() -> Iterator[HorizonErrors]:
+            published = self.publish(method, cumulated)
+            scales = self.scale.predict(inputs, horizons)
+            for horizon, (forecast, scale) in enumerate(zip(published, scales, strict=True), 1):
+                judged = np.full(inputs.shape, np.nan)
+                judged[given:] = forecast
+                judged[:scored] = 0.0
+                came = log_roi_ahead(rows.log_roi, rows.filled, horizon)
+                scores = np.abs(came - judged[: len(came)]) / scale[: len(came)]
+                yield HorizonErrors(scores, scale[targets.start : targets.stop], forecast[wanted])
+
+        return horizon_intervals(errors(), targets)
 
     def to_json(self) -> dict[str, Any]:
         """Return the calibration as JSON values."""

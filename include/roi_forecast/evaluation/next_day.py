@@ -64,7 +64,7 @@ class NextDayCalibration:
             raise EvaluationError(
                 "no asset has a bar on any validation session; raise validation_share"
             )
-        scale = fit_expanding_scale(scale_inputs(dataset), actual, dataset.dates, training.stop)
+        scale = fit_expanding_scale(scale_inputs(dataset), actual, training.stop)
         return cls(
             shrinkage_factor(validation_implied, came),
             scale,
@@ -110,10 +110,10 @@ class NextDayCalibration:
                 f"intervals of the rows {targets} need their implied log ROI; received it from "
                 f"row {given} on"
             )
-        published = np.full(inputs.shape[:2], np.nan)
+        published = np.full(inputs.shape, np.nan)
         published[given:] = self.shrinkage * implied
         judged = np.where(np.arange(len(dates))[:, np.newaxis] < scored, 0.0, published)
-        scales = self.scale.predict(inputs, dates)
+        scales = self.scale.predict(inputs)
         errors = np.abs(counted_log_roi(rows) - judged[: len(rows.dates)])
         return conformal_intervals(errors, scales, published[targets.start : targets.stop], targets)
 

@@ -197,12 +197,11 @@ def _row_scales(
     fits = fit_expanding_scale(
         inputs,
         counted_log_roi(dataset),
-        dataset.dates,
         last_fit,
         refit_every=refit_every,
         longest=window,
     )
-    return fits.predict(inputs, dataset.dates)
+    return fits.predict(inputs)
 
 
 def _run_fold(

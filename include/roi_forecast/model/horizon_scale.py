@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from roi_forecast.features.returns import log_roi_ahead
 from roi_forecast.model.expanding_scale import ExpandingScale, fit_expanding_scale
 from roi_forecast.model.scale import FloatArray
+from roi_forecast.model.scale_inputs import ScaleInputs
 
 ANCHORS = (1, 3, 10, 30)
 """Horizons with a fit of their own, evenly spaced in logs; those between are interpolated."""
@@ -30,38 +31,33 @@ class HorizonScale:
 
     by_anchor: Mapping[int, ExpandingScale]
 
-    def predict(
-        self, inputs: FloatArray, dates: npt.NDArray[np.datetime64], horizons: int
-    ) -> FloatArray:
-        """Return the expected absolute log ROI over 1, …, `horizons` sessions from each row on.
+    def predict(self, inputs: ScaleInputs, horizons: int) -> Iterator[FloatArray]:
+        """Give the expected absolute log ROI over 1, …, `horizons` sessions from each row on.
 
         Args:
-            inputs: What `scale_inputs` returns, shape (rows, assets, inputs).
-            dates: Dates of the rows, ascending, shape (rows,).
+            inputs: Of the rows, in time order.
             horizons: The longest one.
 
-        Returns:
-            Shape (horizons, rows, assets); NaN before the first fit.
+        Yields:
+            For each horizon shape (rows, assets); NaN before the first fit.
         """
         anchors = tuple(self.by_anchor)
         own = {
-            anchor: self.by_anchor[anchor].predict(inputs, dates)
+            anchor: self.by_anchor[anchor].predict(inputs)
             for number, anchor in enumerate(anchors)
             # The first anchor at or beyond the longest horizon is the last that is needed.
             if number == 0 or anchors[number - 1] < horizons
         }
-        scales = np.empty((horizons, *inputs.shape[:2]))
         for horizon in range(1, horizons + 1):
             below = max(anchor for anchor in own if anchor <= horizon)
             above = min((anchor for anchor in own if anchor >= horizon), default=None)
             if above is None:
-                scales[horizon - 1] = own[below] * np.sqrt(horizon / below)
+                yield own[below] * np.sqrt(horizon / below)
             elif above == below:
-                scales[horizon - 1] = own[below]
+                yield own[below]
             else:
                 share = np.log(horizon / below) / np.log(above / below)
-                scales[horizon - 1] = own[below] ** (1.0 - share) * own[above] ** share
-        return scales
+                yield own[below] ** (1.0 - share) * own[above] ** share
 
     def to_json(self) -> dict[str, Any]:
         """Return the anchors beyond the next session as JSON values."""
@@ -79,10 +75,9 @@ class HorizonScale:
 
 def fit_horizon_scale(
     next_session: ExpandingScale,
-    inputs: FloatArray,
+    inputs: ScaleInputs,
     log_rois: FloatArray,
     filled: npt.NDArray[np.bool_],
-    dates: npt.NDArray[np.datetime64],
     last_fit: int,
     *,
     refit_every: int = REFIT_EVERY,
@@ -94,10 +89,9 @@ def fit_horizon_scale(
 
     Args:
         next_session: The scale of horizon 1.
-        inputs: What `scale_inputs` returns, shape (rows, assets, inputs).
+        inputs: Of the rows, and of row `last_fit`, whose date alone is looked at.
         log_rois: Shape (rows, assets), unscaled.
         filled: Whether the asset had no bar, same shape.
-        dates: Shape (rows,), or longer.
         last_fit: No row from this one on is read.
         refit_every: Rows between two fits.
 
@@ -108,7 +102,6 @@ def fit_horizon_scale(
         anchor: fit_expanding_scale(
             inputs,
             log_roi_ahead(log_rois, filled, anchor),
-            dates,
             last_fit,
             refit_every=refit_every,
             horizon=anchor,
