@@ -1,6 +1,6 @@
 """One universe of simulated assets through the stages, each in a process of its own.
 
-    python benchmarks/speed_scale.py DIRECTORY ASSETS YEARS STAGE
+    python benchmarks/speed_scale.py DATABASE_URL DIRECTORY ASSETS YEARS STAGE
 
 prints seconds and peak memory in MiB of one stage as JSON. `speed.py` calls it for every stage.
 """
@@ -22,19 +22,11 @@ from sqlalchemy import Engine
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
 from roi_forecast.database.engine import create_database_engine
-from roi_forecast.features.dataset import Dataset
 from roi_forecast.settings import Settings
 
 END = date(2024, 12, 27)
 NOW = datetime(2025, 1, 15, 12, tzinfo=UTC)
 RUN_ID = "speed"
-
-MOST_EVALUATED = 500
-"""Assets up to which the candidate is evaluated: the expanding fits of the intervals' scale read
-every row of every asset 154 times, an hour for 5,000 assets. Beyond it a calibration of a few
-assets by ridge regression stands in, so that the stages after it have what they need."""
-
-CALIBRATED_ON = 5
 
 STAGES = (
     "resolve_run",
@@ -135,40 +127,9 @@ def _evaluate(engine: Engine, settings: Settings, known: dict[str, Any]) -> str 
     from roi_forecast.features.storage import load_dataset
 
     dataset = load_dataset(settings.datasets_directory / known["build_dataset"])
-    if len(dataset.symbols) > MOST_EVALUATED:
-        _stand_in(engine, settings, dataset, known["train_model"])
-        return None
     return evaluate_model(
         engine, _run(engine), dataset, known["train_model"], settings.models_directory
     )
-
-
-def _stand_in(engine: Engine, settings: Settings, dataset: Dataset, version_id: str) -> None:
-    """Calibrate the version by the ridge regression of its first assets."""
-    from roi_forecast.artifacts import read_manifest
-    from roi_forecast.errors import RegistryError
-    from roi_forecast.evaluation.evaluate import _figures, _sample, _store_metrics
-    from roi_forecast.evaluation.horizons import HorizonCalibration
-    from roi_forecast.evaluation.scores import SPLITS, score_candidate
-    from roi_forecast.model.predictor import load_predictor
-    from roi_forecast.model.ridge import fit_ridge
-    from roi_forecast.model.versions import find_version
-
-    with engine.connect() as connection:
-        version = find_version(connection, version_id)
-    directory = version.directory(settings.models_directory)
-    few = dataset.of_columns(range(CALIBRATED_ON))
-    penalty = float(version.hyperparameters["ridge_penalty"])
-    ridge = fit_ridge(few, penalty)
-    forecasts = {
-        split: ridge.predict(few.scaled, few.scaled_log_roi, getattr(few.split, split))
-        for split in SPLITS
-    }
-    result = score_candidate(few, forecasts, ridge)
-    calibration = HorizonCalibration.fit(few, result.calibration, ridge.forecast_windows, penalty)
-    sample = _sample(dataset, load_predictor(directory))
-    manifest = read_manifest(directory, RegistryError)
-    _store_metrics(engine, version, manifest, directory, _figures(result), calibration, sample)
 
 
 def _decide(engine: Engine, known: dict[str, Any]) -> bool:

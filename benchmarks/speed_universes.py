@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
 from speed_database import market_database
-from speed_scale import MOST_EVALUATED, STAGES
+from speed_scale import STAGES
 
 BENCHMARKS = Path(__file__).parent
 
@@ -29,9 +29,7 @@ def scale(arguments: argparse.Namespace) -> Iterator[str]:
         f"Simulated assets x {arguments.years} years, the reference network trained for one epoch, "
         "which is enough to go the way of every stage and no more; each stage in a process of its "
         "own, its start-up included, and one task for all assets. Growth: the power of the number "
-        "of assets by which processor time and peak memory of the two largest universes grow. "
-        f"Beyond {MOST_EVALUATED} assets the evaluation, which would take an hour, is left out: a "
-        "calibration of five assets stands in for the forecasts."
+        "of assets by which processor time and peak memory of the two largest universes grow."
     )
     yield ""
     heads = (f"{size} assets: s | processor s | MiB" for size in measured)
@@ -75,8 +73,7 @@ def _measure(assets: int, years: int) -> Figures:
                     "%s ended with %d: %s", stage, answer.returncode, answer.stderr[-2000:]
                 )
                 break
-            if stage != "evaluate_model" or assets <= MOST_EVALUATED:
-                figures[stage] = json.loads(answer.stdout.splitlines()[-1])
+            figures[stage] = json.loads(answer.stdout.splitlines()[-1])
     return figures
 
 
