@@ -50,6 +50,25 @@ def test_upsert_counts_and_changes_only_rows_that_differ(market_engine, prices):
         assert upsert_bars(connection, "yahoo", corrected) == 2
 
 
+def test_a_connection_that_rolled_back_or_was_used_before_stores_only_the_bars_given(
+    market_engine, prices
+):
+    gold, tata = (prices[prices["symbol"] == name] for name in ("GC=F", "TCS.NS"))
+    with market_engine.connect() as connection:
+        for symbol, own in (("GC=F", gold), ("TCS.NS", tata)):
+            with connection.begin() as transaction:
+                upsert_bars(connection, "yahoo", own)
+                transaction.rollback()
+            with connection.begin():
+                assert upsert_bars(connection, symbol, own) == len(own)
+                assert upsert_bars(connection, symbol, own.head(3)) == 0
+        with connection.begin():
+            stored = connection.execute(
+                select(daily_prices.c.source, daily_prices.c.symbol).distinct()
+            ).all()
+    assert sorted(map(tuple, stored)) == [("GC=F", "GC=F"), ("TCS.NS", "TCS.NS")]
+
+
 def test_prices_of_two_sources_do_not_mix(market_engine, prices):
     own = prices[prices["symbol"] == "GC=F"]
     with market_engine.begin() as connection:

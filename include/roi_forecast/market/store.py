@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, insert
 from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.schema import CreateTable
 
 from roi_forecast.database.engine import lock_until_commit
 from roi_forecast.database.tables import assets, daily_prices
@@ -48,7 +49,10 @@ _INCOMING = Table(
     MetaData(),
     *(Column(name, daily_prices.c[name].type) for name in ("symbol", *BAR_COLUMNS)),
     prefixes=["TEMPORARY"],
+    postgresql_on_commit="DELETE ROWS",
 )
+# A table that a connection keeps: to create and drop one costs a call as much as to join its bars.
+_CREATE_INCOMING = CreateTable(_INCOMING, if_not_exists=True)
 # Half a million bars are then joined in one pass.
 _JOIN_MEMORY = "64MB"
 
@@ -99,14 +103,14 @@ def upsert_bars(connection: Connection, source: str, bars: pd.DataFrame) -> int:
     for symbol in sorted(bars["symbol"].unique()):
         lock_until_commit(connection, daily_prices.name, source, symbol)
 
-    _INCOMING.create(connection, checkfirst=False)
+    connection.execute(_CREATE_INCOMING)
+    # An earlier call in the same transaction left its bars.
+    connection.execute(delete(_INCOMING))
     _copy_in(connection, _INCOMING, bars)
     connection.execute(select(func.set_config("work_mem", _JOIN_MEMORY, true())))
     same_bar = _same_bar(source, bars)
     _remove_differing(connection, same_bar)
-    changed = _add(connection, source, same_bar)
-    _INCOMING.drop(connection, checkfirst=False)
-    return changed
+    return _add(connection, source, same_bar)
 
 
 def _remove_differing(connection: Connection, same_bar: ColumnElement[bool]) -> None:
