@@ -71,5 +71,5 @@ drift = Table(
     Column("scale_ratio_high", Double, comment="what earlier windows seldom exceeded"),
     Column("drifting", Boolean, nullable=False),
     moment("measured_at", now=True),
-    Index("ix_drift_model_name", "model_name", "measured_at"),
+    Index("ix_drift_model_name", "model_name", "as_of_date", "measured_at"),
 )

@@ -258,6 +258,11 @@ evaluations = Table(
     ),
     CheckConstraint("(version_id IS NULL) = (split = 'backtest')", name="version_or_backtest"),
     Index("ix_evaluations_version_id", "version_id"),
+    Index(
+        "ix_evaluations_live_sessions",
+        "version_id",
+        postgresql_where=text("metric = 'sessions' AND split IN ('live', 'backfill')"),
+    ),
 )
 
 gate_decisions = Table(
