@@ -16,7 +16,12 @@ from roi_forecast.config import LONGEST_HORIZON, MultiStep
 from roi_forecast.errors import EvaluationError, RegistryError
 from roi_forecast.evaluation.horizon_intervals import HorizonErrors, horizon_intervals
 from roi_forecast.evaluation.intervals import Intervals
-from roi_forecast.evaluation.next_day import NextDayCalibration, shrinkage_factor
+from roi_forecast.evaluation.next_day import (
+    NextDayCalibration,
+    first_needed_row,
+    fitted_inputs,
+    shrinkage_factor,
+)
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import log_roi_ahead
@@ -24,7 +29,7 @@ from roi_forecast.features.scaling import FloatArray
 from roi_forecast.model.direct import DirectRidge, fit_direct
 from roi_forecast.model.horizon_scale import HorizonScale, fit_horizon_scale
 from roi_forecast.model.recursive import ModelRows, WindowForecaster, forecast_recursively
-from roi_forecast.model.scale_inputs import MarketRows, scale_inputs
+from roi_forecast.model.scale_inputs import MarketRows, Stretch, scale_inputs
 
 METHODS: tuple[MultiStep, ...] = get_args(MultiStep)
 
@@ -70,7 +75,7 @@ class HorizonCalibration:
         validation, test = dataset.split.validation, dataset.split.test
         scale = fit_horizon_scale(
             next_day.scale,
-            scale_inputs(dataset),
+            fitted_inputs(dataset),
             dataset.log_roi,
             dataset.filled,
             dataset.split.train.stop,
@@ -157,25 +162,29 @@ class HorizonCalibration:
         Raises:
             EvaluationError: There are too few errors before a target, or it has no forecast.
         """
-        inputs = scale_inputs(rows, next_date)
-        dates = rows.dates if next_date is None else np.append(rows.dates, next_date)
-        horizons, given = len(cumulated), len(dates) - cumulated.shape[1]
+        horizons = len(cumulated)
+        given = len(rows.dates) + (next_date is not None) - cumulated.shape[1]
         if given > targets.start:
             raise EvaluationError(
                 f"intervals of the rows {targets} need their forecasts; received them from row "
                 f"{given} on"
             )
-        scored = self.next_day.first_scored_row(dates)
-        wanted = slice(targets.start - given, targets.stop - given)
+        first = first_needed_row(targets, horizons)
+        recent = Stretch.of(rows, first, len(rows.dates))
+        inputs = scale_inputs(recent, next_date)
+        scored = self.next_day.first_scored_row(inputs.dates)
+        published = self.publish(method, cumulated[:, max(first - given, 0) :])
+        targets = range(targets.start - first, targets.stop - first)
+        before = inputs.shape[0] - published.shape[1]
+        wanted = slice(targets.start - before, targets.stop - before)
 
         def errors() -> Iterator[HorizonErrors]:
-            published = self.publish(method, cumulated)
             scales = self.scale.predict(inputs, horizons)
             for horizon, (forecast, scale) in enumerate(zip(published, scales, strict=True), 1):
                 judged = np.full(inputs.shape, np.nan)
-                judged[given:] = forecast
+                judged[before:] = forecast
                 judged[:scored] = 0.0
-                came = log_roi_ahead(rows.log_roi, rows.filled, horizon)
+                came = log_roi_ahead(recent.log_roi, recent.filled, horizon)
                 scores = np.abs(came - judged[: len(came)]) / scale[: len(came)]
                 yield HorizonErrors(scores, scale[targets.start : targets.stop], forecast[wanted])
 
@@ -254,9 +263,10 @@ def horizon_shrinkage(
         Shape (horizons,).
     """
     factors = np.zeros(len(cumulated))
-    log_rois, filled = rows.log_roi[:stop], rows.filled[:stop]
+    known = slice(origins.start, stop)
+    log_rois, filled = rows.log_roi[known], rows.filled[known]
     for horizon, forecast in enumerate(cumulated, start=1):
-        came = log_roi_ahead(log_rois, filled, horizon)[origins.start : origins.stop]
+        came = log_roi_ahead(log_rois, filled, horizon)[: len(origins)]
         moves = np.count_nonzero(np.isfinite(came).any(axis=1)) / horizon
         factors[horizon - 1] = shrinkage_factor(forecast, came) * moves / (moves + 1.0)
     return factors

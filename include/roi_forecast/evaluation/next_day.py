@@ -16,12 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from roi_forecast.errors import EvaluationError, RegistryError
-from roi_forecast.evaluation.conformal import conformal_intervals
+from roi_forecast.evaluation.conformal import TRAILING, conformal_intervals
 from roi_forecast.evaluation.intervals import Intervals
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.model.expanding_scale import ExpandingScale, fit_expanding_scale
-from roi_forecast.model.scale_inputs import INPUTS, MarketRows, scale_inputs
+from roi_forecast.model.scale_inputs import (
+    INPUTS,
+    MEMORY,
+    MarketRows,
+    ScaleInputs,
+    Stretch,
+    scale_inputs,
+)
 
 # Raised when what is stored changes its meaning; another one cannot be read.
 _FORMAT = 4
@@ -64,7 +71,7 @@ class NextDayCalibration:
             raise EvaluationError(
                 "no asset has a bar on any validation session; raise validation_share"
             )
-        scale = fit_expanding_scale(scale_inputs(dataset), actual, training.stop)
+        scale = fit_expanding_scale(fitted_inputs(dataset), actual, training.stop)
         return cls(
             shrinkage_factor(validation_implied, came),
             scale,
@@ -101,21 +108,24 @@ class NextDayCalibration:
         Raises:
             EvaluationError: There are too few errors before a target, or it has no implied value.
         """
-        inputs = scale_inputs(rows, next_date)
-        dates = rows.dates if next_date is None else np.append(rows.dates, next_date)
-        scored = self.first_scored_row(dates)
-        given = len(dates) - len(implied)
+        given = len(rows.dates) + (next_date is not None) - len(implied)
         if given > targets.start:
             raise EvaluationError(
                 f"intervals of the rows {targets} need their implied log ROI; received it from "
                 f"row {given} on"
             )
-        published = np.full(inputs.shape, np.nan)
-        published[given:] = self.shrinkage * implied
-        judged = np.where(np.arange(len(dates))[:, np.newaxis] < scored, 0.0, published)
-        scales = self.scale.predict(inputs)
-        errors = np.abs(counted_log_roi(rows) - judged[: len(rows.dates)])
-        return conformal_intervals(errors, scales, published[targets.start : targets.stop], targets)
+        first = first_needed_row(targets, 1)
+        recent = Stretch.of(rows, first, len(rows.dates))
+        inputs = scale_inputs(recent, next_date)
+        published = self.shrinkage * implied[max(first - given, 0) :]
+        targets = range(targets.start - first, targets.stop - first)
+        before = len(inputs.dates) - len(published)
+        judged = np.full(inputs.shape, np.nan)
+        judged[before:] = published
+        judged[: self.first_scored_row(inputs.dates)] = 0.0
+        errors = np.abs(counted_log_roi(recent) - judged[: len(recent.dates)])
+        wanted = slice(targets.start - before, targets.stop - before)
+        return conformal_intervals(errors, self.scale.predict(inputs), published[wanted], targets)
 
     def to_json(self) -> dict[str, Any]:
         """Return the calibration as JSON values."""
@@ -151,6 +161,21 @@ class NextDayCalibration:
                 f"the calibration is damaged ({error!r}); train the version again or roll back to "
                 "another one"
             ) from error
+
+
+def fitted_inputs(dataset: Dataset) -> ScaleInputs:
+    """Return the inputs of the training rows, and of the row after them, which they lead to."""
+    stop = dataset.split.train.stop
+    return scale_inputs(Stretch.of(dataset, 0, stop), dataset.dates[stop])
+
+
+def first_needed_row(targets: range, horizons: int) -> int:
+    """Return the first row on which the intervals of targets rest, as far as `horizons` ahead.
+
+    They rest on the errors of TRAILING rows, which are known once their horizon has passed, and
+    these on scales that look back MEMORY rows.
+    """
+    return max(0, targets.start - (horizons - 1) - TRAILING - MEMORY)
 
 
 def counted_log_roi(rows: MarketRows) -> FloatArray:

@@ -102,8 +102,11 @@ def log_roi_ahead(log_rois: FloatArray, filled: npt.NDArray[np.bool_], horizon: 
     ahead = np.full(log_rois.shape, np.nan)
     whole = len(log_rois) - horizon + 1
     if whole > 0:
-        sums = sliding_window_view(log_rois, horizon, axis=0).sum(axis=-1)
-        ahead[:whole] = np.where(filled[horizon - 1 :], np.nan, sums)
+        sums = log_rois[:whole].copy()
+        for later in range(1, horizon):
+            sums += log_rois[later : later + whole]
+        sums[filled[horizon - 1 :]] = np.nan
+        ahead[:whole] = sums
     return ahead
 
 

@@ -21,6 +21,9 @@ FloatArray = npt.NDArray[np.float64]
 FIRST_HORIZON = 2
 """The next session is the network's own business."""
 
+# The moves over all horizons are held of so many at a time.
+_ASSETS_AT_ONCE = 64
+
 
 @dataclass(frozen=True)
 class DirectRidge:
@@ -59,16 +62,16 @@ class DirectRidge:
                 f"received the horizon {horizons}"
             )
         scaler, seq_len = preprocessing.scaler, preprocessing.seq_len
-        forecast = np.zeros((count, len(origins), len(scaler.center)))
-        weights = self.weights[:count, ::-1]
-        for series, first, lags in (
-            (rows.scaled_log_roi, 0, plain_lags(seq_len)),
-            (rows.scaled - scaler.center, plain_lags(seq_len), seq_len),
+        known = slice(max(origins.start - seq_len, 0), origins.stop - 1)
+        # One product of matrices for each origin: the windows are views, never copied.
+        forecast = np.zeros((len(origins), count, len(scaler.center)))
+        for series, weights in (
+            (rows.scaled_log_roi[known].astype(np.float64), self.weights[:count, seq_len:]),
+            (rows.scaled[known] - scaler.center, self.weights[:count, :seq_len]),
         ):
-            window_view(series, origins, lags)  # refuses origins without enough rows
-            for lag in range(1, lags + 1):
-                known = series[origins.start - lag : origins.stop - lag]
-                forecast += weights[:, first + lag - 1, np.newaxis, np.newaxis] * known
+            own = range(origins.start - known.start, origins.stop - known.start)
+            forecast += weights @ window_view(series, own, weights.shape[1])
+        forecast = forecast.transpose(1, 0, 2)
         ahead = np.arange(FIRST_HORIZON, horizons + 1)[:, np.newaxis, np.newaxis]
         cumulated: FloatArray = forecast / scaler.slope + ahead * scaler.log_roi_mean
         return cumulated
@@ -91,7 +94,6 @@ def fit_direct(dataset: Dataset, penalty: float) -> DirectRidge:
     smoothed = (dataset.scaled[: train.stop] - dataset.scaler.center).astype(np.float64)
     scaled_log_roi = dataset.scaled_log_roi[: train.stop].astype(np.float64)
     horizons = range(FIRST_HORIZON, LONGEST_HORIZON + 1)
-    targets = np.stack([_scaled_ahead(dataset, train, horizon) for horizon in horizons])
     gram = np.zeros((len(horizons), seq_len + plain, seq_len + plain))
     moment = np.zeros((len(horizons), seq_len + plain))
     # One asset at a time: the design matrix of all would be seq_len times the rows.
@@ -104,7 +106,10 @@ def fit_direct(dataset: Dataset, penalty: float) -> DirectRidge:
             ],
             axis=1,
         )
-        own_targets = targets[..., asset]
+        if asset % _ASSETS_AT_ONCE == 0:
+            block = slice(asset, asset + _ASSETS_AT_ONCE)
+            targets = np.stack([_scaled_ahead(dataset, train, each, block) for each in horizons])
+        own_targets = targets[..., asset % _ASSETS_AT_ONCE]
         counted = np.isfinite(own_targets)
         moment += np.where(counted, own_targets, 0.0) @ lags
         # The same for every horizon but for the few rows that do not count.
@@ -115,9 +120,9 @@ def fit_direct(dataset: Dataset, penalty: float) -> DirectRidge:
     return DirectRidge(solution[..., 0].astype(np.float64, copy=False))
 
 
-def _scaled_ahead(dataset: Dataset, train: range, horizon: int) -> FloatArray:
-    """Return the centred log ROI ahead of the training targets in scaled units, same shape."""
-    log_rois, filled = dataset.log_roi[: train.stop], dataset.filled[: train.stop]
-    ahead = log_roi_ahead(log_rois, filled, horizon)[train.start :]
-    scaled: FloatArray = (ahead - horizon * dataset.scaler.log_roi_mean) * dataset.scaler.slope
+def _scaled_ahead(dataset: Dataset, train: range, horizon: int, assets: slice) -> FloatArray:
+    """Return the centred log ROI ahead of training targets in scaled units, (targets, assets)."""
+    known, scaler = slice(train.start, train.stop), dataset.scaler
+    ahead = log_roi_ahead(dataset.log_roi[known, assets], dataset.filled[known, assets], horizon)
+    scaled: FloatArray = (ahead - horizon * scaler.log_roi_mean[assets]) * scaler.slope[assets]
     return scaled

@@ -101,7 +101,7 @@ def fit_horizon_scale(
     farther = {
         anchor: fit_expanding_scale(
             inputs,
-            log_roi_ahead(log_rois, filled, anchor),
+            log_roi_ahead(log_rois[:last_fit], filled[:last_fit], anchor),
             last_fit,
             refit_every=refit_every,
             horizon=anchor,

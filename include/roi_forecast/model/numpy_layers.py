@@ -32,17 +32,15 @@ def require_options(name: str, config: Config, options: Mapping[str, Any]) -> No
             raise UnknownArchitectureError(f"the layer {name} with {option}={value!r}")
 
 
-def _sigmoid(values: Array) -> Array:
-    # By tanh, which does not overflow.
-    half = np.float32(0.5)
-    result: Array = half * np.tanh(half * values) + half
-    return result
-
-
 def _lstm(config: Config, weights: list[Array], backwards: bool) -> Callable[[Array], Array]:
     require_options(config["name"], config, {**_LSTM_OPTIONS, "go_backwards": backwards})
     kernel, recurrent_kernel, bias = weights
     units = len(recurrent_kernel)
+    # A sigmoid is half of the tanh of half its argument, and a half: one tanh serves all gates, and
+    # half of a weight is exact.
+    factor = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], np.float32), units)
+    offset = np.repeat(np.array([0.5, 0.5, 0.0, 0.5], np.float32), units)
+    kernel, recurrent_kernel, bias = kernel * factor, recurrent_kernel * factor, bias * factor
 
     def run(sequence: Array) -> Array:
         windows, rows, features = sequence.shape
@@ -50,12 +48,18 @@ def _lstm(config: Config, weights: list[Array], backwards: bool) -> Callable[[Ar
         projected = (sequence.reshape(-1, features) @ kernel + bias).reshape(windows, rows, -1)
         outputs = np.empty((windows, rows, units), np.float32)
         hidden = np.zeros((windows, units), np.float32)
-        cell = np.zeros_like(hidden)
+        cell, fresh = np.zeros_like(hidden), np.empty_like(hidden)
+        gates = np.empty((windows, 4 * units), np.float32)
+        entering, forgetting, candidate, leaving = np.split(gates, 4, axis=1)
         for row in range(rows)[::-1] if backwards else range(rows):
-            gates = projected[:, row] + hidden @ recurrent_kernel
-            entering, forgetting = np.split(_sigmoid(gates[:, : 2 * units]), 2, axis=1)
-            cell = forgetting * cell + entering * np.tanh(gates[:, 2 * units : 3 * units])
-            hidden = _sigmoid(gates[:, 3 * units :]) * np.tanh(cell)
+            np.matmul(hidden, recurrent_kernel, out=gates)
+            gates += projected[:, row]
+            np.tanh(gates, out=gates)
+            gates *= factor
+            gates += offset
+            cell *= forgetting
+            cell += np.multiply(entering, candidate, out=fresh)
+            np.multiply(leaving, np.tanh(cell, out=fresh), out=hidden)
             outputs[:, row] = hidden
         return outputs
 

@@ -21,7 +21,9 @@ from roi_forecast.model.training_result import MODEL_FILE
 logger = logging.getLogger(__name__)
 
 _BATCH_BYTES = 16 * 2**20
-_MOST_WINDOWS = 256
+# The products of an LSTM's row are then too small for threads, which would wait for each other
+# longer than they work, and far longer beside other processes.
+_MOST_WINDOWS = 64
 
 
 class Network(Protocol):

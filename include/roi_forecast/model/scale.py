@@ -26,7 +26,7 @@ _TOLERANCE = 1e-9
 _SHORTEST_STEP = 1e-10
 _SMALLEST_VARIANCE = 1e-12
 # Few enough for the processor's cache.
-_PAIRS_AT_ONCE = 4096
+_PAIRS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)

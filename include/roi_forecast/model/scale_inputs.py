@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +61,28 @@ class MarketRows(Protocol):
     @property
     def filled(self) -> npt.NDArray[np.bool_]:
         """Whether the asset had no bar."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Consecutive rows: what `MarketRows` asks for, of these alone; views, no copies."""
+
+    symbols: tuple[str, ...]
+    dates: npt.NDArray[np.datetime64]
+    log_roi: FloatArray
+    true_range: FloatArray
+    filled: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, rows: MarketRows, start: int, stop: int) -> Self:
+        """Return the rows from `start` up to, but not with, `stop`."""
+        return cls(
+            rows.symbols,
+            rows.dates[start:stop],
+            rows.log_roi[start:stop],
+            rows.true_range[start:stop],
+            rows.filled[start:stop],
+        )
 
 
 @dataclass(frozen=True)
