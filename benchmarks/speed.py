@@ -1,6 +1,6 @@
 """How long training, start-up, stages and storing take, beside their peers.
 
-    python benchmarks/speed.py [--sections steps start-up upserts scale views daily-run]
+    python benchmarks/speed.py [--sections steps start-up upserts scale views api daily-run]
 
 Prints every table and writes them to benchmarks/speed.md. The section `steps` installs PyTorch into
 an environment of its own below .roi/benchmarks, 5 GB; ROI_TORCH_PYTHON names a Python that has it.
@@ -25,6 +25,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
 from reference_data import REPOSITORY, describe_machine
+from speed_api import api
 from speed_startup import daily_run, start_up
 from speed_universes import scale
 from speed_upserts import upserts
@@ -115,6 +116,7 @@ SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Iterator[str]]]] =
     "upserts": ("Storing prices", upserts),
     "scale": ("Universes of many assets", scale),
     "views": ("SQL views over years of forecasts", views),
+    "api": ("REST API and pages over years of forecasts", api),
     "daily-run": ("A whole daily run", daily_run),
 }
 
@@ -144,7 +146,7 @@ def _write(path: Path, title: str, lines: list[str]) -> None:
 def _facts(name: str, arguments: argparse.Namespace, seconds: float) -> str:
     told = ["python", "benchmarks/speed.py", "--sections", name]
     told += [f"--rounds={arguments.rounds}"] if name == "steps" else []
-    if name in ("scale", "views"):
+    if name in ("scale", "views", "api"):
         told += ["--assets", *map(str, arguments.assets)]
     told += [f"--years={arguments.years}"] if name == "scale" else []
     versions = ", ".join(f"{each} {version(each)}" for each in ("tensorflow", "keras", "numpy"))
@@ -166,7 +168,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--upsert-assets", type=int, default=200)
     parser.add_argument("--processes", type=int, default=3, help="of each kind for start-up")
     parser.add_argument("--sessions", type=int, default=750, help="of the planted forecasts")
-    parser.add_argument("--times", type=int, default=40, help="answers of each SQL query")
+    parser.add_argument(
+        "--times", type=int, default=40, help="answers of each SQL query and request"
+    )
     parser.add_argument("--timeout", type=float, default=1800.0, help="of one daily run, seconds")
     parser.add_argument("--output", type=Path, default=RESULT)
     return parser.parse_args()

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
 from planted_market import plant_market, symbols_of, trading_dates
+from planted_monitoring import plant_monitoring
 from speed_database import market_database
 
 from roi_forecast.database.engine import create_database_engine
@@ -55,6 +56,7 @@ QUERIES = {
     "drift": "SELECT * FROM roi.latest_drift",
     "live skill": "SELECT * FROM roi.live_skill",
 }
+TRANSFERRED = ("outcomes of a day, all assets", "health of all assets")
 
 
 def views(arguments: argparse.Namespace) -> Iterator[str]:
@@ -65,7 +67,7 @@ def views(arguments: argparse.Namespace) -> Iterator[str]:
             url = server.url("market")
             engine = create_database_engine(url)
             plant_market(engine, assets=assets, sessions=arguments.sessions, versions=5)
-            engine.dispose()
+            plant_monitoring(engine)
             reader = create_reader_engine(Settings(url, Path("unused")))
             values = {
                 "symbol": symbols_of(assets)[assets // 2],
@@ -76,18 +78,38 @@ def views(arguments: argparse.Namespace) -> Iterator[str]:
                     name: _measure(connection, query, values, arguments.times)
                     for name, query in QUERIES.items()
                 }
+            with engine.connect() as connection:
+                times[assets] |= _transfers(connection, values, arguments.times)
+            engine.dispose()
             reader.dispose()
     yield (
         f"{arguments.sessions} sessions of daily forecasts and prices of each universe, planted by "
         "`planted_market.py`, read as `roi_reader`. 95th percentile of "
-        f"{arguments.times} answers in milliseconds, until the last row is in Python, and the rows."
+        f"{arguments.times} answers in milliseconds, until the last row is in Python, and the "
+        "rows. The last lines say what of it is sending: the same rows out of a plain table."
     )
     yield ""
     yield "| query | " + " | ".join(f"{size} assets: ms | rows" for size in times) + " |"
     yield "|---|" + "---|---|" * len(times)
-    for name in QUERIES:
+    for name in times[arguments.assets[0]]:
         cells = [f"{each[name][1]:.1f} | {each[name][0]:,}" for each in times.values()]
         yield f"| {name} | " + " | ".join(cells) + " |"
+
+
+def _transfers(
+    connection: Connection, values: dict[str, object], times: int
+) -> dict[str, tuple[int, float]]:
+    """Return the figures of queries of all assets whose rows were put into a table before."""
+    measured = {}
+    for number, name in enumerate(TRANSFERRED):
+        table = f"transferred_{number}"
+        query = f"CREATE TEMPORARY TABLE {table} AS {QUERIES[name]}"
+        statement = text(query)
+        connection.execute(statement, {key: values[key] for key in statement.compile().params})
+        measured[f"sending alone: {name}"] = _measure(
+            connection, f"SELECT * FROM {table}", values, times
+        )
+    return measured
 
 
 def _measure(

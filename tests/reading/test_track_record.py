@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import delete, select, text
 
 from planted import Planted, planted_market
 from roi_forecast.database.tables import daily_prices, predictions
+from roi_forecast.reading import track_record
 from roi_forecast.reading.track_record import Tally, read_track_record
 from roi_local.postgres import EmbeddedPostgres
 
@@ -71,6 +72,24 @@ def test_total_is_what_the_tables_say(gappy: Planted, backfills: bool, since: da
     assert sum(tally.forecasts for tally in record.days.values()) == expected.forecasts
     assert sum(tally.inside_80 for tally in record.assets.values()) == expected.inside_80
     assert list(record.days) == sorted(record.days)
+
+
+@pytest.mark.parametrize("days", [1, 4, 9])
+def test_record_is_the_same_in_however_many_periods_it_is_counted(
+    gappy: Planted, days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with gappy.reader.connect() as connection:
+        expected = read_track_record(connection, "reference", date.min)
+        monkeypatch.setattr(track_record, "_LONGEST_PERIOD", timedelta(days=days))
+        found = read_track_record(connection, "reference", date.min)
+
+    assert found.total is not None
+    assert expected.total is not None
+    assert vars(found.total) == pytest.approx(vars(expected.total))
+    assert found.days == expected.days
+    assert list(found.assets) == list(expected.assets)
+    for symbol, tally in expected.assets.items():
+        assert vars(found.assets[symbol]) == pytest.approx(vars(tally))
 
 
 def test_backfills_are_left_out_and_counted(gappy: Planted) -> None:

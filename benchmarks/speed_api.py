@@ -1,0 +1,125 @@
+"""Section `api` of `speed.py`: how long the REST API and the pages take over years of forecasts."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import multiprocessing
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
+
+from api_latency import serve, wait_until_up
+from planted_market import plant_market, symbols_of, trading_dates
+from planted_monitoring import plant_monitoring
+from speed_database import market_database
+
+from roi_forecast.database.engine import create_database_engine
+
+SLOW_S = 0.5
+TIMES_WHERE_SLOW = 5
+REQUESTS = {
+    "model names": "/api/v1/model-names",
+    "latest forecasts": "/api/v1/forecasts/latest",
+    "latest forecasts, largest page of 1,000": "/api/v1/forecasts/latest?limit=1000",
+    "latest forecast of an asset": "/api/v1/forecasts/latest?symbol={symbol}",
+    "forecast paths": "/api/v1/forecasts/latest/path",
+    "forecasts, newest": "/api/v1/forecasts",
+    "forecasts of an asset": "/api/v1/forecasts?symbol={symbol}",
+    "forecasts of a day": "/api/v1/forecasts?as_of_date={day}",
+    "outcomes, newest": "/api/v1/outcomes",
+    "outcomes of an asset": "/api/v1/outcomes?symbol={symbol}",
+    "outcomes of a day": "/api/v1/outcomes?since={day}&until={day}",
+    "versions": "/api/v1/versions",
+    "a version": "/api/v1/versions/reference-version-04",
+    "gate decisions": "/api/v1/gate-decisions",
+    "promotions": "/api/v1/promotions",
+    "health": "/api/v1/health",
+    "health of assets": "/api/v1/health/assets",
+    "failed checks": "/api/v1/health/failed-checks",
+    "runs": "/api/v1/runs",
+    "champion checks": "/api/v1/champion-checks",
+    "drift": "/api/v1/drift",
+    "live skill": "/api/v1/live-skill?model_name=reference",
+    "page: forecasts": "/",
+    "page: an asset": "/assets/{symbol}",
+    "page: track record, 90 days": "/track-record",
+    "page: track record, a year": "/track-record?period=365",
+    "page: track record, everything": "/track-record?period=all",
+    "page: versions": "/versions",
+    "page: a version": "/versions/reference-version-04",
+    "page: data health": "/health",
+}
+
+
+def api(arguments: argparse.Namespace) -> Iterator[str]:
+    """Give the table of each request's 95th percentile over planted forecasts."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    taken: dict[int, dict[str, float]] = {}
+    for assets in arguments.assets:
+        with market_database() as (server, _):
+            url = server.url("market")
+            engine = create_database_engine(url)
+            plant_market(engine, assets=assets, sessions=arguments.sessions, versions=5)
+            plant_monitoring(engine)
+            engine.dispose()
+            values = {
+                "symbol": symbols_of(assets)[assets // 2],
+                "day": trading_dates(arguments.sessions)[arguments.sessions // 2],
+            }
+            with _served(url) as client:
+                taken[assets] = {
+                    name: _measure(client, path.format(**values), arguments.times)
+                    for name, path in REQUESTS.items()
+                }
+    yield (
+        f"{arguments.sessions} sessions of daily forecasts, prices and checks of each universe, as "
+        "for the views; requests over HTTP to one uvicorn worker on the same cores, one after the "
+        f"other, without Airflow's login. 95th percentile of {arguments.times} answers in "
+        f"milliseconds, of {TIMES_WHERE_SLOW} where the first takes more than {SLOW_S} s. A list "
+        "of the API gives its page of 100 rows, unless said."
+    )
+    yield ""
+    yield "| request | " + " | ".join(f"{size} assets" for size in taken) + " |"
+    yield "|---|" + "---|" * len(taken)
+    for name in REQUESTS:
+        yield f"| {name} | " + " | ".join(f"{each[name]:.1f}" for each in taken.values()) + " |"
+
+
+@contextmanager
+def _served(url: str) -> Iterator[httpx.Client]:
+    """Serve the application in a process of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = multiprocessing.get_context("spawn").Process(target=serve, args=(url, port))
+    server.start()
+    try:
+        address = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=address, timeout=120, trust_env=False) as client:
+            wait_until_up(client)
+            yield client
+    finally:
+        server.terminate()
+        server.join()
+
+
+def _measure(client: httpx.Client, path: str, times: int) -> float:
+    """Return the 95th percentile in milliseconds."""
+
+    def ask() -> float:
+        began = time.perf_counter()
+        client.get(f"/roi{path}").raise_for_status()
+        return time.perf_counter() - began
+
+    warming = ask()
+    taken = [ask() for _ in range(TIMES_WHERE_SLOW if warming > SLOW_S else times)]
+    return 1000 * float(np.quantile(taken, 0.95))
