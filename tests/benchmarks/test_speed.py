@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from fastapi.routing import APIRoute
+from sqlalchemy import Engine, create_engine
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import speed_startup
 import speed_universes
+from speed_api import REQUESTS, api
 from speed_scale import STAGES, parameters, run_stage
 from speed_upserts import upserts
-from speed_views import QUERIES, views
+from speed_views import QUERIES, TRANSFERRED, views
 
 from roi_forecast.config import parse_run_config
 from roi_forecast.settings import Settings
+from roi_web.application import create_application
 
 
 def _cells(lines: list[str]) -> dict[str, list[str]]:
@@ -67,12 +71,33 @@ def test_every_stage_of_a_universe_does_its_part(
     assert result == 3 * len(horizons)
 
 
-def test_every_query_of_the_views_is_measured_and_most_give_rows() -> None:
+def test_every_query_of_the_views_is_measured_and_gives_rows() -> None:
     rows = _cells(list(views(argparse.Namespace(assets=[4], sessions=40, times=2))))
     found = {name: int(rows[name][1]) for name in QUERIES}
+    assert min(found.values()) > 0
     assert found["latest forecasts, all assets"] == found["health of all assets"] == 4
     assert found["outcomes of an asset"] == 39
-    assert found["outcomes of a day, all assets"] == 4
+    assert found["outcomes of a day, all assets"] == found["drift"] == 4
+    for name in TRANSFERRED:
+        assert int(rows[f"sending alone: {name}"][1]) == found[name]
+
+
+def test_every_request_is_answered_and_measured() -> None:
+    rows = _cells(list(api(argparse.Namespace(assets=[4], sessions=40, times=2))))
+    assert min(float(rows[name][0]) for name in REQUESTS) > 0
+
+
+def test_every_endpoint_and_page_is_among_the_requests() -> None:
+    application = create_application(
+        create_engine("postgresql+psycopg://"), lambda: "tester", dag_id="-"
+    )
+    asked = {path.partition("?")[0] for path in REQUESTS.values()}
+    for route in application.routes:
+        path = getattr(route, "path", "")
+        if not isinstance(route, APIRoute) or path.endswith((".png", "openapi.json")):
+            continue
+        pattern = re.compile(re.sub(r"\{[^}]*\}", "[^/]+", path))
+        assert any(pattern.fullmatch(each) for each in asked), path
 
 
 def test_a_process_is_measured_by_time_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
