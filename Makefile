@@ -87,5 +87,5 @@ format: setup-dev ## bring the code into the project's format
 benchmark-accuracy: setup-dev ## model, intervals and next-day skill beside every peer; PRICES=path of daily bars
 	@$(VENV) benchmarks/accuracy.py
 
-benchmark-speed: setup-dev ## training steps, start-up, storing, scale and a daily run; SECTIONS='steps scale' selects
+benchmark-speed: setup-dev ## training steps, start-up, storing, scale, views, API and a daily run; SECTIONS='steps scale' selects
 	@$(VENV) benchmarks/speed.py
