@@ -9,6 +9,10 @@ from roi_forecast.model.backend import keras
 from roi_forecast.model.losses import MaskedMeanAbsoluteError, TargetLoss, build_loss
 from roi_forecast.model.network import HIGHWAY_LAYER
 
+# A loop inside TensorFlow instead of a call from Python for each step; an epoch's end ends it too.
+# A signal is heeded after it, so it should not take many seconds.
+_STEPS_IN_A_CALL = 32
+
 
 def compile_network(network: keras.Model, config: TrainingConfig) -> None:
     """Compile a network for training with AdamW.
@@ -42,5 +46,6 @@ def compile_network(network: keras.Model, config: TrainingConfig) -> None:
         weighted_metrics=[TargetLoss(loss)],
         jit_compile=False,
         auto_scale_loss=False,
+        steps_per_execution=_STEPS_IN_A_CALL,
     )
     compiled.build(network.trainable_variables)

@@ -45,20 +45,17 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
         if self.go_backwards:
             rows = tf.reverse(rows, [0])
         no_peephole = tf.zeros((self.units,), rows.dtype)
-        input_kernel, recurrent_kernel, bias = (
-            _gates_in_kernel_order(weight)
-            for weight in (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
-        )
+        kernels = tf.concat([self.cell.kernel, self.cell.recurrent_kernel], 0)
         computed = tf.raw_ops.BlockLSTM(
             seq_len_max=tf.cast(tf.shape(rows)[0], tf.int64),
             x=rows,
             cs_prev=initial_state[1],
             h_prev=initial_state[0],
-            w=tf.concat([input_kernel, recurrent_kernel], 0),
+            w=_gates_in_kernel_order(kernels),
             wci=no_peephole,
             wcf=no_peephole,
             wco=no_peephole,
-            b=bias,
+            b=_gates_in_kernel_order(self.cell.bias),
             # Keras' bias holds it already, and Keras does not clip the cell state.
             forget_bias=0.0,
             cell_clip=0.0,
