@@ -1,15 +1,11 @@
-"""Sections `start-up` and `daily-run` of `speed.py`: what a process costs, and a whole run."""
+"""The section `start-up` of `speed.py`: what a process costs before it works."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import re
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -66,38 +62,3 @@ def start_up(arguments: argparse.Namespace) -> Iterator[str]:
             figures.append([float(value) for value in answer.stdout.splitlines()[-1].split()])
         wall, used, peak = np.median(figures, axis=0)
         yield f"| {name} | {wall:.2f} | {used:.2f} | {peak:.0f} |"
-
-
-def daily_run(arguments: argparse.Namespace) -> Iterator[str]:
-    """Give the stages of a first run and of the next day's by `make run`."""
-    with tempfile.TemporaryDirectory(prefix="roi-speed-") as home:
-        columns = []
-        for day in ("2024-12-26", "2024-12-27"):
-            conf = {"as_of_date": day, "min_sessions_between_promotions": 1}
-            began = time.perf_counter()
-            answer = subprocess.run(
-                [sys.executable, "-m", "roi_local.run"],
-                cwd=REPOSITORY,
-                env={
-                    **os.environ,
-                    "PYTHONPATH": str(REPOSITORY / "include"),
-                    "ROI_HOME": home,
-                    "ROI_SOURCE": "simulated",
-                    "ROI_CONF": json.dumps(conf),
-                },
-                capture_output=True,
-                text=True,
-                timeout=arguments.timeout,
-                check=True,
-            )
-            found = re.findall(r"^(\w+) .*done in ([\d.]+) s", answer.stdout, re.MULTILINE)
-            columns.append({**dict(found), "everything": f"{time.perf_counter() - began:.1f}"})
-    yield (
-        "`make run` with the 23 reference assets of the simulated market, 2.5 years, the default "
-        "network and its early stopping: a first day with an empty database, and the next day."
-    )
-    yield ""
-    yield "| stage | first day, s | next day, s |"
-    yield "|---|---|---|"
-    for stage in dict.fromkeys([*columns[0], *columns[1]]):
-        yield f"| {stage} | {columns[0].get(stage, '')} | {columns[1].get(stage, '')} |"

@@ -77,12 +77,13 @@ def keras_steps(kind: str) -> Callable[[], None]:
         os.environ["TF_NUM_INTRAOP_THREADS"] = "0"
     sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
     from roi_forecast.config import ModelConfig
+    from roi_forecast.model import compilation
     from roi_forecast.model import network as building
     from roi_forecast.model.backend import keras
-    from roi_forecast.model.compilation import compile_network
     import tensorflow as tf  # isort: skip - after Keras, which quiets it
 
     if kind in ("keras", "fused"):
+        compilation.STEPS_IN_A_CALL = 1
         building.SelfAttention = keras.layers.MultiHeadAttention  # type: ignore[misc]
     if kind == "keras":
         building.FusedLSTM = keras.layers.LSTM  # type: ignore[misc]
@@ -90,7 +91,7 @@ def keras_steps(kind: str) -> Callable[[], None]:
     tf.config.experimental.enable_op_determinism()
     config = ModelConfig(architecture="hybrid")
     network = building.build_network(config, ROWS, ASSETS, np.zeros(ASSETS), None)
-    compile_network(network, config)
+    compilation.compile_network(network, config)
     generator = np.random.default_rng(0)
     windows = {"scaled": generator.random((BATCH, ROWS, ASSETS)).astype(np.float32)}
     targets = generator.random((BATCH, ASSETS)).astype(np.float32)

@@ -6,12 +6,13 @@ from typing import Any
 
 from roi_forecast.config import TrainingConfig
 from roi_forecast.model.backend import keras
+from roi_forecast.model.devices import device_count
 from roi_forecast.model.losses import MaskedMeanAbsoluteError, TargetLoss, build_loss
 from roi_forecast.model.network import HIGHWAY_LAYER
 
 # A loop inside TensorFlow instead of a call from Python for each step; an epoch's end ends it too.
 # A signal is heeded after it, so it should not take many seconds.
-_STEPS_IN_A_CALL = 32
+STEPS_IN_A_CALL = 32
 
 
 def compile_network(network: keras.Model, config: TrainingConfig) -> None:
@@ -46,6 +47,7 @@ def compile_network(network: keras.Model, config: TrainingConfig) -> None:
         weighted_metrics=[TargetLoss(loss)],
         jit_compile=False,
         auto_scale_loss=False,
-        steps_per_execution=_STEPS_IN_A_CALL,
+        # TensorFlow 2.21 cannot run that loop on several devices.
+        steps_per_execution=STEPS_IN_A_CALL if device_count(network) == 1 else 1,
     )
     compiled.build(network.trainable_variables)

@@ -36,6 +36,12 @@ def training_scope() -> AbstractContextManager[object]:
     return scope
 
 
+def device_count(network: Any) -> int:
+    """Return how many devices train a network that was built within `training_scope`."""
+    strategy = network.distribute_strategy
+    return 1 if strategy is None else int(strategy.num_replicas_in_sync)
+
+
 def require_equal_parts(network: Any, windows: int) -> None:
     """Check that the first batch can be divided equally among the devices of a network.
 
@@ -49,8 +55,7 @@ def require_equal_parts(network: Any, windows: int) -> None:
     Raises:
         TrainingError: It cannot.
     """
-    strategy = network.distribute_strategy
-    devices = 1 if strategy is None else strategy.num_replicas_in_sync
+    devices = device_count(network)
     if windows % devices:
         raise TrainingError(
             f"batch_size: a batch of {windows} windows cannot be divided among {devices} devices; "

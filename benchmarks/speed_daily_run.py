@@ -1,0 +1,104 @@
+"""The section `daily-run` of `speed.py`: whole daily runs by stage, in one process and live."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from reference_data import REPOSITORY
+
+COLUMNS = {
+    "2024-12-26": "first day",
+    "2024-12-27": "next day",
+    "2024-12-30": "live, the day after",
+    "2024-12-31": "live, warm",
+}
+LIVE_FROM = "2024-12-30"
+
+
+def daily_run(arguments: argparse.Namespace) -> Iterator[str]:
+    """Give the stages of daily runs of one installation: by `make run` alone, and live."""
+    columns = {}
+    with tempfile.TemporaryDirectory(prefix="roi-speed-") as home:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY / "include"),
+            "ROI_HOME": home,
+            "ROI_SOURCE": "simulated",
+            "ROI_PORT": str(_free_port()),
+        }
+        for day in COLUMNS:
+            if day < LIVE_FROM:
+                columns[day] = _run(day, environment, arguments.timeout)
+        with _live_airflow(environment, Path(home)):
+            for day in COLUMNS:
+                if day >= LIVE_FROM:
+                    columns[day] = _run(day, environment, arguments.timeout)
+    yield (
+        "The 23 reference assets of the simulated market, 2.5 years, the default network and its "
+        "early stopping: `make run` with an empty database and for the next day, then two more "
+        "days by `make run` beside `make up`. Live, a stage's time runs from the start of its "
+        "first task to the end of its last; everything counts the wait for the scheduler too."
+    )
+    yield ""
+    yield "| stage | " + " | ".join(f"{name}, s" for name in COLUMNS.values()) + " |"
+    yield "|---|" + "---|" * len(COLUMNS)
+    for stage in dict.fromkeys(stage for column in columns.values() for stage in column):
+        figures = (columns[day].get(stage, "") for day in COLUMNS)
+        yield f"| {stage} | " + " | ".join(figures) + " |"
+
+
+def _run(day: str, environment: Mapping[str, str], timeout: float) -> dict[str, str]:
+    conf = {"as_of_date": day, "min_sessions_between_promotions": 1}
+    answer = subprocess.run(
+        [sys.executable, "-m", "roi_local.run"],
+        cwd=REPOSITORY,
+        env={**environment, "ROI_CONF": json.dumps(conf)},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    if answer.returncode:
+        output = answer.stdout[-2000:] + answer.stderr
+        raise SystemExit(f"the daily run for {day} failed:\n{output}")
+    _, _, times = answer.stdout.partition("Time per stage, in seconds:")
+    return dict(re.findall(r"^  (\S.*?) +([\d.]+)$", times, re.MULTILINE))
+
+
+@contextmanager
+def _live_airflow(environment: Mapping[str, str], home: Path) -> Iterator[None]:
+    log = home / "up.log"
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "roi_local.up"],
+            cwd=REPOSITORY,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            while "Airflow is up" not in log.read_text(encoding="utf-8"):
+                if process.poll() is not None:
+                    raise SystemExit(f"make up ended:\n{log.read_text(encoding='utf-8')[-2000:]}")
+                time.sleep(0.5)
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+    return port
