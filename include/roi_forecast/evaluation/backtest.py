@@ -22,6 +22,7 @@ from roi_forecast.evaluation.network_forecaster import NetworkForecaster
 from roi_forecast.evaluation.walk_forward import Forecaster, WalkForward, walk_forward
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.scaling import FloatArray
+from roi_forecast.model.blas import on_one_blas_thread
 from roi_forecast.model.ridge import fit_ridge
 from roi_forecast.runs.resolved_run import ResolvedRun
 
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 NETWORK, RIDGE = "network", "ridge"
 
 
+@on_one_blas_thread
 def run_backtest(
     engine: Engine, run: ResolvedRun, dataset: Dataset, backtests_directory: Path
 ) -> dict[str, WalkForward]:

@@ -27,6 +27,7 @@ from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.rows import load_rows
 from roi_forecast.features.scaling import FloatArray
+from roi_forecast.model.blas import on_one_blas_thread
 from roi_forecast.model.members import find_members
 from roi_forecast.model.predictor import Predictor, load_predictor
 from roi_forecast.model.ridge import fit_ridge
@@ -45,6 +46,7 @@ UPPER_LOSS_DIFFERENCE = "loss_difference_upper_95"
 SESSIONS = "sessions"
 
 
+@on_one_blas_thread
 def evaluate_model(
     engine: Engine, run: ResolvedRun, dataset: Dataset, version_id: str, models_directory: Path
 ) -> str | None:

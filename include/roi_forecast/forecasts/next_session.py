@@ -19,6 +19,7 @@ from roi_forecast.features.rows import PriceRows, load_rows
 from roi_forecast.forecasts.path import HorizonForecast, forecast_path
 from roi_forecast.market.calendars import next_sessions
 from roi_forecast.market.opening import opens_at
+from roi_forecast.model.blas import on_one_blas_thread
 from roi_forecast.model.scale_inputs import MEMORY
 from roi_forecast.model.versions import ModelVersion
 from roi_forecast.registry.fallback import open_whole_champion
@@ -28,6 +29,7 @@ from roi_forecast.universe import Asset, load_universe, reference_exchange
 logger = logging.getLogger(__name__)
 
 
+@on_one_blas_thread
 def store_forecasts(
     engine: Engine, run: ResolvedRun, dataset_id: str, models_directory: Path, *, now: datetime
 ) -> int:
