@@ -146,7 +146,7 @@ def _promote(engine: Engine, settings: Settings, known: dict[str, Any]) -> None:
 
 
 def _forecast(engine: Engine, settings: Settings, known: dict[str, Any]) -> int:
-    from roi_forecast.forecasts.next_session import store_forecasts
+    from roi_forecast.forecasts.store import store_forecasts
 
     return store_forecasts(
         engine, _run(engine), known["build_dataset"], settings.models_directory, now=NOW

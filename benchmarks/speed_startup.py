@@ -22,7 +22,7 @@ PROCESSES = {
     "evaluate_model": "import roi_forecast.evaluation.evaluate",
     "decide_promotion": "import roi_forecast.evaluation.decide",
     "promote_model": "import roi_forecast.registry.promotion",
-    "forecast": "import roi_forecast.forecasts.next_session",
+    "forecast": "import roi_forecast.forecasts.store",
     "Airflow alone": "import airflow.sdk",
     **{
         f"Airflow, and parsing {file.name}": (

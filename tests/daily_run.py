@@ -13,7 +13,7 @@ from roi_forecast.evaluation.evaluate import evaluate_model
 from roi_forecast.evaluation.gate import Verdict
 from roi_forecast.features.build import build_dataset
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.forecasts.next_session import store_forecasts
+from roi_forecast.forecasts.store import store_forecasts
 from roi_forecast.market.checks import check_prices
 from roi_forecast.market.extraction import extract_prices
 from roi_forecast.market.sources import open_source

@@ -24,7 +24,7 @@ STAGES = [
     "roi_forecast.evaluation.evaluate",
     "roi_forecast.evaluation.decide",
     "roi_forecast.registry.promotion",
-    "roi_forecast.forecasts.next_session",
+    "roi_forecast.forecasts.store",
     "roi_airflow.stage",
 ]
 

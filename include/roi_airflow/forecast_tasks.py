@@ -30,7 +30,7 @@ def forecast(dataset_id: str) -> None:
 
 
 def _forecast(stage: Stage, dataset_id: str) -> None:
-    from roi_forecast.forecasts.next_session import store_forecasts
+    from roi_forecast.forecasts.store import store_forecasts
     from roi_forecast.model.versions import find_champion
 
     run = stage.run

@@ -34,7 +34,7 @@ from roi_forecast.database.tables import (
 )
 from roi_forecast.errors import PreflightError, RegistryError
 from roi_forecast.features.build import build_dataset
-from roi_forecast.forecasts.next_session import store_forecasts
+from roi_forecast.forecasts.store import store_forecasts
 from roi_forecast.market.extraction import extract_prices
 from roi_forecast.market.sources import open_source
 from roi_forecast.model.training_state import load_state, save_state

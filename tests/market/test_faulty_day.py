@@ -19,7 +19,7 @@ from roi_forecast.errors import SourceError
 from roi_forecast.evaluation.decide import decide_promotion
 from roi_forecast.evaluation.evaluate import evaluate_model
 from roi_forecast.features.build import build_dataset
-from roi_forecast.forecasts.next_session import store_forecasts
+from roi_forecast.forecasts.store import store_forecasts
 from roi_forecast.market.checks import check_prices
 from roi_forecast.market.extraction import extract_prices
 from roi_forecast.market.yahoo import YahooSource

@@ -21,7 +21,7 @@ from roi_forecast.errors import (
 from roi_forecast.evaluation.evaluate import METRICS_FILE
 from roi_forecast.evaluation.next_day import NextDayCalibration
 from roi_forecast.features.returns import implied_log_roi, known_sum
-from roi_forecast.forecasts.next_session import store_forecasts
+from roi_forecast.forecasts.store import store_forecasts
 from roi_forecast.model.predictor import load_predictor
 from roi_forecast.registry.promotion import promote_model
 from serving import MODEL_NAME, Served
