@@ -9,7 +9,6 @@ of the shape (sessions, assets).
 from __future__ import annotations
 
 import argparse
-import resource
 import sys
 import time
 from datetime import date, timedelta
@@ -18,6 +17,8 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
+
+from peak_memory import peak_mib
 
 from roi_forecast.market.calendars import sessions
 from roi_forecast.market.simulated import SimulatedSource
@@ -41,7 +42,7 @@ def main() -> None:
     for column, asset in enumerate(assets):
         closes[:, column] = market.fetch(asset, start, END)["adj_close"]
     seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mib()
     print(f"assets x sessions     {len(assets)} x {rows}")
     print(f"seconds               {seconds:.1f} ({1000 * seconds / len(assets):.1f} ms per asset)")
     print(f"peak memory in MiB    {peak:.0f} (of which the matrix {closes.nbytes / 2**20:.0f})")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +19,8 @@ from typing import Any
 from sqlalchemy import Engine
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
+
+from peak_memory import peak_mib
 
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.settings import Settings
@@ -167,7 +168,7 @@ def main() -> None:
                 "stage": stage,
                 "seconds": time.perf_counter() - began,
                 "processor_seconds": time.process_time() - used,
-                "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                "peak_mib": peak_mib(),
                 "result": result,
             }
         )

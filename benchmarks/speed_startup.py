@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from reference_data import REPOSITORY
 
+BENCHMARKS = Path(__file__).parent
 PROCESSES = {
     "nothing (Python itself)": "pass",
     "`import tensorflow`": "import tensorflow",
@@ -45,10 +47,11 @@ def start_up(arguments: argparse.Namespace) -> Iterator[str]:
     yield "|---|---|---|---|"
     for name, statement in PROCESSES.items():
         program = (
-            "import resource, time; began, used = time.perf_counter(), time.process_time()\n"
+            "import time; began, used = time.perf_counter(), time.process_time()\n"
             f"{statement}\n"
-            "print(time.perf_counter() - began, time.process_time() - used, "
-            "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+            "seconds = time.perf_counter() - began, time.process_time() - used\n"
+            f"import sys; sys.path.append({str(BENCHMARKS)!r}); import peak_memory\n"
+            "print(*seconds, peak_memory.peak_mib())"
         )
         figures = []
         for _ in range(arguments.processes):
