@@ -12,25 +12,25 @@ import argparse
 import multiprocessing
 import os
 import platform
-import socket
 import statistics
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
+from free_port import free_port
 from planted_market import plant_market
+from speed_database import market_database
 
 from roi_forecast.database.engine import create_database_engine
-from roi_forecast.database.migrate import migrate
 from roi_forecast.settings import Settings
-from roi_local.postgres import start_postgres
 
 REQUESTS = {
     "latest forecasts, all assets": "/api/v1/forecasts/latest?model_name=reference&limit=1000",
@@ -105,6 +105,19 @@ def wait_until_up(client: httpx.Client) -> None:
     raise TimeoutError("the application did not start within 30 s")
 
 
+@contextmanager
+def served(url: str) -> Iterator[str]:
+    """Serve the application of a market database in a process of its own; give its address."""
+    port = free_port()
+    server = multiprocessing.get_context("spawn").Process(target=serve, args=(url, port))
+    server.start()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.join()
+
+
 def main() -> None:
     """Plant, serve, measure, and print or write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -114,26 +127,13 @@ def main() -> None:
     parser.add_argument("--only", default="", help="only requests whose name holds this")
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
-    with (
-        TemporaryDirectory(prefix="roi-latency-") as folder,
-        start_postgres(Path(folder) / "postgres") as postgres,
-    ):
-        postgres.create_database("latency")
-        url = postgres.url("latency")
-        migrate(url)
+    with market_database() as (postgres, _):
+        url = postgres.url("market")
         engine = create_database_engine(url)
         plant_market(engine, assets=arguments.assets, sessions=arguments.sessions, versions=5)
         engine.dispose()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        server = multiprocessing.get_context("spawn").Process(target=serve, args=(url, port))
-        server.start()
-        try:
-            lines = report(f"http://127.0.0.1:{port}", arguments)
-        finally:
-            server.terminate()
-            server.join()
+        with served(url) as address:
+            lines = report(address, arguments)
     text = "\n".join(lines) + "\n"
     print(text)
     if arguments.output:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
-import multiprocessing
-import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -17,12 +14,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
-from api_latency import serve, wait_until_up
-from planted_market import plant_market, symbols_of, trading_dates
-from planted_monitoring import plant_monitoring
-from speed_database import market_database
-
-from roi_forecast.database.engine import create_database_engine
+from api_latency import served, wait_until_up
+from speed_database import planted_database
 
 SLOW_S = 0.5
 TIMES_WHERE_SLOW = 5
@@ -65,21 +58,16 @@ def api(arguments: argparse.Namespace) -> Iterator[str]:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     taken: dict[int, dict[str, float]] = {}
     for assets in arguments.assets:
-        with market_database() as (server, _):
-            url = server.url("market")
-            engine = create_database_engine(url)
-            plant_market(engine, assets=assets, sessions=arguments.sessions, versions=5)
-            plant_monitoring(engine)
-            engine.dispose()
-            values = {
-                "symbol": symbols_of(assets)[assets // 2],
-                "day": trading_dates(arguments.sessions)[arguments.sessions // 2],
+        with (
+            planted_database(assets, arguments.sessions) as (url, values),
+            served(url) as address,
+            httpx.Client(base_url=address, timeout=120, trust_env=False) as client,
+        ):
+            wait_until_up(client)
+            taken[assets] = {
+                name: _measure(client, path.format(**values), arguments.times)
+                for name, path in REQUESTS.items()
             }
-            with _served(url) as client:
-                taken[assets] = {
-                    name: _measure(client, path.format(**values), arguments.times)
-                    for name, path in REQUESTS.items()
-                }
     yield (
         f"{arguments.sessions} sessions of daily forecasts, prices and checks of each universe, as "
         "for the views; requests over HTTP to one uvicorn worker on the same cores, one after the "
@@ -92,24 +80,6 @@ def api(arguments: argparse.Namespace) -> Iterator[str]:
     yield "|---|" + "---|" * len(taken)
     for name in REQUESTS:
         yield f"| {name} | " + " | ".join(f"{each[name]:.1f}" for each in taken.values()) + " |"
-
-
-@contextmanager
-def _served(url: str) -> Iterator[httpx.Client]:
-    """Serve the application in a process of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(url, port))
-    server.start()
-    try:
-        address = f"http://127.0.0.1:{port}"
-        with httpx.Client(base_url=address, timeout=120, trust_env=False) as client:
-            wait_until_up(client)
-            yield client
-    finally:
-        server.terminate()
-        server.join()
 
 
 def _measure(client: httpx.Client, path: str, times: int) -> float:

@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,35 +14,27 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from free_port import free_port
 from reference_data import REPOSITORY
 
-COLUMNS = {
-    "2024-12-26": "first day",
-    "2024-12-27": "next day",
-    "2024-12-30": "live, the day after",
-    "2024-12-31": "live, warm",
-}
-LIVE_FROM = "2024-12-30"
+ALONE = {"first day": "2024-12-26", "next day": "2024-12-27"}
+LIVE = {"live, the day after": "2024-12-30", "live, warm": "2024-12-31"}
 
 
 def daily_run(arguments: argparse.Namespace) -> Iterator[str]:
     """Give the stages of daily runs of one installation: by `make run` alone, and live."""
-    columns = {}
     with tempfile.TemporaryDirectory(prefix="roi-speed-") as home:
         environment = {
             **os.environ,
             "PYTHONPATH": str(REPOSITORY / "include"),
             "ROI_HOME": home,
             "ROI_SOURCE": "simulated",
-            "ROI_PORT": str(_free_port()),
+            "ROI_PORT": str(free_port()),
         }
-        for day in COLUMNS:
-            if day < LIVE_FROM:
-                columns[day] = _run(day, environment, arguments.timeout)
+        columns = {name: _run(day, environment, arguments.timeout) for name, day in ALONE.items()}
         with _live_airflow(environment, Path(home)):
-            for day in COLUMNS:
-                if day >= LIVE_FROM:
-                    columns[day] = _run(day, environment, arguments.timeout)
+            for name, day in LIVE.items():
+                columns[name] = _run(day, environment, arguments.timeout)
     yield (
         "The 23 reference assets of the simulated market, 2.5 years, the default network and its "
         "early stopping: `make run` with an empty database and for the next day, then two more "
@@ -51,10 +42,10 @@ def daily_run(arguments: argparse.Namespace) -> Iterator[str]:
         "first task to the end of its last; everything counts the wait for the scheduler too."
     )
     yield ""
-    yield "| stage | " + " | ".join(f"{name}, s" for name in COLUMNS.values()) + " |"
-    yield "|---|" + "---|" * len(COLUMNS)
+    yield "| stage | " + " | ".join(f"{name}, s" for name in columns) + " |"
+    yield "|---|" + "---|" * len(columns)
     for stage in dict.fromkeys(stage for column in columns.values() for stage in column):
-        figures = (columns[day].get(stage, "") for day in COLUMNS)
+        figures = (column.get(stage, "") for column in columns.values())
         yield f"| {stage} | " + " | ".join(figures) + " |"
 
 
@@ -95,10 +86,3 @@ def _live_airflow(environment: Mapping[str, str], home: Path) -> Iterator[None]:
         finally:
             process.terminate()
             process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-    return port

@@ -1,4 +1,4 @@
-"""A market database of its own for a benchmark."""
+"""A market database of its own for a benchmark, empty or planted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
+from planted_market import plant_market, symbols_of, trading_dates
+from planted_monitoring import plant_monitoring
+
+from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate
 from roi_local.postgres import EmbeddedPostgres, start_postgres
 
@@ -25,3 +29,21 @@ def market_database() -> Iterator[tuple[EmbeddedPostgres, Path]]:
             server.create_database("market")
             migrate(server.url("market"))
             yield server, path
+
+
+@contextmanager
+def planted_database(assets: int, sessions: int) -> Iterator[tuple[str, dict[str, object]]]:
+    """Give the URL of a database with years of forecasts, and a symbol and a day in its middle."""
+    with market_database() as (server, _):
+        url = server.url("market")
+        engine = create_database_engine(url)
+        plant_market(engine, assets=assets, sessions=sessions, versions=5)
+        plant_monitoring(engine)
+        engine.dispose()
+        yield (
+            url,
+            {
+                "symbol": symbols_of(assets)[assets // 2],
+                "day": trading_dates(sessions)[sessions // 2],
+            },
+        )

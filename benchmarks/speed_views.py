@@ -13,9 +13,7 @@ from sqlalchemy import Connection, text
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
-from planted_market import plant_market, symbols_of, trading_dates
-from planted_monitoring import plant_monitoring
-from speed_database import market_database
+from speed_database import planted_database
 
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.reading.engine import create_reader_engine
@@ -63,21 +61,14 @@ def views(arguments: argparse.Namespace) -> Iterator[str]:
     """Give the table of each query's 95th percentile over planted forecasts."""
     times: dict[int, dict[str, tuple[int, float]]] = {}
     for assets in arguments.assets:
-        with market_database() as (server, _):
-            url = server.url("market")
-            engine = create_database_engine(url)
-            plant_market(engine, assets=assets, sessions=arguments.sessions, versions=5)
-            plant_monitoring(engine)
+        with planted_database(assets, arguments.sessions) as (url, values):
             reader = create_reader_engine(Settings(url, Path("unused")))
-            values = {
-                "symbol": symbols_of(assets)[assets // 2],
-                "day": trading_dates(arguments.sessions)[arguments.sessions // 2],
-            }
             with reader.connect() as connection:
                 times[assets] = {
                     name: _measure(connection, query, values, arguments.times)
                     for name, query in QUERIES.items()
                 }
+            engine = create_database_engine(url)
             with engine.connect() as connection:
                 times[assets] |= _transfers(connection, values, arguments.times)
             engine.dispose()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, delete, insert, select, text, update
 
+from database.former_views import assert_rows_are_those_of
 from planted import Planted, planted_market
 from roi_forecast.database.tables import daily_prices, extractions, predictions
 from roi_local.postgres import EmbeddedPostgres
@@ -127,13 +128,7 @@ def test_outcomes_are_what_the_tables_say(irregular: Planted) -> None:
     ],
 )
 def test_rows_are_those_of_the_former_view(irregular: Planted, view: str, former: str) -> None:
-    with irregular.engine.connect() as connection, connection.begin() as transaction:
-        now = connection.execute(text(f"SELECT * FROM roi.{view}")).all()
-        connection.execute(text(former))
-        before = connection.execute(text(f"SELECT * FROM roi.{view}")).all()
-        transaction.rollback()
-    assert len(now) > 0
-    assert sorted(map(repr, now)) == sorted(map(repr, before))
+    assert_rows_are_those_of(irregular.engine, view, former)
 
 
 def test_health_gives_the_last_bar_wherever_it_lies(irregular: Planted) -> None:

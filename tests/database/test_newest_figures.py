@@ -10,6 +10,7 @@ import pytest
 from planted_monitoring import plant_monitoring
 from sqlalchemy import Connection, delete, select, text, update
 
+from database.former_views import assert_rows_are_those_of
 from planted import Planted, planted_market
 from roi_forecast.database.tables import drift, evaluations
 from roi_local.postgres import EmbeddedPostgres
@@ -58,13 +59,7 @@ def _repeat_a_run_of_the_past(connection: Connection) -> None:
     ],
 )
 def test_rows_are_those_of_the_former_view(watched: Planted, view: str, former: str) -> None:
-    with watched.engine.connect() as connection, connection.begin() as transaction:
-        now = connection.execute(text(f"SELECT * FROM roi.{view}")).all()
-        connection.execute(text(former))
-        before = connection.execute(text(f"SELECT * FROM roi.{view}")).all()
-        transaction.rollback()
-    assert len(now) > 0
-    assert sorted(map(repr, now)) == sorted(map(repr, before))
+    assert_rows_are_those_of(watched.engine, view, former)
 
 
 def test_drift_is_that_of_each_names_newest_session(watched: Planted) -> None:

@@ -65,7 +65,7 @@ def own_quantiles(scores: FloatArray, stops: Rows, levels: Sequence[float]) -> F
         block = slice(asset, asset + _ASSETS_AT_ONCE)
         series = np.ascontiguousarray(scores[first : int(stops.max()), block].T)
         counts = trailing_counts(np.isfinite(scores[:, block]), stops).T
-        places = np.stack([_places(counts, level) for level in levels], axis=-1)
+        places = _places(counts, levels)
         values = window_order_statistics(series, starts - first, stops - first, places)
         found[..., block] = values.transpose(2, 1, 0)
     return found
@@ -77,7 +77,7 @@ def pooled_quantiles(scores: FloatArray, stops: Rows, levels: Sequence[float]) -
     first = int(starts.min())
     series = np.ascontiguousarray(scores[first : int(stops.max())]).reshape(1, -1)
     counts = trailing_counts(np.isfinite(scores), stops).sum(axis=1)[np.newaxis]
-    places = np.stack([_places(counts, level) for level in levels], axis=-1)
+    places = _places(counts, levels)
     found = window_order_statistics(
         series, (starts - first) * assets, (stops - first) * assets, places
     )
@@ -93,11 +93,15 @@ def trailing_counts(counted: npt.NDArray[np.bool_], stops: Rows) -> Rows:
     return counts
 
 
-def _places(counts: Rows, level: float) -> Rows:
-    """Return the place from 0 of rank ceil((n + 1) * level) of n scores, or of the largest."""
+def _places(counts: Rows, levels: Sequence[float]) -> Rows:
+    """Return the places from 0 of the ranks ceil((n + 1) * level) of n scores, or of the largest.
+
+    Shape (…, levels), where … is that of the counts.
+    """
+    counts = counts[..., np.newaxis]
     # The product is rounded before it is raised to the next whole number: 0.95 * 100 must not
     # become 96.
-    ranks = np.ceil(np.round((counts + 1) * level, 9)).astype(np.intp)
+    ranks = np.ceil(np.round((counts + 1) * np.asarray(levels), 9)).astype(np.intp)
     places: Rows = np.clip(np.minimum(ranks, counts) - 1, 0, None)
     return places
 
