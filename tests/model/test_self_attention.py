@@ -84,6 +84,19 @@ def test_self_attention_projects_rows_twice_where_features_are_no_wider_than_a_k
     assert len(products) == projections
 
 
+@pytest.mark.parametrize(("training", "parts"), [(True, 2), (False, 1)])
+def test_self_attention_takes_a_batch_in_two_halves_in_training_only(training, parts):
+    own, _ = pair(2, 4, (None, 7, 4), 0)
+
+    @tf.function
+    def attend(sequence):
+        return own(sequence, sequence, training=training)
+
+    graph = attend.get_concrete_function(tf.TensorSpec((None, 7, 4))).graph
+    kinds = [operation.type for operation in graph.get_operations()]
+    assert kinds.count("Softmax") == parts
+
+
 @pytest.mark.parametrize(
     "options",
     [{"use_bias": False}, {"dropout": 0.0, "output_shape": 3}, {"value_dim": 5}],

@@ -7,6 +7,7 @@ from typing import Any
 from roi_forecast.config import TrainingConfig
 from roi_forecast.model.backend import keras
 from roi_forecast.model.devices import device_count
+from roi_forecast.model.fused_adamw import FusedAdamW
 from roi_forecast.model.losses import MaskedMeanAbsoluteError, TargetLoss, build_loss
 from roi_forecast.model.network import HIGHWAY_LAYER
 
@@ -22,7 +23,8 @@ def compile_network(network: keras.Model, config: TrainingConfig) -> None:
         network: The network; which of its layers are trainable is settled already.
         config: Optimiser, loss and precision.
     """
-    optimizer = keras.optimizers.AdamW(
+    one_device = device_count(network) == 1
+    optimizer = (FusedAdamW if one_device else keras.optimizers.AdamW)(
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
         beta_1=0.9,
@@ -48,6 +50,6 @@ def compile_network(network: keras.Model, config: TrainingConfig) -> None:
         jit_compile=False,
         auto_scale_loss=False,
         # TensorFlow 2.21 cannot run that loop on several devices.
-        steps_per_execution=STEPS_IN_A_CALL if device_count(network) == 1 else 1,
+        steps_per_execution=STEPS_IN_A_CALL if one_device else 1,
     )
     compiled.build(network.trainable_variables)

@@ -37,13 +37,12 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
         """
         if mask is not None or not self._fits_kernel():
             return super().inner_loop(sequences, initial_state, mask, training=training)
-        if training and self.dropout:
-            # One mask for all rows of a window, as Keras draws it.
-            kept = self.cell.get_dropout_mask(sequences[:, 0, :])
-            sequences = sequences * tf.expand_dims(kept, 1)
         rows = tf.transpose(sequences, (1, 0, 2))
         if self.go_backwards:
             rows = tf.reverse(rows, [0])
+        if training and self.dropout:
+            # One mask for all rows of a window, as Keras draws it.
+            rows = rows * self.cell.get_dropout_mask(sequences[:, 0, :])
         no_peephole = tf.zeros((self.units,), rows.dtype)
         kernels = tf.concat([self.cell.kernel, self.cell.recurrent_kernel], 0)
         computed = tf.raw_ops.BlockLSTM(

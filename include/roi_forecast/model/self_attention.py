@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from roi_forecast.model.backend import keras
+from roi_forecast.model.backend import keras  # isort: skip - it quiets TensorFlow's start
+import tensorflow as tf
 
 ops = keras.ops
 
@@ -23,6 +24,9 @@ class SelfAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
     which needs two projections of the rows instead of four: the products Q K' and V O are taken
     once for all rows. That saves work where the features are no wider than a head's key; elsewhere,
     and with masks, dropout or another sequence to attend to, this is Keras' own layer.
+
+    In training on processors, the two halves of a batch are computed beside each other: each of
+    these operations waits for the one before, and one by itself keeps half of the cores busy.
 
     Input: the same sequence as query and value, shape (batch, rows, features). Output: same shape.
     """
@@ -49,7 +53,7 @@ class SelfAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
             and not (return_attention_scores or use_causal_mask)
             and self._can_be_multiplied_out(query)
         ):
-            return self._attend_to_itself(query)
+            return self._attend_to_itself(query, in_halves=bool(training) and not _has_gpu())
         return super().call(
             query,
             value,
@@ -77,36 +81,52 @@ class SelfAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
             and configuration.get("sliding_window") is None
         )
 
-    def _attend_to_itself(self, sequence: Any) -> Any:
+    def _attend_to_itself(self, sequence: Any, in_halves: bool) -> Any:
         rows, features = sequence.shape[1:]
         heads = self.num_heads
-        # Projections to heads have the shape (features, heads, key), the one back (heads, key,
-        # features); the biases of the first (heads, key).
-        to_query, to_key, to_value = (
-            ops.transpose(layer.kernel, (1, 0, 2))
-            for layer in (self.query_dense, self.key_dense, self.value_dense)
+        to_scores, score_bias = self._score_weights(features)
+        to_output, output_bias = self._output_weights(features)
+
+        def attend(windows: Any) -> Any:
+            flat = ops.reshape(windows, (-1, features))
+            queries = ops.reshape(
+                ops.matmul(flat, to_scores) + score_bias, (-1, rows * heads, features)
+            )
+            scores = ops.softmax(ops.matmul(queries, ops.transpose(windows, (0, 2, 1))))
+            seen = ops.reshape(ops.matmul(scores, windows), (-1, heads * features))
+            output = ops.matmul(seen, to_output) + output_bias
+            return ops.reshape(output, (-1, rows, features))
+
+        if not in_halves:
+            return attend(sequence)
+        count = tf.shape(sequence)[0]
+        halves = tf.split(sequence, [count // 2, count - count // 2])
+        return tf.concat([attend(half) for half in halves], 0)
+
+    # Projections to heads have the shape (features, heads, key), the one back (heads, key,
+    # features); the biases of the first (heads, key).
+
+    def _score_weights(self, features: int) -> tuple[Any, Any]:
+        to_query, to_key = (
+            ops.transpose(layer.kernel, (1, 0, 2)) for layer in (self.query_dense, self.key_dense)
         )
+        width = self.num_heads * features
+        scaled_query = to_query * self.key_dim**-0.5
+        scaled_bias = ops.expand_dims(self.query_dense.bias, 1) * self.key_dim**-0.5
+        to_key = ops.transpose(to_key, (0, 2, 1))
+        weights = ops.transpose(ops.matmul(scaled_query, to_key), (1, 0, 2))
+        bias = ops.matmul(scaled_bias, to_key)
+        return ops.reshape(weights, (features, width)), ops.reshape(bias, (width,))
+
+    def _output_weights(self, features: int) -> tuple[Any, Any]:
+        to_value = ops.transpose(self.value_dense.kernel, (1, 0, 2))
         back = ops.convert_to_tensor(self.output_dense.kernel)
-        query_bias = ops.expand_dims(self.query_dense.bias, 1)
+        weights = ops.reshape(ops.matmul(to_value, back), (self.num_heads * features, features))
         value_bias = ops.reshape(self.value_dense.bias, (1, -1))
-
-        scale = self.key_dim**-0.5
-        to_scores = ops.matmul(to_query * scale, ops.transpose(to_key, (0, 2, 1)))
-        to_scores = ops.reshape(ops.transpose(to_scores, (1, 0, 2)), (features, heads * features))
-        score_bias = ops.reshape(
-            ops.matmul(query_bias * scale, ops.transpose(to_key, (0, 2, 1))),
-            (heads * features,),
-        )
-        flat = ops.reshape(sequence, (-1, features))
-        queries = ops.reshape(
-            ops.matmul(flat, to_scores) + score_bias, (-1, rows * heads, features)
-        )
-        scores = ops.softmax(ops.matmul(queries, ops.transpose(sequence, (0, 2, 1))))
-
-        seen = ops.reshape(ops.matmul(scores, sequence), (-1, heads * features))
-        to_output = ops.reshape(ops.matmul(to_value, back), (heads * features, features))
-        output_bias = ops.matmul(value_bias, ops.reshape(back, (-1, features)))
+        bias = ops.matmul(value_bias, ops.reshape(back, (-1, features))) + self.output_dense.bias
         # Keeps the key's bias a part of the graph, with the gradient of 0 that it has.
-        output_bias = output_bias + 0.0 * ops.sum(self.key_dense.bias)
-        output = ops.matmul(seen, to_output) + output_bias + self.output_dense.bias
-        return ops.reshape(output, (-1, rows, features))
+        return weights, bias + 0.0 * ops.sum(self.key_dense.bias)
+
+
+def _has_gpu() -> bool:
+    return bool(tf.config.list_physical_devices("GPU"))
