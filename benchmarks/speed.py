@@ -39,8 +39,8 @@ ROUNDS = 15
 KINDS = {
     "keras": "stock Keras layers",
     "fused": "the fused LSTM kernel alone",
-    "project": "this project: also attention multiplied out, AdamW in one kernel, half of the cores, "
-    "32 steps a call",
+    "project": "this project: also attention multiplied out, AdamW in one kernel, half of the "
+    "cores, 32 steps a call",
     "torch": f"PyTorch {TORCH}",
 }
 
