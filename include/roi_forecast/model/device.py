@@ -25,6 +25,14 @@ def visible_device() -> str:
     return ", ".join(names)
 
 
+def has_gpu() -> bool:
+    """Return whether TensorFlow sees a GPU."""
+    from roi_forecast.model.backend import keras  # noqa: F401, I001 - it quiets TensorFlow's start
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 def training_device() -> str:
     """Say what TensorFlow trains on, for example "GPU NVIDIA A10" or "CPU (2 cores, x86_64)"."""
     from roi_forecast.model.backend import keras  # noqa: F401, I001 - it quiets TensorFlow's start

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from roi_forecast.errors import TrainingError
+from roi_forecast.model.device import has_gpu
 
 DEVICES_VARIABLE = "ROI_TRAINING_DEVICES"
 """How many devices train one network; 1 where it is not set."""
@@ -26,7 +27,7 @@ def training_scope() -> AbstractContextManager[object]:
         return nullcontext()
     import tensorflow as tf
 
-    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    kind = "GPU" if has_gpu() else "CPU"
     devices = [device.name for device in tf.config.list_logical_devices(kind)]
     if len(devices) < wanted:
         raise TrainingError(

@@ -7,6 +7,8 @@ from typing import Any
 from roi_forecast.model.backend import keras  # isort: skip - it quiets TensorFlow's start
 import tensorflow as tf
 
+from roi_forecast.model.device import has_gpu
+
 
 @keras.saving.register_keras_serializable(package="roi_forecast")
 class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
@@ -67,7 +69,7 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
     def _fits_kernel(self) -> bool:
         return (
             self.use_cudnn == "auto"
-            and not tf.config.list_physical_devices("GPU")
+            and not has_gpu()
             and self.activation is keras.activations.tanh
             and self.recurrent_activation is keras.activations.sigmoid
             and self.use_bias

@@ -7,6 +7,8 @@ from typing import Any
 from roi_forecast.model.backend import keras  # isort: skip - it quiets TensorFlow's start
 import tensorflow as tf
 
+from roi_forecast.model.device import has_gpu
+
 ops = keras.ops
 
 
@@ -53,7 +55,7 @@ class SelfAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
             and not (return_attention_scores or use_causal_mask)
             and self._can_be_multiplied_out(query)
         ):
-            return self._attend_to_itself(query, in_halves=bool(training) and not _has_gpu())
+            return self._attend_to_itself(query, in_halves=bool(training) and not has_gpu())
         return super().call(
             query,
             value,
@@ -126,7 +128,3 @@ class SelfAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
         bias = ops.matmul(value_bias, ops.reshape(back, (-1, features))) + self.output_dense.bias
         # Keeps the key's bias a part of the graph, with the gradient of 0 that it has.
         return weights, bias + 0.0 * ops.sum(self.key_dense.bias)
-
-
-def _has_gpu() -> bool:
-    return bool(tf.config.list_physical_devices("GPU"))
