@@ -14,6 +14,7 @@ from roi_forecast.settings import (
     DATA_DIRECTORY_VARIABLE,
     DATABASE_URL_VARIABLE,
     METADATA_URL_VARIABLE,
+    READER_DATABASE_URL_VARIABLE,
 )
 from roi_local.errors import LocalError
 from roi_local.postgres import AIRFLOW_DRIVER, EmbeddedPostgres
@@ -26,6 +27,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 AIRFLOW_DATABASE = "airflow"
 MARKET_DATABASE = "market"
 ADMINISTRATOR = "admin"
+PIPELINE_LOGIN = "roi_pipeline"
+PAGES_LOGIN = "roi_pages"
+PERSON_LOGIN = "roi_person"
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,8 @@ def airflow_environment(
     return environment | {
         "PYTHONPATH": str(REPOSITORY / "include"),
         "PYTHONUNBUFFERED": "1",
-        DATABASE_URL_VARIABLE: postgres.url(MARKET_DATABASE),
+        DATABASE_URL_VARIABLE: postgres.url(MARKET_DATABASE, login=PIPELINE_LOGIN),
+        READER_DATABASE_URL_VARIABLE: postgres.url(MARKET_DATABASE, login=PAGES_LOGIN),
         DATA_DIRECTORY_VARIABLE: str(home.data_directory),
         METADATA_URL_VARIABLE: metadata_url,
         "TF_CPP_MIN_LOG_LEVEL": "2",
