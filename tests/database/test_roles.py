@@ -9,12 +9,14 @@ import pytest
 from sqlalchemy import Engine, Table, delete, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
-from daily_run import prepare
+from daily_run import NOW, carry_out, prepare
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate
 from roi_forecast.database.roles import OPTUNA_SCHEMA, WRITER_ROLE
-from roi_forecast.database.tables import evaluations, metadata, predictions
+from roi_forecast.database.tables import evaluations, history_changes, metadata, predictions
+from roi_forecast.registry.retention import prune_registry
 from roi_forecast.settings import Settings
+from serving import PARAMETERS
 
 MAY_CHANGE = {
     "assets": {"UPDATE"},
@@ -47,6 +49,32 @@ def test_writer_carries_out_the_stages_up_to_the_dataset(
 ) -> None:
     _, dataset = prepare(writer, Settings(writer_url, settings.data_directory), "run", {})
     assert len(dataset.dates) > 100
+
+
+def test_writer_carries_out_a_run_again_and_what_that_replaces_is_recorded(
+    writer: Engine, writer_url: str, market_engine: Engine, settings: Settings
+) -> None:
+    stages = Settings(writer_url, settings.data_directory)
+    first = carry_out(writer, stages, "run", PARAMETERS)
+    again = carry_out(writer, stages, "run", PARAMETERS)
+    assert again.version_id == first.version_id
+    assert first.verdict.promoted
+    prune_registry(
+        writer,
+        stages,
+        keep_versions=2,
+        keep_candidates=0,
+        keep_backtests=1,
+        is_active=lambda run_id: False,
+        now=NOW,
+    )
+    with market_engine.connect() as connection:
+        deleted = connection.scalars(
+            select(history_changes.c.table_name)
+            .where(history_changes.c.operation == "DELETE")
+            .distinct()
+        ).all()
+    assert {"gate_decisions", "price_checks"} <= set(deleted)
 
 
 @pytest.mark.parametrize("operation", ["UPDATE", "DELETE", "TRUNCATE"])
