@@ -1,7 +1,7 @@
 # Two images from one file: `--target cpu` for everything, `--target gpu` for workers with an NVIDIA
 # GPU. docker-compose.yaml builds both.
 
-FROM python:3.11.16-slim-bookworm AS base
+FROM python:3.11.17-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 \
     PYTHONPATH=/opt/roi/include \
     PATH=/opt/roi/venv/bin:$PATH \
