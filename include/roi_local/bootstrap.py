@@ -139,7 +139,7 @@ def _install(uv: str | None, requirements: Path) -> None:
     else:
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         install += ["--no-compile"]
-    _run([*install, "-r", str(requirements)])
+    _run([*install, "--require-hashes", "-r", str(requirements)])
     if uv is None:
         # Some packages ship templates that are no valid Python, so the status says nothing.
         packages = str(VIRTUAL_ENVIRONMENT / "lib")

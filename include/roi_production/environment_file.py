@@ -51,6 +51,7 @@ SETTINGS = {
         "default,gpu",
     ),
     "COMPOSE_PROFILES": ("any of gpu, tensorboard, separated by commas", ""),
+    "ROI_CPUS": ("processors that one service may use; at most what the machine has", "2"),
     "AIRFLOW_PORT": ("port on 127.0.0.1 at which pages and API answer", "8080"),
 }
 """What each setting is for, and the value it begins with."""
