@@ -17,6 +17,7 @@ from roi_forecast.settings import (
 )
 from roi_local.errors import LocalError
 from roi_local.postgres import AIRFLOW_DRIVER, EmbeddedPostgres
+from roi_local.private_files import create_private_folder, resolve_own_path
 
 HOME_VARIABLE = "ROI_HOME"
 PORT_VARIABLE = "ROI_PORT"
@@ -42,10 +43,14 @@ class Home:
 
     @classmethod
     def from_environment(cls) -> Home:
-        """Return the folder named by `ROI_HOME`, or `.roi` in the repository."""
+        """Return the folder named by `ROI_HOME`, or `.roi` in the repository.
+
+        Raises:
+            LocalError: The path leads through a link of another user.
+        """
         directory = os.environ.get(HOME_VARIABLE) or REPOSITORY / ".roi"
         dags_folder = os.environ.get(DAGS_FOLDER_VARIABLE) or REPOSITORY / "dags"
-        return cls(Path(directory).resolve(), Path(dags_folder).resolve())
+        return cls(resolve_own_path(Path(directory)), resolve_own_path(Path(dags_folder)))
 
     @property
     def postgres_directory(self) -> Path:
@@ -87,7 +92,7 @@ def load_secrets(home: Home) -> Secrets:
     """Read the installation's secrets, generating them on first use (file mode 600)."""
     path = home.directory / "secrets.json"
     if not path.exists():
-        home.directory.mkdir(parents=True, exist_ok=True)
+        create_private_folder(home.directory)
         content = {
             "administrator_password": secrets.token_urlsafe(12),
             "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
@@ -118,7 +123,7 @@ def airflow_environment(
     """
     known = load_secrets(home)
     passwords_file = home.airflow_directory / "passwords.json"
-    home.airflow_directory.mkdir(parents=True, exist_ok=True)
+    create_private_folder(home.airflow_directory)
     write_private(passwords_file, json.dumps({ADMINISTRATOR: known.administrator_password}))
     metadata_url = postgres.url(AIRFLOW_DATABASE, AIRFLOW_DRIVER)
     address = f"http://127.0.0.1:{port}"
