@@ -28,6 +28,9 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
+from output_file import output_file
+
+from roi_forecast.artifacts import write_file
 from roi_forecast.config import FeatureConfig, ModelConfig
 from roi_forecast.evaluation import metrics
 from roi_forecast.features.build import assemble_dataset
@@ -194,7 +197,7 @@ def main() -> None:
         difference = _repetition(bench)
     text = _report(bench.dataset, lines, spread, difference, arguments, began)
     print(text)
-    arguments.output.write_text(text, encoding="utf-8")
+    write_file(arguments.output, text.encode())
 
 
 def _lines(bench: Bench, rows: PriceRows) -> Iterator[Line]:
@@ -387,7 +390,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     prices = Path(os.environ.get("ROI_PRICES") or DEFAULT_PRICES)
     parser.add_argument("prices", type=Path, nargs="?", default=prices)
-    parser.add_argument("--output", type=Path, default=RESULT)
+    parser.add_argument("--output", type=output_file, default=RESULT)
     arguments = parser.parse_args()
     if not arguments.prices.exists():
         parser.error(f"no prices at {arguments.prices}; name a file with daily bars as argument")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from roi_forecast.errors import RoiForecastError
 from roi_forecast.leftovers import being_written, partial_path
@@ -20,6 +22,17 @@ PLOTS_DIRECTORY = "plots"
 TENSORBOARD_DIRECTORY = "tensorboard"
 """Folder of TensorBoard's logs within that of a training. They are for people, grow after the fact
 and go with their candidate: no manifest lists them, and no published version carries them."""
+
+KINDS_OF_FILE = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFREG: "a file",
+    stat.S_IFLNK: "a link",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+"""What to call a file in an error, by the kind that its mode says."""
 
 
 def confined(folder: Path, name: str | Path, error: type[RoiForecastError]) -> Path:
@@ -69,18 +82,56 @@ def published_directory(destination: Path) -> Iterator[Path]:
         shutil.rmtree(working, ignore_errors=True)
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file in one step: a reader sees the old content or the new, never a part."""
+def write_file(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Write a file in one step: a reader sees the old content or the new, never a part.
+
+    Args:
+        path: The file; one that is there is replaced.
+        content: What it holds then.
+        mode: Who may do what with it, less what the umask takes away.
+
+    Raises:
+        OSError: As `written_file`.
+    """
+    with written_file(path, mode=mode) as file:
+        file.write(content)
+
+
+@contextmanager
+def written_file(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
+    """Give an open file that becomes `path` in one step when the block ends well.
+
+    After an error the old content stays and nothing else is left behind.
+
+    Raises:
+        OSError: It cannot be written, or `require_regular_or_absent`.
+    """
+    require_regular_or_absent(path)
     working = partial_path(path)
+    # A name of its own, but somebody who may write to the folder could still have guessed it.
+    descriptor = os.open(working, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
-        with working.open("wb") as file, being_written(file.fileno()):
-            file.write(content)
+        with os.fdopen(descriptor, "wb") as file, being_written(descriptor):
+            yield file
             file.flush()
             os.fsync(file.fileno())
             working.replace(path)
         _flush(path.parent)
     finally:
         working.unlink(missing_ok=True)
+
+
+def require_regular_or_absent(path: Path) -> None:
+    """Check that nothing but a regular file would be replaced at a path.
+
+    Raises:
+        OSError: There is something else: a link, wherever it leads, a device, a folder, a pipe.
+    """
+    with suppress(FileNotFoundError):
+        kind = stat.S_IFMT(path.lstat().st_mode)
+        if kind != stat.S_IFREG:
+            found = KINDS_OF_FILE.get(kind, "no regular file")
+            raise OSError(errno.EINVAL, f"it is {found}; name a regular file", str(path))
 
 
 def write_manifest(directory: Path, content: Mapping[str, Any]) -> str:

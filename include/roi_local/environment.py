@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from roi_forecast.artifacts import write_file
 from roi_forecast.settings import (
     DATA_DIRECTORY_VARIABLE,
     DATABASE_URL_VARIABLE,
@@ -166,12 +167,15 @@ def airflow_environment(
 
 
 def write_private(path: Path, content: str) -> None:
-    """Write a file that only its owner may read; it is complete or absent."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(content)
-    unfinished.replace(path)
+    """Write a file that only its owner may read; it is complete or absent.
+
+    Raises:
+        LocalError: It cannot be written, for example since the name is that of a device or a link.
+    """
+    try:
+        write_file(path, content.encode(), mode=0o600)
+    except OSError as error:
+        raise LocalError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def chosen_port(default: int) -> int:

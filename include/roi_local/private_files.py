@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import IO
 
+from roi_forecast.artifacts import KINDS_OF_FILE
 from roi_local.errors import LocalError
 
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -78,8 +79,7 @@ def _require_own_folder(path: Path) -> None:
 
 
 def _owned(status: os.stat_result) -> str:
-    kinds = {stat.S_IFDIR: "a folder", stat.S_IFREG: "a file", stat.S_IFLNK: "a link"}
-    kind = kinds.get(stat.S_IFMT(status.st_mode), "a special file")
+    kind = KINDS_OF_FILE[stat.S_IFMT(status.st_mode)]
     return f"{kind} of {_user_name(status.st_uid)}"
 
 

@@ -48,7 +48,7 @@ def save_backup(settings: Settings, folder: Path) -> None:
     Raises:
         LocalError: The folder exists, or pg_dump failed.
     """
-    if folder.exists():
+    if folder.exists() or folder.is_symlink():
         raise LocalError(f"{folder} exists; name a folder that is not there yet")
     with published_directory(folder) as working:
         schemas = [f"--schema={name}" for name in (SCHEMA, OPTUNA_SCHEMA)]
