@@ -43,7 +43,7 @@ from roi_forecast.model.outliers import find_outliers
 from roi_forecast.model.predictor import load_predictor
 from roi_forecast.model.ridge import fit_ridge
 from roi_forecast.model.training import train_model
-from roi_forecast.model.training_result import TrainingResult
+from roi_forecast.model.training_result import MODEL_FILE, TrainingResult
 from roi_forecast.universe import load_universe
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -250,11 +250,10 @@ def _fine_tuning(bench: Bench, rows: PriceRows, architecture: str) -> Iterator[L
         0.0,
         own,
     )
+    base = (champion.directory / MODEL_FILE).read_bytes()
     for layers in (2, 20):
         began = time.perf_counter()
-        tuned = bench.train(
-            architecture, {}, own, FineTuning(champion.directory, trainable_layers=layers)
-        )
+        tuned = bench.train(architecture, {}, own, FineTuning(base, trainable_layers=layers))
         yield bench.line(
             f"the same, fine-tuned, trainable_layers {layers}",
             architecture,

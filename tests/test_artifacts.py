@@ -6,11 +6,11 @@ import pytest
 
 from roi_forecast.artifacts import (
     published_directory,
-    read_manifest,
     write_file,
     write_manifest,
 )
 from roi_forecast.errors import RegistryError
+from roi_forecast.verified import read_manifest
 from special_files import SPECIAL_FILES
 
 

@@ -14,25 +14,15 @@ from pathlib import Path
 from typing import IO, Any
 
 from roi_forecast.errors import RoiForecastError
-from roi_forecast.leftovers import being_written, partial_path
+from roi_forecast.leftovers import being_written, is_partial, partial_path
+from roi_forecast.manifest import MANIFEST
+from roi_forecast.verified import KINDS_OF_FILE
 
-MANIFEST = "manifest.json"
 PLOTS_DIRECTORY = "plots"
 """Folder of a version's pictures within that of the version."""
 TENSORBOARD_DIRECTORY = "tensorboard"
 """Folder of TensorBoard's logs within that of a training. They are for people, grow after the fact
 and go with their candidate: no manifest lists them, and no published version carries them."""
-
-KINDS_OF_FILE = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFREG: "a file",
-    stat.S_IFLNK: "a link",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
-"""What to call a file in an error, by the kind that its mode says."""
 
 
 def confined(folder: Path, name: str | Path, error: type[RoiForecastError]) -> Path:
@@ -137,72 +127,20 @@ def require_regular_or_absent(path: Path) -> None:
 def write_manifest(directory: Path, content: Mapping[str, Any]) -> str:
     """Write the manifest over the directory's present files; return the manifest's SHA-256.
 
-    Logs for TensorBoard are left out.
+    Links are left out, and so are logs for TensorBoard and what a killed process left half-written.
     """
     files = {
         path.relative_to(directory).as_posix(): checksum(path)
         for path in sorted(directory.rglob("*"))
         if path.is_file()
-        and path.name != MANIFEST
+        and not path.is_symlink()
+        and not is_partial(path)
+        and path != directory / MANIFEST
         and TENSORBOARD_DIRECTORY not in path.relative_to(directory).parts
     }
     text = json.dumps({**content, "files": files}, indent=2, sort_keys=True) + "\n"
     write_file(directory / MANIFEST, text.encode())
     return checksum(directory / MANIFEST)
-
-
-def read_manifest(directory: Path, error: type[RoiForecastError]) -> dict[str, Any]:
-    """Read the manifest and check every file against it.
-
-    Args:
-        directory: What `write_manifest` was given.
-        error: The class of the error to raise.
-
-    Raises:
-        RoiForecastError: As the class given; a file is missing, changed, unreadable or elsewhere.
-    """
-    content = parse_manifest(directory, error)
-    check_listed_files(directory, content, error)
-    return content
-
-
-def parse_manifest(directory: Path, error: type[RoiForecastError]) -> dict[str, Any]:
-    """Read the manifest without a look at the files that it lists.
-
-    Args:
-        directory: What `write_manifest` was given.
-        error: The class of the error to raise.
-
-    Raises:
-        RoiForecastError: As the class given; there is none, or it is not one.
-    """
-    try:
-        content = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
-        return {**content, "files": dict(content["files"])}
-    except (OSError, ValueError, KeyError, TypeError) as cause:
-        raise error(f"{directory} has no readable {MANIFEST}: {cause}") from cause
-
-
-def check_listed_files(
-    directory: Path, manifest: Mapping[str, Any], error: type[RoiForecastError]
-) -> None:
-    """Check every file that a manifest lists.
-
-    Args:
-        directory: Where they lie.
-        manifest: What `parse_manifest` gave.
-        error: The class of the error to raise.
-
-    Raises:
-        RoiForecastError: As the class given; a file is missing, changed or elsewhere.
-    """
-    for name, expected in manifest["files"].items():
-        path = confined(directory, name, error)
-        if not path.is_file():
-            raise error(f"{directory} is incomplete: {name} is missing")
-        found = checksum(path)
-        if found != expected:
-            raise error(f"{path} is damaged: its SHA-256 is {found}, the manifest says {expected}")
 
 
 def checksum(path: Path) -> str:

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select, update
 
-from roi_forecast.artifacts import read_manifest, write_manifest
+from roi_forecast.artifacts import write_manifest
 from roi_forecast.database.tables import model_versions, promotions
 from roi_forecast.errors import NoChampionError, RegistryError
 from roi_forecast.registry import promotion
 from roi_forecast.registry.promotion import promote_model, reject_model
 from roi_forecast.registry.serving import open_champion
+from roi_forecast.verified import read_manifest
 from serving import MODEL_NAME, Served
 
 
@@ -46,8 +47,8 @@ def test_promote_publishes_serves_and_records_once_however_often_it_is_called(
     promote(served, version_id)
     serving = open_champion(served.engine, served.models, MODEL_NAME)
     assert serving.version.version_id == version_id
-    assert serving.directory == served.models / MODEL_NAME / "versions" / version_id
-    assert link(served).resolve() == serving.directory.resolve()
+    assert serving.files.directory == served.models / MODEL_NAME / "versions" / version_id
+    assert link(served).resolve() == serving.files.directory.resolve()
     assert promotion_count(served) == 2
     assert served.version(before).state == "retired"
 
