@@ -15,16 +15,18 @@ from roi_forecast.settings import (
     DATA_DIRECTORY_VARIABLE,
     DATABASE_URL_VARIABLE,
     METADATA_URL_VARIABLE,
+    READER_DATABASE_URL_VARIABLE,
 )
 from roi_local.errors import LocalError
 from roi_local.postgres import AIRFLOW_DRIVER, EmbeddedPostgres
 from roi_local.private_files import create_private_folder, resolve_own_path
+from roi_local.process_environment import INCLUDE, process_environment
 
 HOME_VARIABLE = "ROI_HOME"
 PORT_VARIABLE = "ROI_PORT"
 DAGS_FOLDER_VARIABLE = "ROI_DAGS_FOLDER"
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = INCLUDE.parent
 AIRFLOW_DATABASE = "airflow"
 MARKET_DATABASE = "market"
 ADMINISTRATOR = "admin"
@@ -113,7 +115,7 @@ def airflow_environment(
 ) -> dict[str, str]:
     """Return the environment of Airflow's processes and of the tasks they run.
 
-    Settings of another Airflow installation are not inherited. Writes the file with the
+    Of the environment they get what `process_environment` lets through. Writes the file with the
     administrator's password, which Airflow's simple login reads.
 
     Args:
@@ -128,17 +130,10 @@ def airflow_environment(
     write_private(passwords_file, json.dumps({ADMINISTRATOR: known.administrator_password}))
     metadata_url = postgres.url(AIRFLOW_DATABASE, AIRFLOW_DRIVER)
     address = f"http://127.0.0.1:{port}"
-    environment = {
-        name: value
-        for name, value in inherited.items()
-        if not name.startswith("AIRFLOW_") and name != "PYTHONDONTWRITEBYTECODE"
-    }
-    no_proxy = [inherited.get("no_proxy") or inherited.get("NO_PROXY") or "", "127.0.0.1"]
-    environment["NO_PROXY"] = environment["no_proxy"] = ",".join(filter(None, no_proxy))
-    return environment | {
-        "PYTHONPATH": str(REPOSITORY / "include"),
-        "PYTHONUNBUFFERED": "1",
+    return process_environment(inherited) | {
         DATABASE_URL_VARIABLE: postgres.url(MARKET_DATABASE),
+        # Pages of this installation read this installation.
+        READER_DATABASE_URL_VARIABLE: "",
         DATA_DIRECTORY_VARIABLE: str(home.data_directory),
         METADATA_URL_VARIABLE: metadata_url,
         "TF_CPP_MIN_LOG_LEVEL": "2",

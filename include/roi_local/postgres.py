@@ -27,6 +27,7 @@ import psutil
 import psycopg
 from psycopg import errors, sql
 
+from roi_forecast.inherited import forget_postgres_settings
 from roi_local.errors import LocalError
 from roi_local.postgres_programs import (
     SUPERUSER,
@@ -362,6 +363,7 @@ def _delete_copied_programs(data_directory: Path) -> None:
 
 
 def _connect(socket_directory: Path) -> psycopg.Connection[tuple[object, ...]]:
+    forget_postgres_settings()
     return psycopg.connect(
         host=str(socket_directory), user=SUPERUSER, dbname="postgres", autocommit=True
     )

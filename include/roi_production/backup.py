@@ -23,6 +23,7 @@ from roi_forecast.database.migrate import migrate
 from roi_forecast.database.roles import OPTUNA_SCHEMA
 from roi_forecast.database.tables import SCHEMA, model_versions, runs
 from roi_forecast.errors import RegistryError
+from roi_forecast.inherited import forget_postgres_settings
 from roi_forecast.registry.serving import open_champion
 from roi_forecast.settings import DATABASE_URL_VARIABLE, Settings
 from roi_forecast.verified import open_verified
@@ -141,6 +142,7 @@ def _run(settings: Settings, name: str, *arguments: str) -> None:
         "PGPASSWORD": url.password,
         "PGDATABASE": url.database,
     }
+    forget_postgres_settings()
     environment = os.environ | {key: str(value) for key, value in given.items() if value}
     answer = subprocess.run(
         [str(program(name)), *arguments],

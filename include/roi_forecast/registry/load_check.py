@@ -39,7 +39,7 @@ def check_loads(files: VerifiedDirectory) -> None:
     library = str(Path(__file__).parents[2])
     search_path = os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH", "")]))
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
         "PYTHONPATH": search_path,
         "CUDA_VISIBLE_DEVICES": "-1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
