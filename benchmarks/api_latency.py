@@ -26,9 +26,11 @@ import httpx
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
 from free_port import free_port
+from output_file import output_file
 from planted_market import plant_market
 from speed_database import market_database
 
+from roi_forecast.artifacts import write_file
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.settings import Settings
 
@@ -125,7 +127,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=750)
     parser.add_argument("--times", type=int, default=100)
     parser.add_argument("--only", default="", help="only requests whose name holds this")
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--output", type=output_file)
     arguments = parser.parse_args()
     with market_database() as (postgres, _):
         url = postgres.url("market")
@@ -137,7 +139,7 @@ def main() -> None:
     text = "\n".join(lines) + "\n"
     print(text)
     if arguments.output:
-        arguments.output.write_text(text, encoding="utf-8")
+        write_file(arguments.output, text.encode())
 
 
 def report(address: str, arguments: argparse.Namespace) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from roi_forecast.artifacts import confined, read_manifest, write_file
+from roi_forecast.artifacts import confined, write_file
 from roi_forecast.config import parse_run_config
 from roi_forecast.errors import ConfigError, RegistryError
 from roi_forecast.market.sources import open_source
@@ -17,6 +17,7 @@ from roi_forecast.model.candidates import candidate_path
 from roi_forecast.model.predictor import load_predictor
 from roi_forecast.model.versions import ModelVersion
 from roi_forecast.settings import Settings
+from roi_forecast.verified import read_manifest
 from roi_local.environment import REPOSITORY
 
 OUTSIDE = ["../other", "a/../../other", "/etc/passwd", "..", ".", "", "a/../.."]

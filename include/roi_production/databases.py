@@ -11,6 +11,7 @@ from psycopg import sql
 from sqlalchemy import URL
 
 from roi_forecast.database.roles import READER_ROLE, WRITER_ROLE
+from roi_forecast.inherited import forget_postgres_settings
 from roi_production.settings import Addresses
 
 logger = logging.getLogger(__name__)
@@ -130,6 +131,7 @@ def _execute(connection: _Connection, statement: str, *names: str | None) -> Non
 
 
 def _connect(url: URL) -> _Connection:
+    forget_postgres_settings()
     return psycopg.connect(
         host=url.host,
         port=url.port,

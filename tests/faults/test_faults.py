@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from daily_run import NOW, SMALL_RUN, prepare
 from later_migration import go_one_migration_back
 from model.test_training_state import IDENTITY, state
-from roi_forecast.artifacts import read_manifest, write_manifest
+from roi_forecast.artifacts import write_manifest
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate, require_current_schema
 from roi_forecast.database.tables import (
@@ -42,6 +42,7 @@ from roi_forecast.registry.promotion import promote_model
 from roi_forecast.registry.serving import open_champion
 from roi_forecast.runs.resolve import resolve_run
 from roi_forecast.settings import Settings
+from roi_forecast.verified import read_manifest
 from roi_local.postgres import start_postgres
 from serving import MODEL_NAME, Served
 

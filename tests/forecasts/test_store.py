@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from daily_run import NOW
-from roi_forecast.artifacts import MANIFEST, write_manifest
+from roi_forecast.artifacts import write_manifest
 from roi_forecast.config import parse_run_config
 from roi_forecast.database.tables import daily_prices, model_versions, predictions
 from roi_forecast.errors import (
@@ -22,6 +22,7 @@ from roi_forecast.evaluation.evaluate import METRICS_FILE
 from roi_forecast.evaluation.next_day import NextDayCalibration
 from roi_forecast.features.returns import implied_log_roi, known_sum
 from roi_forecast.forecasts.store import store_forecasts
+from roi_forecast.manifest import MANIFEST
 from roi_forecast.model.predictor import load_predictor
 from roi_forecast.registry.promotion import promote_model
 from serving import MODEL_NAME, Served

@@ -16,7 +16,6 @@ from sqlalchemy import Engine, Row, select
 
 from daily_run import NOW, Outcome, carry_out, prepare
 from databases import fresh_market
-from roi_forecast.artifacts import read_manifest
 from roi_forecast.config import RunConfig
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.tables import model_versions, predictions
@@ -30,6 +29,7 @@ from roi_forecast.model.versions import ModelVersion, find_version
 from roi_forecast.runs.claims import release_run
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.settings import Settings
+from roi_forecast.verified import read_manifest
 from roi_local.postgres import EmbeddedPostgres
 
 SYMBOLS = ["TCS.NS", "GC=F"]

@@ -9,9 +9,11 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
 from planted import TOKEN, Planted, planted_market
+from roi_forecast.artifacts import write_manifest
 from roi_forecast.database.tables import assets, model_versions, predictions
 from roi_local.postgres import EmbeddedPostgres
 from roi_web.formatting import MINUS
+from special_files import SPECIAL_FILES
 
 PAGES = ("/", "/track-record", "/versions", "/health")
 
@@ -223,6 +225,7 @@ def test_a_versions_pictures_are_shown_with_it_and_given_to_who_is_logged_in(
     published = tmp_path / "reference" / "versions" / "reference-version-03" / "plots"
     published.mkdir(parents=True)
     (published / "error_by_asset.png").write_bytes(b"\x89PNG of the test")
+    write_manifest(published.parent, {})
     client = planted.client(models_directory=tmp_path)
 
     html = page(client, "/versions/reference-version-03")
@@ -239,3 +242,38 @@ def test_a_versions_pictures_are_shown_with_it_and_given_to_who_is_logged_in(
     ):
         assert client.get(missing).status_code in (404, 422), missing
     assert "<img" not in page(client, "/versions/reference-version-02")
+
+
+@pytest.mark.parametrize("kind", ["changed", "unlisted", *SPECIAL_FILES])
+def test_a_picture_that_is_not_the_listed_file_is_not_given(
+    planted: Planted, tmp_path: Path, kind: str
+) -> None:
+    published = tmp_path / "reference" / "versions" / "reference-version-03" / "plots"
+    published.mkdir(parents=True)
+    path = published / "error_by_asset.png"
+    path.write_bytes(b"\x89PNG of the test")
+    if kind == "unlisted":
+        path.rename(published / "kept.png")
+    write_manifest(published.parent, {})
+    path.unlink(missing_ok=True)
+    (SPECIAL_FILES | dict.fromkeys(["changed", "unlisted"], Path.touch))[kind](path)
+    client = planted.client(models_directory=tmp_path)
+
+    answer = client.get("/versions/reference-version-03/plots/error_by_asset.png")
+
+    assert answer.status_code == 404
+    assert str(tmp_path) not in answer.text
+    assert client.get("/versions/reference-version-03").status_code == 200
+
+
+@pytest.mark.parametrize("manifest", ["", "{", '{"files": {"../plots/a.png": "0"}}'])
+def test_a_version_without_a_sound_manifest_is_shown_without_pictures(
+    planted: Planted, tmp_path: Path, manifest: str
+) -> None:
+    published = tmp_path / "reference" / "versions" / "reference-version-03"
+    (published / "plots").mkdir(parents=True)
+    (published / "plots" / "error_by_asset.png").touch()
+    if manifest:
+        (published / "manifest.json").write_text(manifest)
+    client = planted.client(models_directory=tmp_path)
+    assert "<img" not in page(client, "/versions/reference-version-03")

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.bootstrap import bootstrap_mean
+from roi_forecast.evaluation.plot_style import default_style
 from roi_forecast.evaluation.walk_forward import WalkForward
 from roi_forecast.features.returns import to_percent
 from roi_forecast.features.scaling import FloatArray
@@ -38,6 +39,7 @@ _STYLES = {
 _LEVEL_STYLES = (_Style("#56B4E9", "o", "80 %"), _Style("#CC79A7", "s", "95 %"))
 
 
+@default_style()
 def draw_backtest(walks: Mapping[str, WalkForward], title: str) -> bytes:
     """Draw the folds of a backtest.
 

@@ -14,7 +14,7 @@ import numpy as np
 from sqlalchemy import Engine, delete, update
 from sqlalchemy.dialects.postgresql import insert
 
-from roi_forecast.artifacts import read_manifest, write_file, write_manifest
+from roi_forecast.artifacts import write_file, write_manifest
 from roi_forecast.database.tables import evaluations, model_versions
 from roi_forecast.errors import RegistryError, RoiForecastError
 from roi_forecast.evaluation.comparison import compare_with_champion
@@ -35,6 +35,7 @@ from roi_forecast.model.training_result import read_result
 from roi_forecast.model.versions import ModelVersion, find_champion, find_version
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import load_universe
+from roi_forecast.verified import open_verified
 
 logger = logging.getLogger(__name__)
 
@@ -75,10 +76,12 @@ def evaluate_model(
         version = find_version(connection, version_id)
         champion = find_champion(connection, run.model_name)
     directory = version.directory(models_directory)
-    manifest = read_manifest(directory, RegistryError)
+    # An earlier attempt may have written files, and the manifest, that are not registered yet.
+    files = open_verified(directory, RegistryError, sealed=False)
+    manifest: Mapping[str, Any] = files.manifest
     # A version that goes on from another one has that one's columns and scaler.
-    dataset = Preprocessing.load(directory).read(dataset)
-    predictor = load_predictor(directory)
+    dataset = Preprocessing.load(files).read(dataset)
+    predictor = load_predictor(files)
     predictions = {
         split: predictor.predict(
             dataset.scaled, dataset.scaled_log_roi, getattr(dataset.split, split)
@@ -148,7 +151,11 @@ def _score_champion(
             max_lost_share=1.0,
         )
     compared = compare_with_champion(
-        dataset, candidate_test, champion.directory(models_directory), rows
+        dataset,
+        candidate_test,
+        champion.directory(models_directory),
+        rows,
+        champion_checksum=champion.checksum,
     )
     figures: list[tuple[str, str | None, str, float]] = [
         ("model", None, "r2", compared.candidate_r2),

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.intervals import Intervals
+from roi_forecast.evaluation.plot_style import default_style
 from roi_forecast.features.scaling import FloatArray
 
 MOST_PANELS = 24
@@ -59,6 +60,7 @@ class VersionFigures:
     best_epochs: Sequence[int]
 
 
+@default_style()
 def draw_version(figures: VersionFigures) -> dict[str, bytes]:
     """Draw a version's pictures.
 

@@ -65,7 +65,7 @@ def store_forecasts(
         raise NothingToForecastError(str(error)) from error
     version = serving.version
     assets = load_universe().select(version.symbols)
-    preprocessing = Preprocessing.load(serving.directory)
+    preprocessing = Preprocessing.load(serving.files)
     try:
         rows = _load_recent_rows(
             engine, version, assets, preprocessing, run.as_of_date, run.config.horizons[-1]

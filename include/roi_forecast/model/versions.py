@@ -12,7 +12,11 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from roi_forecast.artifacts import confined
 from roi_forecast.database.tables import model_versions
-from roi_forecast.errors import RegistryError
+from roi_forecast.errors import DamagedVersionError, RegistryError
+from roi_forecast.verified import VerifiedDirectory, open_verified
+
+VERSIONS_DIRECTORY = "versions"
+"""Folder of the published versions within that of their model name."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,11 @@ class ModelVersion:
         """Whether it was trained on simulated prices."""
         return self.source == "simulated"
 
+    @property
+    def is_published(self) -> bool:
+        """Whether its files were copied to where nothing is written any more."""
+        return Path(self.path).parent.name == VERSIONS_DIRECTORY
+
     def directory(self, models_directory: Path) -> Path:
         """Return where its files lie.
 
@@ -50,6 +59,32 @@ class ModelVersion:
             RegistryError: The stored path leads out of the registry.
         """
         return confined(models_directory, self.path, RegistryError)
+
+
+def open_version(version: ModelVersion, models_directory: Path) -> VerifiedDirectory:
+    """Open a version's files after checking every one of them against what was registered.
+
+    Raises:
+        DamagedVersionError: Files are missing, or are not those that were registered.
+        RegistryError: Retention deleted them, their manifest is of another format, their path leads
+            out of the registry, or a published version's folder holds files that are not its own.
+        OSError: A file is there but cannot be read.
+    """
+    if version.files_deleted_at is not None:
+        raise RegistryError(
+            f"version {version.version_id} has no files any more: retention deleted them on "
+            f"{version.files_deleted_at:%Y-%m-%d}; choose a version that roi.champion_history "
+            "shows to have served later"
+        )
+    # As the manifest is the one that was registered, only another revision of the code could not
+    # read it: that is no damage, nor are files that nothing opens.
+    return open_verified(
+        version.directory(models_directory),
+        RegistryError,
+        checksum=version.checksum,
+        damage=DamagedVersionError,
+        sealed=version.is_published,
+    )
 
 
 def find_version(connection: Connection, version_id: str) -> ModelVersion:

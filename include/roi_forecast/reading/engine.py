@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy import Engine, create_engine
 
 from roi_forecast.database.engine import require_driver
+from roi_forecast.inherited import forget_postgres_settings
 from roi_forecast.settings import Settings
 
 READER_ROLE = "roi_reader"
@@ -29,6 +30,7 @@ def create_reader_engine(settings: Settings, *, pool_size: int = 4) -> Engine:
     """
     url = settings.reader_database_url or settings.database_url
     require_driver(url)
+    forget_postgres_settings()
     milliseconds = int(STATEMENT_TIMEOUT / timedelta(milliseconds=1))
     options = {
         "role": READER_ROLE,
