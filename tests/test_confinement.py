@@ -17,6 +17,7 @@ from roi_forecast.model.candidates import candidate_path
 from roi_forecast.model.predictor import load_predictor
 from roi_forecast.model.versions import ModelVersion
 from roi_forecast.settings import Settings
+from roi_forecast.universe import load_universe
 from roi_forecast.verified import read_manifest
 from roi_local.environment import REPOSITORY
 
@@ -96,7 +97,7 @@ def test_a_csv_path_begins_at_the_folder_for_files(tmp_path: Path) -> None:
     settings = Settings("", tmp_path / "data", csv_directory=tmp_path / "csv")
     source = open_source(parse_run_config({"source": "csv", "csv_path": "p.csv"}), settings)
     with pytest.raises(Exception, match="a header but no rows"):
-        source.last_trading_date()
+        source.fetch(load_universe().asset("TCS.NS"), date(2024, 1, 1), date(2024, 12, 31))
 
 
 def test_a_model_that_carries_code_is_refused_and_the_code_does_not_run(tmp_path: Path) -> None:

@@ -41,8 +41,9 @@ daily_prices = Table(
     Column("low", Double, nullable=False),
     Column("close", Double, nullable=False),
     Column("adj_close", Double, nullable=False),
-    Column("volume", BigInteger, nullable=False),
+    Column("volume", BigInteger, comment="null where the source gives none that can be"),
     moment("fetched_at"),
+    CheckConstraint("volume >= 0", name="volume"),
     comment="Daily bars by source, as the source gave them last.",
 )
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert
 
 from roi_forecast.database.tables import price_restatements
 from roi_forecast.errors import SourceDataError
+from roi_forecast.market.bar_checks import has_possible_prices
 from roi_forecast.market.check_results import CheckResult
 
 RESTATEMENT_TOLERANCE = 1e-5
@@ -68,7 +69,9 @@ def find_restatement(
         stored: Its bars in the database over the range of `fetched`, columns `BAR_COLUMNS`.
         fetched: Its bars as the source gives them now.
     """
-    both = fetched.dropna().merge(stored, on="trading_date", suffixes=("", "_stored"))
+    both = fetched[has_possible_prices(fetched)].merge(
+        stored, on="trading_date", suffixes=("", "_stored")
+    )
     if both.empty:
         return None
     oldest = both.iloc[0]

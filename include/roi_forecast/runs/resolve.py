@@ -167,12 +167,13 @@ def _settle_as_of_date(
 ) -> date:
     """Return the last reference session that the run may know.
 
-    That is the last final session, or the named date; never later than the end of a file.
+    That is the last final session, or the named date; never later than the end of a file, of which
+    only rows of the run's assets count, and none after the last final session.
     """
     last_final = last_final_session(assets, now)
     named = config.as_of_date
     if named is None:
-        end_of_source = source.last_trading_date()
+        end_of_source = source.last_trading_date(assets, last_final)
         if end_of_source is None or end_of_source >= last_final:
             return last_final
         return _session_of(end_of_source, assets, source)
