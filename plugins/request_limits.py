@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from airflow.plugins_manager import AirflowPlugin
 
-from roi_airflow.request_limits import RequestLimits
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+
+def limit_requests(app: ASGIApp) -> ASGIApp:
+    """Wrap the API server; the packages for that are loaded by no other process of Airflow."""
+    from roi_airflow.request_limits import RequestLimits
+
+    return RequestLimits(app)
 
 
 class RequestLimitsPlugin(AirflowPlugin):
@@ -12,5 +22,5 @@ class RequestLimitsPlugin(AirflowPlugin):
 
     name = "roi_request_limits"
     fastapi_root_middlewares = [  # noqa: RUF012, Airflow's own declaration
-        {"middleware": RequestLimits, "args": [], "kwargs": {}, "name": "request limits"}
+        {"middleware": limit_requests, "args": [], "kwargs": {}, "name": "request limits"}
     ]
