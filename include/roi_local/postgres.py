@@ -7,11 +7,9 @@ uses the server, and the last one to leave stops it; a killed process lets go of
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import logging
 import os
 import re
-import shlex
 import signal
 import subprocess
 import time
@@ -23,12 +21,18 @@ from types import TracebackType
 from typing import IO, Self
 from urllib.parse import quote
 
-import psutil
 import psycopg
 from psycopg import errors, sql
 
 from roi_forecast.inherited import forget_postgres_settings
 from roi_local.errors import LocalError
+from roi_local.postgres_process import (
+    SOCKET_NAME,
+    clear_remains,
+    cluster_name,
+    is_running,
+    stop_server,
+)
 from roi_local.postgres_programs import (
     SUPERUSER,
     create_data,
@@ -37,14 +41,12 @@ from roi_local.postgres_programs import (
     server_log,
     server_programs,
     spawn,
-    system_user,
 )
 from roi_local.private_files import open_private_file
 
 MARKET_DRIVER = "postgresql+psycopg"
 AIRFLOW_DRIVER = "postgresql+psycopg2"
 
-_SOCKET_NAME = ".s.PGSQL.5432"
 _MOST_SOCKET_PATH_BYTES = 107
 _SETTINGS = {
     "listen_addresses": "",
@@ -55,7 +57,6 @@ _SETTINGS = {
     "log_timezone": "UTC",
 }
 _START_SECONDS = 120
-_STOP_SECONDS = 60
 
 logger = logging.getLogger(__name__)
 
@@ -110,13 +111,13 @@ class EmbeddedPostgres:
             Whether the server is down now.
         """
         if self._users.closed:
-            return not _is_running(self.data_directory)
+            return not is_running(self.data_directory)
         with self._cleanup, _exclusively(self.data_directory), self._users:
             try:
                 fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
-            _stop_server(self.data_directory)
+            stop_server(self.data_directory)
             if self._process is not None:
                 self._process.poll()
             return True
@@ -202,7 +203,7 @@ def _socket_directory(data_directory: Path) -> Iterator[Path]:
 
 
 def _suits_sockets(directory: Path) -> bool:
-    path = str(directory / _SOCKET_NAME)
+    path = str(directory / SOCKET_NAME)
     short = len(os.fsencode(path)) <= _MOST_SOCKET_PATH_BYTES
     return short and re.fullmatch(r"[A-Za-z0-9/._-]+", path) is not None
 
@@ -216,7 +217,7 @@ def _exclusively(data_directory: Path) -> Iterator[None]:
 
 
 def _create_and_start(data_directory: Path, socket_directory: Path) -> subprocess.Popen[bytes]:
-    _clear_remains(data_directory)
+    clear_remains(data_directory)
     programs = server_programs()
     try:
         create_data(data_directory, programs)
@@ -229,7 +230,7 @@ def _create_and_start(data_directory: Path, socket_directory: Path) -> subproces
 def _start_server(
     data_directory: Path, socket_directory: Path, programs: Path
 ) -> subprocess.Popen[bytes]:
-    settings = {**_SETTINGS, "cluster_name": _cluster_name(data_directory)}
+    settings = {**_SETTINGS, "cluster_name": cluster_name(data_directory)}
     log_path = server_log(data_directory)
     command = [str(programs / "bin" / "postgres")]
     with log_path.open("ab") as log:
@@ -253,43 +254,10 @@ def _start_server(
             return process
 
 
-def _stop_server(data_directory: Path) -> None:
-    """Stop by PostgreSQL's "fast" mode (SIGINT), and at once (SIGQUIT) if that takes too long."""
-    server = _server_process(data_directory)
-    if server is None:
-        return
-    for sign in (signal.SIGINT, signal.SIGQUIT):
-        with suppress(psutil.NoSuchProcess):
-            server.send_signal(sign)
-        deadline = time.monotonic() + _STOP_SECONDS
-        while time.monotonic() < deadline:
-            if _has_ended(server):
-                _delete_copied_programs(data_directory)
-                return
-            time.sleep(0.02)
-    raise LocalError(
-        f"PostgreSQL (process {server.pid}) does not stop; its log: {server_log(data_directory)}"
-    )
-
-
-def _has_ended(process: psutil.Process) -> bool:
-    """Tell whether a process is gone; our own ended child is reaped on the way."""
-    with suppress(ChildProcessError):
-        os.waitpid(process.pid, os.WNOHANG)
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def _is_running(data_directory: Path) -> bool:
-    return _server_process(data_directory) is not None
-
-
 def _answers(data_directory: Path, socket_directory: Path) -> bool:
     """Tell whether the server accepts connections, waiting while it starts or is about to end."""
     deadline = time.monotonic() + _START_SECONDS
-    while _is_running(data_directory):
+    while is_running(data_directory):
         try:
             _connect(socket_directory).close()
         except psycopg.OperationalError as error:
@@ -302,64 +270,6 @@ def _answers(data_directory: Path, socket_directory: Path) -> bool:
         else:
             return True
     return False
-
-
-def _server_process(data_directory: Path) -> psutil.Process | None:
-    """Return the server that postmaster.pid names, if that process really is this server."""
-    try:
-        lines = (data_directory / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-        process = psutil.Process(int(lines[0]))
-    except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
-        return None
-    return process if _serves(process, data_directory) else None
-
-
-def _cluster_name(data_directory: Path) -> str:
-    """Return the name that the command line of every process of the server shows."""
-    return f"roi-{hashlib.sha256(os.fsencode(data_directory)).hexdigest()[:16]}"
-
-
-def _serves(process: psutil.Process, data_directory: Path) -> bool:
-    # A process of another user shows its command line to everybody, but its working directory to
-    # nobody, root without the right to trace (as in a container) included.
-    owner = system_user()
-    expected = os.geteuid() if owner is None else owner.pw_uid
-    try:
-        return (
-            process.name() == "postgres"
-            and process.status() != psutil.STATUS_ZOMBIE
-            and process.uids().effective == expected
-            and _cluster_name(data_directory) in " ".join(process.cmdline())
-        )
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return False
-
-
-def _clear_remains(data_directory: Path) -> None:
-    """Remove what a killed server left: workers that still end, pid files and copied programs.
-
-    PostgreSQL takes a pid file for a running server if any process has that id, even one that is
-    only waiting to be reaped, so the files go once it is known that nobody uses the data.
-    """
-    workers = [process for process in psutil.process_iter() if _serves(process, data_directory)]
-    for worker in workers:
-        with suppress(psutil.NoSuchProcess):
-            worker.send_signal(signal.SIGQUIT)
-    deadline = time.monotonic() + _STOP_SECONDS
-    while not all(_has_ended(worker) for worker in workers) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    for name in ("postmaster.pid", f"{_SOCKET_NAME}.lock"):
-        (data_directory / name).unlink(missing_ok=True)
-    _delete_copied_programs(data_directory)
-
-
-def _delete_copied_programs(data_directory: Path) -> None:
-    # The server writes its command line there when it starts.
-    options = data_directory / "postmaster.opts"
-    if options.exists():
-        with suppress(IndexError, ValueError):
-            started = shlex.split(options.read_text(encoding="utf-8"))[0]
-            delete_copy(Path(started).parents[1])
 
 
 def _connect(socket_directory: Path) -> psycopg.Connection[tuple[object, ...]]:
