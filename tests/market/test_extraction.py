@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -215,6 +216,21 @@ def test_extract_drops_and_names_a_doubtful_bar(
     extract_prices(market_engine, make_run(), SYMBOL, yahoo, now=NOW)
     pd.testing.assert_frame_equal(stored(market_engine), expected)
     assert findings(market_engine, "run-1") == []
+
+
+def test_extract_stores_an_impossible_volume_as_none_and_names_it(
+    market_engine, make_run, yahoo, server, prices, caplog
+):
+    server.break_symbol(SYMBOL, "impossible_volumes")
+    with caplog.at_level(logging.WARNING):
+        result = extract_prices(market_engine, make_run(), SYMBOL, yahoo, now=NOW)
+    expected = served(prices)
+    expected.loc[expected.index[-3:-1], "volume"] = np.nan
+    pd.testing.assert_frame_equal(stored(market_engine), expected)
+    assert result.dropped == 0
+    day = expected["trading_date"].iloc[-3].date()
+    assert findings(market_engine, "run-1") == [("invalid_volume", "warn", day)]
+    assert f"{SYMBOL}: 2 volumes are no numbers" in caplog.text
 
 
 def test_extract_never_replaces_a_sound_stored_bar_by_a_doubtful_one(
