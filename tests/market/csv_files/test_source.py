@@ -314,6 +314,7 @@ def folder_with_stray(request, tmp_path):
             (folder / "README.txt").write_text("Prices of three stocks.\n")
         case "hidden":
             (folder / "._RELIANCE.NS.csv").write_bytes(b"\0\5\x16\7Mac OS X")
+            write(folder / ".old.csv", HEADER, "GC=F,2024-01-04,1,1,1,1,1,1")
             (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
         case "empty":
             stray.touch()
