@@ -180,7 +180,7 @@ def _read_declared(path: Path) -> _Declared:
         if first["type"] == "missing":
             raise UniverseError(f"{path}: {where} lacks the key {key!r}") from error
         raise UniverseError(
-            f"{path}: {where} {key}: received {quoted(first['input'])}; {first['msg'].lower()}"
+            f"{path}: {where} {key}: received {quoted(first['input'])}; {first['msg']}"
         ) from error
 
 

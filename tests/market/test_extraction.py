@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -27,6 +28,7 @@ from roi_forecast.market.extraction import (
     extract_prices,
     extraction_batches,
 )
+from roi_forecast.market.restatement import find_restatement
 from roi_forecast.market.simulated import SimulatedSource
 from roi_forecast.market.simulated_events import fate_of
 from roi_forecast.market.store import load_bars
@@ -215,6 +217,31 @@ def test_extract_drops_and_names_a_doubtful_bar(
     extract_prices(market_engine, make_run(), SYMBOL, yahoo, now=NOW)
     pd.testing.assert_frame_equal(stored(market_engine), expected)
     assert findings(market_engine, "run-1") == []
+
+
+def test_extract_stores_an_impossible_volume_as_none_and_names_it(
+    market_engine, make_run, yahoo, server, prices, caplog
+):
+    server.break_symbol(SYMBOL, "impossible_volumes")
+    with caplog.at_level(logging.WARNING):
+        result = extract_prices(market_engine, make_run(), SYMBOL, yahoo, now=NOW)
+    expected = served(prices)
+    expected.loc[expected.index[-3:-1], "volume"] = np.nan
+    pd.testing.assert_frame_equal(stored(market_engine), expected)
+    assert result.dropped == 0
+    day = expected["trading_date"].iloc[-3].date()
+    assert findings(market_engine, "run-1") == [("invalid_volume", "warn", day)]
+    assert f"{SYMBOL}: 2 volumes are no numbers" in caplog.text
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, np.inf, np.nan, 1e300])
+def test_an_impossible_price_in_the_oldest_common_bar_is_no_restatement(wrong, prices):
+    own = served(prices)
+    fetched = own.copy()
+    fetched.loc[0, ["close", "adj_close"]] = wrong
+    assert find_restatement(SYMBOL, own, fetched) is None
+    fetched.loc[1:, ["close", "adj_close"]] *= 2
+    assert find_restatement(SYMBOL, own, fetched).adj_close_ratio == 2
 
 
 def test_extract_never_replaces_a_sound_stored_bar_by_a_doubtful_one(

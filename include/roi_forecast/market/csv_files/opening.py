@@ -15,7 +15,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from roi_forecast.errors import SourceDataError, SourceUnavailableError
 from roi_forecast.quoting import named
@@ -65,7 +64,7 @@ def opened_lines(path: Path, allowed: Path, most_bytes: int) -> Iterator[Iterato
         yield enumerate(_lines(file, path, most_bytes), start=1)
 
 
-def _open_beneath(path: Path, allowed: Path) -> BinaryIO:
+def _open_beneath(path: Path, allowed: Path) -> io.BufferedReader:
     name = named(path)
     try:
         folder, target = (Path(os.path.realpath(p, strict=True)) for p in (allowed, path))
@@ -88,7 +87,7 @@ def _open_beneath(path: Path, allowed: Path) -> BinaryIO:
         raise _not_readable(name, error) from error
 
 
-def _descend(folder: Path, parts: tuple[str, ...], name: str) -> BinaryIO:
+def _descend(folder: Path, parts: tuple[str, ...], name: str) -> io.BufferedReader:
     """Open a file from its folder down; what has become a link meanwhile is not followed."""
     inner = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
     parent = os.open(folder, inner)
@@ -119,7 +118,7 @@ def _require_regular(status: os.stat_result, name: str) -> None:
 class _Bounded(io.RawIOBase):
     """What another file gives, up to a number of bytes."""
 
-    def __init__(self, source: BinaryIO | gzip.GzipFile, path: Path, most: int) -> None:
+    def __init__(self, source: io.BufferedReader | gzip.GzipFile, path: Path, most: int) -> None:
         self._source, self._path, self._most = source, path, most
         self._left = most
 
@@ -127,7 +126,8 @@ class _Bounded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        content = self._source.read(len(buffer))
+        # Once only, so that what stands before a fault in the file is not lost with it.
+        content = self._source.read1(len(buffer))
         self._left -= len(content)
         if self._left < 0:
             raise _too_large(self._path, self._most)
@@ -135,11 +135,11 @@ class _Bounded(io.RawIOBase):
         return len(content)
 
 
-def _lines(file: BinaryIO, path: Path, most_bytes: int) -> Iterator[str]:
+def _lines(file: io.BufferedReader, path: Path, most_bytes: int) -> Iterator[str]:
     name = named(path)
     number = 0
     try:
-        source: BinaryIO | gzip.GzipFile = file
+        source: io.BufferedReader | gzip.GzipFile = file
         if file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC:
             source = gzip.GzipFile(fileobj=file)
             unpacked = MOST_UNPACKED * os.fstat(file.fileno()).st_size

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -18,7 +17,7 @@ from roi_forecast.errors import SourceDataError, SourceError, SourceUnavailableE
 from roi_forecast.market.csv_files.layout import recognise
 from roi_forecast.market.csv_files.lines import Line, read_lines
 from roi_forecast.market.csv_files.opening import MIB, opened_lines
-from roi_forecast.market.csv_files.values import read_bars, read_dates
+from roi_forecast.market.csv_files.values import WrittenDates, read_bars
 from roi_forecast.market.source import UnknownSymbolError, as_bars
 from roi_forecast.quoting import listed, named
 from roi_forecast.settings import DEFAULT_CSV_FILE_MIB
@@ -30,8 +29,6 @@ MOST_LINES = 50_000
 """Lines of one symbol in one file: two hundred years of sessions."""
 
 _SUFFIX = re.compile(r"(\.csv|\.txt)?(\.gz)?\Z")
-# Written dates that are in memory at once; of daily bars there are some thousand.
-_MOST_TEXTS = 100_000
 
 
 @dataclass
@@ -116,34 +113,30 @@ class CsvSource:
         """
         zones = {asset.symbol: asset.exchange.timezone for asset in assets}
         shared = {symbol for symbol in zones if symbol not in self._own_files}
-        texts: dict[ZoneInfo, set[str]] = {}
-        latest: list[date] = []
+        dates = WrittenDates(until)
         faults: list[str] = []
         for path in self._files:
             own = _symbol_of(path)
             asked = shared | {own} if own in zones else shared
+            in_file = WrittenDates(until)
             try:
                 for line in self._read(path, asked):
                     if line.fields:
-                        zone = zones[line.symbol]
-                        written = texts.setdefault(zone, set())
-                        written.add(line.fields[0])
-                        if len(written) > _MOST_TEXTS:
-                            latest += _latest(texts.pop(zone), zone, until)
+                        in_file.add(zones[line.symbol], line.fields[:1])
                     elif not faults:
                         faults.append(f"{named(path)}, line {line.number}: {line.fault}")
+                dates.join(in_file)
             except SourceError as error:
                 self._skip(error)
                 faults.append(str(error))
-        for zone, written in texts.items():
-            latest += _latest(written, zone, until)
-        if not latest:
+        latest = dates.latest()
+        if latest is None:
             reason = faults[0] if faults else f"it has {self._known()}"
             raise SourceDataError(
                 f"{named(self._path)}: no row up to {until} of any of the {len(assets)} assets; "
                 f"{reason}"
             )
-        return max(latest)
+        return latest
 
     def _find(self, symbol: str) -> _Found:
         if symbol not in self._found:
@@ -253,13 +246,6 @@ class CsvSource:
 
 def _symbol_of(path: Path) -> str:
     return _SUFFIX.sub("", path.name)
-
-
-def _latest(texts: Collection[str], zone: ZoneInfo, until: date) -> list[date]:
-    """Return the last date up to `until` that the texts stand for, or nothing."""
-    days = read_dates(list(texts), zone)
-    days = days[days <= pd.Timestamp(until)]
-    return [days.max().date()] if len(days) else []
 
 
 def _keep(lines: list[Line], line: Line) -> None:

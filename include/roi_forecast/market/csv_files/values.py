@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +18,8 @@ FIRST_DATE = date(1800, 1, 1)
 """No price is older; a date before it is a slip."""
 
 _NUMBER = r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)"
+# Texts in memory at once; of daily bars there are some thousand different dates.
+_MOST_TEXTS = 100_000
 _NOTHING = frozenset({"", "nan", "na", "n/a", "#n/a", "null", "none"})
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
@@ -97,6 +99,44 @@ def read_dates(texts: Sequence[str], timezone: ZoneInfo) -> pd.Series[pd.Timesta
     # A time that no clock shows is no date either.
     clock = pd.to_datetime(written, format="ISO8601", utc=True, errors="coerce")
     return day.where(~is_moment, local).where(clock.notna())
+
+
+class WrittenDates:
+    """Dates as they are written, of which only the last one up to a day matters.
+
+    Args:
+        until: The day.
+    """
+
+    def __init__(self, until: date) -> None:
+        self._until = pd.Timestamp(until)
+        self._texts: dict[ZoneInfo, set[str]] = {}
+        self._latest: list[date] = []
+
+    def add(self, timezone: ZoneInfo, texts: Iterable[str]) -> None:
+        """Take texts of dates of an exchange; one that is none does not count."""
+        own = self._texts.setdefault(timezone, set())
+        own.update(texts)
+        if len(own) > _MOST_TEXTS:
+            self._settle()
+
+    def join(self, other: WrittenDates) -> None:
+        """Take what another one took."""
+        self._latest += other._latest
+        for timezone, texts in other._texts.items():
+            self.add(timezone, texts)
+
+    def latest(self) -> date | None:
+        """Return the last date up to the day, or None where there is none."""
+        self._settle()
+        return max(self._latest, default=None)
+
+    def _settle(self) -> None:
+        for timezone, texts in self._texts.items():
+            days = read_dates(list(texts), timezone)
+            days = days[days <= self._until]
+            self._latest += [days.max().date()] if len(days) else []
+        self._texts.clear()
 
 
 def _refusal(name: str, number: int, fault: str, count: int, symbol: str) -> SourceDataError:
