@@ -9,10 +9,11 @@ from typing import Any
 from airflow.sdk import dag, get_current_context, task
 
 from roi_airflow.dataset_tasks import dataset_of
+from roi_airflow.deadline import forecast_deadline
 from roi_airflow.forecast_tasks import forecast
 from roi_airflow.links import OWN_TAG
 from roi_airflow.metrics import send_figures
-from roi_airflow.notification import forecast_deadline, keep_reason, report_failure
+from roi_airflow.notification import keep_reason, report_failure
 from roi_airflow.parameters import run_parameters
 from roi_airflow.promotion_tasks import settle_promotion
 from roi_airflow.stage import (

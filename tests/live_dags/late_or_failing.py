@@ -8,7 +8,8 @@ from datetime import timedelta
 from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from roi_airflow.notification import forecast_deadline, keep_reason, report_failure
+from roi_airflow.deadline import forecast_deadline
+from roi_airflow.notification import keep_reason, report_failure
 
 DEADLINE = forecast_deadline({})
 assert DEADLINE is not None
