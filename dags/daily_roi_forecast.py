@@ -13,15 +13,16 @@ from roi_airflow.deadline import forecast_deadline
 from roi_airflow.forecast_tasks import forecast
 from roi_airflow.links import OWN_TAG
 from roi_airflow.metrics import send_figures
-from roi_airflow.notification import keep_reason, report_failure
+from roi_airflow.notification import report_failure
 from roi_airflow.parameters import run_parameters
 from roi_airflow.promotion_tasks import settle_promotion
+from roi_airflow.reasons import REASONS
 from roi_airflow.stage import (
+    begin_run,
     current_run_id,
     due_moment,
     given_parameters,
     is_run_active,
-    open_installation,
     open_stage,
 )
 from roi_airflow.trading_days import TradingDayTimetable
@@ -64,7 +65,7 @@ Other DAGs can be scheduled on the assets `roi_prices`, `roi_dataset`, `roi_cham
     default_args={
         "retries": 1,
         "retry_delay": timedelta(seconds=30),
-        "on_failure_callback": keep_reason,
+        **REASONS,
     },
     on_failure_callback=report_failure,
     deadline=forecast_deadline(),
@@ -80,7 +81,7 @@ def daily_roi_forecast() -> None:
         from roi_forecast.market.extraction import extraction_batches
         from roi_forecast.runs.resolve import resolve_run as resolve
 
-        with open_installation() as installation:
+        with begin_run() as installation:
             run = resolve(
                 installation.engine,
                 installation.settings,
@@ -170,7 +171,7 @@ def daily_roi_forecast() -> None:
         """Score what served, hold it against its limits, and look for drift."""
         from roi_forecast.monitoring.monitor import monitor_champion as monitor
 
-        with open_stage() as stage:
+        with open_stage(last=True) as stage:
             monitoring = monitor(stage.engine, stage.run)
             send_figures(stage.engine, stage.run.run_id, stage.run.model_name)
         return "champion_below_limit" if monitoring.alerts else None
@@ -180,7 +181,7 @@ def daily_roi_forecast() -> None:
         """Runs only where the champion's live forecasts are below a limit; says what to do."""
         from roi_forecast.monitoring.monitor import report_alerts
 
-        with open_stage() as stage:
+        with open_stage(last=True) as stage:
             report_alerts(stage.engine, stage.run.run_id)
 
     dataset_id = dataset_of(resolve_run())

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from airflow.sdk import DAG, BaseNotifier
 
 from roi_airflow.links import airflow_address
+from roi_airflow.reasons import FAILURE
 from roi_forecast.errors import PreflightError
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ logger = logging.getLogger(__name__)
 
 NOTIFIER_VARIABLE = "ROI_NOTIFIER"
 NOTIFIER_ARGUMENTS_VARIABLE = "ROI_NOTIFIER_ARGUMENTS"
-
-_FAILURE = "failure"
 
 
 class LogNotifier(BaseNotifier):
@@ -75,15 +74,6 @@ def create_notifier(environment: Mapping[str, str]) -> BaseNotifier:
     return notifier
 
 
-def keep_reason(context: Context) -> None:
-    """Keep why a task failed for `report_failure`, which Airflow calls without that knowledge.
-
-    As `on_failure_callback` of tasks.
-    """
-    task_instance: Any = context["ti"]
-    task_instance.xcom_push(_FAILURE, _in_words(context.get("exception")))
-
-
 def report_failure(context: Context) -> None:
     """Tell in one line that a run failed, where, why, and where its log is.
 
@@ -101,7 +91,7 @@ def report_failure(context: Context) -> None:
     if task_instance is not None:
         # In the order of the way data flows, so the last failure is the one that decided.
         for task in dag.topological_sort():  # type: ignore[no-untyped-call]
-            found = task_instance.xcom_pull(task_ids=[task.task_id], key=_FAILURE)
+            found = task_instance.xcom_pull(task_ids=[task.task_id], key=FAILURE)
             lines = [line for line in found or [] if line]
             if lines:
                 reasons[task.task_id] = lines
@@ -117,9 +107,3 @@ def report_failure(context: Context) -> None:
 def run_address(dag_id: str, run_id: str) -> str:
     """Return the address of a run in Airflow's UI."""
     return f"{airflow_address()}/dags/{quote(dag_id)}/runs/{quote(run_id)}"
-
-
-def _in_words(error: Any) -> str:
-    """Return an exception's message in one line, or its kind where it has none."""
-    words = " ".join(str(error or "").split())
-    return words or (type(error).__name__ if error else "its process was ended")

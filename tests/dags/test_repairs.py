@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -102,6 +103,22 @@ def stored(stack: SharedStack, model_name: str) -> dict[str, list[dict[str, Any]
         }
 
 
+def changes(
+    before: dict[str, list[dict[str, Any]]], after: dict[str, list[dict[str, Any]]]
+) -> list[tuple[str, str, Any]]:
+    """Return every row that came or went, with the fields in which it differs from its place."""
+    found: list[tuple[str, str, Any]] = []
+    for name in before:
+        for old, new in zip_longest(before[name], after[name], fillvalue={}):
+            fields = {
+                key: (old.get(key), new.get(key))
+                for key in old.keys() | new.keys()
+                if old.get(key) != new.get(key)
+            }
+            found += [(name, key, value) for key, value in fields.items()]
+    return found
+
+
 def _without_moments(table: Table, row: dict[str, Any]) -> dict[str, Any]:
     """Leave out what a repeated evaluation renews: its key and when it was decided."""
     if table in (evaluations, gate_decisions):
@@ -179,7 +196,7 @@ def test_a_finished_run_cleared_as_a_whole_leaves_the_same_rows(
     assert finished.clear_run(dry_run=True)["total_entries"] > 10
     finished.clear_run()
     finished.ends_in("success")
-    assert stored(shared_stack, "repaired") == before
+    assert changes(before, stored(shared_stack, "repaired")) == []
 
 
 @pytest.mark.parametrize("task_id", ["promote_model", "forecast"])
@@ -193,15 +210,15 @@ def test_a_task_cleared_after_success_leaves_the_same_rows(
     finished.ends_in("success")
     finished.clear_task(task_id)
     assert finished.ends_in("success")[task_id] == {"success"}
-    assert stored(shared_stack, "repaired") == before
+    assert changes(before, stored(shared_stack, "repaired")) == []
 
 
 def test_a_finished_run_takes_every_mark(finished: Repairs) -> None:
     finished.ends_in("success")
-    finished.mark_task("monitor_champion", "failed")
-    assert finished.ends_in("failed")["monitor_champion"] == {"failed"}
-    finished.mark_task("monitor_champion", "success")
-    assert finished.ends_in("success")["monitor_champion"] == {"success"}
+    finished.mark_task("champion_below_limit", "failed")
+    assert finished.ends_in("success")["champion_below_limit"] == {"failed"}
+    finished.mark_task("champion_below_limit", "success")
+    assert finished.ends_in("success")["champion_below_limit"] == {"success"}
     finished.mark_run("failed")
     finished.ends_in("failed")
     finished.mark_run("success")
@@ -223,7 +240,7 @@ def test_a_running_run_takes_every_repair(shared_stack: SharedStack, waiting: Re
     waiting.clear_run(dry_run=True)
     waiting.clear_run()
     wait_for_question()
-    assert stored(shared_stack, "waiting") == before
+    assert changes(before, stored(shared_stack, "waiting")) == []
 
     waiting.mark_run("failed")
     assert waiting.ends_in("failed")["approve_promotion"] == {"failed"}
@@ -239,7 +256,7 @@ def test_a_running_run_takes_every_repair(shared_stack: SharedStack, waiting: Re
     waiting.ends_in("failed")
     waiting.mark_run("success")
     waiting.ends_in("success")
-    assert stored(shared_stack, "waiting") == before
+    assert changes(before, stored(shared_stack, "waiting")) == []
 
 
 def test_airflow_s_own_deadline_still_cannot_be_cleared(shared_stack: SharedStack) -> None:

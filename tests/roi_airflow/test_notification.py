@@ -12,7 +12,6 @@ from roi_airflow.notification import (
     NOTIFIER_VARIABLE,
     LogNotifier,
     create_notifier,
-    keep_reason,
     notify,
     report_failure,
 )
@@ -56,14 +55,10 @@ class TaskInstance:
 
     def __init__(self, reasons: dict[str, list[str | None]]) -> None:
         self.reasons = reasons
-        self.pushed: dict[str, str] = {}
 
     def xcom_pull(self, task_ids: list[str], key: str) -> list[str | None]:
         assert key == "failure"
         return self.reasons.get(task_ids[0], [])
-
-    def xcom_push(self, key: str, value: str) -> None:
-        self.pushed[key] = value
 
 
 def failed(reasons: dict[str, list[str | None]], dag: Any = None) -> Any:
@@ -98,20 +93,6 @@ def test_failure_without_a_reason_says_so(sent: list[str]) -> None:
     report_failure({"dag": create_dag(), "run_id": "r", "reason": ""})  # type: ignore[typeddict-item]
     assert "it left no reason (timed_out); log: " in sent[0]
     assert "it left no reason (its process was ended); log: " in sent[1]
-
-
-@pytest.mark.parametrize(
-    ("exception", "kept"),
-    [
-        (ValueError("first\nsecond"), "first second"),
-        (KeyError(), "KeyError"),
-        (None, "its process was ended"),
-    ],
-)
-def test_reason_is_kept_in_one_line(exception: Exception | None, kept: str) -> None:
-    task_instance = TaskInstance({})
-    keep_reason({"ti": task_instance, "exception": exception})  # type: ignore[typeddict-item]
-    assert task_instance.pushed == {"failure": kept}
 
 
 def test_without_a_setting_messages_are_logged(caplog: pytest.LogCaptureFixture) -> None:
