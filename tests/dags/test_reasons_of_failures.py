@@ -80,7 +80,7 @@ def hindered(shared_stack: SharedStack) -> str:
 
 @pytest.fixture(scope="module")
 def killed(shared_stack: SharedStack) -> str:
-    conf = {**SMALL, "epochs": 400, "patience": 400}
+    conf = {**SMALL, "epochs": 400, "early_stopping_patience": 400}
     return shared_stack.trigger(DAILY, **conf, model_name="killed")
 
 
