@@ -41,8 +41,8 @@ forecasting. Where its files are damaged the version before serves from then on,
 `roi.champion_history` say so.
 
 **To try it out,** trigger it with the preset `quick` and the source `simulated`.
-**After a failure,** `roi.run_history` and the last line of the failed task's log say what to do; then
-clear that task.
+**After a failure,** `roi.run_history` and the last line of the failed task's log say what to do;
+then clear that task.
 **To go back** to an older version, trigger `roll_back_champion`.
 
 Query the result in the market database: `roi.latest_predictions`, `roi.prediction_outcomes`,

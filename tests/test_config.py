@@ -7,6 +7,7 @@ import pytest
 from roi_forecast.config import (
     PRESETS,
     RunConfig,
+    asked_model_name,
     parameter_schemas,
     parse_backtest_config,
     parse_run_config,
@@ -137,3 +138,21 @@ def test_parameter_schemas_cover_every_field_with_type_description_and_default()
     assert parse_run_config({name: schema["default"] for name, schema in schemas.items()}) == (
         parse_run_config({})
     )
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({}, "reference"),
+        ({"source": "simulated", "epoch": 3}, "simulated"),
+        ({"model_name": "mine", "epochs": "many"}, "mine"),
+        ({"source": "csv"}, None),
+        ({"model_name": "../other"}, None),
+        ({"model_name": 7}, None),
+        ({"source": "elsewhere"}, None),
+    ],
+)
+def test_the_name_a_run_asks_for_is_known_where_other_parameters_are_wrong(
+    values: dict[str, object], name: str | None
+) -> None:
+    assert asked_model_name(values) == name
