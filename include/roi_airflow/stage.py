@@ -21,7 +21,6 @@ from roi_airflow.parameters import explicit_parameters
 from roi_airflow.reasons import reason_of, reason_to_try_again
 from roi_forecast.config import asked_model_name
 from roi_forecast.database.engine import create_database_engine
-from roi_forecast.database.migrate import require_current_schema
 from roi_forecast.errors import (
     NothingToForecastError,
     RoiForecastError,
@@ -71,6 +70,9 @@ def open_installation() -> Iterator[Installation]:
 @contextmanager
 def begin_run() -> Iterator[Installation]:
     """Give the installation to the task that resolves a run; from here on the run is on record."""
+    # Its packages are not for the parsing of a DAG file.
+    from roi_forecast.database.migrate import require_current_schema
+
     with open_installation() as installation:
         engine, dag_run = installation.engine, get_current_context()["dag_run"]
         require_current_schema(engine)
