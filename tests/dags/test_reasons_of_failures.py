@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
+from daily_prices import save_prices
 from live_stack import SMALL, SharedStack
 from roi_forecast.reading.views import run_history
 from roi_local.airflow_metadata import RunState
@@ -63,8 +64,7 @@ def refused(shared_stack: SharedStack) -> str:
 def without_quorum(shared_stack: SharedStack) -> str:
     folder = shared_stack.home.data_directory / "csv" / "no-quorum"
     folder.mkdir(parents=True)
-    bars = "\n".join(f"2024-12-{day},1,1,1,1,1" for day in (24, 26, 27))
-    (folder / "TCS.NS.csv").write_text(f"Date,Open,High,Low,Close,Volume\n{bars}\n")
+    save_prices(folder, "TCS.NS")
     conf = {**SMALL, "source": "csv", "csv_path": str(folder), "model_name": "no-quorum"}
     return shared_stack.trigger(DAILY, **conf)
 
@@ -78,14 +78,8 @@ def hindered(shared_stack: SharedStack) -> str:
     return shared_stack.trigger(DAILY, **SMALL, model_name=FOLDER_IN_THE_WAY)
 
 
-@pytest.fixture(scope="module")
-def killed(shared_stack: SharedStack) -> str:
-    conf = {**SMALL, "epochs": 400, "early_stopping_patience": 400}
-    return shared_stack.trigger(DAILY, **conf, model_name="killed")
-
-
 # The runs of later tests go on while the first one looks at its own.
-@pytest.mark.usefixtures("without_quorum", "hindered", "killed")
+@pytest.mark.usefixtures("without_quorum", "hindered")
 def test_a_refused_run_is_on_record_with_the_whole_reason(
     shared_stack: SharedStack, refused: str
 ) -> None:
@@ -94,7 +88,7 @@ def test_a_refused_run_is_on_record_with_the_whole_reason(
     found = history(shared_stack, refused)
     assert (found.state, found.failed_stage) == ("failed", "resolve_run")
     assert (found.model_name, found.as_of_date) == ("refused", None)
-    assert found.reason.startswith("epoch: ")
+    assert found.reason.startswith("run parameters refused: epoch: ")
     assert "did you mean epochs?" in found.reason
     lines = log_of(shared_stack, refused, "resolve_run", 1)
     assert_last_line_is_the_reason(lines, found.reason)
@@ -144,8 +138,10 @@ def test_an_error_nobody_foresaw_is_tried_again_and_then_the_last_line_names_its
 
 
 def test_a_killed_attempt_is_told_of_and_the_run_ends_by_itself(
-    shared_stack: SharedStack, killed: str
+    shared_stack: SharedStack,
 ) -> None:
+    conf = {**SMALL, "epochs": 150, "early_stopping_patience": 150}
+    killed = shared_stack.trigger(DAILY, **conf, model_name="killed")
     wait_for_history(
         shared_stack, killed, lambda row: (row.state, row.reason) == ("running", "train_member")
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import Table, select
 
+from daily_prices import save_prices
 from live_stack import SMALL, SharedStack, task_states
 from roi_forecast.database.tables import (
     datasets,
@@ -21,8 +21,6 @@ from roi_forecast.database.tables import (
     promotions,
     runs,
 )
-from roi_forecast.market.simulated import SimulatedSource
-from roi_forecast.universe import load_universe
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -149,12 +147,6 @@ def csv_folder(shared_stack: SharedStack) -> Path:
     folder.mkdir(parents=True)
     save_prices(folder, "TCS.NS")
     return folder
-
-
-def save_prices(folder: Path, symbol: str) -> None:
-    (asset,) = load_universe().select([symbol])
-    prices = SimulatedSource().fetch(asset, date(2023, 6, 1), date(2024, 12, 27))
-    prices.rename(columns={"trading_date": "date"}).to_csv(folder / f"{symbol}.csv", index=False)
 
 
 @pytest.fixture(scope="module")
