@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -73,8 +72,11 @@ class Repairs:
         return answer
 
 
-def stored(stack: SharedStack, model_name: str) -> dict[str, list[dict[str, Any]]]:
-    """Every row that runs of a model name left, in an order that does not depend on when."""
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def stored(stack: SharedStack, model_name: str) -> Rows:
+    """Return every row that runs of a model name left, by table."""
     of_name = select(model_versions.c.version_id).where(model_versions.c.model_name == model_name)
     run_ids = select(runs.c.run_id).where(runs.c.model_name == model_name)
     dataset_ids = select(model_versions.c.dataset_id).where(
@@ -90,39 +92,32 @@ def stored(stack: SharedStack, model_name: str) -> dict[str, list[dict[str, Any]
     ]
     with stack.market.connect() as connection:
         return {
-            table.name: sorted(
-                (
-                    _without_moments(table, dict(row))
-                    for row in connection.execute(select(table).where(condition)).mappings()
-                ),
-                key=str,
-            )
+            table.name: [
+                _without_moments(table, dict(row))
+                for row in connection.execute(select(table).where(condition)).mappings()
+            ]
             for table, condition in asked
         }
 
 
-def changes(
-    before: dict[str, list[dict[str, Any]]], after: dict[str, list[dict[str, Any]]]
-) -> list[tuple[str, str, Any]]:
-    """Return every row that came or went, with the fields in which it differs from its place."""
-    found: list[tuple[str, str, Any]] = []
-    for name in before:
-        for old, new in zip_longest(before[name], after[name], fillvalue={}):
-            fields = {
-                key: (old.get(key), new.get(key))
-                for key in old.keys() | new.keys()
-                if old.get(key) != new.get(key)
-            }
-            found += [(name, key, value) for key, value in fields.items()]
+def changes(before: Rows, after: Rows) -> list[tuple[str, str, Any]]:
+    """Return every row that came or went."""
+    found = []
+    for name, rows in before.items():
+        found += [(name, "went", row) for row in rows if row not in after[name]]
+        found += [(name, "came", row) for row in after[name] if row not in rows]
+        if len(rows) != len(after[name]):
+            found.append((name, "rows", (len(rows), len(after[name]))))
     return found
 
 
 def _without_moments(table: Table, row: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what a repeated evaluation renews: its key and when it was decided."""
-    if table in (evaluations, gate_decisions):
-        row.pop("id", None)
-        row.pop("decided_at", None)
-    return row
+    """Leave out what says when something was done again, and how long it took."""
+    renewed = {"id", "decided_at"} if table in (evaluations, gate_decisions) else set()
+    if table is model_versions and row["state"] == "candidate":
+        # It was trained again, so it took another time.
+        renewed = {"training_record", "checksum"}
+    return {name: value for name, value in row.items() if name not in renewed}
 
 
 @pytest.fixture(scope="module")
