@@ -7,6 +7,7 @@ import pytest
 from roi_forecast.config import (
     PRESETS,
     RunConfig,
+    asked_model_name,
     parameter_schemas,
     parse_backtest_config,
     parse_run_config,
@@ -178,3 +179,21 @@ def test_a_refusal_is_short_and_has_no_control_characters(values: dict[str, Any]
 def test_a_reason_may_have_several_lines() -> None:
     config = parse_run_config({"gate_override_reason": "one line\n\ttwo\r\n"})
     assert config.gate_override_reason == "one line\n\ttwo\r\n"
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({}, "reference"),
+        ({"source": "simulated", "epoch": 3}, "simulated"),
+        ({"model_name": "mine", "epochs": "many"}, "mine"),
+        ({"source": "csv"}, None),
+        ({"model_name": "../other"}, None),
+        ({"model_name": 7}, None),
+        ({"source": "elsewhere"}, None),
+    ],
+)
+def test_the_name_a_run_asks_for_is_known_where_other_parameters_are_wrong(
+    values: dict[str, object], name: str | None
+) -> None:
+    assert asked_model_name(values) == name

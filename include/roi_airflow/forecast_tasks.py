@@ -22,7 +22,7 @@ def forecast(dataset_id: str) -> None:
     """Forecast every asset with whichever version serves; end the run's claim on its name."""
     from roi_forecast.runs.claims import release_run
 
-    with open_stage() as stage:
+    with open_stage(last=True) as stage:
         try:
             _forecast(stage, dataset_id)
         finally:

@@ -157,6 +157,18 @@ class TuningRunConfig(TuningConfig, SharedConfig):
 Kind = TypeVar("Kind", bound=Config)
 
 
+def asked_model_name(values: Mapping[str, Any]) -> str | None:
+    """Return the model name that parameters ask for, even if others of them are wrong.
+
+    None where the name itself, or the source that stands for one, is wrong.
+    """
+    names = {name: values[name] for name in ("model_name", "source", "csv_path") if name in values}
+    try:
+        return SharedConfig.model_validate(names).resolved_model_name
+    except ValidationError:
+        return None
+
+
 def parse_run_config(values: Mapping[str, Any]) -> RunConfig:
     """Validate run parameters as a person gave them.
 

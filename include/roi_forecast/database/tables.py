@@ -29,6 +29,7 @@ from roi_forecast.database.market_tables import (
     price_restatements,
 )
 from roi_forecast.database.monitoring_tables import champion_checks, drift
+from roi_forecast.database.run_tables import run_starts, stage_attempts
 from roi_forecast.database.schema import SCHEMA, metadata, moment
 from roi_forecast.database.tuning_tables import studies, trials
 
@@ -48,7 +49,9 @@ __all__ = [
     "price_checks",
     "price_restatements",
     "promotions",
+    "run_starts",
     "runs",
+    "stage_attempts",
     "studies",
     "trials",
 ]
