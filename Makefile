@@ -11,6 +11,7 @@ export ROI_SOURCE := $(value SOURCE)
 export ROI_CSV := $(value CSV)
 export ROI_CONF := $(value CONF)
 export ROI_QUERY := $(value QUERY)
+export ROI_OWNER := $(value OWNER)
 export ROI_PORT := $(value PORT)
 export ROI_YES := $(value YES)
 export ROI_PRICES := $(value PRICES)
@@ -20,7 +21,7 @@ export ROI_MODEL := $(value MODEL)
 export ROI_OUT := $(value OUT)
 export ROI_A := $(value A)
 export ROI_B := $(value B)
-unexport SOURCE CSV CONF QUERY PORT YES PRICES WHAT MODEL OUT A B SECTIONS
+unexport SOURCE CSV CONF QUERY OWNER PORT YES PRICES WHAT MODEL OUT A B SECTIONS
 unexport $(filter PYTHON%,$(.VARIABLES))
 export PYTHONPATH := $(CURDIR)/include
 
@@ -54,7 +55,7 @@ down: setup ## stop the live Airflow
 tensorboard: setup ## TensorBoard on the logs of all trainings, on 127.0.0.1:6006; PORT=… names another port
 	@$(LAUNCH) roi_local.tensorboard
 
-sql: setup ## psql on the market database; QUERY='…' answers one query as CSV
+sql: setup ## psql on the views, read-only; QUERY='…' answers one query as CSV; OWNER=1 may change everything
 	@$(LAUNCH) roi_local.sql
 
 compare: setup ## two versions side by side; A=version or model name B=likewise

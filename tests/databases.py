@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+from sqlalchemy import Connection, text
+
 from roi_local.postgres import EmbeddedPostgres
 
 REAL_PRICES = Path(__file__).parents[2] / "shared" / "market" / "daily_prices.csv.gz"
@@ -17,6 +19,13 @@ _numbers = count()
 def new_name(purpose: str) -> str:
     """Return a database name that no other test of this session has."""
     return f"{purpose}_{next(_numbers)}"
+
+
+def ensure_login(connection: Connection, name: str, role: str) -> None:
+    """Create a login that is a member of a role; it stays, as roles belong to the whole server."""
+    known = connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": name})
+    if known is None:
+        connection.execute(text(f"CREATE ROLE {name} LOGIN IN ROLE {role}"))
 
 
 @contextmanager

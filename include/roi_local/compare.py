@@ -9,7 +9,7 @@ from roi_forecast.database.engine import create_database_engine
 from roi_forecast.registry.compare import ComparedFact, compare_versions
 from roi_local.command import run_command
 from roi_local.databases import prepare_market
-from roi_local.environment import MARKET_DATABASE, Home
+from roi_local.environment import MARKET_DATABASE, PIPELINE_LOGIN, Home
 from roi_local.errors import LocalError
 from roi_local.postgres import start_postgres
 
@@ -37,7 +37,7 @@ def print_comparison(home: Home, first: str, second: str) -> None:
         )
     with start_postgres(home.postgres_directory) as postgres:
         prepare_market(postgres)
-        engine = create_database_engine(postgres.url(MARKET_DATABASE))
+        engine = create_database_engine(postgres.url(MARKET_DATABASE, login=PIPELINE_LOGIN))
         try:
             facts = compare_versions(engine, first, second)
         finally:

@@ -8,21 +8,50 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
+from roi_forecast.database.engine import create_database_engine, lock_until_commit
+from roi_forecast.database.logins import limit_readers, restrict_public
 from roi_forecast.database.migrate import migrate
+from roi_forecast.database.roles import READER_ROLE, WRITER_ROLE
 from roi_forecast.settings import METADATA_URL_VARIABLE, POOLS
 from roi_local.airflow_metadata import create_pools, metadata_engine, read_revision
-from roi_local.environment import AIRFLOW_DATABASE, MARKET_DATABASE, Home
+from roi_local.environment import (
+    AIRFLOW_DATABASE,
+    MARKET_DATABASE,
+    PAGES_LOGIN,
+    PERSON_LOGIN,
+    PIPELINE_LOGIN,
+    Home,
+)
 from roi_local.errors import LocalError
 from roi_local.log_events import parse_line
 from roi_local.postgres import EmbeddedPostgres
+from roi_local.postgres_programs import SUPERUSER
+
+# The same as in an installation on several machines, but nobody needs a password to come through a
+# socket that only one user of the machine can reach.
+_LOGINS = {
+    PIPELINE_LOGIN: WRITER_ROLE,
+    PAGES_LOGIN: READER_ROLE,
+    PERSON_LOGIN: READER_ROLE,
+}
 
 
 def prepare_market(postgres: EmbeddedPostgres) -> None:
-    """Create and migrate the market database; does nothing where it is current."""
+    """Create and migrate the market database and its logins; mends what is not as it should be."""
     postgres.create_database(MARKET_DATABASE)
-    migrate(postgres.url(MARKET_DATABASE))
+    url = postgres.url(MARKET_DATABASE)
+    migrate(url)
+    engine = create_database_engine(url)
+    with engine.begin() as connection:
+        lock_until_commit(connection, "logins")
+        known = connection.scalars(text("SELECT rolname FROM pg_roles")).all()
+        for login in _LOGINS.keys() - known:
+            connection.execute(text(f"CREATE ROLE {login} LOGIN IN ROLE {_LOGINS[login]}"))
+        restrict_public(connection, WRITER_ROLE)
+        limit_readers(connection)
+    engine.dispose()
 
 
 def prepare_airflow(
@@ -46,6 +75,8 @@ def prepare_airflow(
     """
     postgres.create_database(AIRFLOW_DATABASE)
     engine = metadata_engine(environment[METADATA_URL_VARIABLE])
+    with engine.begin() as connection:
+        restrict_public(connection, SUPERUSER)
     stamp = home.airflow_directory / "migrated.json"
     current = {"airflow": version("apache-airflow-core"), "revision": read_revision(engine)}
     if not stamp.exists() or json.loads(stamp.read_text(encoding="utf-8")) != current:

@@ -30,6 +30,9 @@ REPOSITORY = INCLUDE.parent
 AIRFLOW_DATABASE = "airflow"
 MARKET_DATABASE = "market"
 ADMINISTRATOR = "admin"
+PIPELINE_LOGIN = "roi_pipeline"
+PAGES_LOGIN = "roi_pages"
+PERSON_LOGIN = "roi_person"
 
 
 @dataclass(frozen=True)
@@ -131,9 +134,8 @@ def airflow_environment(
     metadata_url = postgres.url(AIRFLOW_DATABASE, AIRFLOW_DRIVER)
     address = f"http://127.0.0.1:{port}"
     return process_environment(inherited) | {
-        DATABASE_URL_VARIABLE: postgres.url(MARKET_DATABASE),
-        # Pages of this installation read this installation.
-        READER_DATABASE_URL_VARIABLE: "",
+        DATABASE_URL_VARIABLE: postgres.url(MARKET_DATABASE, login=PIPELINE_LOGIN),
+        READER_DATABASE_URL_VARIABLE: postgres.url(MARKET_DATABASE, login=PAGES_LOGIN),
         DATA_DIRECTORY_VARIABLE: str(home.data_directory),
         METADATA_URL_VARIABLE: metadata_url,
         "TF_CPP_MIN_LOG_LEVEL": "2",

@@ -8,7 +8,7 @@ from pathlib import Path
 from roi_forecast.database.engine import create_database_engine
 from roi_local.command import run_command
 from roi_local.databases import prepare_market
-from roi_local.environment import MARKET_DATABASE, Home
+from roi_local.environment import MARKET_DATABASE, PIPELINE_LOGIN, Home
 from roi_local.postgres import start_postgres
 
 WHAT_VARIABLE = "ROI_WHAT"
@@ -31,7 +31,7 @@ def export(home: Home, what: str, model_name: str | None, path: Path) -> None:
     """
     with start_postgres(home.postgres_directory) as postgres:
         prepare_market(postgres)
-        engine = create_database_engine(postgres.url(MARKET_DATABASE))
+        engine = create_database_engine(postgres.url(MARKET_DATABASE, login=PIPELINE_LOGIN))
         try:
             if what == COMBINED:
                 from roi_forecast.exports.combined import export_combined

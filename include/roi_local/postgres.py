@@ -83,9 +83,9 @@ class EmbeddedPostgres:
         self._process = process
         self._cleanup = cleanup
 
-    def url(self, database: str, driver: str = MARKET_DRIVER) -> str:
+    def url(self, database: str, driver: str = MARKET_DRIVER, login: str = SUPERUSER) -> str:
         """Return the SQLAlchemy URL of a database on this server."""
-        return f"{driver}://{SUPERUSER}@/{quote(database, safe='')}?host={self.socket_directory}"
+        return f"{driver}://{login}@/{quote(database, safe='')}?host={self.socket_directory}"
 
     def create_database(self, name: str, *, template: str = "template1") -> None:
         """Create a database as a copy of `template`, unless it is there already."""

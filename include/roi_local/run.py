@@ -23,6 +23,7 @@ from roi_local.databases import prepare_airflow, prepare_market
 from roi_local.environment import (
     AIRFLOW_DATABASE,
     MARKET_DATABASE,
+    PIPELINE_LOGIN,
     Home,
     airflow_environment,
 )
@@ -78,6 +79,7 @@ def run_once(home: Home, dag_id: str, conf: Mapping[str, Any], report: Report, o
         printer = ProgressPrinter(out, interactive=out.isatty())
         if is_stack_up(home):
             postgres = cleanup.enter_context(start_postgres(home.postgres_directory))
+            prepare_market(postgres)
             followed, log_path = _run_on_stack(home, postgres, dag_id, conf, printer, out)
         elif conf.get("require_approval"):
             raise LocalError(
@@ -100,7 +102,7 @@ def run_once(home: Home, dag_id: str, conf: Mapping[str, Any], report: Report, o
                 engine.dispose()
         failure = followed.failure()
         if failure is None:
-            market = create_database_engine(postgres.url(MARKET_DATABASE))
+            market = create_database_engine(postgres.url(MARKET_DATABASE, login=PIPELINE_LOGIN))
             report(market, followed.run.run_id, out)
             market.dispose()
         _print_times(stages, followed, time.monotonic() - began, out)

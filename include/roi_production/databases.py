@@ -8,8 +8,10 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection
 
+from roi_forecast.database.engine import create_database_engine
+from roi_forecast.database.logins import limit_readers, restrict_public
 from roi_forecast.database.roles import READER_ROLE, WRITER_ROLE
 from roi_forecast.inherited import forget_postgres_settings
 from roi_production.settings import Addresses
@@ -25,7 +27,8 @@ def create_databases(addresses: Addresses) -> None:
     """Create roles, logins and the two databases; safe to repeat.
 
     A password that has changed in the addresses is changed at the server, so this rotates them.
-    Nobody but the logins named here may connect to the two databases.
+    Nobody but the logins named here may connect to the two databases, readers' sessions have
+    limits, and only who works in a database may hold its advisory locks.
 
     Args:
         addresses: Every login and its database.
@@ -45,18 +48,15 @@ def create_databases(addresses: Addresses) -> None:
             _create_login(connection, url)
         _execute(connection, "GRANT {} TO {}", WRITER_ROLE, addresses.pipeline.username)
         _execute(connection, "GRANT {} TO {}", READER_ROLE, addresses.pages.username)
-        for database, owner, others in (
-            (market, addresses.owner, (addresses.pipeline, addresses.pages)),
-            (airflow, addresses.airflow, (addresses.results, addresses.pool_reader)),
-        ):
-            _create_database(connection, database, owner)
-            _execute(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
-            for url in others:
-                _execute(connection, "GRANT CONNECT ON DATABASE {} TO {}", database, url.username)
-        # The stages compare new bars with stored ones in a temporary table.
-        _execute(
-            connection, "GRANT TEMPORARY ON DATABASE {} TO {}", market, addresses.pipeline.username
-        )
+        _create_database(connection, market, addresses.owner)
+        _create_database(connection, airflow, addresses.airflow)
+        for url in (addresses.results, addresses.pool_reader):
+            _execute(connection, "GRANT CONNECT ON DATABASE {} TO {}", airflow, url.username)
+    with _begin(addresses.superuser.set(database=market)) as connection:
+        restrict_public(connection, WRITER_ROLE, str(addresses.owner.username))
+        limit_readers(connection, str(addresses.pool_reader.username))
+    with _begin(addresses.superuser.set(database=airflow)) as connection:
+        restrict_public(connection, str(addresses.airflow.username))
     with _connect(addresses.superuser.set(database=airflow)) as connection:
         _execute(
             connection,
@@ -74,26 +74,18 @@ def create_databases(addresses: Addresses) -> None:
     logger.info("PostgreSQL has the databases %s and %s and their logins", market, airflow)
 
 
-@contextmanager
-def owner_may_create_roles(addresses: Addresses) -> Iterator[None]:
-    """Let the owner of the market database create roles within the block, and not after it.
-
-    A migration asks PostgreSQL to create `roi_reader`; without this right it would be refused even
-    though the role is there.
-    """
-    owner = addresses.owner.username
-    with _connect(addresses.superuser) as connection:
-        _execute(connection, "ALTER ROLE {} CREATEROLE", owner)
-        try:
-            yield
-        finally:
-            _execute(connection, "ALTER ROLE {} NOCREATEROLE", owner)
-
-
 def grant_pools(addresses: Addresses) -> None:
     """Let one login read Airflow's pools, after Airflow's migration; safe to repeat."""
     with _connect(addresses.superuser.set(database=addresses.airflow.database)) as connection:
         _execute(connection, "GRANT SELECT ON slot_pool TO {}", addresses.pool_reader.username)
+
+
+@contextmanager
+def _begin(url: URL) -> Iterator[Connection]:
+    engine = create_database_engine(url.render_as_string(hide_password=False))
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
 
 
 def _create_role(connection: _Connection, name: str) -> None:

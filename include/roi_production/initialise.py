@@ -12,7 +12,7 @@ from roi_forecast.settings import POOLS
 from roi_local.airflow_metadata import create_pools, metadata_engine
 from roi_local.command import run_command
 from roi_local.errors import LocalError
-from roi_production.databases import create_databases, grant_pools, owner_may_create_roles
+from roi_production.databases import create_databases, grant_pools
 from roi_production.settings import ADMINISTRATOR_PASSWORD_VARIABLE, Addresses
 
 logger = logging.getLogger(__name__)
@@ -32,8 +32,7 @@ def initialise(addresses: Addresses, administrator_password: str) -> None:
         LocalError: Airflow's migration failed.
     """
     create_databases(addresses)
-    with owner_may_create_roles(addresses):
-        migrate(addresses.owner.render_as_string(hide_password=False))
+    migrate(addresses.owner.render_as_string(hide_password=False))
     logger.info("the market database is up to date")
     # Airflow migrates the tables of its login manager along.
     _airflow("db", "migrate")

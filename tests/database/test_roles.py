@@ -6,17 +6,28 @@ from collections.abc import Iterator
 
 import optuna
 import pytest
-from sqlalchemy import Engine, delete, select, text, update
+from sqlalchemy import Engine, Table, delete, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
 from daily_run import prepare
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate
 from roi_forecast.database.roles import OPTUNA_SCHEMA, WRITER_ROLE
-from roi_forecast.database.tables import metadata, model_versions, predictions, promotions
+from roi_forecast.database.tables import evaluations, metadata, predictions
 from roi_forecast.settings import Settings
 
-APPEND_ONLY = (predictions, promotions)
+MAY_CHANGE = {
+    "assets": {"UPDATE"},
+    "champion_checks": {"DELETE"},
+    "daily_prices": {"DELETE"},
+    "drift": {"DELETE"},
+    "evaluations": {"UPDATE", "DELETE"},
+    "extractions": {"UPDATE"},
+    "gate_decisions": {"UPDATE", "DELETE"},
+    "model_versions": {"UPDATE"},
+    "price_checks": {"DELETE"},
+    "runs": {"UPDATE"},
+}
 
 
 @pytest.fixture
@@ -38,35 +49,57 @@ def test_writer_carries_out_the_stages_up_to_the_dataset(
     assert len(dataset.dates) > 100
 
 
-def test_writer_may_change_every_table_but_forecasts_and_promotions(writer: Engine) -> None:
-    for table in metadata.tables.values():
-        with writer.begin() as connection:
-            connection.execute(select(table).limit(1))
-        for statement in (delete(table), update(table).values({table.c.keys()[0]: None})):
-            if table in APPEND_ONLY:
-                with (
-                    pytest.raises(ProgrammingError, match="permission denied"),
-                    writer.begin() as c,
-                ):
-                    c.execute(statement.where(text("false")))
-            else:
-                with writer.begin() as connection:
-                    connection.execute(statement.where(text("false")))
+@pytest.mark.parametrize("operation", ["UPDATE", "DELETE", "TRUNCATE"])
+@pytest.mark.parametrize("table", metadata.tables.values(), ids=lambda table: table.name)
+def test_writer_changes_only_what_a_repeated_stage_replaces(
+    writer: Engine, table: Table, operation: str
+) -> None:
+    statement = {
+        "UPDATE": update(table).values({table.c.keys()[0]: None}).where(text("false")),
+        "DELETE": delete(table).where(text("false")),
+        "TRUNCATE": text(f"TRUNCATE {table.fullname}"),
+    }[operation]
+    with writer.begin() as connection:
+        if operation in MAY_CHANGE.get(table.name, ()):
+            connection.execute(statement)
+        else:
+            with pytest.raises(ProgrammingError, match="permission denied"):
+                connection.execute(statement)
 
 
-def test_writer_adds_forecasts_and_promotions(writer: Engine) -> None:
+def test_writer_reads_every_table_and_adds_to_all_but_the_history(writer: Engine) -> None:
     with writer.connect() as connection:
-        for table in APPEND_ONLY:
-            allowed = connection.scalar(
-                text("SELECT has_table_privilege(:name, 'INSERT')"), {"name": f"roi.{table.name}"}
+        for table in metadata.tables.values():
+            connection.execute(select(table).limit(1))
+        addable = connection.scalars(
+            text(
+                "SELECT relname FROM pg_class WHERE relnamespace = 'roi'::regnamespace "
+                "AND relkind IN ('r', 'v') AND has_table_privilege(oid, 'INSERT')"
             )
-            assert allowed
+        ).all()
+    expected = {table.name for table in metadata.tables.values()} - {"history_changes"}
+    assert set(addable) == expected
+
+
+def test_writer_cannot_change_a_table_through_a_view(writer: Engine) -> None:
+    """A view of one table can be written through, with the rights of the view's owner."""
+    for statement in ("DELETE FROM roi.price_history", "UPDATE roi.changed_history SET rows = 0"):
+        with (
+            pytest.raises(ProgrammingError, match="permission denied"),
+            writer.begin() as connection,
+        ):
+            connection.execute(text(statement))
 
 
 @pytest.mark.parametrize(
     "statement",
     [
         "DROP TABLE roi.predictions",
+        "ALTER TABLE roi.runs DISABLE TRIGGER record_update",
+        "DROP TRIGGER record_delete ON roi.evaluations",
+        "DROP FUNCTION roi.record_change()",
+        "INSERT INTO roi.history_changes DEFAULT VALUES",
+        "SET session_replication_role = replica",
         "CREATE TABLE roi.other (a integer)",
         "CREATE TABLE public.other (a integer)",
         "ALTER TABLE roi.runs ADD COLUMN other integer",
@@ -99,4 +132,4 @@ def test_migrating_again_leaves_the_rights_as_they_are(market_url: str, writer: 
     with pytest.raises(ProgrammingError, match="permission denied"), writer.begin() as connection:
         connection.execute(delete(predictions))
     with writer.begin() as connection:
-        connection.execute(delete(model_versions))
+        connection.execute(delete(evaluations))

@@ -41,7 +41,8 @@ def test_stages_find_their_settings_in_the_environment_of_tasks(
 
     settings = Settings.from_environment()
 
-    assert settings.database_url == postgres.url("market", "postgresql+psycopg")
+    assert settings.database_url == postgres.url("market", login="roi_pipeline")
+    assert settings.reader_database_url == postgres.url("market", login="roi_pages")
     assert settings.metadata_url == postgres.url("airflow", "postgresql+psycopg2")
     assert settings.data_directory == home.directory / "data"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 COLUMN_COMMENTS = {
     "adj_close": "closing price adjusted for splits and dividends, in the asset's currency",
     "allowed": "limit of the check, in the unit of observed; null where it has none",
+    "application_name": "name that the program gave to its connection",
     "architecture": "the network's architecture",
     "as_of_date": "last session whose prices may be used",
     "asset_class": "stock, commodity or another class of the universe",
@@ -16,6 +17,8 @@ COLUMN_COMMENTS = {
     "attempt_id": "identifies the attempt",
     "backfill": "true: stored after its target session opened, so the outcome could be known",
     "calendar": "code of the exchange's trading calendar",
+    "changed_at": "when it was changed or deleted",
+    "changed_by": "login that changed or deleted it",
     "champion_version_id": "the version that serves; null where none does",
     "check_name": "which check it is",
     "checked_at": "when it was checked",
@@ -108,7 +111,11 @@ COLUMN_COMMENTS = {
     "next_day_r2_against_zero": "R2 of the next-day ROI, against always forecasting 0",
     "noise_limit_r2": "R2 of an oracle that knows everything but the next session's ROI",
     "observed": "the figure that was compared with the limit, in the limit's unit",
+    "old_values": (
+        "the row as it was; of daily_prices the series and its first and last changed date"
+    ),
     "open": "opening price, in the asset's currency",
+    "operation": "UPDATE or DELETE",
     "opponent": "version it was compared with; null where with none",
     "outcome": "how it ended",
     "parameters": "the hyperparameters that the trial tried",
@@ -160,6 +167,7 @@ COLUMN_COMMENTS = {
     "study": "name of the search for hyperparameters",
     "symbol": "the asset's symbol",
     "symbols": "symbols of the assets, in the order of the dataset's columns",
+    "table_name": "table of the schema roi whose rows changed",
     "target": "what is forecast; its name ends in its unit, such as roi_pct",
     "target_date": "session that is forecast",
     "threshold": "limit of the rule, in the unit of observed",

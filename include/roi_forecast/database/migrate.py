@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.schema import CreateSchema, SchemaItem
 
 from roi_forecast.database.engine import create_database_engine, lock_until_commit
+from roi_forecast.database.history import record_history
 from roi_forecast.database.roles import grant_privileges
 from roi_forecast.database.tables import SCHEMA, metadata
 from roi_forecast.database.views import create_views, drop_views
@@ -47,6 +48,7 @@ def migrate(url: str) -> None:
             _bring_tables_up_to_date(connection)
             if create_views(connection):
                 logger.info("created the views")
+            record_history(connection)
             grant_privileges(connection)
     finally:
         engine.dispose()

@@ -2,16 +2,16 @@
 
 | role | may |
 |---|---|
-| the owner of the schema | migrate |
-| `roi_writer` | read and write rows, but predictions and promotions it can only add |
+| the owner of the schema | migrate, and anything else |
+| `roi_writer` | read and add rows; change or delete what `_MAY_CHANGE` lists, which is recorded |
 | `roi_reader` | read the views |
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, text
 
-from roi_forecast.database.schema import SCHEMA
+from roi_forecast.database.schema import SCHEMA, metadata
 from roi_forecast.database.views import read_views
 
 OPTUNA_SCHEMA = "optuna"
@@ -45,15 +45,19 @@ CREATE_ROLES = """
     $$
 """
 
-_WRITER = (
-    "GRANT USAGE ON SCHEMA roi TO roi_writer",
-    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA roi TO roi_writer",
-    "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA roi TO roi_writer",
-    "REVOKE UPDATE, DELETE ON roi.predictions, roi.promotions FROM roi_writer",
-    "REVOKE INSERT, UPDATE, DELETE ON roi.alembic_version FROM roi_writer",
-    "CREATE SCHEMA IF NOT EXISTS optuna",
-    "GRANT USAGE, CREATE ON SCHEMA optuna TO roi_writer",
-)
+# A stage that is repeated replaces what its earlier attempt stored; restated bars are replaced.
+_MAY_CHANGE = {
+    "assets": "UPDATE",
+    "champion_checks": "DELETE",
+    "daily_prices": "DELETE",
+    "drift": "DELETE",
+    "evaluations": "UPDATE, DELETE",
+    "extractions": "UPDATE",
+    "gate_decisions": "UPDATE, DELETE",
+    "model_versions": "UPDATE",
+    "price_checks": "DELETE",
+    "runs": "UPDATE",
+}
 
 
 def grant_privileges(connection: Connection) -> None:
@@ -63,6 +67,24 @@ def grant_privileges(connection: Connection) -> None:
         connection: Market database, as the owner of the schema, after the migrations.
     """
     views = ", ".join(f"{SCHEMA}.{name}" for name in read_views())
-    reader = ("GRANT USAGE ON SCHEMA roi TO roi_reader", f"GRANT SELECT ON {views} TO roi_reader")
-    for statement in (CREATE_ROLES, *_WRITER, *reader):
+    tables = ", ".join(
+        sorted(name for name in metadata.tables if name != f"{SCHEMA}.history_changes")
+    )
+    quote = connection.dialect.identifier_preparer.quote
+    database = quote(connection.scalars(select(func.current_database())).one())
+    for statement in (
+        CREATE_ROLES,
+        f"GRANT CONNECT ON DATABASE {database} TO roi_reader, roi_writer",
+        # The stages compare new bars with stored ones in a temporary table.
+        f"GRANT TEMPORARY ON DATABASE {database} TO roi_writer",
+        "GRANT USAGE ON SCHEMA roi TO roi_reader, roi_writer",
+        f"GRANT SELECT ON {views} TO roi_reader",
+        "REVOKE ALL ON ALL TABLES IN SCHEMA roi FROM roi_writer",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA roi TO roi_writer",
+        f"GRANT INSERT ON {tables} TO roi_writer",
+        *(f"GRANT {rights} ON roi.{name} TO roi_writer" for name, rights in _MAY_CHANGE.items()),
+        "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA roi TO roi_writer",
+        "CREATE SCHEMA IF NOT EXISTS optuna",
+        "GRANT USAGE, CREATE ON SCHEMA optuna TO roi_writer",
+    ):
         connection.execute(text(statement))

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from roi_forecast.database.column_comments import COLUMN_COMMENTS
+from roi_forecast.database.history import history_changes
 from roi_forecast.database.market_tables import (
     assets,
     daily_prices,
@@ -43,6 +44,7 @@ __all__ = [
     "evaluations",
     "extractions",
     "gate_decisions",
+    "history_changes",
     "metadata",
     "model_versions",
     "predictions",

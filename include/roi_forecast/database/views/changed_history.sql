@@ -1,0 +1,15 @@
+CREATE VIEW roi.changed_history AS
+SELECT change.id,
+       change.table_name,
+       change.operation,
+       change.rows,
+       change.old_values,
+       change.changed_at,
+       change.changed_by,
+       change.application_name
+FROM roi.history_changes AS change;
+
+COMMENT ON VIEW roi.changed_history IS
+    'Every change and deletion of a stored row: what it was before, when it changed and by whom.';
+COMMENT ON COLUMN roi.changed_history.rows IS
+    'number of rows changed or deleted';
