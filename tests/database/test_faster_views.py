@@ -1,21 +1,18 @@
-"""The views that migration 0014 rewrote, beside their definition and beside what they were."""
+"""Outcomes and health next to their definition in Python and to the plain view."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from importlib import import_module
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, delete, insert, select, text, update
 
-from database.former_views import assert_rows_are_those_of
+from database.plain_views import assert_rows_are_those_of_the_plain_view
 from planted import Planted, planted_market
 from roi_forecast.database.tables import daily_prices, extractions, predictions
 from roi_local.postgres import EmbeddedPostgres
-
-migration = import_module("roi_forecast.database.migrations.versions.0014_faster_views")
 
 
 @pytest.fixture(scope="module")
@@ -120,15 +117,9 @@ def test_outcomes_are_what_the_tables_say(irregular: Planted) -> None:
     assert {row["direction_hit"] for row in rows} == {True, False, None}
 
 
-@pytest.mark.parametrize(
-    ("view", "former"),
-    [
-        ("prediction_outcomes", migration.FORMER_PREDICTION_OUTCOMES),
-        ("asset_health", migration.ASSET_HEALTH.format(last_bar=migration.FORMER_LAST_BAR)),
-    ],
-)
-def test_rows_are_those_of_the_former_view(irregular: Planted, view: str, former: str) -> None:
-    assert_rows_are_those_of(irregular.engine, view, former)
+@pytest.mark.parametrize("view", ["prediction_outcomes", "asset_health"])
+def test_rows_are_those_of_the_plain_view(irregular: Planted, view: str) -> None:
+    assert_rows_are_those_of_the_plain_view(irregular.engine, view)
 
 
 def test_health_gives_the_last_bar_wherever_it_lies(irregular: Planted) -> None:

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from alembic import command
 from sqlalchemy import Engine, inspect, select, table, text
 from sqlalchemy.exc import ProgrammingError
 
+from later_migration import go_one_migration_back
 from roi_forecast.database import migrate as migration
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate, require_current_schema
 from roi_forecast.database.tables import SCHEMA, metadata
+from roi_forecast.database.views import read_views
 from roi_forecast.errors import PreflightError
 from roi_local.postgres import EmbeddedPostgres
 
@@ -63,18 +66,32 @@ def test_require_current_schema_names_a_database_without_tables(
     engine.dispose()
 
 
-@pytest.mark.parametrize(
-    ("revision", "expected"), [("0001", "is behind, at revision 0001"), ("9999", "is ahead")]
-)
-def test_require_current_schema_names_another_revision(
-    market_engine: Engine, revision: str, expected: str
-) -> None:
+def test_require_current_schema_names_a_newer_revision(market_engine: Engine) -> None:
     with market_engine.begin() as connection:
-        connection.execute(
-            text("UPDATE roi.alembic_version SET version_num = :revision"), {"revision": revision}
-        )
-    with pytest.raises(PreflightError, match=expected):
+        connection.execute(text("UPDATE roi.alembic_version SET version_num = '9999'"))
+    with pytest.raises(PreflightError, match="is ahead"):
         require_current_schema(market_engine)
+
+
+def test_a_database_one_migration_behind_is_refused_and_then_migrated(
+    market_url: str, market_engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    go_one_migration_back(market_engine, monkeypatch, tmp_path)
+    with pytest.raises(PreflightError, match="is behind, at revision 0001"):
+        require_current_schema(market_engine)
+    migrate(market_url)
+    require_current_schema(market_engine)
+    assert set(inspect(market_engine).get_view_names(SCHEMA)) == read_views().keys()
+
+
+def test_a_table_that_somebody_changed_is_named(market_url: str, market_engine: Engine) -> None:
+    with market_engine.begin() as connection:
+        connection.execute(text("ALTER TABLE roi.runs ALTER COLUMN model_name DROP NOT NULL"))
+        connection.execute(text("DROP TABLE roi.price_restatements"))
+    with pytest.raises(PreflightError, match="tables differ from this code: ") as error:
+        migrate(market_url)
+    assert "add_table price_restatements" in str(error.value)
+    assert "modify_nullable roi runs model_name" in str(error.value)
 
 
 def test_engine_refuses_another_driver() -> None:

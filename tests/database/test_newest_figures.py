@@ -1,21 +1,18 @@
-"""The views that migration 0015 rewrote, beside their meaning and beside what they were."""
+"""The newest drift and live scores next to their meaning in Python and to the plain view."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from importlib import import_module
 
 import pytest
 from planted_monitoring import plant_monitoring
 from sqlalchemy import Connection, delete, select, text, update
 
-from database.former_views import assert_rows_are_those_of
+from database.plain_views import assert_rows_are_those_of_the_plain_view
 from planted import Planted, planted_market
 from roi_forecast.database.tables import drift, evaluations
 from roi_local.postgres import EmbeddedPostgres
-
-migration = import_module("roi_forecast.database.migrations.versions.0015_newest_figures")
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +48,9 @@ def _repeat_a_run_of_the_past(connection: Connection) -> None:
     connection.execute(evaluations.insert(), again)
 
 
-@pytest.mark.parametrize(
-    ("view", "former"),
-    [
-        ("latest_drift", migration.LATEST_DRIFT.format(newest=migration.FORMER_NEWEST_DRIFT)),
-        ("live_skill", migration.LIVE_SKILL.format(newest=migration.FORMER_NEWEST_SCORES)),
-    ],
-)
-def test_rows_are_those_of_the_former_view(watched: Planted, view: str, former: str) -> None:
-    assert_rows_are_those_of(watched.engine, view, former)
+@pytest.mark.parametrize("view", ["latest_drift", "live_skill"])
+def test_rows_are_those_of_the_plain_view(watched: Planted, view: str) -> None:
+    assert_rows_are_those_of_the_plain_view(watched.engine, view)
 
 
 def test_drift_is_that_of_each_names_newest_session(watched: Planted) -> None:

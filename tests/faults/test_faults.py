@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from alembic import command
 from sqlalchemy import Engine, delete, event, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from daily_run import NOW, SMALL_RUN, prepare
+from later_migration import go_one_migration_back
 from model.test_training_state import IDENTITY, state
 from roi_forecast.artifacts import read_manifest, write_manifest
-from roi_forecast.database import migrate as migration
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate, require_current_schema
 from roi_forecast.database.tables import (
@@ -278,11 +277,11 @@ def test_a_version_of_an_older_revision_of_the_code_serves_on(served: Served) ->
 
 
 def test_a_database_one_migration_behind_is_refused_and_migrated_with_its_rows(
-    served: Served,
+    served: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with served.engine.begin() as connection:
+    with served.engine.connect() as connection:
         before = connection.scalar(select(func.count()).select_from(predictions))
-        command.downgrade(migration._alembic_config(connection), "-1")
+    go_one_migration_back(served.engine, monkeypatch, tmp_path)
     with pytest.raises(PreflightError, match="is behind, at revision"):
         require_current_schema(served.engine)
     migrate(served.settings.database_url)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ from sqlalchemy import Engine, create_engine, inspect, select, table, text
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, ProgrammingError
 
 from planted import Planted
-from roi_forecast.database import migrate as migrations
+from roi_forecast.database.roles import CREATE_ROLES
 from roi_forecast.database.tables import SCHEMA
 from roi_forecast.errors import PreflightError
 from roi_forecast.reading.engine import create_reader_engine
@@ -100,13 +99,11 @@ def test_owner_who_is_no_superuser_can_take_on_the_role_after_migrating(planted:
         connection.execute(
             text("GRANT roi_reader TO owner_of_test WITH ADMIN TRUE, SET FALSE, INHERIT FALSE")
         )
-    (path,) = Path(migrations.__file__).with_name("migrations").glob("versions/*_page_views.py")
-    join_reader = runpy.run_path(str(path))["JOIN_READER"]
     owner = create_engine(engine.url.set(username="owner_of_test"))
     with owner.begin() as connection, pytest.raises(DBAPIError, match="permission denied"):
         connection.execute(text("SET LOCAL ROLE roi_reader"))
     with owner.begin() as connection:
-        connection.execute(text(join_reader))
+        connection.execute(text(CREATE_ROLES))
     with owner.begin() as connection:
         connection.execute(text("SET LOCAL ROLE roi_reader"))
     owner.dispose()

@@ -27,6 +27,7 @@ assets = Table(
     Column("exchange", Text, nullable=False),
     Column("calendar", Text, nullable=False),
     Column("currency", Text, nullable=False),
+    comment="The assets that a run ever extracted.",
 )
 
 daily_prices = Table(
@@ -42,6 +43,7 @@ daily_prices = Table(
     Column("adj_close", Double, nullable=False),
     Column("volume", BigInteger, nullable=False),
     moment("fetched_at"),
+    comment="Daily bars by source, as the source gave them last.",
 )
 
 extractions = Table(
@@ -50,14 +52,15 @@ extractions = Table(
     Column("run_id", Text, primary_key=True),
     Column("symbol", Text, primary_key=True),
     Column("source", Text, nullable=False),
-    Column("requested_start", Date, nullable=False),
-    Column("requested_end", Date, nullable=False),
-    Column("status", Text, nullable=False),
+    Column("requested_start", Date, nullable=False, comment="first date asked for"),
+    Column("requested_end", Date, nullable=False, comment="last date asked for"),
+    Column("status", Text, nullable=False, comment="ok or failed"),
     Column("rows", Integer, nullable=False, comment="rows inserted or changed"),
-    Column("error", Text),
+    Column("error", Text, comment="why it failed; null where it did not"),
     moment("finished_at"),
     CheckConstraint("status IN ('ok', 'failed')", name="status"),
     Index("ix_extractions_coverage", "source", "symbol", "status"),
+    comment="What each run asked a source for, asset by asset, and what came of it.",
 )
 
 price_checks = Table(
@@ -77,6 +80,7 @@ price_checks = Table(
     moment("checked_at", now=True),
     CheckConstraint("severity IN ('warn', 'drop_bar', 'drop_asset', 'stop_run')", name="severity"),
     Index("ix_price_checks_run_id", "run_id"),
+    comment="What each run's checks of the prices found.",
 )
 
 Index(
@@ -99,6 +103,7 @@ price_restatements = Table(
     Column("first_date", Date, nullable=False, comment="first bar fetched again"),
     Column("last_date", Date, nullable=False, comment="last bar fetched again"),
     Column("rows", Integer, nullable=False, comment="rows inserted, changed or removed"),
-    moment("detected_at", now=True),
+    moment("detected_at", now=True, comment="when it was noticed"),
     Index("ix_price_restatements_symbol", "source", "symbol"),
+    comment="Each time a source restated prices that were stored already.",
 )

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from roi_forecast.database.column_comments import COLUMN_COMMENTS
 from roi_forecast.database.market_tables import (
     assets,
     daily_prices,
@@ -62,6 +63,7 @@ runs = Table(
     Column("resolved", JSONB, nullable=False, comment="the resolved run, as stages read it"),
     moment("claimed_at", now=True),
     moment("released_at", nullable=True),
+    comment="Every run that claimed a model name; the stages read it from here.",
 )
 Index(
     "uq_runs_one_claim_per_model_name",
@@ -81,9 +83,10 @@ datasets = Table(
     Column("first_date", Date, nullable=False),
     Column("last_date", Date, nullable=False),
     Column("rows", Integer, nullable=False),
-    Column("path", Text, nullable=False),
+    Column("path", Text, nullable=False, comment="folder of its files"),
     Column("manifest", JSONB, nullable=False),
     moment("created_at", now=True),
+    comment="Datasets that runs built; their arrays are files.",
 )
 
 model_versions = Table(
@@ -92,9 +95,7 @@ model_versions = Table(
     Column("version_id", Text, primary_key=True),
     Column("model_name", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column(
-        "fingerprint", Text, nullable=False, comment="hash of dataset, hyperparameters and seed"
-    ),
+    Column("fingerprint", Text, nullable=False),
     Column("run_id", Text, nullable=False, comment="the run that trained it"),
     Column("dataset_id", Text, ForeignKey(datasets.c.dataset_id), nullable=False),
     Column("source", Text, nullable=False),
@@ -102,6 +103,13 @@ model_versions = Table(
     Column("first_date", Date, nullable=False, comment="first row of its data"),
     Column("last_date", Date, nullable=False, comment="last row of its data"),
     Column("hyperparameters", JSONB, nullable=False),
+    Column("metrics", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("seed", Integer, nullable=False),
+    Column("code_revision", Text, nullable=False),
+    Column("path", Text, nullable=False, comment="relative to the registry's folder"),
+    Column("checksum", Text, nullable=False),
+    moment("created_at", now=True),
+    moment("files_deleted_at", nullable=True),
     Column(
         "training_record",
         JSONB,
@@ -109,16 +117,10 @@ model_versions = Table(
         server_default=text("'{}'::jsonb"),
         comment="all parameters, libraries, device, and each member's seed and durations",
     ),
-    Column("metrics", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
-    Column("seed", Integer, nullable=False),
-    Column("code_revision", Text, nullable=False),
-    Column("path", Text, nullable=False, comment="relative to the registry's folder"),
-    Column("checksum", Text, nullable=False, comment="SHA-256 of its manifest"),
-    moment("created_at", now=True),
-    moment("files_deleted_at", nullable=True, comment="null while its files are there"),
-    moment("damaged_at", nullable=True, comment="null while its files are not known to be damaged"),
+    moment("damaged_at", nullable=True),
     Index("ix_model_versions_fingerprint", "model_name", "fingerprint"),
     CheckConstraint("state IN ('candidate', 'champion', 'retired', 'rejected')", name="state"),
+    comment="Every version that was trained; its weights are files.",
 )
 Index(
     "uq_model_versions_one_champion_per_model_name",
@@ -139,28 +141,18 @@ evaluations = Table(
         comment="null for a backtest, which trains a model for every fold and publishes none",
     ),
     Column("dataset_id", Text, ForeignKey(datasets.c.dataset_id), nullable=False),
-    Column("fold", Integer, comment="of a backtest, from 0; null for all rows together"),
+    Column("fold", Integer),
     Column("predictor", Text, nullable=False),
     Column("target", Text, nullable=False),
     Column("symbol", Text, comment="null for all assets together"),
     Column("split", Text, nullable=False),
-    Column(
-        "horizon",
-        Integer,
-        nullable=False,
-        server_default=text("1"),
-        comment="reference sessions from the as-of to the target date",
-    ),
-    Column(
-        "newest_sessions",
-        Integer,
-        comment="only so many target sessions, the newest, are counted; null for all",
-    ),
     Column("first_date", Date, nullable=False),
     Column("last_date", Date, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("metric", Text, nullable=False),
     Column("value", Double),
+    Column("horizon", Integer, nullable=False, server_default=text("1")),
+    Column("newest_sessions", Integer),
     UniqueConstraint(
         "run_id",
         "version_id",
@@ -185,6 +177,7 @@ evaluations = Table(
         "version_id",
         postgresql_where=text("metric = 'sessions' AND split IN ('live', 'backfill')"),
     ),
+    comment="Every figure of every evaluation: of versions on their data, live, and of backtests.",
 )
 
 gate_decisions = Table(
@@ -193,13 +186,14 @@ gate_decisions = Table(
     Column("run_id", Text, primary_key=True),
     Column("version_id", Text, ForeignKey(model_versions.c.version_id), primary_key=True),
     Column("rule", Text, primary_key=True),
-    Column("opponent", Text, comment="version it was compared with, or null"),
-    Column("decisive", Boolean, nullable=False, comment="false: shown, but does not decide"),
+    Column("opponent", Text),
+    Column("decisive", Boolean, nullable=False),
     Column("threshold", Double),
     Column("observed", Double),
     Column("passed", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
     moment("decided_at", now=True),
+    comment="The gate's decision on every rule for every candidate.",
 )
 
 promotions = Table(
@@ -213,6 +207,7 @@ promotions = Table(
     Column("reason", Text, nullable=False),
     moment("promoted_at", now=True),
     Index("ix_promotions_model_name", "model_name"),
+    comment="Every change of the version that serves.",
 )
 
 predictions = Table(
@@ -221,15 +216,8 @@ predictions = Table(
     Column("version_id", Text, ForeignKey(model_versions.c.version_id), primary_key=True),
     Column("symbol", Text, primary_key=True),
     Column("as_of_date", Date, primary_key=True),
-    Column("horizon", Integer, primary_key=True, comment="reference sessions from as_of_date"),
+    Column("horizon", Integer, primary_key=True),
     Column("target_date", Date, nullable=False),
-    Column(
-        "method",
-        Text,
-        nullable=False,
-        server_default=text("'single_step'"),
-        comment="single_step at horizon 1, beyond it direct or recursive",
-    ),
     Column("run_id", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("dataset_id", Text, ForeignKey(datasets.c.dataset_id), nullable=False),
@@ -239,13 +227,10 @@ predictions = Table(
     Column("upper_80_pct", Double, nullable=False),
     Column("lower_95_pct", Double, nullable=False),
     Column("upper_95_pct", Double, nullable=False),
-    Column(
-        "member_spread_pct",
-        Double,
-        comment="deviation of predicted_smoothed_roi_pct over an ensemble; null for one network",
-    ),
-    Column("backfill", Boolean, nullable=False, comment="made after its target session opened"),
+    Column("backfill", Boolean, nullable=False),
     moment("created_at", now=True),
+    Column("member_spread_pct", Double),
+    Column("method", Text, nullable=False, server_default=text("'single_step'")),
     CheckConstraint(
         "CASE WHEN horizon = 1 THEN method = 'single_step' "
         "ELSE method IN ('direct', 'recursive') END",
@@ -255,4 +240,9 @@ predictions = Table(
     Index("ix_predictions_newest", "version_id", "horizon", "as_of_date"),
     Index("ix_predictions_symbol", "symbol", "as_of_date"),
     Index("ix_predictions_target_date", "target_date"),
+    comment="Every forecast; a stored one never changes.",
 )
+
+for _table in metadata.tables.values():
+    for _column in _table.columns:
+        _column.comment = _column.comment or COLUMN_COMMENTS[_column.name]

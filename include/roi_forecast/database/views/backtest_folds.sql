@@ -1,16 +1,3 @@
-"""Figures of backtests, which belong to no version, and the view that shows them fold by fold."""
-
-from __future__ import annotations
-
-from alembic import op
-
-revision = "0007"
-down_revision = "0006"
-branch_labels = None
-depends_on = None
-
-# One line a run, fold and predictor; a line without a fold is about all folds together.
-BACKTEST_FOLDS = """
 CREATE VIEW roi.backtest_folds AS
 WITH figures AS (
     SELECT run_id,
@@ -50,51 +37,7 @@ SELECT run.model_name,
        run.resolved -> 'backtest' ->> 'window' AS window_kind,
        run.claimed_at AS started_at
 FROM figures
-JOIN roi.runs AS run ON run.run_id = figures.run_id
-"""
+JOIN roi.runs AS run ON run.run_id = figures.run_id;
 
-
-def upgrade() -> None:
-    op.alter_column(
-        "evaluations",
-        "version_id",
-        nullable=True,
-        comment="null for a backtest, which trains a model for every fold and publishes none",
-        schema="roi",
-    )
-    op.alter_column(
-        "evaluations",
-        "fold",
-        comment="of a backtest, from 0; null for all rows together",
-        schema="roi",
-    )
-    op.drop_constraint("ck_evaluations_split", "evaluations", schema="roi")
-    op.create_check_constraint(
-        op.f("ck_evaluations_split"),
-        "evaluations",
-        "split IN ('train', 'validation', 'test', 'live', 'backfill', 'backtest')",
-        schema="roi",
-    )
-    op.create_check_constraint(
-        op.f("ck_evaluations_version_or_backtest"),
-        "evaluations",
-        "(version_id IS NULL) = (split = 'backtest')",
-        schema="roi",
-    )
-    op.execute(BACKTEST_FOLDS)
-    op.execute("GRANT SELECT ON roi.backtest_folds TO roi_reader")
-
-
-def downgrade() -> None:
-    op.execute("DROP VIEW roi.backtest_folds")
-    op.execute("DELETE FROM roi.evaluations WHERE split = 'backtest'")
-    op.drop_constraint("ck_evaluations_version_or_backtest", "evaluations", schema="roi")
-    op.drop_constraint("ck_evaluations_split", "evaluations", schema="roi")
-    op.create_check_constraint(
-        op.f("ck_evaluations_split"),
-        "evaluations",
-        "split IN ('train', 'validation', 'test', 'live', 'backfill')",
-        schema="roi",
-    )
-    op.alter_column("evaluations", "fold", comment=None, schema="roi")
-    op.alter_column("evaluations", "version_id", nullable=False, comment=None, schema="roi")
+COMMENT ON VIEW roi.backtest_folds IS
+    'Figures of backtests by run, fold and predictor; without a fold, of all folds together.';

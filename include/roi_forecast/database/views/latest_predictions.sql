@@ -1,15 +1,3 @@
-"""The newest forecasts say how far the members of an ensemble lie apart."""
-
-from __future__ import annotations
-
-from alembic import op
-
-revision = "0011"
-down_revision = "0010"
-branch_labels = None
-depends_on = None
-
-LATEST_PREDICTIONS = """
 CREATE VIEW roi.latest_predictions AS
 SELECT version.model_name,
        prediction.symbol,
@@ -30,7 +18,8 @@ SELECT version.model_name,
        prediction.source = 'simulated' AS simulated,
        prediction.backfill,
        prediction.version_id,
-       prediction.created_at{member_spread}
+       prediction.created_at,
+       prediction.member_spread_pct
 FROM roi.model_versions AS version
 JOIN LATERAL (
     SELECT max(newest.as_of_date) AS as_of_date
@@ -42,19 +31,7 @@ JOIN roi.predictions AS prediction
  AND prediction.as_of_date = newest.as_of_date
  AND prediction.horizon = 1
 LEFT JOIN roi.assets AS asset ON asset.symbol = prediction.symbol
-WHERE version.state = 'champion'
-"""
+WHERE version.state = 'champion';
 
-
-def upgrade() -> None:
-    _replace_view(",\n       prediction.member_spread_pct")
-
-
-def downgrade() -> None:
-    _replace_view("")
-
-
-def _replace_view(member_spread: str) -> None:
-    op.execute("DROP VIEW roi.latest_predictions")
-    op.execute(LATEST_PREDICTIONS.format(member_spread=member_spread))
-    op.execute("GRANT SELECT ON roi.latest_predictions TO roi_reader")
+COMMENT ON VIEW roi.latest_predictions IS
+    'Newest next-session forecasts of each serving champion, with the version''s skill.';

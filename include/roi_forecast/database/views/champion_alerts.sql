@@ -1,0 +1,35 @@
+CREATE VIEW roi.champion_alerts AS
+SELECT checked.model_name,
+       checked.version_id,
+       EXISTS (
+           SELECT 1
+           FROM roi.champion_status AS status
+           WHERE status.run_id = checked.run_id AND status.serving
+       ) AS current,
+       checked.as_of_date,
+       checked.horizon,
+       checked.measure,
+       checked.scope,
+       checked.sessions,
+       checked.threshold,
+       checked.observed,
+       checked.upper_95,
+       checked.reason,
+       checked.run_id,
+       checked.checked_at,
+       version.source,
+       version.source = 'simulated' AS simulated
+FROM roi.champion_checks AS checked
+JOIN roi.model_versions AS version ON version.version_id = checked.version_id
+WHERE checked.state = 'below';
+
+COMMENT ON VIEW roi.champion_alerts IS
+    'Every check of a champion that was ever below its limit.';
+COMMENT ON COLUMN roi.champion_alerts.version_id IS
+    'the champion that was checked';
+COMMENT ON COLUMN roi.champion_alerts.as_of_date IS
+    'last target date that counts';
+COMMENT ON COLUMN roi.champion_alerts.threshold IS
+    'limit of the measure, a fraction or an R2';
+COMMENT ON COLUMN roi.champion_alerts.observed IS
+    'the measure, a fraction or an R2';

@@ -1,0 +1,18 @@
+CREATE VIEW roi.champion_history AS
+SELECT promotion.model_name,
+       promotion.version_id,
+       promotion.promoted_at AS served_from,
+       lead(promotion.promoted_at) OVER by_name AS served_until,
+       promotion.from_version_id,
+       promotion.promoted_by,
+       promotion.reason,
+       version.source,
+       version.source = 'simulated' AS simulated
+FROM roi.promotions AS promotion
+JOIN roi.model_versions AS version ON version.version_id = promotion.version_id
+WINDOW by_name AS (PARTITION BY promotion.model_name ORDER BY promotion.id);
+
+COMMENT ON VIEW roi.champion_history IS
+    'Which version served when, and why it was promoted.';
+COMMENT ON COLUMN roi.champion_history.version_id IS
+    'the version that served';

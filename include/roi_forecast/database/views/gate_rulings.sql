@@ -1,0 +1,19 @@
+CREATE VIEW roi.gate_rulings AS
+SELECT version.model_name,
+       decision.run_id,
+       decision.version_id,
+       decision.rule,
+       decision.rule = 'verdict' AS is_verdict,
+       decision.opponent,
+       decision.decisive,
+       decision.threshold,
+       decision.observed,
+       decision.passed,
+       decision.reason,
+       decision.decided_at,
+       version.source = 'simulated' AS simulated
+FROM roi.gate_decisions AS decision
+JOIN roi.model_versions AS version ON version.version_id = decision.version_id;
+
+COMMENT ON VIEW roi.gate_rulings IS
+    'The gate''s decision on every rule for every candidate.';

@@ -1,0 +1,22 @@
+-- The audit is part of the dataset's manifest, so that files and database say the same.
+CREATE VIEW roi.leakage_audits AS
+SELECT dataset.dataset_id,
+       dataset.source,
+       dataset.source = 'simulated' AS simulated,
+       dataset.as_of_date,
+       finding.check_name,
+       finding.passed,
+       finding.observed,
+       finding.allowed,
+       finding.message
+FROM roi.datasets AS dataset
+CROSS JOIN LATERAL jsonb_to_recordset(dataset.manifest -> 'leakage_audit') AS finding (
+    check_name text,
+    passed boolean,
+    observed double precision,
+    allowed double precision,
+    message text
+);
+
+COMMENT ON VIEW roi.leakage_audits IS
+    'What the leakage audit of each dataset found, check by check.';

@@ -1,0 +1,102 @@
+-- The score of the newest target session counts: a run of the past may have been repeated since.
+-- A run stores all figures of a score together, its sessions always among them. The newest run is
+-- found among those alone, a twentieth of the rows, and the other figures are then that run's.
+CREATE VIEW roi.live_skill AS
+WITH scored AS (
+    SELECT version.model_name,
+           CASE score.predictor WHEN 'served' THEN NULL ELSE score.version_id END AS version_id,
+           CASE score.predictor WHEN 'served' THEN NULL ELSE version.state END AS state,
+           version.source,
+           score.run_id,
+           score.version_id AS stored_version_id,
+           score.predictor,
+           score.split,
+           score.horizon,
+           score.newest_sessions,
+           score.last_date,
+           score.id
+    FROM roi.evaluations AS score
+    JOIN roi.model_versions AS version ON version.version_id = score.version_id
+    WHERE score.split IN ('live', 'backfill')
+      AND score.predictor IN ('model', 'served')
+      AND score.target = 'roi_pct'
+      AND score.symbol IS NULL
+      AND score.fold IS NULL
+      AND score.metric = 'sessions'
+),
+newest_run AS (
+    SELECT DISTINCT ON (model_name, version_id, split, horizon, newest_sessions) *
+    FROM scored
+    ORDER BY model_name, version_id, split, horizon, newest_sessions, last_date DESC, id DESC
+),
+newest AS (
+    SELECT run.model_name,
+           run.version_id,
+           run.state,
+           run.source,
+           score.split,
+           score.horizon,
+           score.newest_sessions,
+           score.first_date,
+           score.last_date,
+           score.rows,
+           score.metric,
+           score.value
+    FROM newest_run AS run
+    JOIN roi.evaluations AS score
+      ON score.run_id = run.run_id
+     AND score.version_id = run.stored_version_id
+     AND score.fold IS NULL
+     AND score.predictor = run.predictor
+     AND score.target = 'roi_pct'
+     AND score.symbol IS NULL
+     AND score.split = run.split
+     AND score.horizon = run.horizon
+     AND score.newest_sessions IS NOT DISTINCT FROM run.newest_sessions
+)
+SELECT model_name,
+       CASE WHEN version_id IS NULL THEN 'model_name' ELSE 'version' END AS scope,
+       version_id,
+       max(state) AS state,
+       split,
+       horizon,
+       newest_sessions,
+       max(first_date) AS first_target_date,
+       max(last_date) AS last_target_date,
+       (max(value) FILTER (WHERE metric = 'sessions'))::integer AS sessions,
+       max(rows) AS rows,
+       max(value) FILTER (WHERE metric = 'mae') AS mae_pct,
+       max(value) FILTER (WHERE metric = 'mae_lower_95') AS mae_lower_95_pct,
+       max(value) FILTER (WHERE metric = 'mae_upper_95') AS mae_upper_95_pct,
+       max(value) FILTER (WHERE metric = 'mae_of_zero') AS mae_of_zero_pct,
+       max(value) FILTER (WHERE metric = 'mae_of_persistence') AS mae_of_persistence_pct,
+       max(value) FILTER (WHERE metric = 'r2_against_zero') AS r2_against_zero,
+       max(value) FILTER (WHERE metric = 'r2_against_zero_lower_95') AS r2_against_zero_lower_95,
+       max(value) FILTER (WHERE metric = 'r2_against_zero_upper_95') AS r2_against_zero_upper_95,
+       max(value) FILTER (WHERE metric = 'r2_against_persistence') AS r2_against_persistence,
+       max(value) FILTER (WHERE metric = 'r2_against_persistence_lower_95')
+           AS r2_against_persistence_lower_95,
+       max(value) FILTER (WHERE metric = 'r2_against_persistence_upper_95')
+           AS r2_against_persistence_upper_95,
+       max(value) FILTER (WHERE metric = 'coverage_80') AS coverage_80,
+       max(value) FILTER (WHERE metric = 'coverage_80_lower_95') AS coverage_80_lower_95,
+       max(value) FILTER (WHERE metric = 'coverage_80_upper_95') AS coverage_80_upper_95,
+       max(value) FILTER (WHERE metric = 'coverage_95') AS coverage_95,
+       max(value) FILTER (WHERE metric = 'coverage_95_lower_95') AS coverage_95_lower_95,
+       max(value) FILTER (WHERE metric = 'coverage_95_upper_95') AS coverage_95_upper_95,
+       max(value) FILTER (WHERE metric = 'directional_accuracy') AS directional_accuracy,
+       max(value) FILTER (WHERE metric = 'directional_accuracy_lower_95')
+           AS directional_accuracy_lower_95,
+       max(value) FILTER (WHERE metric = 'directional_accuracy_upper_95')
+           AS directional_accuracy_upper_95,
+       max(source) AS source,
+       max(source) = 'simulated' AS simulated
+FROM newest
+GROUP BY model_name, version_id, split, horizon, newest_sessions;
+
+COMMENT ON VIEW roi.live_skill IS
+    'Error, skill and coverage of stored forecasts against actual ROIs, with 95 % bounds.';
+COMMENT ON COLUMN roi.live_skill.version_id IS
+    'the version; null where the scope is model_name';
+COMMENT ON COLUMN roi.live_skill.state IS
+    'state of the version; null where the scope is model_name';

@@ -1,0 +1,69 @@
+-- A price is carried to a date that has no bar. An outcome is known once the asset itself has a bar
+-- on or after the target date, so that a late extraction never looks like a holiday.
+-- Prices are looked up by the whole key, and searched for only on dates without a bar: 29 ms for a
+-- day of 5,000 assets x 750 sessions, 66 ms by searches alone (benchmarks/speed.md). OFFSET 0 keeps
+-- the ROI one expression, computed once. Adding 0 to a date keeps PostgreSQL from carrying a date
+-- that a query names over to the prices and walking through all symbols of it: twice as long.
+CREATE VIEW roi.prediction_outcomes AS
+SELECT version.model_name,
+       prediction.symbol,
+       prediction.as_of_date,
+       prediction.target_date,
+       prediction.horizon,
+       prediction.predicted_roi_pct,
+       outcome.realised_roi_pct,
+       outcome.realised_roi_pct - prediction.predicted_roi_pct AS error_pct,
+       CASE WHEN prediction.predicted_roi_pct = 0 OR outcome.realised_roi_pct = 0 THEN NULL
+            ELSE sign(prediction.predicted_roi_pct) = sign(outcome.realised_roi_pct)
+       END AS direction_hit,
+       outcome.realised_roi_pct BETWEEN prediction.lower_80_pct AND prediction.upper_80_pct
+           AS inside_80,
+       outcome.realised_roi_pct BETWEEN prediction.lower_95_pct AND prediction.upper_95_pct
+           AS inside_95,
+       at_target.trading_date IS NULL AS filled_target,
+       prediction.source,
+       prediction.source = 'simulated' AS simulated,
+       prediction.backfill,
+       prediction.version_id,
+       prediction.created_at
+FROM roi.predictions AS prediction
+JOIN roi.model_versions AS version ON version.version_id = prediction.version_id
+LEFT JOIN roi.daily_prices AS at_target
+  ON at_target.source = prediction.source
+ AND at_target.symbol = prediction.symbol
+ AND at_target.trading_date = prediction.target_date + 0
+LEFT JOIN roi.daily_prices AS at_start
+  ON at_start.source = prediction.source
+ AND at_start.symbol = prediction.symbol
+ AND at_start.trading_date = prediction.as_of_date + 0
+CROSS JOIN LATERAL (
+    SELECT 100 * (coalesce(at_target.adj_close, (
+        SELECT carried.adj_close
+        FROM roi.daily_prices AS carried
+        WHERE carried.source = prediction.source
+          AND carried.symbol = prediction.symbol
+          AND carried.trading_date <= prediction.target_date
+        ORDER BY carried.trading_date DESC
+        LIMIT 1
+    )) / coalesce(at_start.adj_close, (
+        SELECT carried.adj_close
+        FROM roi.daily_prices AS carried
+        WHERE carried.source = prediction.source
+          AND carried.symbol = prediction.symbol
+          AND carried.trading_date <= prediction.as_of_date
+        ORDER BY carried.trading_date DESC
+        LIMIT 1
+    )) - 1) AS realised_roi_pct
+    OFFSET 0
+) AS outcome
+WHERE outcome.realised_roi_pct IS NOT NULL
+  AND (at_target.trading_date IS NOT NULL OR EXISTS (
+      SELECT 1
+      FROM roi.daily_prices AS later
+      WHERE later.source = prediction.source
+        AND later.symbol = prediction.symbol
+        AND later.trading_date > prediction.target_date
+  ));
+
+COMMENT ON VIEW roi.prediction_outcomes IS
+    'Each forecast whose target session is past, next to the actual ROI.';

@@ -1,0 +1,27 @@
+-- Of several evaluations of one version the newest counts. Folds are a backtest's own.
+CREATE VIEW roi.version_scores AS
+SELECT DISTINCT ON (score.version_id, score.predictor, score.target, score.symbol, score.split,
+                    score.metric, score.horizon)
+       version.model_name,
+       score.version_id,
+       score.predictor,
+       score.target,
+       score.symbol,
+       score.split,
+       score.metric,
+       score.horizon,
+       score.value,
+       score.first_date,
+       score.last_date,
+       score.rows,
+       version.source = 'simulated' AS simulated
+FROM roi.evaluations AS score
+JOIN roi.model_versions AS version ON version.version_id = score.version_id
+WHERE score.fold IS NULL AND score.newest_sessions IS NULL
+ORDER BY score.version_id, score.predictor, score.target, score.symbol, score.split, score.metric,
+         score.horizon, score.id DESC;
+
+COMMENT ON VIEW roi.version_scores IS
+    'The newest evaluation of every version, one row a figure.';
+COMMENT ON COLUMN roi.version_scores.symbol IS
+    'the asset''s symbol; null for all assets together';
