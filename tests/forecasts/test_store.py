@@ -49,7 +49,9 @@ def forecast_again(
         config = parse_run_config({**run.config.model_dump(mode="json"), **parameters})
         run = run.model_copy(update={"config": config})
     dataset_id = served.outcome.dataset.dataset_id
-    return store_forecasts(served.engine, run, dataset_id, served.models, now=now)
+    return store_forecasts(
+        served.engine, run, dataset_id, served.models, candidate_id=None, now=now
+    ).added
 
 
 def test_forecast_is_the_shrunk_implied_return_of_the_version(served: Served) -> None:

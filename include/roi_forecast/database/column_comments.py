@@ -12,7 +12,7 @@ COLUMN_COMMENTS = {
     "as_of_date": "last session whose prices may be used",
     "asset_class": "stock, commodity or another class of the universe",
     "assets": "number of assets",
-    "backfill": "true: stored after its target session opened, so the outcome could be known",
+    "backfill": "true: stored after its target session opened, or by a version that did not serve",
     "calendar": "code of the exchange's trading calendar",
     "champion_version_id": "the version that serves; null where none does",
     "check_name": "which check it is",

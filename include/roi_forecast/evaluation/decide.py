@@ -10,7 +10,7 @@ from roi_forecast.database.tables import datasets, evaluations, gate_decisions
 from roi_forecast.evaluation.evaluate import COMMON, SESSIONS, UPPER_LOSS_DIFFERENCE
 from roi_forecast.evaluation.gate import VERDICT, Compared, Ruling, Verdict, judge
 from roi_forecast.features.leakage import LeakageAudit
-from roi_forecast.model.versions import find_champion, find_version
+from roi_forecast.model.versions import ModelVersion, find_champion, find_version
 from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)
@@ -72,6 +72,18 @@ def decide_promotion(
         logger.info("rule %s %s: %s", ruling.rule, mark, ruling.reason)
     logger.info("%s: %s", "promote" if verdict.promoted else "reject", verdict.reason)
     return verdict
+
+
+def judge_alone(connection: Connection, run: ResolvedRun, candidate: ModelVersion) -> Verdict:
+    """Judge a candidate as if no version served under its name; nothing is stored.
+
+    Args:
+        connection: Market database.
+        run: The resolved run, with its tolerances.
+        candidate: The evaluated version.
+    """
+    audit = _audit(connection, candidate.dataset_id)
+    return judge(run, candidate, None, None, Compared(), audit)
 
 
 def _audit(connection: Connection, dataset_id: str) -> LeakageAudit | None:

@@ -15,7 +15,7 @@ from roi_forecast.registry.champion_link import point_champion_link
 
 @dataclass(frozen=True)
 class ServingVersion:
-    """The champion of a model name, its files checked."""
+    """The version that forecasts, its files checked: mostly the champion of a model name."""
 
     version: ModelVersion
     directory: Path
