@@ -18,8 +18,8 @@ from roi_forecast.errors import (
     NothingToForecastError,
     RegistryError,
 )
-from roi_forecast.evaluation.evaluate import METRICS_FILE
 from roi_forecast.evaluation.next_day import NextDayCalibration
+from roi_forecast.evaluation.stored_evaluation import METRICS_FILE
 from roi_forecast.features.returns import implied_log_roi, known_sum
 from roi_forecast.forecasts.store import store_forecasts
 from roi_forecast.model.predictor import load_predictor

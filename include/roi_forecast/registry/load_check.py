@@ -12,7 +12,7 @@ import numpy as np
 
 from roi_forecast.artifacts import read_manifest
 from roi_forecast.errors import RegistryError
-from roi_forecast.evaluation.evaluate import SAMPLE_FILE
+from roi_forecast.evaluation.stored_evaluation import SAMPLE_FILE
 
 logger = logging.getLogger(__name__)
 
