@@ -193,6 +193,10 @@ def _store_versions(
     rows, scores, promotions, decisions = [], [], [], []
     for number, name in enumerate(names):
         day = dates[len(dates) * number // len(names)]
+        # A version forecasts from the last day of its data on.
+        last = (
+            dates[-(-len(dates) * serving.index(name) // len(serving))] if name in serving else day
+        )
         run_id = _run_id(model_name, day)
         state = "champion" if name == names[-1] else "retired" if name in serving else "rejected"
         figures = {"next_day_r2": -0.004, "directional_accuracy": 0.506, "shrinkage": 0.08}
@@ -205,6 +209,7 @@ def _store_versions(
                 "run_id": run_id,
                 "dataset_id": f"{model_name}-data",
                 **first,
+                "last_date": last,
                 "hyperparameters": {"architecture": "hybrid_ar", "epochs": 120},
                 "metrics": figures,
                 "seed": number,

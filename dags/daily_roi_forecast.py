@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
 
+from roi_airflow.backfill_order import wait_for_earlier_dates
 from roi_airflow.dataset_tasks import dataset_of
 from roi_airflow.deadline import forecast_deadline
 from roi_airflow.forecast_tasks import forecast
@@ -83,6 +84,7 @@ def daily_roi_forecast() -> None:
         from roi_forecast.runs.resolve import resolve_run as resolve
 
         with begin_run() as installation:
+            wait_for_earlier_dates()
             run = resolve(
                 installation.engine,
                 installation.settings,
@@ -190,7 +192,7 @@ def daily_roi_forecast() -> None:
     version_id = combine_members(dataset_id, members)
     train_member.partial(dataset_id=dataset_id).expand(member=members) >> version_id
     opponent = evaluate_model(dataset_id, version_id)
-    forecasts = forecast(dataset_id)
+    forecasts = forecast(dataset_id, version_id)
     settle_promotion(dataset_id, version_id, opponent) >> forecasts
     forecasts >> monitor_champion() >> champion_below_limit()
 

@@ -13,7 +13,7 @@ from roi_forecast.evaluation.evaluate import evaluate_model
 from roi_forecast.evaluation.gate import Verdict
 from roi_forecast.features.build import build_dataset
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.forecasts.store import store_forecasts
+from roi_forecast.forecasts.store import StoredForecasts, store_forecasts
 from roi_forecast.market.checks import check_prices
 from roi_forecast.market.extraction import extract_prices
 from roi_forecast.market.sources import open_source
@@ -50,7 +50,7 @@ class Outcome:
     dataset: Dataset
     version_id: str
     verdict: Verdict
-    forecasts: int
+    forecasts: StoredForecasts
     monitoring: Monitoring
 
 
@@ -102,7 +102,9 @@ def _carry_out(
         promote_model(engine, models, version_id, run_id, "test")
     else:
         reject_model(engine, version_id)
-    forecasts = store_forecasts(engine, run, dataset.dataset_id, models, now=now)
+    forecasts = store_forecasts(
+        engine, run, dataset.dataset_id, models, candidate_id=version_id, now=now
+    )
     monitoring = monitor_champion(engine, run)
     release_run(engine, run_id, now=now)
     return Outcome(run, dataset, version_id, verdict, forecasts, monitoring)

@@ -18,8 +18,8 @@ from roi_forecast.errors import (
     NothingToForecastError,
     RegistryError,
 )
-from roi_forecast.evaluation.evaluate import METRICS_FILE
 from roi_forecast.evaluation.next_day import NextDayCalibration
+from roi_forecast.evaluation.stored_evaluation import METRICS_FILE
 from roi_forecast.features.returns import implied_log_roi, known_sum
 from roi_forecast.forecasts.store import store_forecasts
 from roi_forecast.manifest import MANIFEST
@@ -50,7 +50,9 @@ def forecast_again(
         config = parse_run_config({**run.config.model_dump(mode="json"), **parameters})
         run = run.model_copy(update={"config": config})
     dataset_id = served.outcome.dataset.dataset_id
-    return store_forecasts(served.engine, run, dataset_id, served.models, now=now)
+    return store_forecasts(
+        served.engine, run, dataset_id, served.models, candidate_id=None, now=now
+    ).added
 
 
 def test_forecast_is_the_shrunk_implied_return_of_the_version(served: Served) -> None:

@@ -279,6 +279,42 @@ def test_restated_history_is_fetched_whole_and_noted(
     assert restatements(market_engine) == [event]
 
 
+@pytest.mark.parametrize("name", ["close", "adj_close"])
+def test_restatement_in_the_close_or_the_adjusted_close_alone_is_seen(
+    market_engine, make_run, yahoo, server, prices, name
+):
+    extract_prices(
+        market_engine, make_run("first", as_of_date=date(2024, 11, 29)), SYMBOL, yahoo, now=NOW
+    )
+    before = served(prices)
+    # Small enough that open, high and low stay consistent with it.
+    restated = before.copy()
+    restated[name] *= 1.0005
+    server.replace_prices(SYMBOL, restated.assign(symbol=SYMBOL))
+    result = extract_prices(market_engine, make_run("second"), SYMBOL, yahoo, now=NOW)
+    assert (result.restated, result.dropped) == (True, 0)
+    pd.testing.assert_frame_equal(stored(market_engine), restated)
+    (event,) = restatements(market_engine)
+    ratios = {"close": event.close_ratio, "adj_close": event.adj_close_ratio}
+    assert ratios == pytest.approx({"close": 1, "adj_close": 1} | {name: 1.0005})
+
+
+def test_split_right_behind_an_overlapping_bar_without_a_high_is_seen(
+    market_engine, make_run, yahoo, server, prices
+):
+    first_end = date(2024, 11, 29)
+    extract_prices(market_engine, make_run("first", as_of_date=first_end), SYMBOL, yahoo, now=NOW)
+    restated = served(prices)
+    known = restated.index[restated["trading_date"] <= pd.Timestamp(first_end)]
+    oldest_of_overlap = known[-OVERLAP_BARS]
+    names = ["open", "high", "low", "close", "adj_close"]
+    restated.loc[:oldest_of_overlap, names] /= 10
+    restated.loc[oldest_of_overlap, "high"] = float("nan")
+    server.replace_prices(SYMBOL, restated.assign(symbol=SYMBOL))
+    result = extract_prices(market_engine, make_run("second"), SYMBOL, yahoo, now=NOW)
+    assert result.restated
+
+
 def test_ten_for_one_split_is_taken_as_restated_history_not_as_a_jump(
     market_engine, make_run, yahoo, server, prices
 ):

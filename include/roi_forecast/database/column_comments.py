@@ -15,7 +15,7 @@ COLUMN_COMMENTS = {
     "assets": "number of assets",
     "attempt": "counts the attempts at the stage in a row, from 1",
     "attempt_id": "identifies the attempt",
-    "backfill": "true: stored after its target session opened, so the outcome could be known",
+    "backfill": "true: stored after its target session opened, or by a version that did not serve",
     "calendar": "code of the exchange's trading calendar",
     "changed_at": "when it was changed or deleted",
     "changed_by": "login that changed or deleted it",

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from roi_forecast.database.tables import gate_decisions
 from roi_forecast.errors import EvaluationError
+from roi_forecast.evaluation.carried_out import find_carried_out
 from roi_forecast.evaluation.gate import VERDICT
 from roi_forecast.model.versions import ModelVersion, find_version
 from roi_forecast.runs.resolved_run import ResolvedRun
@@ -77,6 +78,8 @@ def record_approval(
 ) -> None:
     """Store a person's answer as one more ruling; a rejection turns the verdict. Safe to repeat.
 
+    An answer to a question that was settled before, by a promotion, changes nothing.
+
     Args:
         engine: Market database.
         run_id: The run whose gate let the candidate pass.
@@ -90,6 +93,9 @@ def record_approval(
     decision = gate_decisions.c
     own = (decision.run_id == run_id) & (decision.version_id == version_id)
     with engine.begin() as connection:
+        if find_carried_out(connection, run_id, version_id) is not None:
+            logger.info("version %s was promoted for this run already; %s", version_id, answer)
+            return
         verdict = connection.execute(
             select(decision.opponent, decision.reason).where(own, decision.rule == VERDICT)
         ).one_or_none()

@@ -7,10 +7,12 @@ import logging
 from sqlalchemy import Connection, Engine, delete, insert, select
 
 from roi_forecast.database.tables import datasets, evaluations, gate_decisions
-from roi_forecast.evaluation.evaluate import COMMON, SESSIONS, UPPER_LOSS_DIFFERENCE
+from roi_forecast.evaluation.carried_out import find_carried_out
+from roi_forecast.evaluation.evaluate import SESSIONS, UPPER_LOSS_DIFFERENCE
 from roi_forecast.evaluation.gate import VERDICT, Compared, Ruling, Verdict, judge
+from roi_forecast.evaluation.stored_evaluation import COMMON
 from roi_forecast.features.leakage import LeakageAudit
-from roi_forecast.model.versions import find_champion, find_version
+from roi_forecast.model.versions import ModelVersion, find_champion, find_version
 from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)
@@ -21,7 +23,8 @@ def decide_promotion(
 ) -> Verdict:
     """Judge the evaluated candidate and store every ruling in `gate_decisions`.
 
-    Deciding again for the same run replaces what was stored.
+    Deciding again for the same run replaces what was stored, unless the version was promoted
+    since: then the decision stands as it is.
 
     Args:
         engine: Market database.
@@ -34,6 +37,10 @@ def decide_promotion(
     """
     with engine.begin() as connection:
         candidate = find_version(connection, version_id)
+        carried_out = find_carried_out(connection, run.run_id, version_id)
+        if carried_out is not None:
+            logger.info("version %s was promoted for this run already", version_id)
+            return carried_out.verdict
         champion = find_champion(connection, run.model_name)
         verdict = judge(
             run,
@@ -72,6 +79,18 @@ def decide_promotion(
         logger.info("rule %s %s: %s", ruling.rule, mark, ruling.reason)
     logger.info("%s: %s", "promote" if verdict.promoted else "reject", verdict.reason)
     return verdict
+
+
+def judge_alone(connection: Connection, run: ResolvedRun, candidate: ModelVersion) -> Verdict:
+    """Judge a candidate as if no version served under its name; nothing is stored.
+
+    Args:
+        connection: Market database.
+        run: The resolved run, with its tolerances.
+        candidate: The evaluated version.
+    """
+    audit = _audit(connection, candidate.dataset_id)
+    return judge(run, candidate, None, None, Compared(), audit)
 
 
 def _audit(connection: Connection, dataset_id: str) -> LeakageAudit | None:

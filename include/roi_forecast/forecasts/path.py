@@ -11,8 +11,8 @@ import numpy as np
 
 from roi_forecast.config import MultiStep
 from roi_forecast.errors import RegistryError
-from roi_forecast.evaluation.evaluate import METRICS_FILE
 from roi_forecast.evaluation.horizons import HorizonCalibration
+from roi_forecast.evaluation.stored_evaluation import METRICS_FILE
 from roi_forecast.features.preprocessing import PreparedRows, Preprocessing
 from roi_forecast.features.returns import smoothed_ahead, to_percent
 from roi_forecast.features.rows import PriceRows

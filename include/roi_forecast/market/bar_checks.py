@@ -104,10 +104,15 @@ def split_doubted(
     return sound[~is_jump].reset_index(drop=True), results
 
 
+def possible_prices(bars: pd.DataFrame) -> pd.DataFrame:
+    """Return the prices of `PRICE_COLUMNS`, NaN where one cannot be, shape (bars, prices)."""
+    prices = bars[list(PRICE_COLUMNS)]
+    return prices.where((prices >= SMALLEST_PRICE) & (prices <= LARGEST_PRICE))
+
+
 def has_possible_prices(bars: pd.DataFrame) -> pd.Series[bool]:
     """Tell of each bar whether all of its prices are there and can be, shape (bars,)."""
-    prices = bars[list(PRICE_COLUMNS)]
-    return ((prices >= SMALLEST_PRICE) & (prices <= LARGEST_PRICE)).all(axis=1)
+    return possible_prices(bars).notna().all(axis=1)
 
 
 def empty_invalid_volumes(

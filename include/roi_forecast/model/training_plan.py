@@ -111,6 +111,8 @@ def _differences(
     """Name everything that keeps the champion from being trained further on a dataset."""
     files = open_version(champion, models_directory)
     manifest = _manifest(files)
+    if champion.last_date > run.as_of_date:
+        yield f"its data reach to {champion.last_date}, past the as-of date {run.as_of_date}"
     if champion.source != dataset.source:
         yield f"its prices come from {champion.source}, the run's from {dataset.source}"
     try:

@@ -8,15 +8,17 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, exists, or_, select
 
 from roi_forecast.artifacts import confined
-from roi_forecast.database.tables import model_versions
+from roi_forecast.database.tables import model_versions, predictions, promotions
 from roi_forecast.errors import DamagedVersionError, RegistryError
 from roi_forecast.verified import VerifiedDirectory, open_verified
 
 VERSIONS_DIRECTORY = "versions"
 """Folder of the published versions within that of their model name."""
+
+_PUBLISHING = (promotions, predictions)
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,12 @@ def find_trained(connection: Connection, model_name: str, fingerprint: str) -> M
     """
     same = model_versions.c.fingerprint == fingerprint
     return _find(connection, (model_versions.c.model_name == model_name) & same)
+
+
+def is_published(connection: Connection, version_id: str) -> bool:
+    """Tell whether a version ever served or forecast: its files and figures are then final."""
+    published = [exists().where(table.c.version_id == version_id) for table in _PUBLISHING]
+    return bool(connection.scalar(select(or_(*published))))
 
 
 def _find(connection: Connection, condition: ColumnElement[bool]) -> ModelVersion | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from roi_forecast.arrays import read_arrays
 from roi_forecast.errors import RegistryError
-from roi_forecast.evaluation.evaluate import SAMPLE_FILE
+from roi_forecast.evaluation.stored_evaluation import SAMPLE_FILE
 from roi_forecast.verified import VerifiedDirectory, open_verified
 
 logger = logging.getLogger(__name__)

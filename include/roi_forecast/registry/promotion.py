@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, select, update
 from roi_forecast.artifacts import published_directory
 from roi_forecast.database.tables import gate_decisions, model_versions
 from roi_forecast.errors import RegistryError
+from roi_forecast.evaluation.carried_out import find_carried_out
 from roi_forecast.evaluation.gate import VERDICT
 from roi_forecast.manifest import MANIFEST
 from roi_forecast.model.versions import (
@@ -33,6 +34,8 @@ def promote_model(
 ) -> ModelVersion:
     """Publish a candidate that the gate let pass and make it champion; safe to repeat.
 
+    A version that was promoted for this run before, and replaced since, stays replaced.
+
     The files are checked in a fresh process and published before the database changes, and the
     link follows the database, so a crash at any point leaves the champion before or the new one.
 
@@ -51,9 +54,13 @@ def promote_model(
         version = find_version(connection, version_id)
         decision = _decision(connection, run_id, version_id)
         champion = find_champion(connection, version.model_name)
+        is_done = find_carried_out(connection, run_id, version_id) is not None
     if champion is not None and champion.version_id == version_id:
         logger.info("version %s serves already", version_id)
         point_champion_link(models_directory, version.model_name, version.path)
+        return version
+    if is_done:
+        logger.info("version %s was promoted for this run already, and replaced since", version_id)
         return version
     check_loads(open_version(version, models_directory))
     with engine.begin() as connection:

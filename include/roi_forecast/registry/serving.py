@@ -15,7 +15,7 @@ from roi_forecast.verified import VerifiedDirectory
 
 @dataclass(frozen=True)
 class ServingVersion:
-    """The champion of a model name, its files checked."""
+    """The version that forecasts, its files checked: mostly the champion of a model name."""
 
     version: ModelVersion
     files: VerifiedDirectory
