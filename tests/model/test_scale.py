@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 
 from roi_forecast.errors import TrainingError
-from roi_forecast.model.scale import PENALTY, Scale, fit_scale
+from roi_forecast.model.scale import PENALTY, SMALLEST_MOVE, Scale, fit_scale
 
 
 def moving_market(rows: int, assets: int, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -21,7 +21,8 @@ def test_fit_is_the_minimum_that_a_search_finds() -> None:
     inputs, log_rois = moving_market(150, 2, np.array([0.3, -0.1]))
     log_rois[5:20, 1] = np.nan
     counted = np.isfinite(log_rois)
-    design, moves = inputs[counted], np.abs(log_rois[counted])
+    design = inputs[counted]
+    moves = np.maximum(np.abs(log_rois[counted]), SMALLEST_MOVE)
     spread = design.std(axis=0)
 
     def loss(weights: np.ndarray) -> float:

@@ -21,6 +21,7 @@ from roi_forecast.evaluation.comparison import compare_with_champion
 from roi_forecast.evaluation.fit import FitFigures, judge_fit
 from roi_forecast.evaluation.horizon_scores import score_horizons
 from roi_forecast.evaluation.horizons import HorizonCalibration
+from roi_forecast.evaluation.overall_figures import log_figures, overall_figures
 from roi_forecast.evaluation.plot_files import save_plots
 from roi_forecast.evaluation.scores import SPLITS, CandidateScores, Score, score_candidate
 from roi_forecast.features.dataset import Dataset
@@ -114,7 +115,7 @@ def evaluate_model(
         except RoiForecastError as error:
             # No figures: the gate rejects, unless the run overrides it with a reason.
             logger.warning("champion %s cannot be scored: %s", opponent, error)
-    figures = {**_figures(result), **_fit(result, version, directory)}
+    figures = {**overall_figures(result), **_fit(result, version, directory)}
     record = {
         **manifest.get("training_record", {}),
         "evaluation_seconds": round(time.perf_counter() - began, 3),
@@ -126,7 +127,7 @@ def evaluate_model(
     _store_metrics(
         engine, version, manifest, directory, figures, calibration, _sample(dataset, predictor)
     )
-    _log(figures)
+    log_figures(figures)
     return opponent
 
 
@@ -164,28 +165,6 @@ def _score_champion(
         Score(predictor, COMMON, symbol, *period, metric, value)
         for predictor, symbol, metric, value in figures
     ]
-
-
-def _figures(result: CandidateScores) -> dict[str, Any]:
-    smoothed, next_day = "smoothed_scaled", "next_day_pct"
-    return {
-        "r2": result.value("model", smoothed, "r2"),
-        "mae": result.value("model", smoothed, "mae"),
-        "rmse": result.value("model", smoothed, "rmse"),
-        "noise_limit_r2": result.value("noise_limit", smoothed, "r2"),
-        "ridge_r2": result.value("ridge", smoothed, "r2"),
-        "persistence_r2": result.value("persistence", smoothed, "r2"),
-        "training_mean_r2": result.value("training_mean", smoothed, "r2"),
-        "next_day_r2": result.value("model", next_day, "r2"),
-        "next_day_r2_against_zero": result.value("model", next_day, "r2_against_zero"),
-        "next_day_mae_pct": result.value("model", next_day, "mae"),
-        "directional_accuracy": result.value("model", next_day, "directional_accuracy"),
-        "coverage_80": result.value("model", next_day, "coverage_80"),
-        "coverage_95": result.value("model", next_day, "coverage_95"),
-        "interval_score_80": result.value("model", next_day, "interval_score_80"),
-        "interval_score_95": result.value("model", next_day, "interval_score_95"),
-        "shrinkage": result.calibration.shrinkage,
-    }
 
 
 def _fit(result: CandidateScores, version: ModelVersion, directory: Path) -> dict[str, Any]:
@@ -290,21 +269,4 @@ def _sample(dataset: Dataset, predictor: Predictor) -> dict[str, Any]:
 
 
 def _or_null(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _log(figures: Mapping[str, Any]) -> None:
-    logger.info(
-        "test R2 of the smoothed ROI: model %.4f, ridge %.4f, persistence %.4f, training mean "
-        "%.4f, noise limit %.4f",
-        *(figures[f"{name}r2"] for name in ("", "ridge_", "persistence_", "training_mean_")),
-        figures["noise_limit_r2"],
-    )
-    logger.info(
-        "test R2 of the next-day ROI: %.4f (%.4f against zero), directional accuracy %.3f, "
-        "shrinkage %.3f",
-        figures["next_day_r2"],
-        figures["next_day_r2_against_zero"],
-        figures["directional_accuracy"],
-        figures["shrinkage"],
-    )
+    return None if isinstance(value, float) and not math.isfinite(value) else value
