@@ -7,7 +7,8 @@ import pytest
 from scipy.optimize import minimize
 
 from roi_forecast.errors import TrainingError
-from roi_forecast.model.scale import PENALTY, SMALLEST_MOVE, Scale, fit_scale
+from roi_forecast.features.movement import SMALLEST_MOVE
+from roi_forecast.model.scale import PENALTY, Scale, fit_scale
 
 
 def moving_market(rows: int, assets: int, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

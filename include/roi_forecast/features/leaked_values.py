@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.movement import HALT_SESSIONS, SMALLEST_MOVE
+from roi_forecast.features.movement import HALT_SESSIONS, UNCHANGED
 from roi_forecast.features.rounding import beyond_rounding
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.market.blocks import Bars, blocks_of
@@ -161,7 +161,7 @@ class _KnownPrices:
 
 def _halted(last: npt.NDArray[np.float64], claimed: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Return where a price is halted; the first rows claim it, where they do not contradict it."""
-    stands = np.abs(np.diff(np.log(last), axis=0)) <= SMALLEST_MOVE
+    stands = np.abs(np.diff(np.log(last), axis=0)) <= UNCHANGED
     # What went before the first row is not known here.
     stands = np.concatenate([np.ones((HALT_SESSIONS, last.shape[1]), dtype=np.bool_), stands])
     halted: npt.NDArray[np.bool_] = np.all(

@@ -17,12 +17,15 @@ from roi_forecast.features.scaling import FloatArray
 HALT_SESSIONS = 5
 """A price that has not moved for so many sessions is halted, from the last of them on."""
 
+SMALLEST_MOVE = 0.0005
+"""Log ROI, five basis points: moves below it are alike to the scale forecast."""
+
 MIN_MOVING_SHARE = 0.5
-"""Share of the training rows on which an asset's price has to move: below it the median move is 0.
+"""Share of the training rows on which an asset has to move by more: else its median move is none.
 """
 
-SMALLEST_MOVE = 1e-6
-"""Log ROI, a hundredth of a basis point: what is smaller is rounding of prices of single precision.
+UNCHANGED = 1e-6
+"""Log ROI up to which a price is the same: prices of single precision are rounded to a tenth of it.
 """
 
 
@@ -39,7 +42,7 @@ def halted_rows(prices: FloatArray) -> npt.NDArray[np.bool_]:
         Shape (rows, assets).
     """
     with np.errstate(invalid="ignore"):
-        stands = np.abs(np.diff(np.log(prices), axis=0)) <= SMALLEST_MOVE
+        stands = np.abs(np.diff(np.log(prices), axis=0)) <= UNCHANGED
     halted = np.zeros(prices.shape, dtype=np.bool_)
     if len(stands) >= HALT_SESSIONS:
         halted[HALT_SESSIONS:] = sliding_window_view(stands, HALT_SESSIONS, axis=0).all(axis=-1)
@@ -70,10 +73,10 @@ class Movement:
 
 
 def measure_movement(log_roi: FloatArray) -> Movement:
-    """Count the rows on which a log ROI is neither zero nor the asset's usual one, its median.
+    """Count the rows on which a log ROI is far from 0 and from the asset's usual one, its median.
 
-    So neither a constant price moves, nor one that grows by the same rate every day, nor one that
-    its tick holds still on most days.
+    So neither a constant price moves, nor one that grows by the same rate every day as a money
+    market fund does, nor one that its tick holds still on most days.
 
     Args:
         log_roi: Of the training rows, shape (training rows, assets); no other row may decide.

@@ -15,15 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from roi_forecast.errors import TrainingError
+from roi_forecast.features.movement import SMALLEST_MOVE
 from roi_forecast.features.rounding import varies
 
 FloatArray = npt.NDArray[np.float64]
 
 PENALTY = 300.0
 """Of the squared slopes of standardised inputs; thousands of targets outweigh it, a few do not."""
-
-SMALLEST_MOVE = 0.0005
-"""Absolute log ROI below which moves are alike, in what a scale is fitted to and what it sees."""
 
 _MOST_STEPS = 100
 _TOLERANCE = 1e-9

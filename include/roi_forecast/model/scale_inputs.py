@@ -8,8 +8,8 @@ from typing import Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from roi_forecast.features.movement import SMALLEST_MOVE
 from roi_forecast.model.decayed_sums import decayed_sums
-from roi_forecast.model.scale import SMALLEST_MOVE
 from roi_forecast.universe import load_universe
 
 FloatArray = npt.NDArray[np.float64]
