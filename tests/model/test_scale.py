@@ -51,6 +51,21 @@ def test_an_input_that_never_varies_changes_nothing() -> None:
     )
 
 
+def test_zero_returns_do_not_reward_ever_smaller_scales() -> None:
+    inputs, log_rois = moving_market(600, 2, np.array([0.3]))
+    inputs[:, 1], log_rois[:, 1] = inputs[:, 0].min() - 1.0, 0.0
+    fitted = fit_scale(inputs, log_rois, penalty=1.0).predict(inputs)
+    assert fitted[:, 1].min() > 0.9 * SMALLEST_MOVE
+
+
+def test_moves_below_the_smallest_are_alike() -> None:
+    inputs, log_rois = moving_market(300, 2, np.array([0.3]))
+    calm = np.random.default_rng(2).random(log_rois.shape) < 0.2
+    one = fit_scale(inputs, np.where(calm, 0.0, log_rois))
+    other = fit_scale(inputs, np.where(calm, 0.99 * SMALLEST_MOVE, log_rois))
+    assert one.to_json() == other.to_json()
+
+
 def test_one_wild_return_does_not_stop_the_search() -> None:
     inputs, log_rois = moving_market(300, 2, np.array([0.3]))
     log_rois[7] = 1e6

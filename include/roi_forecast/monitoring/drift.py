@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from roi_forecast.features.movement import measure_movement
+from roi_forecast.features.movement import MIN_MOVING_SHARE
 from roi_forecast.features.rounding import beyond_rounding, ratio_where
 from roi_forecast.features.scaling import FloatArray
 
@@ -131,7 +131,8 @@ def _measure(training: FloatArray, newest: FloatArray) -> _Measured | None:
     if length < 2 or len(training) < _FEWEST_WINDOWS * length:
         return None
     # The spread of a price that stands still is chance, and its windows would count for all assets.
-    if not measure_movement(training[:, np.newaxis]).suffices.all():
+    moves = beyond_rounding(np.abs(training - np.median(training)), np.abs(training).max())
+    if moves.mean() < MIN_MOVING_SHARE:
         return None
     spread = float(training.std())
     members = _sliding_members(len(training), length)
