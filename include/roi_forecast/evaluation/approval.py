@@ -13,6 +13,7 @@ from roi_forecast.database.tables import gate_decisions
 from roi_forecast.errors import EvaluationError
 from roi_forecast.evaluation.carried_out import find_carried_out
 from roi_forecast.evaluation.gate import VERDICT
+from roi_forecast.evaluation.metrics import written
 from roi_forecast.model.versions import ModelVersion, find_version
 from roi_forecast.runs.resolved_run import ResolvedRun
 
@@ -136,9 +137,9 @@ def _rulings(connection: Connection, run_id: str, version_id: str) -> list[Mappi
 
 def _figure_table(version: ModelVersion) -> list[str]:
     rows = [
-        f"| {meaning} | {version.metrics[name]:.4f} |"
+        f"| {meaning} | {written(version.metrics[name])} |"
         for name, meaning in _FIGURES
-        if version.metrics.get(name) is not None
+        if name in version.metrics
     ]
     return ["| figure | value |", "|---|---|", *rows]
 

@@ -114,10 +114,14 @@ def _compared(connection: Connection, run_id: str, version_id: str) -> Compared:
         )
     )
     figures = {(row.predictor, row.symbol, row.metric): row.value for row in rows}
-    drops = {}
+    drops, left_out = {}, {}
     for (predictor, symbol, metric), value in figures.items():
+        if predictor != "model" or not symbol:
+            continue
         theirs = figures.get(("champion", symbol, metric))
-        if predictor == "model" and symbol and value is not None and theirs is not None:
+        if value is None or theirs is None:
+            left_out[symbol] = "its ROI does not vary on the shared sessions"
+        else:
             drops[symbol] = theirs - value
     return Compared(
         candidate_r2=figures.get(("model", None, "r2")),
@@ -125,4 +129,5 @@ def _compared(connection: Connection, run_id: str, version_id: str) -> Compared:
         upper_loss_difference=figures.get(("model", None, UPPER_LOSS_DIFFERENCE)),
         sessions=int(figures.get(("model", None, SESSIONS)) or 0),
         asset_drops=drops,
+        left_out=left_out,
     )

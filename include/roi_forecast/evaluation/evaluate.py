@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from roi_forecast.evaluation.comparison import compare_with_champion
 from roi_forecast.evaluation.fit import FitFigures, judge_fit
 from roi_forecast.evaluation.horizon_scores import score_horizons
 from roi_forecast.evaluation.horizons import HorizonCalibration
+from roi_forecast.evaluation.overall_figures import log_figures, overall_figures
 from roi_forecast.evaluation.plot_files import save_plots
 from roi_forecast.evaluation.scores import SPLITS, CandidateScores, Score, score_candidate
 from roi_forecast.evaluation.stored_evaluation import (
@@ -125,7 +125,7 @@ def evaluate_model(
         except RoiForecastError as error:
             # No figures: the gate rejects, unless the run overrides it with a reason.
             logger.warning("champion %s cannot be scored: %s", opponent, error)
-    figures = {**_figures(result), **_fit(result, version, directory)}
+    figures = {**overall_figures(result), **_fit(result, version, directory)}
     record = {
         **manifest.get("training_record", {}),
         "evaluation_seconds": round(time.perf_counter() - began, 3),
@@ -138,7 +138,7 @@ def evaluate_model(
         store_metrics(
             engine, version, manifest, directory, figures, calibration, _sample(dataset, predictor)
         )
-    _log(figures)
+    log_figures(figures)
     return opponent
 
 
@@ -182,28 +182,6 @@ def _score_champion(
     ]
 
 
-def _figures(result: CandidateScores) -> dict[str, Any]:
-    smoothed, next_day = "smoothed_scaled", "next_day_pct"
-    return {
-        "r2": result.value("model", smoothed, "r2"),
-        "mae": result.value("model", smoothed, "mae"),
-        "rmse": result.value("model", smoothed, "rmse"),
-        "noise_limit_r2": result.value("noise_limit", smoothed, "r2"),
-        "ridge_r2": result.value("ridge", smoothed, "r2"),
-        "persistence_r2": result.value("persistence", smoothed, "r2"),
-        "training_mean_r2": result.value("training_mean", smoothed, "r2"),
-        "next_day_r2": result.value("model", next_day, "r2"),
-        "next_day_r2_against_zero": result.value("model", next_day, "r2_against_zero"),
-        "next_day_mae_pct": result.value("model", next_day, "mae"),
-        "directional_accuracy": result.value("model", next_day, "directional_accuracy"),
-        "coverage_80": result.value("model", next_day, "coverage_80"),
-        "coverage_95": result.value("model", next_day, "coverage_95"),
-        "interval_score_80": result.value("model", next_day, "interval_score_80"),
-        "interval_score_95": result.value("model", next_day, "interval_score_95"),
-        "shrinkage": result.calibration.shrinkage,
-    }
-
-
 def _fit(result: CandidateScores, version: ModelVersion, directory: Path) -> dict[str, Any]:
     def of(predictor: str) -> tuple[float, float]:
         target, metric = "smoothed_scaled", "r2"
@@ -234,20 +212,3 @@ def _sample(dataset: Dataset, predictor: Predictor) -> dict[str, Any]:
         "scaled_log_roi": scaled_log_roi,
         "expected": predictor.predict(scaled, scaled_log_roi, next_row),
     }
-
-
-def _log(figures: Mapping[str, Any]) -> None:
-    logger.info(
-        "test R2 of the smoothed ROI: model %.4f, ridge %.4f, persistence %.4f, training mean "
-        "%.4f, noise limit %.4f",
-        *(figures[f"{name}r2"] for name in ("", "ridge_", "persistence_", "training_mean_")),
-        figures["noise_limit_r2"],
-    )
-    logger.info(
-        "test R2 of the next-day ROI: %.4f (%.4f against zero), directional accuracy %.3f, "
-        "shrinkage %.3f",
-        figures["next_day_r2"],
-        figures["next_day_r2_against_zero"],
-        figures["directional_accuracy"],
-        figures["shrinkage"],
-    )

@@ -116,4 +116,4 @@ def store_metrics(
 
 
 def _or_null(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

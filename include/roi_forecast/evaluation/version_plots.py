@@ -149,7 +149,9 @@ def _draw_forecasts(figures: VersionFigures) -> bytes:
     for axes, asset in zip(panels, shown, strict=False):
         axes.plot(dates, figures.actual[:, asset], color=_CAME, linewidth=1.6, label="came")
         axes.plot(dates, figures.forecast[:, asset], color=_SAID, linewidth=0.9, label="forecast")
-        axes.set_title(f"{figures.symbols[asset]}   R2 {r2[asset]:.2f}", fontsize=9, loc="left")
+        axes.set_title(
+            f"{figures.symbols[asset]}   R2 {metrics.written(r2[asset], 2)}", fontsize=9, loc="left"
+        )
         axes.tick_params(labelsize=7)
         axes.tick_params(axis="x", rotation=45)
         _calm(axes)

@@ -32,9 +32,9 @@ class PreparedRows:
         smoothed: Smoothed log ROI, shape (rows, assets), unscaled.
         scaled: Scaled smoothed log ROI, shape (rows, assets), float32.
         scaled_log_roi: Plain log ROI in scaled units, shape (rows, assets), float32.
-        filled: Whether the asset had no bar, shape (rows, assets).
+        filled: Whether the asset had no bar or is halted, shape (rows, assets).
         true_range: Distance travelled since the row before, shape (rows, assets), a fraction of
-            that row's price; NaN where the asset had no bar since then.
+            that row's price; NaN where the asset had no bar since then or is halted.
     """
 
     symbols: tuple[str, ...]

@@ -14,6 +14,7 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from roi_forecast.errors import DatasetError
+from roi_forecast.features.movement import halted_rows
 from roi_forecast.features.ranges import true_ranges
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.market.blocks import Bars, blocks_of
@@ -35,8 +36,10 @@ class PriceRows:
         symbols: The assets, in column order.
         dates: Reference sessions, shape (rows,), datetime64[D].
         prices: Carried adjusted close, shape (rows, assets), in the asset's currency.
-        filled: Whether the asset had no bar on that date, shape (rows, assets).
-        true_range: See `true_ranges`, shape (rows, assets), a fraction; NaN without a bar.
+        filled: Whether the date says nothing new of the asset, shape (rows, assets): it had no bar,
+            or it is halted, see `halted_rows`.
+        true_range: See `true_ranges`, shape (rows, assets), a fraction; NaN without a bar and where
+            the asset is halted.
         left_out: Assets that started too late, with the reason.
     """
 
@@ -122,6 +125,9 @@ def align_rows(
             f"the prices end at {sessions[-1].date()}, before the as-of date {as_of_date}; "
             "extract them first or name an earlier as_of_date"
         )
+    halted = halted_rows(carried.prices)
+    carried.filled[halted] = True
+    carried.true_range[halted] = np.nan
     # A slice takes no memory, where a choice of columns does.
     columns = slice(None) if is_kept.all() else is_kept
     true_range = carried.true_range[start:, columns]
