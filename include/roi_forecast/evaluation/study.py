@@ -58,9 +58,9 @@ def open_search(
     tuning = searched(run)
     with engine.begin() as connection:
         # Optuna creates its tables at first use, which two processes must not do at once.
-        lock_until_commit(connection, "study", tuning.study)
+        lock_until_commit(connection, "optuna")
         begun = _require_same_search(connection, run, dataset)
-    study = open_study(engine, tuning, run.config.seed, slot=0)
+        study = open_study(engine, tuning, run.config.seed, slot=0)
     if begun:
         study.enqueue_trial(reference_choices(run.config, tuning))
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
