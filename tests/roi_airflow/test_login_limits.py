@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
@@ -40,6 +42,11 @@ class Gate:
         return True
 
 
+def finish(test: Coroutine[Any, Any, None]) -> None:
+    """Run a test to its end, or fail where it would wait for ever."""
+    asyncio.run(asyncio.wait_for(test, 60))
+
+
 async def settle() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
@@ -65,7 +72,7 @@ def test_failures_of_one_account_are_slowed_down_after_ten() -> None:
         assert await failures(limits, "bob") == [0.0]
         assert await failures(limits, "anna", network="elsewhere") == [0.0]
 
-    asyncio.run(attempts())
+    finish(attempts())
 
 
 def test_failures_of_many_accounts_at_one_address_are_slowed_down_after_thirty() -> None:
@@ -75,7 +82,7 @@ def test_failures_of_many_accounts_at_one_address_are_slowed_down_after_thirty()
         assert await failures(limits, *names) == [0.0] * 30 + [ADDRESS_PAUSE] * 2
         assert await failures(limits, "anna", network="elsewhere") == [0.0]
 
-    asyncio.run(attempts())
+    finish(attempts())
 
 
 def test_a_right_password_is_never_refused_for_what_others_got_wrong() -> None:
@@ -85,7 +92,7 @@ def test_a_right_password_is_never_refused_for_what_others_got_wrong() -> None:
         assert await limits.check("anna", "here", right) == 0.0
         assert await limits.check("bob", "here", right) == 0.0
 
-    asyncio.run(attempts())
+    finish(attempts())
 
 
 def test_successes_are_not_counted() -> None:
@@ -95,7 +102,7 @@ def test_successes_are_not_counted() -> None:
             assert await limits.check("anna", "here", right) == 0.0
         assert await failures(limits, "anna") == [0.0]
 
-    asyncio.run(attempts())
+    finish(attempts())
 
 
 def test_simultaneous_guesses_are_counted_one_after_the_other() -> None:
@@ -106,7 +113,7 @@ def test_simultaneous_guesses_are_counted_one_after_the_other() -> None:
             pauses += await asyncio.gather(*(limits.check("anna", "here", wrong) for _ in range(3)))
         assert pauses.count(0.0) == 10
 
-    asyncio.run(attempts())
+    finish(attempts())
 
 
 def test_a_guesser_s_pause_holds_up_nobody_else_at_the_address() -> None:
@@ -124,7 +131,7 @@ def test_a_guesser_s_pause_holds_up_nobody_else_at_the_address() -> None:
         assert await limits.check("bob", "here", right) == 0.0
         guesser.cancel()
 
-    asyncio.run(attempts())
+    finish(attempts())
 
 
 def test_attempts_of_one_account_at_one_address_wait_in_a_short_queue() -> None:
@@ -139,7 +146,7 @@ def test_attempts_of_one_account_at_one_address_wait_in_a_short_queue() -> None:
         assert await asyncio.gather(*waiting) == [0.0] * 4
         assert await limits.check("anna", "here", right) == 0.0
 
-    asyncio.run(attempts())
+    finish(attempts())
 
 
 def test_attempts_of_one_address_wait_in_a_queue() -> None:
@@ -154,7 +161,7 @@ def test_attempts_of_one_address_wait_in_a_queue() -> None:
         gate.opened.set()
         await asyncio.gather(*waiting)
 
-    asyncio.run(attempts())
+    finish(attempts())
 
 
 def test_passwords_from_many_addresses_are_checked_few_at_a_time() -> None:
@@ -166,7 +173,7 @@ def test_passwords_from_many_addresses_are_checked_few_at_a_time() -> None:
         gate.opened.set()
         await asyncio.gather(*waiting)
 
-    asyncio.run(attempts())
+    finish(attempts())
 
 
 def test_many_addresses_cannot_queue_without_end() -> None:
@@ -186,7 +193,7 @@ def test_many_addresses_cannot_queue_without_end() -> None:
         assert 200 < sum(await outcomes) < 1000
         assert len(limits._turns) == 0
 
-    asyncio.run(attempts())
+    finish(attempts())
 
 
 @pytest.mark.parametrize(

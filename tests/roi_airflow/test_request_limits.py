@@ -246,3 +246,24 @@ def test_what_reaches_the_login_without_a_password_counts_as_a_request() -> None
 )
 def test_all_addresses_that_one_client_holds_are_one(client: Any, network: str) -> None:
     assert network_of({"client": client}) == network
+
+
+def test_a_body_that_declares_too_much_is_refused_before_any_of_it_is_read() -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        raise AssertionError("read")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/roi",
+        "headers": [(b"content-length", b"%d" % (ANONYMOUS_BODY_BYTES + 1))],
+        "query_string": b"",
+        "client": CLIENT,
+    }
+    asyncio.run(create_client().app(scope, receive, send))
+    assert sent[0]["status"] == 413

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Coroutine
 from typing import Any
 
 from roi_web.admission import Admission
@@ -46,6 +47,11 @@ async def ask(
     return sent[0]["status"], str(sent[-1]["body"].decode())
 
 
+def finish(test: Coroutine[Any, Any, None]) -> None:
+    """Run a test to its end, or fail where it would wait for ever."""
+    asyncio.run(asyncio.wait_for(test, 60))
+
+
 async def settle() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
@@ -63,7 +69,7 @@ def test_no_more_requests_are_inside_than_there_are_places() -> None:
         assert slow.most_inside == 4
         assert len(app._clients) == 0
 
-    asyncio.run(requests())
+    finish(requests())
 
 
 def test_one_client_s_crowd_leaves_places_to_others() -> None:
@@ -78,7 +84,7 @@ def test_one_client_s_crowd_leaves_places_to_others() -> None:
         slow.finished.set()
         await asyncio.gather(crowd, other)
 
-    asyncio.run(requests())
+    finish(requests())
 
 
 def test_an_answer_that_is_read_slowly_holds_no_place() -> None:
@@ -98,7 +104,7 @@ def test_an_answer_that_is_read_slowly_holds_no_place() -> None:
         for reader in readers:
             reader.cancel()
 
-    asyncio.run(requests())
+    finish(requests())
 
 
 def test_a_request_that_fails_gives_its_place_back() -> None:
@@ -112,7 +118,7 @@ def test_a_request_that_fails_gives_its_place_back() -> None:
         assert {type(answer) for answer in failed} == {RuntimeError}
         assert await ask(app) == (200, "")
 
-    asyncio.run(requests())
+    finish(requests())
 
 
 def test_a_queue_that_is_full_is_said_so() -> None:
@@ -131,4 +137,4 @@ def test_a_queue_that_is_full_is_said_so() -> None:
         answers = await asyncio.gather(*waiting, *others)
         assert {status for status, _ in answers} == {200}
 
-    asyncio.run(requests())
+    finish(requests())

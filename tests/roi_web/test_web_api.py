@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import QueuePool, delete, insert, select, text
 from starlette.routing import Mount
 
 from planted import DAG_ID, TOKEN, Planted, authorize
@@ -268,6 +268,27 @@ def test_a_crowd_of_requests_waits_for_connections(planted: Planted) -> None:
         return [answer.status_code for answer in answers]
 
     assert set(asyncio.run(crowd())) == {200}
+
+
+def test_an_answer_that_is_read_slowly_holds_no_connection(planted: Planted) -> None:
+    held: list[int] = []
+
+    async def send(_: Any) -> None:
+        assert isinstance(planted.reader.pool, QueuePool)
+        held.append(planted.reader.pool.checkedout())
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/roi/api/v1/forecasts/latest",
+        "query_string": b"",
+        "headers": [(b"authorization", TOKEN["Authorization"].encode())],
+    }
+    asyncio.run(planted.application()(scope, receive, send))
+    assert held == [0, 0]
 
 
 def answer_of(url: str) -> httpx.Response:
