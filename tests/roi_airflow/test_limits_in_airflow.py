@@ -80,6 +80,7 @@ def test_a_huge_body_of_nobody_is_refused_without_being_read_into_memory(
         answers = [client.post(path, content=content) for content in (NESTED, pieces)]
         after = server.process.memory_info().rss
     assert answers[0].status_code == 413
+    assert answers[0].headers["x-content-type-options"] == "nosniff"
     # What reads no body refuses one of unknown length for another reason.
     assert answers[1].status_code in (401, 405, 413)
     assert after - before < len(NESTED)
