@@ -156,6 +156,7 @@ def _score_champion(
             min(run.start_date, champion.first_date),
             run.as_of_date,
             max_lost_share=1.0,
+            carries_in=True,
         )
     compared = compare_with_champion(
         dataset, candidate_test, champion.directory(models_directory), rows
