@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Table, delete, insert, select, update
 
 from daily_run import NOW
-from roi_forecast.artifacts import checksum, read_manifest
+from roi_forecast.artifacts import checksum
 from roi_forecast.config import parse_run_config
 from roi_forecast.database.tables import (
     evaluations,
@@ -27,6 +27,7 @@ from roi_forecast.forecasts.store import store_forecasts
 from roi_forecast.registry import promotion
 from roi_forecast.registry.promotion import promote_model
 from roi_forecast.runs.resolved_run import ResolvedRun
+from roi_forecast.verified import read_manifest
 from serving import Served
 
 TABLES = (evaluations, gate_decisions, model_versions, promotions, predictions)

@@ -158,6 +158,7 @@ def _score_champion(
             min(run.start_date, champion.first_date),
             run.as_of_date,
             max_lost_share=1.0,
+            carries_in=True,
         )
     compared = compare_with_champion(
         dataset,

@@ -183,6 +183,7 @@ def _load_recent_rows(
             ),
             as_of_date,
             max_lost_share=1.0,
+            carries_in=True,
         )
 
 

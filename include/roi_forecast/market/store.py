@@ -231,6 +231,49 @@ def load_bars(
     return bars
 
 
+def load_last_bars(
+    connection: Connection,
+    source: str,
+    symbols: Sequence[str],
+    before: date,
+    values: Sequence[str] = _VALUE_COLUMNS,
+) -> pd.DataFrame:
+    """Read the last stored bar of each symbol before a date; nothing of that date or later.
+
+    Args:
+        connection: Any connection.
+        source: Key of the source.
+        symbols: Whose bars.
+        before: The date.
+        values: Columns of `BAR_COLUMNS` to read beside symbol and date.
+
+    Returns:
+        As `load_bars`; a symbol without an earlier bar has no row.
+    """
+    stored = daily_prices.c
+    names_wanted = func.unnest(literal(list(symbols), ARRAY(Text)))
+    wanted = names_wanted.table_valued("symbol", name="wanted").render_derived()
+    names = ("trading_date", *values)
+    # A search in the index for each symbol: a history may be long.
+    last = (
+        select(*(stored[name] for name in names))
+        .where(
+            stored.source == source,
+            stored.symbol == wanted.c.symbol,
+            stored.trading_date < before,
+        )
+        .order_by(stored.trading_date.desc())
+        .limit(1)
+        .lateral("last")
+    )
+    rows = connection.execute(
+        select(wanted.c.symbol, *last.c).join_from(wanted, last, true()).order_by(wanted.c.symbol)
+    )
+    frame = pd.DataFrame(rows.all(), columns=["symbol", *names])
+    kinds = {name: "int64" if name == "volume" else "float64" for name in values}
+    return frame.astype({"symbol": "str", "trading_date": "datetime64[us]", **kinds})
+
+
 @dataclass(frozen=True)
 class StoredBars:
     """The bars that `load_bars` returns, as blocks of assets; each iteration reads them anew.
