@@ -248,7 +248,7 @@ def test_the_three_headers_of_yfinance_are_read_for_every_symbol_in_them(first, 
 )
 def test_half_of_the_three_headers_is_refused_with_the_file(lines, tmp_path):
     source = write(tmp_path / "p.csv", *lines)
-    with pytest.raises(SourceDataError, match=r"p\.csv, (line [123]|columns of)"):
+    with pytest.raises(SourceDataError, match=r"p\.csv, line(s 1 to 3, columns of| [123])"):
         source.fetch(GOLD, START, END)
 
 

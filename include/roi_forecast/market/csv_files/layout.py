@@ -105,7 +105,7 @@ def _recognise_names(fields: Sequence[str], separator: str, place: str, file_sym
     at = _find(names, fields, place)
     if len(at) < len(_MEANINGS) // 2:
         raise SourceDataError(
-            f"{place}: not a table of prices; received {quoted(separator.join(fields))}, "
+            f"{place}: not a table of prices in UTF-8; received {quoted(separator.join(fields))}, "
             f"expected {_expected()}"
         )
     columns = _places(at, place)
@@ -138,7 +138,7 @@ def _recognise_pairs(
     names = _meanings(rows["price"])
     columns = {}
     for symbol in dict.fromkeys(map(str.strip, rows[_SYMBOL][1:])):
-        place = f"{name}, columns of {quoted(symbol)}"
+        place = f"{name}, lines {number - 2} to {number}, columns of {quoted(symbol)}"
         own = tuple(
             meaning if at and rows[_SYMBOL][at].strip() == symbol else ""
             for at, meaning in enumerate(names)
