@@ -81,7 +81,11 @@ def test_an_archive_of_many_entries_or_of_one_name_twice_is_refused() -> None:
         read_archive(zipped(("a", b"1"), ("a", b"2")))
 
 
-@pytest.mark.parametrize("content", [b"", b"PK", bytes(100), zipped(("a", b"1"))[:-5]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PK", bytes(100), zipped(("a", b"1"))[:-5]],
+    ids=["empty", "mark alone", "zeros", "cut short"],
+)
 def test_what_is_no_archive_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match="damaged zip file"):
         read_archive(content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from threading import Thread
 from typing import Any
 
@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy import Engine, text
 
 from evaluation.test_trial import begin
-from roi_forecast.config import parse_run_config
 from roi_forecast.database.engine import lock_until_commit
 from roi_forecast.database.migrate import migrate
 from roi_forecast.database.roles import OPTUNA_SCHEMA
@@ -27,11 +26,11 @@ from roi_forecast.registry.promotion import promote_model
 from roi_forecast.registry.retention import prune_registry
 from roi_forecast.registry.rollback import roll_back_champion
 from roi_forecast.runs.claims import claim_run, store_unclaimed
-from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.settings import Settings
 from roi_forecast.universe import load_universe
 from roi_local.databases import prepare_market
 from roi_local.postgres import EmbeddedPostgres
+from runs.test_claims import active, run
 from serving import MODEL_NAME, Served
 
 NOW = datetime(2025, 3, 4, 12, tzinfo=UTC)
@@ -122,29 +121,16 @@ def test_retention_waits_for_a_change_of_the_champion(served: Served) -> None:
     assert waits(served.engine, CHAMPION, act)
 
 
-def resolved() -> ResolvedRun:
-    return ResolvedRun(
-        run_id="first",
-        config=parse_run_config({}),
-        model_name="reference",
-        source_key="yahoo",
-        start_date=date(2022, 7, 1),
-        as_of_date=date(2024, 12, 31),
-        extraction_symbols=("TCS.NS",),
-        resolved_at=NOW,
-    )
-
-
 def test_a_run_waits_for_another_claim_of_its_name(market_engine: Engine) -> None:
     def act() -> None:
-        claim_run(market_engine, resolved(), lambda run_id: True, now=NOW)
+        claim_run(market_engine, run("first"), active, now=NOW)
 
     assert waits(market_engine, ("claim", "reference"), act)
 
 
 def test_a_run_that_claims_no_name_waits_for_a_claim_of_it(market_engine: Engine) -> None:
     def act() -> None:
-        store_unclaimed(market_engine, resolved(), now=NOW)
+        store_unclaimed(market_engine, run("first"), now=NOW)
 
     assert waits(market_engine, ("claim", "reference"), act)
 
@@ -166,7 +152,7 @@ def test_bars_of_a_symbol_wait_for_other_bars_of_it(market_engine: Engine) -> No
 def test_searches_wait_for_each_other_until_optuna_has_its_tables(
     market_engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, dataset = begin(market_engine, settings, "search")
+    search, dataset = begin(market_engine, settings, "search")
     open_study, held = study.open_study, []
 
     def watched(*arguments: Any, **options: Any) -> optuna.Study:
@@ -176,7 +162,7 @@ def test_searches_wait_for_each_other_until_optuna_has_its_tables(
     monkeypatch.setattr(study, "open_study", watched)
 
     def act() -> None:
-        study.open_search(market_engine, run, dataset, lambda other: False)
+        study.open_search(market_engine, search, dataset, lambda other: False)
 
     assert waits(market_engine, ("optuna",), act)
     assert held == [1]

@@ -84,6 +84,32 @@ def test_a_database_one_migration_behind_is_refused_and_then_migrated(
     assert set(inspect(market_engine).get_view_names(SCHEMA)) == read_views().keys()
 
 
+def test_a_newer_database_is_not_migrated(market_url: str, market_engine: Engine) -> None:
+    with market_engine.begin() as connection:
+        connection.execute(text("UPDATE roi.alembic_version SET version_num = '9999'"))
+    with pytest.raises(PreflightError, match="is ahead of this code, at the unknown revision 9999"):
+        migrate(market_url)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "COMMENT ON COLUMN roi.runs.source IS 'other'",
+        "COMMENT ON COLUMN roi.runs.source IS NULL",
+        "COMMENT ON TABLE roi.runs IS 'other'",
+        "COMMENT ON TABLE roi.runs IS NULL",
+    ],
+)
+def test_a_comment_that_somebody_changed_is_mended(
+    market_url: str, market_engine: Engine, statement: str
+) -> None:
+    with market_engine.begin() as connection:
+        connection.execute(text(statement))
+    migrate(market_url)
+    with market_engine.begin() as connection:
+        command.check(migration._alembic_config(connection))
+
+
 def test_a_table_that_somebody_changed_is_named(market_url: str, market_engine: Engine) -> None:
     with market_engine.begin() as connection:
         connection.execute(text("ALTER TABLE roi.runs ALTER COLUMN model_name DROP NOT NULL"))

@@ -32,6 +32,7 @@ from roi_forecast.model.predictor import load_predictor
 from roi_forecast.registry.promotion import promote_model
 from roi_forecast.registry.serving import ServingVersion
 from roi_forecast.universe import load_universe
+from roi_forecast.verified import open_verified
 from serving import MODEL_NAME, Served
 
 AS_OF = date(2024, 12, 27)
@@ -135,6 +136,7 @@ def test_bounds_do_not_depend_on_how_many_rows_are_loaded(served: Served) -> Non
         connection.execute(delete(daily_prices).where(daily_prices.c.symbol == "GC=F", halt))
     forecast_again(served)
     assets = load_universe().select(version.symbols)
+    files = open_verified(served.champion_directory, RegistryError)
     counts = set()
     for start in (date(2018, 1, 1), date(2021, 6, 1), version.first_date):
         with served.engine.connect() as connection:
@@ -149,8 +151,8 @@ def test_bounds_do_not_depend_on_how_many_rows_are_loaded(served: Served) -> Non
             )
         counts.add(len(rows.dates))
         path = forecast_path(
-            ServingVersion(version, served.champion_directory),
-            Preprocessing.load(served.champion_directory),
+            ServingVersion(version, files),
+            Preprocessing.load(files),
             rows,
             date(2024, 12, 30),
             run.config.horizons,

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -117,6 +118,17 @@ def test_server_stays_until_the_last_user_leaves(tmp_path: Path) -> None:
     assert is_postgres_in_use(tmp_path / "postgres")
     assert second.stop()
     assert not is_postgres_in_use(tmp_path / "postgres")
+
+
+def test_two_that_start_a_new_server_at_once_share_it(tmp_path: Path) -> None:
+    directory = tmp_path / "postgres"
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(start_postgres, [directory, directory])
+    store_number(first, 5)
+    assert stored_numbers(second) == [5]
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(EmbeddedPostgres.stop, [first, second])) == [False, True]
+    assert server_processes(directory) == []
 
 
 def test_server_of_a_killed_user_is_joined_and_stopped(tmp_path: Path) -> None:

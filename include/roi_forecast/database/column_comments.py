@@ -170,7 +170,7 @@ COLUMN_COMMENTS = {
     "table_name": "table of the schema roi whose rows changed",
     "target": "what is forecast; its name ends in its unit, such as roi_pct",
     "target_date": "session that is forecast",
-    "threshold": "limit of the rule, in the unit of observed",
+    "threshold": "the limit, in the unit of observed",
     "trading_date": "session of the bar",
     "training_first_date": "first trading date of the training rows",
     "training_last_date": "last trading date of the training rows",

@@ -29,7 +29,3 @@ COMMENT ON COLUMN roi.champion_alerts.version_id IS
     'the champion that was checked';
 COMMENT ON COLUMN roi.champion_alerts.as_of_date IS
     'last target date that counts';
-COMMENT ON COLUMN roi.champion_alerts.threshold IS
-    'limit of the measure, a fraction or an R2';
-COMMENT ON COLUMN roi.champion_alerts.observed IS
-    'the measure, a fraction or an R2';

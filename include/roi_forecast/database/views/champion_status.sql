@@ -34,7 +34,3 @@ COMMENT ON COLUMN roi.champion_status.state IS
     'kept, below or too_few';
 COMMENT ON COLUMN roi.champion_status.as_of_date IS
     'last target date that counts';
-COMMENT ON COLUMN roi.champion_status.threshold IS
-    'limit of the measure, a fraction or an R2';
-COMMENT ON COLUMN roi.champion_status.observed IS
-    'the measure, a fraction or an R2';

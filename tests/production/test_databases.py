@@ -1,0 +1,116 @@
+"""What the job `init` makes of an empty server: every login, its rights and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psycopg
+import pytest
+from psycopg import errors
+from sqlalchemy import URL
+
+from production.native import NativeCompose, create_compose
+from roi_forecast.database.migrate import migrate
+from roi_forecast.database.views import read_views
+from roi_production.databases import create_databases
+from roi_production.settings import Addresses
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[NativeCompose]:
+    """PostgreSQL behind passwords, and nothing else of the topology."""
+    # Not below pytest's own folder, which other users, PostgreSQL's among them, cannot enter.
+    with TemporaryDirectory(prefix="roi-databases-") as folder:
+        Path(folder).chmod(0o755)
+        topology = create_compose(Path(folder), {}, {})
+        try:
+            topology.start_postgres()
+            yield topology
+        finally:
+            topology.stop()
+
+
+@pytest.fixture(scope="module")
+def addresses(server: NativeCompose) -> Addresses:
+    """Both databases as `init` leaves them, done twice as at every upgrade."""
+    found = Addresses.from_environment(server.environment("init"))
+    for _ in range(2):
+        create_databases(found)
+        migrate(found.owner.render_as_string(hide_password=False))
+    return found
+
+
+def connect(url: URL, database: str | None = None) -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(
+        host=url.host,
+        port=url.port,
+        user=url.username,
+        password=url.password,
+        dbname=database or url.database,
+        autocommit=True,
+    )
+
+
+def test_the_owner_owns_the_market_and_may_create_no_roles(addresses: Addresses) -> None:
+    with connect(addresses.owner) as connection:
+        rights = connection.execute(
+            "SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
+        assert rights == (False, False, False)
+        connection.execute("DROP VIEW roi.champion_status CASCADE")
+    migrate(addresses.owner.render_as_string(hide_password=False))
+    with connect(addresses.pages) as connection:
+        for name in read_views():
+            connection.execute(f"SELECT FROM roi.{name} LIMIT 1".encode())
+
+
+def test_the_pipeline_adds_rows_and_takes_locks_and_leaves_a_record(addresses: Addresses) -> None:
+    with connect(addresses.pipeline) as connection:
+        connection.execute("SELECT pg_advisory_lock(1), pg_advisory_unlock(1)")
+        connection.execute("CREATE TEMPORARY TABLE incoming (a integer)")
+        connection.execute(
+            "INSERT INTO roi.runs (run_id, model_name, source, as_of_date, resolved) "
+            "VALUES ('a', 'b', 'yahoo', '2025-01-02', '{}')"
+        )
+        connection.execute("UPDATE roi.runs SET source = 'other'")
+        with pytest.raises(errors.InsufficientPrivilege):
+            connection.execute("DELETE FROM roi.runs")
+        found = connection.execute(
+            "SELECT table_name, old_values ->> 'source', changed_by FROM roi.history_changes"
+        ).fetchall()
+    assert found == [("runs", "yahoo", addresses.pipeline.username)]
+
+
+@pytest.mark.parametrize("name", ["pages", "pool_reader"])
+def test_a_reader_begins_with_limits_and_takes_no_lock(addresses: Addresses, name: str) -> None:
+    with connect(getattr(addresses, name)) as connection:
+        shown = [
+            connection.execute(f"SHOW {setting}".encode()).fetchone()
+            for setting in ("transaction_read_only", "statement_timeout", "temp_file_limit")
+        ]
+        assert shown == [("on",), ("1min",), ("2GB",)]
+        connection.execute("SET default_transaction_read_only = off")
+        for statement in ("SELECT pg_advisory_lock(1)", "CREATE TEMPORARY TABLE a (b integer)"):
+            with pytest.raises(errors.InsufficientPrivilege):
+                connection.execute(statement.encode())
+
+
+def test_a_login_that_was_made_by_hand_reads_and_gets_the_limits(addresses: Addresses) -> None:
+    """As SECURITY.md says."""
+    with connect(addresses.superuser) as connection:
+        connection.execute("CREATE ROLE anna LOGIN IN ROLE roi_reader PASSWORD 'a-password'")
+    create_databases(addresses)
+    with connect(addresses.pages.set(username="anna", password="a-password")) as connection:
+        connection.execute("SELECT * FROM roi.latest_predictions")
+        assert connection.execute("SHOW transaction_read_only").fetchone() == ("on",)
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("1min",)
+
+
+@pytest.mark.parametrize("name", ["pipeline", "pages", "pool_reader", "results"])
+def test_no_login_reaches_a_database_that_is_not_its_own(addresses: Addresses, name: str) -> None:
+    url: URL = getattr(addresses, name)
+    for database in {"postgres", "template1", "market", "airflow"} - {url.database}:
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            connect(url, database)
