@@ -94,14 +94,17 @@ class RequestLimits:
         if not declared.isdigit() or int(declared) > most:
             await _refuse(send, 413, _too_large(most))
             return
-        bounded = _bounded(receive, most, self._body_seconds)
+        body = _BoundedBody(receive, send, most, self._body_seconds)
         try:
             if may_log_in:
-                await self._answer_login(scope, bounded, send, subject)
+                await self._answer_login(scope, body.receive, body.send, subject)
             else:
-                await self._app(scope, bounded, send)
+                await self._app(scope, body.receive, body.send)
         except _BodyError as error:
-            await _refuse(send, error.status_code, error.detail)
+            if error is not body.error:
+                raise
+        if body.error is not None and not body.is_answered:
+            await _refuse(send, body.error.status_code, body.error.detail)
 
     def _wait(self, scope: Scope, subject: str | None, *, is_task_api: bool) -> float:
         """Count a request; return 0, or after how many seconds the client may try again."""
@@ -182,30 +185,44 @@ def _too_large(most: int) -> str:
     return f"this request may hold {most} bytes"
 
 
-def _bounded(receive: Receive, most: int, seconds: float) -> Receive:
-    received = 0
-    deadline: float | None = None
-    is_complete = False
+class _BoundedBody:
+    """What a request sends, up to a limit. Past it no answer of the application gets out.
 
-    async def receive_bounded() -> Message:
-        nonlocal received, deadline, is_complete
-        if is_complete:
-            return await receive()
-        if deadline is None:
-            deadline = asyncio.get_running_loop().time() + seconds
+    An application may word an error of reading its body in its own way.
+    """
+
+    def __init__(self, receive: Receive, send: Send, most: int, seconds: float) -> None:
+        self.error: _BodyError | None = None
+        self.is_answered = False
+        self._receive, self._send = receive, send
+        self._most, self._seconds = most, seconds
+        self._received = 0
+        self._deadline: float | None = None
+        self._is_complete = False
+
+    async def receive(self) -> Message:
+        if self._is_complete:
+            return await self._receive()
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().time() + self._seconds
         try:
-            async with asyncio.timeout_at(deadline):
-                message = await receive()
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
         except TimeoutError:
-            detail = f"the body of this request took more than {seconds:g} s"
-            raise _BodyError(408, detail) from None
-        received += len(message.get("body", b""))
-        if received > most:
-            raise _BodyError(413, _too_large(most))
-        is_complete = not message.get("more_body", False)
+            detail = f"the body of this request took more than {self._seconds:g} s"
+            self.error = _BodyError(408, detail)
+            raise self.error from None
+        self._received += len(message.get("body", b""))
+        if self._received > self._most:
+            self.error = _BodyError(413, _too_large(self._most))
+            raise self.error
+        self._is_complete = not message.get("more_body", False)
         return message
 
-    return receive_bounded
+    async def send(self, message: Message) -> None:
+        if self.error is None or self.is_answered:
+            self.is_answered = True
+            await self._send(message)
 
 
 def _repeated(body: bytes, receive: Receive) -> Receive:

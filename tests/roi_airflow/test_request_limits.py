@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from airflow.api_fastapi.auth.tokens import JWTGenerator, get_signing_args
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
 from limits import parse
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from roi_airflow.login_limits import LoginLimits
 from roi_airflow.request_counts import RequestCounts
@@ -114,6 +116,25 @@ def test_a_body_may_be_as_large_as_who_sends_it_to_what_needs(
         answer = client.post(path, content=content, headers=headers)
         assert answer.status_code == 413
         assert answer.json() == {"detail": f"this request may hold {most} bytes"}
+
+
+def test_a_body_past_the_limit_is_refused_where_the_application_words_the_error_itself() -> None:
+    app = FastAPI()
+
+    @app.post("/roi")
+    async def read(request: Request) -> JSONResponse:
+        try:
+            await request.body()
+        except StarletteHTTPException:
+            return JSONResponse("there was an error", status_code=400)
+        return JSONResponse("read")
+
+    app.add_middleware(RequestLimits)
+    client = TestClient(app, client=CLIENT)
+    assert client.post("/roi", content=pieces(ANONYMOUS_BODY_BYTES)).json() == "read"
+    answer = client.post("/roi", content=pieces(ANONYMOUS_BODY_BYTES + 1))
+    assert answer.status_code == 413
+    assert answer.json() == {"detail": f"this request may hold {ANONYMOUS_BODY_BYTES} bytes"}
 
 
 @pytest.mark.parametrize("bearer", ["forged", "expired"])
