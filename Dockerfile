@@ -1,7 +1,7 @@
 # Two images from one file: `--target cpu` for everything, `--target gpu` for workers with an NVIDIA
 # GPU. docker-compose.yaml builds both.
 
-FROM python:3.11.13-slim-bookworm AS base
+FROM python:3.11.17-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 \
     PYTHONPATH=/opt/roi/include \
     PATH=/opt/roi/venv/bin:$PATH \
@@ -15,14 +15,17 @@ RUN groupadd --gid 10001 roi \
 FROM base AS cpu-packages
 RUN python -m venv /opt/roi/venv
 COPY requirements-production.txt /tmp/
-# The file names every package, also those that others need: nothing is resolved here.
-RUN pip install --no-cache-dir --no-deps --no-compile --requirement /tmp/requirements-production.txt \
+# The file names every package, also those that others need, with its hashes: nothing is resolved
+# here, and nothing else is installed.
+RUN pip install --no-cache-dir --no-deps --no-compile --require-hashes \
+    --requirement /tmp/requirements-production.txt \
  && (python -m compileall -q -j 0 /opt/roi/venv/lib || true)
 
 FROM base AS gpu-packages
 RUN python -m venv /opt/roi/venv
 COPY requirements-gpu.txt /tmp/
-RUN pip install --no-cache-dir --no-deps --no-compile --requirement /tmp/requirements-gpu.txt \
+RUN pip install --no-cache-dir --no-deps --no-compile --require-hashes \
+    --requirement /tmp/requirements-gpu.txt \
  && (python -m compileall -q -j 0 /opt/roi/venv/lib || true)
 
 FROM base AS project

@@ -27,6 +27,7 @@ from horizon_accuracy import horizon_tables
 from interval_accuracy import interval_tables
 from network_accuracy import network_tables
 from next_day_accuracy import network_walk, skill_table
+from output_file import output_file
 from reference_data import (
     REPOSITORY,
     STAND_IN,
@@ -36,6 +37,7 @@ from reference_data import (
     reference_symbols,
 )
 
+from roi_forecast.artifacts import write_file
 from roi_forecast.evaluation.walk_forward import WalkForward, walk_forward
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.model.expanding_scale import REFIT_EVERY
@@ -109,7 +111,7 @@ def main() -> None:
     began = time.perf_counter()
     lines = list(_measure(arguments))
     text = "\n".join([*_facts(arguments, time.perf_counter() - began), *lines]).rstrip() + "\n"
-    arguments.output.write_text(text, encoding="utf-8")
+    write_file(arguments.output, text.encode())
 
 
 def _measure(arguments: argparse.Namespace) -> Iterator[str]:
@@ -130,7 +132,7 @@ def _arguments() -> argparse.Namespace:
     for name, default in DEFAULTS.items():
         parser.add_argument(f"--{name}", type=date.fromisoformat, default=default)
     parser.add_argument("--symbols", nargs="+", default=reference_symbols())
-    parser.add_argument("--output", type=Path, default=RESULT)
+    parser.add_argument("--output", type=output_file, default=RESULT)
     arguments = parser.parse_args()
     if not arguments.prices.exists():
         parser.error(f"no prices at {arguments.prices}; name a file with daily bars as argument")

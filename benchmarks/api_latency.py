@@ -26,9 +26,11 @@ import httpx
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
 from free_port import free_port
+from output_file import output_file
 from planted_market import plant_market
 from speed_database import market_database
 
+from roi_forecast.artifacts import write_file
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.settings import Settings
 
@@ -59,14 +61,12 @@ def serve(url: str, port: int) -> None:
 
     from roi_forecast.reading.engine import create_reader_engine
     from roi_web.application import create_application
-    from roi_web.rate_limit import RateLimit
 
     app = FastAPI()
     pages = create_application(
         create_reader_engine(Settings(url, Path("unused"))),
-        lambda: "benchmark",
+        lambda: None,
         dag_id="daily_roi_forecast",
-        rate_limit=RateLimit(per_minute=10**9),
     )
     app.mount("/roi", pages)
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=750)
     parser.add_argument("--times", type=int, default=100)
     parser.add_argument("--only", default="", help="only requests whose name holds this")
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--output", type=output_file)
     arguments = parser.parse_args()
     with market_database() as (postgres, _):
         url = postgres.url("market")
@@ -137,7 +137,7 @@ def main() -> None:
     text = "\n".join(lines) + "\n"
     print(text)
     if arguments.output:
-        arguments.output.write_text(text, encoding="utf-8")
+        write_file(arguments.output, text.encode())
 
 
 def report(address: str, arguments: argparse.Namespace) -> list[str]:

@@ -22,8 +22,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
 from horizon_walk import HorizonIntervals, HorizonWalk, walk_horizons
+from output_file import output_file
 from reference_data import REPOSITORY, load_dataset, prices_path, reference_symbols
 
+from roi_forecast.artifacts import write_file
 from roi_forecast.config import MultiStep
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.bootstrap import bootstrap_mean
@@ -41,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("prices", type=Path, nargs="?", default=prices_path())
     parser.add_argument("--symbols", nargs="+", default=reference_symbols())
-    parser.add_argument("--output", type=Path, default=RESULT)
+    parser.add_argument("--output", type=output_file, default=RESULT)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     began = time.perf_counter()
@@ -56,7 +58,7 @@ def main() -> None:
     )
     text = "\n".join(["# Accuracy several sessions ahead", "", facts, "", *lines]).rstrip() + "\n"
     print(text)
-    arguments.output.write_text(text, encoding="utf-8")
+    write_file(arguments.output, text.encode())
 
 
 def horizon_tables(dataset: Dataset, first_date: date) -> list[str]:

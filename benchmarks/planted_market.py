@@ -18,6 +18,20 @@ from roi_forecast.database import tables
 LAST_DATE = date(2026, 11, 20)
 RULES = ("noise_limit", "persistence", "pace", "champion", "r2_target", "verdict")
 
+_STAGES = (
+    "resolve_run",
+    "extract_prices",
+    "check_prices",
+    "build_dataset",
+    "plan_training",
+    "train_member",
+    "combine_members",
+    "evaluate_model",
+    "decide_promotion",
+    "reject_model",
+    "forecast",
+    "monitor_champion",
+)
 _STEP_PCT = 1.3
 _Z_80, _Z_95 = 1.2816, 1.96
 _COPY = 20_000
@@ -179,6 +193,10 @@ def _store_versions(
     rows, scores, promotions, decisions = [], [], [], []
     for number, name in enumerate(names):
         day = dates[len(dates) * number // len(names)]
+        # A version forecasts from the last day of its data on.
+        last = (
+            dates[-(-len(dates) * serving.index(name) // len(serving))] if name in serving else day
+        )
         run_id = _run_id(model_name, day)
         state = "champion" if name == names[-1] else "retired" if name in serving else "rejected"
         figures = {"next_day_r2": -0.004, "directional_accuracy": 0.506, "shrinkage": 0.08}
@@ -191,6 +209,7 @@ def _store_versions(
                 "run_id": run_id,
                 "dataset_id": f"{model_name}-data",
                 **first,
+                "last_date": last,
                 "hyperparameters": {"architecture": "hybrid_ar", "epochs": 120},
                 "metrics": figures,
                 "seed": number,
@@ -348,6 +367,37 @@ def _store_runs(
                 "released_at": _moment(day, 23),
             }
             for day in dates
+        ],
+    )
+    _store(
+        engine,
+        tables.run_starts,
+        [
+            {
+                "run_id": _run_id(model_name, day),
+                "dag_id": "daily_roi_forecast",
+                "model_name": model_name,
+                "started_at": _moment(day, 22),
+            }
+            for day in dates
+        ],
+    )
+    _store(
+        engine,
+        tables.stage_attempts,
+        [
+            {
+                "run_id": _run_id(model_name, day),
+                "stage": stage,
+                "map_index": -1,
+                "attempt": 1,
+                "started_at": _moment(day, 22),
+                "ended_at": _moment(day, 23),
+                "outcome": "succeeded",
+                "ends_run": stage == _STAGES[-1],
+            }
+            for day in dates
+            for stage in _STAGES
         ],
     )
     newest = _run_id(model_name, dates[-1])

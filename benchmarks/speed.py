@@ -24,6 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
+from output_file import output_file
 from reference_data import REPOSITORY, describe_machine
 from speed_api import api
 from speed_daily_run import daily_run
@@ -31,6 +32,8 @@ from speed_startup import start_up
 from speed_universes import scale
 from speed_upserts import upserts
 from speed_views import views
+
+from roi_forecast.artifacts import write_file
 
 BENCHMARKS = Path(__file__).parent
 RESULT = BENCHMARKS / "speed.md"
@@ -143,7 +146,7 @@ def _write(path: Path, title: str, lines: list[str]) -> None:
     head, *parts = re.split(r"^(?=## )", content, flags=re.MULTILINE)
     sections = {part.splitlines()[0].removeprefix("## "): part.rstrip() for part in parts}
     sections[title] = "\n".join(lines)
-    path.write_text("\n\n".join([head.rstrip(), *sections.values()]) + "\n", encoding="utf-8")
+    write_file(path, ("\n\n".join([head.rstrip(), *sections.values()]) + "\n").encode())
 
 
 def _facts(name: str, arguments: argparse.Namespace, seconds: float) -> str:
@@ -175,7 +178,7 @@ def _arguments() -> argparse.Namespace:
         "--times", type=int, default=40, help="answers of each SQL query and request"
     )
     parser.add_argument("--timeout", type=float, default=1800.0, help="of one daily run, seconds")
-    parser.add_argument("--output", type=Path, default=RESULT)
+    parser.add_argument("--output", type=output_file, default=RESULT)
     return parser.parse_args()
 
 

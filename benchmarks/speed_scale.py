@@ -150,8 +150,13 @@ def _forecast(engine: Engine, settings: Settings, known: dict[str, Any]) -> int:
     from roi_forecast.forecasts.store import store_forecasts
 
     return store_forecasts(
-        engine, _run(engine), known["build_dataset"], settings.models_directory, now=NOW
-    )
+        engine,
+        _run(engine),
+        known["build_dataset"],
+        settings.models_directory,
+        candidate_id=known["train_model"],
+        now=NOW,
+    ).added
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ QUERIES = {
     ),
     "leaderboard": "SELECT * FROM roi.model_leaderboard",
     "champion history": "SELECT * FROM roi.champion_history",
-    "runs": "SELECT * FROM roi.run_history ORDER BY claimed_at DESC LIMIT 100",
+    "runs": "SELECT * FROM roi.run_history ORDER BY started_at DESC LIMIT 100",
     "health of an asset": "SELECT * FROM roi.asset_health WHERE symbol = :symbol",
     "health of all assets": "SELECT * FROM roi.asset_health",
     "failed checks": "SELECT * FROM roi.failed_checks ORDER BY checked_at DESC LIMIT 100",

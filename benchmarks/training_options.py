@@ -28,6 +28,9 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
+from output_file import output_file
+
+from roi_forecast.artifacts import write_file
 from roi_forecast.config import FeatureConfig, ModelConfig
 from roi_forecast.evaluation import metrics
 from roi_forecast.features.build import assemble_dataset
@@ -40,7 +43,7 @@ from roi_forecast.model.outliers import find_outliers
 from roi_forecast.model.predictor import load_predictor
 from roi_forecast.model.ridge import fit_ridge
 from roi_forecast.model.training import train_model
-from roi_forecast.model.training_result import TrainingResult
+from roi_forecast.model.training_result import MODEL_FILE, TrainingResult
 from roi_forecast.universe import load_universe
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -194,7 +197,7 @@ def main() -> None:
         difference = _repetition(bench)
     text = _report(bench.dataset, lines, spread, difference, arguments, began)
     print(text)
-    arguments.output.write_text(text, encoding="utf-8")
+    write_file(arguments.output, text.encode())
 
 
 def _lines(bench: Bench, rows: PriceRows) -> Iterator[Line]:
@@ -247,11 +250,10 @@ def _fine_tuning(bench: Bench, rows: PriceRows, architecture: str) -> Iterator[L
         0.0,
         own,
     )
+    base = (champion.directory / MODEL_FILE).read_bytes()
     for layers in (2, 20):
         began = time.perf_counter()
-        tuned = bench.train(
-            architecture, {}, own, FineTuning(champion.directory, trainable_layers=layers)
-        )
+        tuned = bench.train(architecture, {}, own, FineTuning(base, trainable_layers=layers))
         yield bench.line(
             f"the same, fine-tuned, trainable_layers {layers}",
             architecture,
@@ -387,7 +389,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     prices = Path(os.environ.get("ROI_PRICES") or DEFAULT_PRICES)
     parser.add_argument("prices", type=Path, nargs="?", default=prices)
-    parser.add_argument("--output", type=Path, default=RESULT)
+    parser.add_argument("--output", type=output_file, default=RESULT)
     arguments = parser.parse_args()
     if not arguments.prices.exists():
         parser.error(f"no prices at {arguments.prices}; name a file with daily bars as argument")

@@ -8,13 +8,14 @@ from airflow.sdk import dag, task
 
 from roi_airflow.dataset_tasks import dataset_of
 from roi_airflow.links import OWN_TAG
-from roi_airflow.notification import keep_reason, report_failure
+from roi_airflow.notification import report_failure
 from roi_airflow.parameters import run_parameters
+from roi_airflow.reasons import REASONS
 from roi_airflow.stage import (
+    begin_run,
     current_run_id,
     due_moment,
     given_parameters,
-    open_installation,
     open_stage,
 )
 from roi_forecast.config import BacktestRunConfig
@@ -40,7 +41,7 @@ one without a fold for all of them together. The log of the last task names the 
     default_args={
         "retries": 1,
         "retry_delay": timedelta(seconds=30),
-        "on_failure_callback": keep_reason,
+        **REASONS,
     },
     on_failure_callback=report_failure,
     doc_md=DOCUMENTATION,
@@ -55,7 +56,7 @@ def backtest_roi_forecast() -> None:
         from roi_forecast.market.extraction import extraction_batches
         from roi_forecast.runs.resolve import resolve_backtest as resolve
 
-        with open_installation() as installation:
+        with begin_run() as installation:
             run = resolve(
                 installation.engine,
                 installation.settings,
@@ -71,7 +72,7 @@ def backtest_roi_forecast() -> None:
         from roi_forecast.evaluation.backtest import run_backtest
         from roi_forecast.features.storage import load_dataset
 
-        with open_stage() as stage:
+        with open_stage(last=True) as stage:
             dataset = load_dataset(stage.settings.datasets_directory / dataset_id)
             run_backtest(stage.engine, stage.run, dataset, stage.settings.backtests_directory)
 

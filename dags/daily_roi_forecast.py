@@ -8,19 +8,22 @@ from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
 
+from roi_airflow.backfill_order import wait_for_earlier_dates
 from roi_airflow.dataset_tasks import dataset_of
+from roi_airflow.deadline import forecast_deadline
 from roi_airflow.forecast_tasks import forecast
 from roi_airflow.links import OWN_TAG
 from roi_airflow.metrics import send_figures
-from roi_airflow.notification import forecast_deadline, keep_reason, report_failure
+from roi_airflow.notification import report_failure
 from roi_airflow.parameters import run_parameters
 from roi_airflow.promotion_tasks import settle_promotion
+from roi_airflow.reasons import REASONS
 from roi_airflow.stage import (
+    begin_run,
     current_run_id,
     due_moment,
     given_parameters,
     is_run_active,
-    open_installation,
     open_stage,
 )
 from roi_airflow.trading_days import TradingDayTimetable
@@ -39,7 +42,8 @@ forecasting. Where its files are damaged the version before serves from then on,
 `roi.champion_history` say so.
 
 **To try it out,** trigger it with the preset `quick` and the source `simulated`.
-**After a failure,** the last line of the failed task's log says what to do; then clear that task.
+**After a failure,** `roi.run_history` and the last line of the failed task's log say what to do;
+then clear that task.
 **To go back** to an older version, trigger `roll_back_champion`.
 
 Query the result in the market database: `roi.latest_predictions`, `roi.prediction_outcomes`,
@@ -63,7 +67,7 @@ Other DAGs can be scheduled on the assets `roi_prices`, `roi_dataset`, `roi_cham
     default_args={
         "retries": 1,
         "retry_delay": timedelta(seconds=30),
-        "on_failure_callback": keep_reason,
+        **REASONS,
     },
     on_failure_callback=report_failure,
     deadline=forecast_deadline(),
@@ -79,7 +83,8 @@ def daily_roi_forecast() -> None:
         from roi_forecast.market.extraction import extraction_batches
         from roi_forecast.runs.resolve import resolve_run as resolve
 
-        with open_installation() as installation:
+        with begin_run() as installation:
+            wait_for_earlier_dates()
             run = resolve(
                 installation.engine,
                 installation.settings,
@@ -169,7 +174,7 @@ def daily_roi_forecast() -> None:
         """Score what served, hold it against its limits, and look for drift."""
         from roi_forecast.monitoring.monitor import monitor_champion as monitor
 
-        with open_stage() as stage:
+        with open_stage(last=True) as stage:
             monitoring = monitor(stage.engine, stage.run)
             send_figures(stage.engine, stage.run.run_id, stage.run.model_name)
         return "champion_below_limit" if monitoring.alerts else None
@@ -179,7 +184,7 @@ def daily_roi_forecast() -> None:
         """Runs only where the champion's live forecasts are below a limit; says what to do."""
         from roi_forecast.monitoring.monitor import report_alerts
 
-        with open_stage() as stage:
+        with open_stage(last=True) as stage:
             report_alerts(stage.engine, stage.run.run_id)
 
     dataset_id = dataset_of(resolve_run())
@@ -187,7 +192,7 @@ def daily_roi_forecast() -> None:
     version_id = combine_members(dataset_id, members)
     train_member.partial(dataset_id=dataset_id).expand(member=members) >> version_id
     opponent = evaluate_model(dataset_id, version_id)
-    forecasts = forecast(dataset_id)
+    forecasts = forecast(dataset_id, version_id)
     settle_promotion(dataset_id, version_id, opponent) >> forecasts
     forecasts >> monitor_champion() >> champion_below_limit()
 

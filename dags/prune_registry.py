@@ -8,8 +8,9 @@ from airflow.sdk import dag, task
 
 from roi_airflow.assets import FORECASTS
 from roi_airflow.links import OWN_TAG
-from roi_airflow.notification import keep_reason, report_failure
+from roi_airflow.notification import report_failure
 from roi_airflow.parameters import run_parameters
+from roi_airflow.reasons import REASONS
 from roi_airflow.stage import activity_of, given_parameters, open_installation
 from roi_forecast.config import RetentionConfig
 
@@ -34,7 +35,7 @@ going needs. Rows stay: what a version scored and forecast stays known, and `fil
     max_active_runs=1,
     is_paused_upon_creation=False,
     params=run_parameters(RetentionConfig),
-    default_args={"on_failure_callback": keep_reason},
+    default_args=REASONS,
     on_failure_callback=report_failure,
     doc_md=DOCUMENTATION,
     tags=[OWN_TAG],

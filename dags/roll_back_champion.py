@@ -8,8 +8,9 @@ from airflow.sdk import dag, get_current_context, task
 
 from roi_airflow.assets import CHAMPION, describe_champion
 from roi_airflow.links import OWN_TAG
-from roi_airflow.notification import keep_reason, report_failure
+from roi_airflow.notification import report_failure
 from roi_airflow.parameters import run_parameters
+from roi_airflow.reasons import REASONS
 from roi_airflow.stage import current_run_id, given_parameters, open_installation
 from roi_forecast.config import RollbackConfig
 
@@ -32,7 +33,7 @@ if every rule of the gate is kept; set `require_approval` in the daily run to be
     max_active_runs=1,
     is_paused_upon_creation=False,
     params=run_parameters(RollbackConfig),
-    default_args={"on_failure_callback": keep_reason},
+    default_args=REASONS,
     on_failure_callback=report_failure,
     doc_md=DOCUMENTATION,
     tags=[OWN_TAG],

@@ -9,14 +9,15 @@ from airflow.sdk import TriggerRule, dag, get_current_context, task
 
 from roi_airflow.dataset_tasks import dataset_of
 from roi_airflow.links import OWN_TAG
-from roi_airflow.notification import keep_reason, report_failure
+from roi_airflow.notification import report_failure
 from roi_airflow.parameters import run_parameters
+from roi_airflow.reasons import REASONS
 from roi_airflow.stage import (
+    begin_run,
     current_run_id,
     due_moment,
     given_parameters,
     is_run_active,
-    open_installation,
     open_stage,
 )
 from roi_forecast.config import TuningRunConfig
@@ -46,7 +47,7 @@ Smoothing is not searched: it changes the target, so scores could not be compare
     default_args={
         "retries": 1,
         "retry_delay": timedelta(seconds=30),
-        "on_failure_callback": keep_reason,
+        **REASONS,
     },
     on_failure_callback=report_failure,
     doc_md=DOCUMENTATION,
@@ -61,7 +62,7 @@ def tune_roi_forecast() -> None:
         from roi_forecast.market.extraction import extraction_batches
         from roi_forecast.runs.resolve import resolve_tuning
 
-        with open_installation() as installation:
+        with begin_run() as installation:
             run = resolve_tuning(
                 installation.engine,
                 installation.settings,
@@ -108,7 +109,7 @@ def tune_roi_forecast() -> None:
         """Log the best trials of the study."""
         from roi_forecast.evaluation.best_trials import log_best_trials
 
-        with open_stage() as stage:
+        with open_stage(last=True) as stage:
             log_best_trials(stage.engine, stage.run)
 
     dataset_id = dataset_of(resolve_run())

@@ -26,7 +26,7 @@ _TEMPLATE = "market_template"
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
-    # Not below pytest's own folder: a second pytest session closes that to PostgreSQL's user.
+    # Deleted with the session, unlike pytest's own folders, since it grows large.
     with (
         TemporaryDirectory(prefix="roi-tests-") as directory,
         start_postgres(Path(directory) / "postgres") as server,

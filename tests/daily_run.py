@@ -13,13 +13,14 @@ from roi_forecast.evaluation.evaluate import evaluate_model
 from roi_forecast.evaluation.gate import Verdict
 from roi_forecast.features.build import build_dataset
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.forecasts.store import store_forecasts
+from roi_forecast.forecasts.store import StoredForecasts, store_forecasts
 from roi_forecast.market.checks import check_prices
 from roi_forecast.market.extraction import extract_prices
 from roi_forecast.market.sources import open_source
 from roi_forecast.model.candidates import train_candidate
 from roi_forecast.monitoring.monitor import Monitoring, monitor_champion
 from roi_forecast.registry.promotion import promote_model, reject_model
+from roi_forecast.runs.attempts import Attempt, Ending, record_start, recorded
 from roi_forecast.runs.claims import release_run
 from roi_forecast.runs.resolve import resolve_run
 from roi_forecast.runs.resolved_run import ResolvedRun
@@ -49,7 +50,7 @@ class Outcome:
     dataset: Dataset
     version_id: str
     verdict: Verdict
-    forecasts: int
+    forecasts: StoredForecasts
     monitoring: Monitoring
 
 
@@ -74,7 +75,24 @@ def carry_out(
     parameters: dict[str, Any] | None = None,
     now: datetime = NOW,
 ) -> Outcome:
-    """Carry out every stage of a run."""
+    """Carry out every stage of a run; for the record they are one."""
+    record_start(engine, run_id, "daily_roi_forecast", None, now=now)
+    with recorded(
+        engine,
+        Attempt(run_id, "monitor_champion", -1, 1),
+        at_the_end=Ending("succeeded", ends_run=True),
+        after_error=lambda error: Ending("failed", str(error)),
+    ):
+        return _carry_out(engine, settings, run_id, parameters, now)
+
+
+def _carry_out(
+    engine: Engine,
+    settings: Settings,
+    run_id: str,
+    parameters: dict[str, Any] | None,
+    now: datetime,
+) -> Outcome:
     run, dataset = prepare(engine, settings, run_id, parameters or {}, now)
     models = settings.models_directory
     version_id = train_candidate(engine, run, dataset, models, now=now).version_id
@@ -84,7 +102,9 @@ def carry_out(
         promote_model(engine, models, version_id, run_id, "test")
     else:
         reject_model(engine, version_id)
-    forecasts = store_forecasts(engine, run, dataset.dataset_id, models, now=now)
+    forecasts = store_forecasts(
+        engine, run, dataset.dataset_id, models, candidate_id=version_id, now=now
+    )
     monitoring = monitor_champion(engine, run)
     release_run(engine, run_id, now=now)
     return Outcome(run, dataset, version_id, verdict, forecasts, monitoring)

@@ -130,7 +130,10 @@ class SharedStack:
     def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> tuple[int, Any]:
-        """Ask Airflow's REST API as the administrator; return status and decoded answer."""
+        """Ask Airflow's REST API as the administrator; return status and decoded answer.
+
+        An answer that is not JSON comes as text, and an empty one as None.
+        """
         login = {"username": ADMINISTRATOR, "password": self.password}
         _, answer = self._send("POST", "/auth/token", login, {})
         token = {"Authorization": f"Bearer {answer['access_token']}"}
@@ -147,10 +150,12 @@ class SharedStack:
         )
         try:
             with _opener.open(request, timeout=60) as response:
-                status, content = response.status, response.read()
+                status, content, kind = response.status, response.read(), response.headers
         except HTTPError as error:
-            status, content = error.code, error.read()
-        return status, loads(content) if content else None
+            status, content, kind = error.code, error.read(), error.headers
+        if "json" not in kind.get_content_subtype():
+            return status, content.decode() or None
+        return status, loads(content)
 
 
 def task_states(run: RunState) -> dict[str, set[str | None]]:

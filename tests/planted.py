@@ -19,7 +19,6 @@ from roi_forecast.reading.engine import create_reader_engine
 from roi_forecast.settings import Settings
 from roi_local.postgres import EmbeddedPostgres
 from roi_web.application import create_application
-from roi_web.rate_limit import RateLimit
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
@@ -29,11 +28,10 @@ TOKEN = {"Authorization": "Bearer of-the-test"}
 DAG_ID = "daily_roi_forecast"
 
 
-def authorize(authorization: Annotated[str | None, Header(include_in_schema=False)] = None) -> str:
+def authorize(authorization: Annotated[str | None, Header(include_in_schema=False)] = None) -> None:
     """Stand in Airflow's place where Airflow is not what is tested."""
     if authorization != TOKEN["Authorization"]:
         raise HTTPException(401, "Not authenticated")
-    return "tester"
 
 
 @dataclass(frozen=True)
@@ -48,16 +46,13 @@ class Planted:
     engine: Engine
     reader: Engine
 
-    def application(
-        self, rate_limit: RateLimit | None = None, models_directory: Path | None = None
-    ) -> FastAPI:
+    def application(self, models_directory: Path | None = None) -> FastAPI:
         """Return an application below /roi, as Airflow mounts it."""
         outer = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
         pages = create_application(
             self.reader,
             authorize,
             dag_id=DAG_ID,
-            rate_limit=rate_limit or RateLimit(per_minute=10**9),
             models_directory=models_directory,
         )
         outer.mount("/roi", pages)

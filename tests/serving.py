@@ -11,13 +11,15 @@ from pathlib import Path
 from sqlalchemy import Engine, delete, insert, select
 
 from daily_run import NOW, Outcome, carry_out
-from roi_forecast.artifacts import MANIFEST, read_manifest, write_manifest
+from roi_forecast.artifacts import write_manifest
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.tables import gate_decisions, model_versions
 from roi_forecast.errors import RegistryError
 from roi_forecast.evaluation.gate import VERDICT
+from roi_forecast.manifest import MANIFEST
 from roi_forecast.model.versions import ModelVersion, find_champion, find_version
 from roi_forecast.settings import Settings
+from roi_forecast.verified import read_manifest
 from roi_local.postgres import EmbeddedPostgres
 
 PARAMETERS = {"symbols": ["TCS.NS", "GC=F"], "epochs": 1}

@@ -6,11 +6,12 @@ import pytest
 
 from roi_forecast.artifacts import (
     published_directory,
-    read_manifest,
     write_file,
     write_manifest,
 )
 from roi_forecast.errors import RegistryError
+from roi_forecast.verified import read_manifest
+from special_files import SPECIAL_FILES
 
 
 def _publish(destination: Path, content: str) -> None:
@@ -69,3 +70,15 @@ def test_write_file_keeps_the_old_content_after_an_error(tmp_path: Path) -> None
         write_file(tmp_path / "file", "not bytes")  # type: ignore[arg-type]
     assert (tmp_path / "file").read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+@pytest.mark.parametrize("kind", SPECIAL_FILES)
+def test_write_file_replaces_nothing_but_a_regular_file(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "file"
+    SPECIAL_FILES[kind](path)
+    before = {entry: entry.lstat() for entry in tmp_path.iterdir()}
+
+    with pytest.raises(OSError, match="; name a regular file"):
+        write_file(path, b"new")
+
+    assert {entry: entry.lstat() for entry in tmp_path.iterdir()} == before

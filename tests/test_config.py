@@ -7,6 +7,7 @@ import pytest
 from roi_forecast.config import (
     PRESETS,
     RunConfig,
+    asked_model_name,
     parameter_schemas,
     parse_backtest_config,
     parse_run_config,
@@ -137,3 +138,62 @@ def test_parameter_schemas_cover_every_field_with_type_description_and_default()
     assert parse_run_config({name: schema["default"] for name, schema in schemas.items()}) == (
         parse_run_config({})
     )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"symbols": ["GC=F\n"]},
+        {"symbols": ["GC\x00=F"]},
+        {"symbols": [""]},
+        {"symbols": [" GC=F"]},
+        {"symbols": [None]},
+        {"symbols": [True]},
+        {"symbols": "GC=F"},
+        {"symbols": ["A" * 10**6]},
+        {"symbols": ["A", "A"] * 2500},
+        {"symbols": [["A"]] * 100},
+        {"source": "csv", "csv_path": "a\x00b"},
+        {"source": "csv", "csv_path": "a\nb"},
+        {"source": "csv", "csv_path": "."},
+        {"source": "csv", "csv_path": "/"},
+        {"source": "csv", "csv_path": "a" * 10**6},
+        {"source": "csv", "csv_path": ""},
+        {"gate_override_reason": "a\x00b"},
+        {"gate_override_reason": "a\x1b[31m"},
+        {"start_date": "0000-01-01"},
+        {"start_date": "0001-01-01"},
+        {"as_of_date": "0001-06-01"},
+        {"as_of_date": "9999-12-31"},
+        {"x\x00" * 1000: 1},
+        {"epochs": "1" * 10**6},
+    ],
+)
+def test_a_refusal_is_short_and_has_no_control_characters(values: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        parse_run_config(values)
+    assert str(refusal.value).isprintable()
+    assert len(str(refusal.value)) < 2500
+
+
+def test_a_reason_may_have_several_lines() -> None:
+    config = parse_run_config({"gate_override_reason": "one line\n\ttwo\r\n"})
+    assert config.gate_override_reason == "one line\n\ttwo\r\n"
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({}, "reference"),
+        ({"source": "simulated", "epoch": 3}, "simulated"),
+        ({"model_name": "mine", "epochs": "many"}, "mine"),
+        ({"source": "csv"}, None),
+        ({"model_name": "../other"}, None),
+        ({"model_name": 7}, None),
+        ({"source": "elsewhere"}, None),
+    ],
+)
+def test_the_name_a_run_asks_for_is_known_where_other_parameters_are_wrong(
+    values: dict[str, object], name: str | None
+) -> None:
+    assert asked_model_name(values) == name

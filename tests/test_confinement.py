@@ -9,14 +9,16 @@ from pathlib import Path
 import keras
 import pytest
 
-from roi_forecast.artifacts import confined, read_manifest, write_file
+from roi_forecast.artifacts import confined, write_file
 from roi_forecast.config import parse_run_config
-from roi_forecast.errors import ConfigError, RegistryError
+from roi_forecast.errors import ConfigError, PreflightError, RegistryError, SourceDataError
 from roi_forecast.market.sources import open_source
 from roi_forecast.model.candidates import candidate_path
 from roi_forecast.model.predictor import load_predictor
 from roi_forecast.model.versions import ModelVersion
 from roi_forecast.settings import Settings
+from roi_forecast.universe import load_universe
+from roi_forecast.verified import read_manifest
 from roi_local.environment import REPOSITORY
 
 OUTSIDE = ["../other", "a/../../other", "/etc/passwd", "..", ".", "", "a/../.."]
@@ -95,7 +97,47 @@ def test_a_csv_path_begins_at_the_folder_for_files(tmp_path: Path) -> None:
     settings = Settings("", tmp_path / "data", csv_directory=tmp_path / "csv")
     source = open_source(parse_run_config({"source": "csv", "csv_path": "p.csv"}), settings)
     with pytest.raises(Exception, match="a header but no rows"):
-        source.last_trading_date()
+        source.fetch(load_universe().asset("TCS.NS"), date(2024, 1, 1), date(2024, 12, 31))
+
+
+def test_a_csv_folder_gives_no_file_from_outside_and_none_beyond_the_size_allowed(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "csv" / "prices"
+    folder.mkdir(parents=True)
+    (tmp_path / "secret").write_text("hunter2\n")
+    (folder / "AAA.csv").symlink_to(tmp_path / "secret")
+    (folder / "BBB.csv").symlink_to("/proc/self/environ")
+    (folder / "CCC.csv").write_text("date,open,high,low,close,adj_close,volume\n" + "\n" * 2**20)
+    settings = Settings("", tmp_path, csv_directory=tmp_path / "csv", csv_file_mib=1)
+    source = open_source(parse_run_config({"source": "csv", "csv_path": "prices"}), settings)
+    for symbol, said in (("AAA", "leads out of"), ("BBB", "leads out of"), ("CCC", "the 1 MiB")):
+        with pytest.raises(SourceDataError, match=said) as refusal:
+            source.fetch(load_universe().asset(symbol), date(2024, 1, 1), date(2024, 12, 31))
+        assert "hunter2" not in str(refusal.value)
+
+
+def test_a_link_within_the_folder_for_files_is_followed_out_of_the_runs_own(tmp_path: Path) -> None:
+    (tmp_path / "csv" / "prices").mkdir(parents=True)
+    (tmp_path / "csv" / "AAA.csv").write_text(
+        "date,open,high,low,close,adj_close,volume\n2024-01-02,1,1,1,1,1,1\n"
+    )
+    (tmp_path / "csv" / "prices" / "AAA.csv").symlink_to("../AAA.csv")
+    config = parse_run_config({"source": "csv", "csv_path": "prices"})
+    source = open_source(config, Settings("", tmp_path, csv_directory=tmp_path / "csv"))
+    asset = load_universe().asset("AAA")
+    assert len(source.fetch(asset, date(2024, 1, 1), date(2024, 12, 31))) == 1
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "2.5", "many", "1\n", "9" * 5000])
+def test_a_size_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROI_DATABASE_URL", "postgresql+psycopg://")
+    monkeypatch.setenv("ROI_DATA_DIRECTORY", "/nowhere")
+    monkeypatch.setenv("ROI_CSV_FILE_MIB", value)
+    with pytest.raises(PreflightError, match=r"ROI_CSV_FILE_MIB is .*positive number"):
+        Settings.from_environment()
+    monkeypatch.setenv("ROI_CSV_FILE_MIB", "5000")
+    assert Settings.from_environment().csv_file_mib == 5000
 
 
 def test_a_model_that_carries_code_is_refused_and_the_code_does_not_run(tmp_path: Path) -> None:

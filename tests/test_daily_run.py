@@ -80,20 +80,20 @@ def test_the_first_run_promotes_and_forecasts_every_asset(life: Life) -> None:
     first = life.outcomes["thursday"]
     assert first.verdict.promoted
     assert first.run.config.horizons == HORIZONS
-    assert first.forecasts == len(HORIZONS) * len(SYMBOLS)
+    assert first.forecasts.added == len(HORIZONS) * len(SYMBOLS)
 
 
 def test_the_same_run_again_trains_nothing_and_adds_no_row(life: Life) -> None:
     first, again = life.outcomes["thursday"], life.outcomes["thursday_again"]
     assert again.version_id == first.version_id
     assert again.dataset.dataset_id == first.dataset.dataset_id
-    assert again.forecasts == 0
+    assert again.forecasts.added == 0
     assert life.count(promotions, promotions.c.version_id == first.version_id) == 1
 
 
 def test_the_next_day_adds_one_forecast_for_each_asset_and_horizon(life: Life) -> None:
     friday = life.outcomes["friday"]
-    assert friday.forecasts == len(HORIZONS) * len(SYMBOLS)
+    assert friday.forecasts.added == len(HORIZONS) * len(SYMBOLS)
     as_of = predictions.c.as_of_date == date(2024, 12, 27)
     for horizon in HORIZONS:
         assert life.count(predictions, as_of, predictions.c.horizon == horizon) == len(SYMBOLS)
@@ -116,14 +116,30 @@ def test_a_rejected_candidate_leaves_the_champion_forecasting(life: Life) -> Non
     with life.engine.connect() as connection:
         assert find_version(connection, rejected.version_id).state == "rejected"
     # The champion has forecast as of this date before, and what is stored is never changed.
-    assert rejected.forecasts == 0
+    assert rejected.forecasts.added == 0
 
 
-def test_a_run_of_the_past_never_promotes_but_forecasts(life: Life) -> None:
+def test_a_run_of_the_past_never_promotes_but_forecasts_with_its_own_version(life: Life) -> None:
     past = life.outcomes["past"]
     assert not past.verdict.promoted
     assert "as_of_date" in past.verdict.reason
-    assert past.forecasts == len(HORIZONS) * len(SYMBOLS)
+    assert past.forecasts.added == len(HORIZONS) * len(SYMBOLS)
+    assert past.forecasts.version_id == past.version_id
+    as_of = predictions.c.as_of_date == date(2024, 12, 20)
+    own = predictions.c.version_id == past.version_id
+    assert life.count(predictions, as_of) == life.count(predictions, own, predictions.c.backfill)
+    assert life.count(predictions, own) == past.forecasts.added
+
+
+def test_no_forecast_is_of_a_day_inside_its_versions_data(life: Life) -> None:
+    with life.engine.connect() as connection:
+        rows = connection.execute(
+            select(predictions.c.as_of_date, model_versions.c.last_date).join_from(
+                predictions, model_versions
+            )
+        ).all()
+    assert len(rows) == life.count(predictions) > 0
+    assert all(row.last_date <= row.as_of_date for row in rows)
 
 
 def test_a_horizon_counts_sessions_and_not_weekdays(life: Life) -> None:

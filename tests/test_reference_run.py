@@ -55,7 +55,7 @@ def test_reference_universe_reaches_its_score_and_lives_through_the_next_day(
 
     next_day = {**reference, "as_of_date": "2024-12-31", "epochs": 2}
     second = carry_out(market_engine, settings, "second", next_day)
-    assert second.forecasts == 3 * 23
+    assert second.forecasts.added == 3 * 23
     assert forecasts() == 3 * 46
 
     rejected = carry_out(market_engine, settings, "hybrid", {**next_day, "architecture": "hybrid"})

@@ -57,12 +57,40 @@ def test_an_asset_is_added_by_editing_one_file(tmp_path: Path) -> None:
     assert load_universe(edited).assets[-1].name == "Mahindra & Mahindra"
 
 
+EXCHANGE = """
+[[exchanges]]
+name = "again"
+suffix = ".NS"
+calendar = "XBOM"
+currency = "INR"
+timezone = "Asia/Kolkata"
+cut_off = "15:30"
+delay_minutes = 1
+asset_class = "stock"
+"""
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         ("[[assets]]\nsymbol=", "cannot read"),
         ("", "declares no assets"),
         ('[[exchanges]]\nname = "X"\n', "lacks the key 'suffix'"),
+        ("[[assets]]\nsymbol = 5\n", "assets 0 symbol: received 5; .*string"),
+        ('[[assets]]\nname = "X"\n', "assets 0 lacks the key 'symbol'"),
+        ("assets = 3\n", "assets: received 3"),
+        ('exchanges = ["NSE"]\n', "exchanges 0: received 'NSE'"),
+        (
+            '\n[[assets]]\nsymbol = "ITC.NS\\n"\nname = "again"',
+            r"'ITC\.NS\\n' is not a Yahoo symbol",
+        ),
+        (
+            '\n[[assets]]\nsymbol = "M&M.NS"\nname = "a\\u0000b"',
+            r"assets 0 name: received 'a\\x00b'",
+        ),
+        (f"{EXCHANGE}{EXCHANGE}", "the suffix '.NS' is declared twice"),
+        (EXCHANGE.replace("Asia/Kolkata", "Mars/Base"), "exchanges 0 timezone: .*'Mars/Base'"),
+        (EXCHANGE.replace("15:30", "25:30"), "exchanges 0 cut_off: received '25:30'"),
         (
             '\n[[assets]]\nsymbol = "TCS.NS"\nname = "again"\n',
             "'TCS.NS' is declared twice",
@@ -71,10 +99,45 @@ def test_an_asset_is_added_by_editing_one_file(tmp_path: Path) -> None:
 )
 def test_a_malformed_universe_file_is_named(tmp_path: Path, content: str, said: str) -> None:
     wrong = tmp_path / "universe.toml"
-    whole = UNIVERSE_FILE.read_text() + content if "twice" in said else content
+    whole = UNIVERSE_FILE.read_text() + content if "TCS.NS" in said else content
     wrong.write_text(whole)
     with pytest.raises(UniverseError, match=said):
         load_universe(wrong)
+
+
+def test_a_universe_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    wrong = tmp_path / "universe.toml"
+    wrong.write_bytes(b"\xff\xfe")
+    with pytest.raises(UniverseError, match="cannot read the universe file"):
+        load_universe(wrong)
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "",
+        " ",
+        "GC=F\n",
+        "\nGC=F",
+        "GC=F ",
+        "GC\x00=F",
+        "GC=F\x00",
+        "gc=f",
+        "A" * 33,
+        "A" * 10**6,
+        "é",
+    ],
+)
+def test_a_symbol_that_is_none_is_refused_briefly(symbol: str) -> None:
+    with pytest.raises(UniverseError, match="is not a Yahoo symbol") as refusal:
+        load_universe().asset(symbol)
+    assert str(refusal.value).isprintable()
+    assert len(str(refusal.value)) < 300
+
+
+@pytest.mark.parametrize("symbol", ["NA", "NULL", "NAN", "NONE", "TRUE", "INF"])
+def test_a_word_that_others_take_for_nothing_is_a_symbol(symbol: str) -> None:
+    assert load_universe().asset(symbol).symbol == symbol
 
 
 def test_no_assets_have_no_reference_exchange() -> None:

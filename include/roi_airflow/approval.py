@@ -18,6 +18,7 @@ APPROVED_BY = "approved_by"
 """Key of the XCom that names who approved."""
 
 _APPROVE, _REJECT = "Approve", "Reject"
+_QUESTION = "for a person's answer, in Airflow's screen of required actions"
 
 
 class PromotionApproval(HITLBranchOperator):
@@ -49,7 +50,7 @@ class PromotionApproval(HITLBranchOperator):
         """Describe the candidate and begin to wait."""
         from roi_forecast.evaluation.approval import describe_decision
 
-        with open_stage() as stage:
+        with open_stage(then_waits_for=_QUESTION) as stage:
             config = stage.run.config
             self.subject = f"Shall {self.version_id} become champion of {stage.run.model_name}?"
             description = describe_decision(stage.engine, stage.run, self.version_id)

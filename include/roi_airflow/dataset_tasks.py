@@ -32,7 +32,7 @@ def extract_prices(symbols: list[str]) -> None:
     label = symbols[0] if len(symbols) == 1 else f"{symbols[0]} to {symbols[-1]}"
     get_current_context()["symbol"] = label  # type: ignore[typeddict-unknown-key]
     with open_stage() as stage:
-        source = open_source(stage.run.config, stage.settings)
+        source = open_source(stage.run.config, stage.settings, symbols)
         extract_batch(stage.engine, stage.run, symbols, source, now=datetime.now(UTC))
 
 

@@ -1,4 +1,4 @@
-"""The tasks that forecast with whichever version serves."""
+"""The tasks that forecast with whichever version may: mostly the one that serves."""
 
 from __future__ import annotations
 
@@ -14,35 +14,41 @@ from roi_airflow.stage import Stage, open_stage
 def forecast_meanwhile(dataset_id: str) -> None:
     """Forecast with the champion of before while a person looks at the candidate."""
     with open_stage() as stage:
-        _forecast(stage, dataset_id)
+        _forecast(stage, dataset_id, candidate_id=None)
 
 
 @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS, outlets=[FORECASTS])
-def forecast(dataset_id: str) -> None:
-    """Forecast every asset with whichever version serves; end the run's claim on its name."""
+def forecast(dataset_id: str, candidate_id: str) -> None:
+    """Forecast every asset with the champion, a day inside its data with the run's candidate.
+
+    Ends the run's claim on its name.
+    """
     from roi_forecast.runs.claims import release_run
 
-    with open_stage() as stage:
+    with open_stage(last=True) as stage:
         try:
-            _forecast(stage, dataset_id)
+            _forecast(stage, dataset_id, candidate_id)
         finally:
             release_run(stage.engine, stage.run.run_id, now=datetime.now(UTC))
 
 
-def _forecast(stage: Stage, dataset_id: str) -> None:
+def _forecast(stage: Stage, dataset_id: str, candidate_id: str | None) -> None:
     from roi_forecast.forecasts.store import store_forecasts
-    from roi_forecast.model.versions import find_champion
 
     run = stage.run
-    models = stage.settings.models_directory
-    rows = store_forecasts(stage.engine, run, dataset_id, models, now=datetime.now(UTC))
-    with stage.engine.connect() as connection:
-        champion = find_champion(connection, run.model_name)
+    stored = store_forecasts(
+        stage.engine,
+        run,
+        dataset_id,
+        stage.settings.models_directory,
+        candidate_id=candidate_id,
+        now=datetime.now(UTC),
+    )
     describe_event(
         FORECASTS,
         run_id=run.run_id,
         model_name=run.model_name,
-        version_id=champion.version_id if champion else None,
+        version_id=stored.version_id,
         as_of_date=str(run.as_of_date),
-        new_rows=rows,
+        new_rows=stored.added,
     )

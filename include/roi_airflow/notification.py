@@ -1,4 +1,4 @@
-"""Telling people that a run failed or that forecasts are late, through a notifier of their choice.
+"""Telling people that something is wrong with a run, through a notifier of their choice.
 
 The variable `ROI_NOTIFIER` names the class of a notifier, such as
 `airflow.providers.slack.notifications.slack.SlackNotifier`, and `ROI_NOTIFIER_ARGUMENTS` holds its
@@ -12,17 +12,14 @@ import logging
 import os
 import pkgutil
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow.sdk import DAG, BaseNotifier
-from airflow.sdk.definitions.callback import SyncCallback
-from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from roi_airflow.links import airflow_address
+from roi_airflow.reasons import FAILURE
 from roi_forecast.errors import PreflightError
-from roi_forecast.settings import DEADLINE_VARIABLE, NO_DEADLINE
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -31,9 +28,6 @@ logger = logging.getLogger(__name__)
 
 NOTIFIER_VARIABLE = "ROI_NOTIFIER"
 NOTIFIER_ARGUMENTS_VARIABLE = "ROI_NOTIFIER_ARGUMENTS"
-DEFAULT_DEADLINE_MINUTES = 120
-
-_FAILURE = "failure"
 
 
 class LogNotifier(BaseNotifier):
@@ -80,15 +74,6 @@ def create_notifier(environment: Mapping[str, str]) -> BaseNotifier:
     return notifier
 
 
-def keep_reason(context: Context) -> None:
-    """Keep why a task failed for `report_failure`, which Airflow calls without that knowledge.
-
-    As `on_failure_callback` of tasks.
-    """
-    task_instance: Any = context["ti"]
-    task_instance.xcom_push(_FAILURE, _in_words(context.get("exception")))
-
-
 def report_failure(context: Context) -> None:
     """Tell in one line that a run failed, where, why, and where its log is.
 
@@ -106,7 +91,7 @@ def report_failure(context: Context) -> None:
     if task_instance is not None:
         # In the order of the way data flows, so the last failure is the one that decided.
         for task in dag.topological_sort():  # type: ignore[no-untyped-call]
-            found = task_instance.xcom_pull(task_ids=[task.task_id], key=_FAILURE)
+            found = task_instance.xcom_pull(task_ids=[task.task_id], key=FAILURE)
             lines = [line for line in found or [] if line]
             if lines:
                 reasons[task.task_id] = lines
@@ -119,71 +104,6 @@ def report_failure(context: Context) -> None:
     notify(context, f"{dag.dag_id}, run {run_id}: {what}; log: {run_address(dag.dag_id, run_id)}")
 
 
-def report_late_forecasts(context: Mapping[str, Any]) -> None:
-    """Tell that a run has passed its deadline without forecasts; silent where they are stored.
-
-    As callback of a deadline alert. A run may go on long after its forecasts were stored, where a
-    person is asked to approve a candidate.
-    """
-    run = context["dag_run"]
-    if _has_forecasts(run["dag_run_id"]):
-        logger.info("run %s has stored its forecasts", run["dag_run_id"])
-        return
-    address = run_address(run["dag_id"], run["dag_run_id"])
-    notify(
-        context,
-        f"{run['dag_id']}, run {run['dag_run_id']}: the forecasts are late, none were stored by "
-        f"{context['deadline']['deadline_time']}; see which task it waits for: {address}",
-    )
-
-
-def forecast_deadline(environment: Mapping[str, str] = os.environ) -> DeadlineAlert | None:
-    """Return the alert for forecasts that are not there some minutes after the run was due.
-
-    Or None where the environment turns it off.
-
-    Raises:
-        PreflightError: The number of minutes is none.
-    """
-    text = environment.get(DEADLINE_VARIABLE) or str(DEFAULT_DEADLINE_MINUTES)
-    if text == NO_DEADLINE:
-        return None
-    if not text.isdecimal() or int(text) == 0:
-        raise PreflightError(
-            f"{DEADLINE_VARIABLE}: received {text!r}; it has to be a whole number of minutes above "
-            f"0, or {NO_DEADLINE!r}"
-        )
-    return DeadlineAlert(
-        # A run is queued when it is due; one of a backfill was due in the past.
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=timedelta(minutes=int(text)),
-        callback=SyncCallback(report_late_forecasts),
-        name="forecasts are late",
-    )
-
-
 def run_address(dag_id: str, run_id: str) -> str:
     """Return the address of a run in Airflow's UI."""
     return f"{airflow_address()}/dags/{quote(dag_id)}/runs/{quote(run_id)}"
-
-
-def _in_words(error: Any) -> str:
-    """Return an exception's message in one line, or its kind where it has none."""
-    words = " ".join(str(error or "").split())
-    return words or (type(error).__name__ if error else "its process was ended")
-
-
-def _has_forecasts(run_id: str) -> bool:
-    from sqlalchemy import exists, select
-
-    from roi_forecast.database.engine import create_database_engine
-    from roi_forecast.database.tables import predictions
-    from roi_forecast.settings import Settings
-
-    engine = create_database_engine(Settings.from_environment().database_url)
-    try:
-        with engine.connect() as connection:
-            stored = exists().where(predictions.c.run_id == run_id)
-            return bool(connection.scalar(select(stored)))
-    finally:
-        engine.dispose()

@@ -1,148 +1,256 @@
-"""Limits on what a client may send to the API server: bodies, requests, attempts to log in."""
+"""Limits on what a client may send to the API server: bodies, requests, attempts to log in.
+
+They depend on the application that a request reaches and on who signed in, never on how the path is
+written.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import os
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import math
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
+from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
+from limits import parse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.routing import Match, Mount
+
+from roi_airflow.login_limits import (
+    ACCOUNT_PAUSE,
+    LoginLimits,
+    TooManyAttemptsError,
+    account_in,
+)
+from roi_airflow.request_counts import RequestCounts
+from roi_airflow.token_subjects import PEOPLE, TASKS, token_subject
+
 if TYPE_CHECKING:
+    from limits import RateLimitItem
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-RATE_LIMITS_VARIABLE = "ROI_RATE_LIMITS"
-"""Set to `on` where more than one person can reach the API server."""
+ANONYMOUS_BODY_BYTES = 16 * 1024
+PERSON_BODY_BYTES = 1024**2
+TASK_BODY_BYTES = 4 * 1024**2
+BODY_SECONDS = 60.0
+ANONYMOUS_REQUESTS = parse("1200 per minute")
+PERSON_REQUESTS = parse("6000 per minute")
 
-MAX_BODY_BYTES = 1024**2
-REQUESTS_PER_SECOND = 50.0
-REQUESTS_AT_ONCE = 300.0
-LOGINS_PER_SECOND = 0.2
-LOGINS_AT_ONCE = 10.0
-
-# Tasks report here, with tokens of their own; what they send is not a person's.
-_TASKS = "/execution/"
-_LOGINS = ("/auth/token", "/auth/login")
-_MOST_CLIENTS = 10_000
-
-
-@dataclass
-class TokenBucket:
-    """Lets `capacity` events of a client through at once, and `rate` a second in the long run.
-
-    Args:
-        rate: Events a second.
-        capacity: Events at once.
-        clock: Seconds that only grow.
-    """
-
-    rate: float
-    capacity: float
-    clock: Callable[[], float] = time.monotonic
-    _clients: dict[str, tuple[float, float]] = field(default_factory=dict)
-
-    def wait_of(self, client: str) -> float:
-        """Count an event; return 0, or after how many seconds the client may try again."""
-        now = self.clock()
-        left, counted_at = self._clients.get(client, (self.capacity, now))
-        left = min(self.capacity, left + (now - counted_at) * self.rate)
-        if left < 1:
-            return (1 - left) / self.rate
-        if len(self._clients) >= _MOST_CLIENTS:
-            self._forget_idle(now)
-        self._clients[client] = (left - 1, now)
-        return 0.0
-
-    def _forget_idle(self, now: float) -> None:
-        """Keep only clients whose bucket is not full again."""
-        full_after = self.capacity / self.rate
-        self._clients = {
-            client: (left, counted_at)
-            for client, (left, counted_at) in self._clients.items()
-            if now - counted_at < full_after
-        }
+_TASK_MOUNT = "/execution"
+_LOGIN_MOUNT = "/auth"
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_IPV6_PREFIX = 64
 
 
 class RequestLimits:
-    """ASGI middleware that refuses too large a body with 413 and too many requests with 429.
+    """ASGI middleware that answers too large a body with 413 and too many requests with 429.
 
-    The rates hold per process of the API server and per address of a client; behind a proxy the
-    API server has to be told to take that address from the proxy's headers.
+    It counts within this process: people who signed in by the subject of their token, everybody
+    else by address, which behind a proxy uvicorn has to take from the proxy's headers. Tasks are
+    not counted. Without a valid token a body may be no larger than an attempt to log in.
 
     Args:
-        app: What to protect.
-        with_rates: Whether requests are counted; the size of a body is always limited.
-        clock: Seconds that only grow.
+        app: What to protect, inside the application of Airflow that the scope names.
+        logins: Limits attempts to log in.
+        anonymous: Requests of an address.
+        person: Requests of a person.
+        body_seconds: How long a body may take to arrive.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        with_rates: bool | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        logins: LoginLimits | None = None,
+        anonymous: RateLimitItem = ANONYMOUS_REQUESTS,
+        person: RateLimitItem = PERSON_REQUESTS,
+        body_seconds: float = BODY_SECONDS,
     ) -> None:
-        if with_rates is None:
-            with_rates = os.environ.get(RATE_LIMITS_VARIABLE) == "on"
         self._app = app
-        self._with_rates = with_rates
-        self._requests = TokenBucket(REQUESTS_PER_SECOND, REQUESTS_AT_ONCE, clock)
-        self._logins = TokenBucket(LOGINS_PER_SECOND, LOGINS_AT_ONCE, clock)
+        self._counts = RequestCounts()
+        self._logins = logins or LoginLimits(self._counts)
+        self._anonymous = anonymous
+        self._person = person
+        self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or hand it on."""
-        if scope["type"] != "http" or scope["path"].startswith(_TASKS):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        wait = self._wait(scope) if self._with_rates else 0.0
-        if wait > 0:
+        mount = reached_mount(scope)
+        is_task_api = mount == _TASK_MOUNT
+        subject = await token_subject(scope, TASKS if is_task_api else PEOPLE)
+        may_log_in = mount == _LOGIN_MOUNT and scope["method"] not in _SAFE_METHODS
+        if not may_log_in and (wait := self._wait(scope, subject, is_task_api=is_task_api)):
             await _refuse(send, 429, "too many requests; try again later", retry_after=wait)
             return
+        most = ANONYMOUS_BODY_BYTES
+        if subject is not None:
+            most = TASK_BODY_BYTES if is_task_api else PERSON_BODY_BYTES
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > MAX_BODY_BYTES:
-            await _refuse(send, 413, f"a request may hold {MAX_BODY_BYTES} bytes")
+        if not declared.isdigit() or int(declared) > most:
+            await _refuse(send, 413, _too_large(most))
             return
-        await self._with_counted_body(scope, receive, send)
+        body = _BoundedBody(receive, send, most, self._body_seconds)
+        try:
+            if may_log_in:
+                await self._answer_login(scope, body.receive, body.send, subject)
+            else:
+                await self._app(scope, body.receive, body.send)
+        except _BodyError as error:
+            if error is not body.error:
+                raise
+        if body.error is not None and not body.is_answered:
+            await _refuse(send, body.error.status_code, body.error.detail)
 
-    def _wait(self, scope: Scope) -> float:
-        client = (scope.get("client") or ("unknown", 0))[0]
-        if scope["method"] == "POST" and scope["path"].startswith(_LOGINS):
-            return max(self._logins.wait_of(client), self._requests.wait_of(client))
-        return self._requests.wait_of(client)
+    def _wait(self, scope: Scope, subject: str | None, *, is_task_api: bool) -> float:
+        """Count a request; return 0, or after how many seconds the client may try again."""
+        if subject is None:
+            limit, slot = self._anonymous, self._counts.slot(network_of(scope))
+        elif is_task_api:
+            return 0.0
+        else:
+            limit, slot = self._person, self._counts.slot(subject)
+        if self._counts.add(limit, slot):
+            return 0.0
+        return max(1.0, self._counts.seconds_left(limit, slot))
 
-    async def _with_counted_body(self, scope: Scope, receive: Receive, send: Send) -> None:
-        received = 0
-        has_answered = False
+    async def _answer_login(
+        self, scope: Scope, receive: Receive, send: Send, subject: str | None
+    ) -> None:
+        request = Request(scope, receive)
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return
+        account = account_in(request.headers.get("content-type", ""), body)
+        repeated = _repeated(body, receive)
+        if account is None:
+            if wait := self._wait(scope, subject, is_task_api=False):
+                await _refuse(send, 429, "too many requests; try again later", retry_after=wait)
+            else:
+                await self._app(scope, repeated, send)
+            return
+        messages: list[Message] = []
 
-        async def counted_receive() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
-                raise _BodyTooLargeError
-            return message
+        async def keep(message: Message) -> None:
+            messages.append(message)
 
-        async def noted_send(message: Message) -> None:
-            nonlocal has_answered
-            has_answered = True
-            await send(message)
+        async def ask() -> bool:
+            await self._app(scope, repeated, keep)
+            return _lets_in(messages[0])
 
         try:
-            await self._app(scope, counted_receive, noted_send)
-        except _BodyTooLargeError:
-            if not has_answered:
-                await _refuse(send, 413, f"a request may hold {MAX_BODY_BYTES} bytes")
+            paused = await self._logins.check(account, network_of(scope), ask)
+        except TooManyAttemptsError:
+            detail = "too many attempts to log in are waiting for their turn; try again later"
+            await _refuse(send, 429, detail, retry_after=ACCOUNT_PAUSE)
+            return
+        if paused:
+            detail = "this attempt to log in failed, and too many before it did"
+            await _refuse(send, 429, detail, retry_after=paused)
+            return
+        for message in messages:
+            await send(message)
 
 
-class _BodyTooLargeError(Exception):
-    """A body without a declared length went past the limit."""
+def reached_mount(scope: Scope) -> str:
+    """Return the path of the mounted application that answers a request; "" is Airflow itself."""
+    for route in scope["app"].routes:
+        if isinstance(route, Mount) and route.matches(scope)[0] is Match.FULL:
+            return route.path
+    return ""
+
+
+def network_of(scope: Scope) -> str:
+    """Return what one client holds of addresses: an IPv4 address, or a /64 of IPv6."""
+    host = (scope.get("client") or ("", 0))[0]
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return str(ip_network((address, _IPV6_PREFIX), strict=False))
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+class _BodyError(HTTPException):
+    """A body is too large, or not complete in time; FastAPI answers it like any other of these."""
+
+
+def _too_large(most: int) -> str:
+    return f"this request may hold {most} bytes"
+
+
+class _BoundedBody:
+    """What a request sends, up to a limit. Past it no answer of the application gets out.
+
+    An application may word an error of reading its body in its own way.
+    """
+
+    def __init__(self, receive: Receive, send: Send, most: int, seconds: float) -> None:
+        self.error: _BodyError | None = None
+        self.is_answered = False
+        self._receive, self._send = receive, send
+        self._most, self._seconds = most, seconds
+        self._received = 0
+        self._deadline: float | None = None
+        self._is_complete = False
+
+    async def receive(self) -> Message:
+        if self._is_complete:
+            return await self._receive()
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().time() + self._seconds
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            detail = f"the body of this request took more than {self._seconds:g} s"
+            self.error = _BodyError(408, detail)
+            raise self.error from None
+        self._received += len(message.get("body", b""))
+        if self._received > self._most:
+            self.error = _BodyError(413, _too_large(self._most))
+            raise self.error
+        self._is_complete = not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if self.error is None or self.is_answered:
+            self.is_answered = True
+            await self._send(message)
+
+
+def _repeated(body: bytes, receive: Receive) -> Receive:
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return receive_again
+
+
+def _lets_in(start: Message) -> bool:
+    """Tell whether the start of an answer to an attempt to log in is that of a success."""
+    if 200 <= start["status"] < 300:
+        return True
+    cookie = f"{COOKIE_NAME_JWT_TOKEN}=".encode()
+    return any(
+        name.lower() == b"set-cookie"
+        and value.startswith(cookie)
+        and value.removeprefix(cookie).partition(b";")[0] not in (b"", b'""')
+        for name, value in start["headers"]
+    )
 
 
 async def _refuse(send: Send, status: int, detail: str, *, retry_after: float = 0.0) -> None:
     body = json.dumps({"detail": detail}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     if retry_after:
-        headers.append((b"retry-after", b"%d" % (retry_after + 1)))
+        headers.append((b"retry-after", b"%d" % math.ceil(retry_after)))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -37,6 +37,10 @@ class ExponentialBackoff(RetryPolicy):
     ) -> RetryDecision:
         """Return the wait before the next try: from half of the doubled time to all of it."""
         del exception, max_tries, context
-        doubled = min(self.first * 2 ** (try_number - 1), self.longest)
         share = random.uniform(0.5, 1.0)  # nosec B311 # noqa: S311, nothing secret hangs on it
-        return RetryDecision.retry(doubled * share)
+        return RetryDecision.retry(self.longest_wait(try_number) * share)
+
+    def longest_wait(self, try_number: int) -> timedelta:
+        """Return the longest wait that may follow a try, counted from 1."""
+        doubled: timedelta = self.first * 2 ** (try_number - 1)
+        return min(doubled, self.longest)

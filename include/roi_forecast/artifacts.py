@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from roi_forecast.errors import RoiForecastError
-from roi_forecast.leftovers import being_written, partial_path
+from roi_forecast.leftovers import being_written, is_partial, partial_path
+from roi_forecast.manifest import MANIFEST
+from roi_forecast.verified import KINDS_OF_FILE
 
-MANIFEST = "manifest.json"
 PLOTS_DIRECTORY = "plots"
 """Folder of a version's pictures within that of the version."""
 TENSORBOARD_DIRECTORY = "tensorboard"
@@ -69,12 +72,37 @@ def published_directory(destination: Path) -> Iterator[Path]:
         shutil.rmtree(working, ignore_errors=True)
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file in one step: a reader sees the old content or the new, never a part."""
+def write_file(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Write a file in one step: a reader sees the old content or the new, never a part.
+
+    Args:
+        path: The file; one that is there is replaced.
+        content: What it holds then.
+        mode: Who may do what with it, less what the umask takes away.
+
+    Raises:
+        OSError: As `written_file`.
+    """
+    with written_file(path, mode=mode) as file:
+        file.write(content)
+
+
+@contextmanager
+def written_file(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
+    """Give an open file that becomes `path` in one step when the block ends well.
+
+    After an error the old content stays and nothing else is left behind.
+
+    Raises:
+        OSError: It cannot be written, or `require_regular_or_absent`.
+    """
+    require_regular_or_absent(path)
     working = partial_path(path)
+    # A name of its own, but somebody who may write to the folder could still have guessed it.
+    descriptor = os.open(working, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
-        with working.open("wb") as file, being_written(file.fileno()):
-            file.write(content)
+        with os.fdopen(descriptor, "wb") as file, being_written(descriptor):
+            yield file
             file.flush()
             os.fsync(file.fileno())
             working.replace(path)
@@ -83,75 +111,36 @@ def write_file(path: Path, content: bytes) -> None:
         working.unlink(missing_ok=True)
 
 
+def require_regular_or_absent(path: Path) -> None:
+    """Check that nothing but a regular file would be replaced at a path.
+
+    Raises:
+        OSError: There is something else: a link, wherever it leads, a device, a folder, a pipe.
+    """
+    with suppress(FileNotFoundError):
+        kind = stat.S_IFMT(path.lstat().st_mode)
+        if kind != stat.S_IFREG:
+            found = KINDS_OF_FILE.get(kind, "no regular file")
+            raise OSError(errno.EINVAL, f"it is {found}; name a regular file", str(path))
+
+
 def write_manifest(directory: Path, content: Mapping[str, Any]) -> str:
     """Write the manifest over the directory's present files; return the manifest's SHA-256.
 
-    Logs for TensorBoard are left out.
+    Links are left out, and so are logs for TensorBoard and what a killed process left half-written.
     """
     files = {
         path.relative_to(directory).as_posix(): checksum(path)
         for path in sorted(directory.rglob("*"))
         if path.is_file()
-        and path.name != MANIFEST
+        and not path.is_symlink()
+        and not is_partial(path)
+        and path != directory / MANIFEST
         and TENSORBOARD_DIRECTORY not in path.relative_to(directory).parts
     }
     text = json.dumps({**content, "files": files}, indent=2, sort_keys=True) + "\n"
     write_file(directory / MANIFEST, text.encode())
     return checksum(directory / MANIFEST)
-
-
-def read_manifest(directory: Path, error: type[RoiForecastError]) -> dict[str, Any]:
-    """Read the manifest and check every file against it.
-
-    Args:
-        directory: What `write_manifest` was given.
-        error: The class of the error to raise.
-
-    Raises:
-        RoiForecastError: As the class given; a file is missing, changed, unreadable or elsewhere.
-    """
-    content = parse_manifest(directory, error)
-    check_listed_files(directory, content, error)
-    return content
-
-
-def parse_manifest(directory: Path, error: type[RoiForecastError]) -> dict[str, Any]:
-    """Read the manifest without a look at the files that it lists.
-
-    Args:
-        directory: What `write_manifest` was given.
-        error: The class of the error to raise.
-
-    Raises:
-        RoiForecastError: As the class given; there is none, or it is not one.
-    """
-    try:
-        content = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
-        return {**content, "files": dict(content["files"])}
-    except (OSError, ValueError, KeyError, TypeError) as cause:
-        raise error(f"{directory} has no readable {MANIFEST}: {cause}") from cause
-
-
-def check_listed_files(
-    directory: Path, manifest: Mapping[str, Any], error: type[RoiForecastError]
-) -> None:
-    """Check every file that a manifest lists.
-
-    Args:
-        directory: Where they lie.
-        manifest: What `parse_manifest` gave.
-        error: The class of the error to raise.
-
-    Raises:
-        RoiForecastError: As the class given; a file is missing, changed or elsewhere.
-    """
-    for name, expected in manifest["files"].items():
-        path = confined(directory, name, error)
-        if not path.is_file():
-            raise error(f"{directory} is incomplete: {name} is missing")
-        found = checksum(path)
-        if found != expected:
-            raise error(f"{path} is damaged: its SHA-256 is {found}, the manifest says {expected}")
 
 
 def checksum(path: Path) -> str:

@@ -68,7 +68,7 @@ class ForecastError(RoiForecastError):
 
 
 class NothingToForecastError(ForecastError):
-    """No version serves, or its source has no prices for the as-of date: nothing went wrong."""
+    """No version may forecast the as-of date, or its source has no prices: nothing went wrong."""
 
 
 class ExportError(RoiForecastError):

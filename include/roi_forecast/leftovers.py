@@ -43,6 +43,11 @@ def partial_path(destination: Path) -> Path:
     return destination.with_name(f".{destination.name}.{uuid4().hex}{_SUFFIX}")
 
 
+def is_partial(path: Path) -> bool:
+    """Tell whether a path has a name that `partial_path` gives."""
+    return path.name.startswith(".") and path.name.endswith(_SUFFIX)
+
+
 @contextmanager
 def being_written(descriptor: int) -> Iterator[None]:
     """Show that an open file or folder is being written, until the block or the process ends."""
@@ -92,8 +97,8 @@ def size_of(path: Path) -> int:
 def _partial_paths(folder: Path) -> Iterator[Path]:
     for place, folders, files in os.walk(folder):
         for name in [*folders, *files]:
-            if name.startswith(".") and name.endswith(_SUFFIX):
-                yield Path(place, name)
+            if is_partial(path := Path(place, name)):
+                yield path
         folders[:] = [name for name in folders if not name.endswith(_SUFFIX)]
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from roi_forecast.quoting import MOST_LISTED, named, quoted
+
 
 def explain(error: ValidationError, schema: Mapping[str, Any]) -> str:
     """Name each refused parameter, the value received and what is allowed.
@@ -18,23 +20,27 @@ def explain(error: ValidationError, schema: Mapping[str, Any]) -> str:
     """
     lines = []
     for detail in error.errors(include_url=False):
-        location = ".".join(str(part) for part in detail["loc"])
+        location = named(".".join(str(part) for part in detail["loc"]))
         name = str(detail["loc"][0]) if detail["loc"] else ""
         if detail["type"] == "extra_forbidden":
             close = get_close_matches(name, schema, n=1)
             hint = f"did you mean {close[0]}?" if close else f"allowed are {', '.join(schema)}"
-            lines.append(f"{location}: unknown parameter, received {detail['input']!r}; {hint}")
+            lines.append(
+                f"{location}: unknown parameter, received {quoted(detail['input'])}; {hint}"
+            )
         elif not name:
             lines.append(detail["msg"].removeprefix("Value error, "))
         elif detail["type"] == "value_error":
             reason = detail["msg"].removeprefix("Value error, ")
-            lines.append(f"{location}: received {detail['input']!r}; {reason}")
+            lines.append(f"{location}: received {quoted(detail['input'])}; {reason}")
         else:
             lines.append(
-                f"{location}: received {detail['input']!r}; allowed is "
+                f"{location}: received {quoted(detail['input'])}; allowed is "
                 f"{_allowed(schema[name])} ({detail['msg'].lower()})"
             )
-    return "run parameters refused: " + "; ".join(lines)
+    more = len(lines) - MOST_LISTED
+    also = [f"and {more} more refusals"] if more > 0 else []
+    return "run parameters refused: " + "; ".join([*lines[:MOST_LISTED], *also])
 
 
 def _allowed(schema: Mapping[str, Any]) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from roi_forecast.errors import PreflightError
+from roi_forecast.quoting import quoted
 
 DATABASE_URL_VARIABLE = "ROI_DATABASE_URL"
 READER_DATABASE_URL_VARIABLE = "ROI_READER_DATABASE_URL"
@@ -16,7 +18,11 @@ YAHOO_URL_VARIABLE = "ROI_YAHOO_URL"
 DEADLINE_VARIABLE = "ROI_DEADLINE_MINUTES"
 NO_DEADLINE = "off"
 CSV_DIRECTORY_VARIABLE = "ROI_CSV_DIRECTORY"
+CSV_FILE_MIB_VARIABLE = "ROI_CSV_FILE_MIB"
 CODE_REVISION_VARIABLE = "ROI_CODE_REVISION"
+
+DEFAULT_CSV_FILE_MIB = 2048
+"""Twice what the bars of 5,000 assets over ten years take as plain text."""
 
 PRICES_POOL = "prices"
 TRAINING_POOL = "training"
@@ -34,6 +40,7 @@ class Settings:
         metadata_url: SQLAlchemy URL under which Airflow's pools can be read, or None where the
             check for them is left to whoever runs Airflow.
         csv_directory: Folder that every csv_path has to lie in, and begins at; None: anywhere.
+        csv_file_mib: MiB that are read of one CSV file at most, unpacked.
         yahoo_url: Address that answers in place of Yahoo's hosts, or None for Yahoo itself.
         reader_database_url: SQLAlchemy URL under which pages and API read the views, its user a
             member of the role `roi_reader`; None: `database_url`, with that role taken on.
@@ -45,6 +52,7 @@ class Settings:
     yahoo_url: str | None = None
     reader_database_url: str | None = None
     csv_directory: Path | None = None
+    csv_file_mib: int = DEFAULT_CSV_FILE_MIB
 
     @property
     def datasets_directory(self) -> Path:
@@ -76,7 +84,7 @@ class Settings:
         """Read the settings from the environment.
 
         Raises:
-            PreflightError: A required variable is not set.
+            PreflightError: A required variable is not set, or a number is none.
         """
         return cls(
             database_url=_required(DATABASE_URL_VARIABLE),
@@ -87,6 +95,7 @@ class Settings:
             csv_directory=Path(folder)
             if (folder := os.environ.get(CSV_DIRECTORY_VARIABLE))
             else None,
+            csv_file_mib=_positive_number(CSV_FILE_MIB_VARIABLE, DEFAULT_CSV_FILE_MIB),
         )
 
 
@@ -98,3 +107,12 @@ def _required(variable: str) -> str:
             "any other installation has to"
         )
     return value
+
+
+def _positive_number(variable: str, default: int) -> int:
+    value = os.environ.get(variable) or str(default)
+    if not re.fullmatch("[1-9][0-9]{0,8}", value):
+        raise PreflightError(
+            f"the environment variable {variable} is {quoted(value)}; expected a positive number"
+        )
+    return int(value)

@@ -10,13 +10,19 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from roi_forecast.errors import UniverseError
+from roi_forecast.quoting import quoted
 
 UNIVERSE_FILE = Path(__file__).with_name("universe.toml")
 
-_SYMBOL = re.compile(r"^(?P<root>\^?[A-Z0-9][A-Z0-9&_-]*)(?P<suffix>[.=][A-Z]+)?$")
+LONGEST_SYMBOL = 32
+
+_SYMBOL = re.compile(r"(?P<root>\^?[A-Z0-9][A-Z0-9&_-]*)(?P<suffix>[.=][A-Z]+)?")
 
 
 @dataclass(frozen=True)
@@ -107,50 +113,83 @@ def load_universe(path: Path = UNIVERSE_FILE) -> Universe:
     Raises:
         UniverseError: The file is missing, is not TOML, or an entry is incomplete or doubled.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise UniverseError(f"cannot read the universe file {path}: {error}") from error
-    exchanges = tuple(_parse_exchange(entry, path) for entry in content.get("exchanges", []))
+    declared = _read_declared(path)
+    exchanges = tuple(entry.as_exchange() for entry in declared.exchanges)
+    for suffix, count in Counter(exchange.suffix for exchange in exchanges).items():
+        if count > 1:
+            raise UniverseError(
+                f"{path}: the suffix {suffix!r} is declared twice; remove one entry"
+            )
     assets: dict[str, Asset] = {}
-    for entry in content.get("assets", []):
-        symbol = entry.get("symbol", "")
+    for entry in declared.assets:
+        symbol = entry.symbol
         if symbol in assets:
             raise UniverseError(
                 f"{path}: the symbol {symbol!r} is declared twice; remove one entry"
             )
         exchange = _exchange_of(symbol, exchanges, path)
-        asset_class = entry.get("asset_class", exchange.asset_class)
-        assets[symbol] = Asset(symbol, entry.get("name", symbol), asset_class, exchange)
+        asset_class = entry.asset_class or exchange.asset_class
+        assets[symbol] = Asset(symbol, entry.name or symbol, asset_class, exchange)
     if not assets:
         raise UniverseError(f"{path} declares no assets; add at least one [[assets]] entry")
     return Universe(exchanges, tuple(assets.values()), path)
 
 
-def _parse_exchange(entry: dict[str, str | int], path: Path) -> Exchange:
+_Text = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\P{Cc}+$")]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _ExchangeEntry(_Entry):
+    name: _Text
+    suffix: Annotated[str, Field(max_length=10, pattern=r"^([.=][A-Z]+)?$")]
+    calendar: _Text
+    currency: _Text
+    timezone: ZoneInfo
+    cut_off: time
+    delay_minutes: Annotated[int, Field(ge=0, le=24 * 60)]
+    asset_class: _Text
+
+    def as_exchange(self) -> Exchange:
+        values = self.model_dump(exclude={"delay_minutes"})
+        return Exchange(**values, delay=timedelta(minutes=self.delay_minutes))
+
+
+class _AssetEntry(_Entry):
+    symbol: str
+    name: _Text | None = None
+    asset_class: _Text | None = None
+
+
+class _Declared(BaseModel):
+    exchanges: tuple[_ExchangeEntry, ...] = ()
+    assets: tuple[_AssetEntry, ...] = ()
+
+
+def _read_declared(path: Path) -> _Declared:
     try:
-        return Exchange(
-            name=str(entry["name"]),
-            suffix=str(entry["suffix"]),
-            calendar=str(entry["calendar"]),
-            currency=str(entry["currency"]),
-            timezone=ZoneInfo(str(entry["timezone"])),
-            cut_off=time.fromisoformat(str(entry["cut_off"])),
-            delay=timedelta(minutes=int(entry["delay_minutes"])),
-            asset_class=str(entry["asset_class"]),
-        )
-    except KeyError as error:
-        raise UniverseError(f"{path}: exchange {entry!r} lacks the key {error}") from error
-    except ValueError as error:
-        raise UniverseError(f"{path}: exchange {entry!r} has a malformed value: {error}") from error
+        return _Declared.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UniverseError(f"cannot read the universe file {path}: {error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        *place, key = first["loc"]
+        where = " ".join(map(str, place))
+        if first["type"] == "missing":
+            raise UniverseError(f"{path}: {where} lacks the key {key!r}") from error
+        raise UniverseError(
+            f"{path}: {where} {key}: received {quoted(first['input'])}; {first['msg']}"
+        ) from error
 
 
 def _exchange_of(symbol: str, exchanges: tuple[Exchange, ...], path: Path) -> Exchange:
-    match = _SYMBOL.match(symbol)
-    if match is None:
+    match = _SYMBOL.fullmatch(symbol)
+    if match is None or len(symbol) > LONGEST_SYMBOL:
         raise UniverseError(
-            f"symbol {symbol!r} is not a Yahoo symbol: capitals, digits, '&', '-' or '_', "
-            "then an exchange suffix such as '.NS' or '=F'"
+            f"symbol {quoted(symbol)} is not a Yahoo symbol: capitals, digits, '&', '-' or '_', "
+            f"then an exchange suffix such as '.NS' or '=F', {LONGEST_SYMBOL} characters at most"
         )
     suffix = match["suffix"] or ""
     for exchange in exchanges:

@@ -26,6 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
+from roi_forecast.inherited import forget_postgres_settings
+
 _metadata = MetaData()
 _dag_run = Table(
     "dag_run",
@@ -98,6 +100,7 @@ class RunState:
 
 def metadata_engine(url: str) -> Engine:
     """Return an engine for Airflow's database."""
+    forget_postgres_settings()
     return create_engine(url, pool_size=1)
 
 

@@ -19,7 +19,12 @@ from typing import Any
 from roi_local.command import run_command
 from roi_local.environment import REPOSITORY
 
-REQUIREMENTS = ("requirements.txt", "requirements-production.txt")
+REQUIREMENTS = (
+    "requirements.txt",
+    "requirements-production.txt",
+    "requirements-gpu.txt",
+    "requirements-dev.txt",
+)
 _SECONDS = 120
 
 
@@ -48,14 +53,20 @@ class Audit:
         return [*lines, counted]
 
 
+def audit_command() -> list[str]:
+    """Return the command that audits every pinned package once; one without hashes ends it."""
+    command = [sys.executable, "-m", "pip_audit", "--disable-pip", "--require-hashes"]
+    command.append("--progress-spinner=off")
+    for name in REQUIREMENTS:
+        command += ["--requirement", str(REPOSITORY / name)]
+    return command
+
+
 def audit_packages() -> Audit:
     """Ask for the advisories about every pinned package."""
     with TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
-        command = [sys.executable, "-m", "pip_audit", "--disable-pip", "--no-deps"]
-        command += ["--progress-spinner=off", "--format=json", f"--output={report}"]
-        for name in REQUIREMENTS:
-            command += ["--requirement", str(REPOSITORY / name)]
+        command = [*audit_command(), "--format=json", f"--output={report}"]
         try:
             subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)
             content = json.loads(report.read_text(encoding="utf-8"))

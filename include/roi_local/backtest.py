@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from sqlalchemy import Engine, column, select, table
 
 from roi_forecast.config import parse_backtest_config
 from roi_forecast.database.tables import SCHEMA
 from roi_forecast.evaluation.backtest_files import plot_path
+from roi_forecast.evaluation.metrics import written
 from roi_forecast.settings import Settings
 from roi_local.command import run_command
 from roi_local.environment import Home
@@ -66,7 +67,7 @@ def print_backtest(engine: Engine, run_id: str, backtests_directory: Path, out: 
     )
     header = ("", *(row.predictor for row in together))
     lines = [
-        (name.replace("_", " "), *(_number(getattr(row, name)) for row in together))
+        (name.replace("_", " "), *(written(getattr(row, name)) for row in together))
         for name in _FIGURES
     ]
     print_table(header, lines, out)
@@ -81,10 +82,6 @@ def print_backtest(engine: Engine, run_id: str, backtests_directory: Path, out: 
         f"FROM roi.backtest_folds WHERE run_id = '{run_id}' ORDER BY fold, predictor"
     )
     print(f'\nAsk for the folds with:\n  make sql QUERY="{question}"', file=out)
-
-
-def _number(value: Any) -> str:
-    return "" if value is None else f"{value:.4f}"
 
 
 def _run(home: Home) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 VIRTUAL_ENVIRONMENT = REPOSITORY / ".venv"
 REQUIREMENTS = {"run": "requirements.txt", "dev": "requirements-dev.txt"}
 OLDEST, NEWEST = (3, 11), (3, 13)
+# Settings of pip and uv that change what is installed, or where; those of an index, a proxy or a
+# cache stay. With -I Python itself takes none of its own, but what it starts would.
+_MISLEADING = re.compile(
+    r"PYTHON.*|VIRTUAL_ENV|CONDA_PREFIX"
+    r"|PIP_(USER|TARGET|PREFIX|ROOT|PYTHON|DRY_RUN|PRE|NO_DEPS|REQUIREMENT|(BUILD_)?CONSTRAINT)"
+    r"|UV_(TARGET|PREFIX|PYTHON|SYSTEM_PYTHON|BREAK_SYSTEM_PACKAGES|DRY_RUN|NO_DEPS|RESOLUTION"
+    r"|PRERELEASE|EXCLUDE_NEWER|OVERRIDE|(BUILD_)?CONSTRAINT)"
+)
 _ASK_VERSION = "import sys; print(*sys.version_info[:2])"
 
 
@@ -139,7 +148,7 @@ def _install(uv: str | None, requirements: Path) -> None:
     else:
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         install += ["--no-compile"]
-    _run([*install, "-r", str(requirements)])
+    _run([*install, "--require-hashes", "-r", str(requirements)])
     if uv is None:
         # Some packages ship templates that are no valid Python, so the status says nothing.
         packages = str(VIRTUAL_ENVIRONMENT / "lib")
@@ -158,6 +167,10 @@ def _run(command: list[str]) -> None:
 
 def main() -> None:
     """Set up for the purpose named on the command line."""
+    for name in filter(_MISLEADING.fullmatch, list(os.environ)):
+        del os.environ[name]
+    # PostgreSQL's user has to be able to read the packages where root installs them.
+    os.umask(0o022)
     try:
         set_up(sys.argv[1])
     except SetupError as error:

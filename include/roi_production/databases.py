@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.logins import limit_readers, restrict_public
 from roi_forecast.database.roles import READER_ROLE, WRITER_ROLE
+from roi_forecast.inherited import forget_postgres_settings
 from roi_production.settings import Addresses
 
 logger = logging.getLogger(__name__)
@@ -122,6 +123,7 @@ def _execute(connection: _Connection, statement: str, *names: str | None) -> Non
 
 
 def _connect(url: URL) -> _Connection:
+    forget_postgres_settings()
     return psycopg.connect(
         host=url.host,
         port=url.port,

@@ -51,6 +51,7 @@ SETTINGS = {
         "default,gpu",
     ),
     "COMPOSE_PROFILES": ("any of gpu, tensorboard, separated by commas", ""),
+    "ROI_CPUS": ("processors that one service may use; at most what the machine has", "2"),
     "AIRFLOW_PORT": ("port on 127.0.0.1 at which pages and API answer", "8080"),
 }
 """What each setting is for, and the value it begins with."""
@@ -66,9 +67,12 @@ def write_environment(path: Path) -> list[str]:
         The names that were added.
 
     Raises:
-        LocalError: A line is neither empty, a comment nor NAME=value.
+        LocalError: A line is neither empty, a comment nor NAME=value, or the path names something
+            that is no regular file.
     """
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = []
+    if path.is_file() and not path.is_symlink():
+        lines = path.read_text(encoding="utf-8").splitlines()
     known = set()
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.lstrip().startswith("#"):

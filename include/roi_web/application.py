@@ -1,9 +1,10 @@
 """The FastAPI application: pages, API, static files, and what holds for all of them."""
 
-# FastAPI reads the annotations of `admit`, which name a local: they must not become strings.
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -11,10 +12,11 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Engine
 from starlette.staticfiles import StaticFiles
 
+from roi_forecast.reading.engine import CONNECTIONS
 from roi_web import api, pages
+from roi_web.admission import Admission
 from roi_web.errors import add_error_handlers
 from roi_web.headers import SecurityHeaders
-from roi_web.rate_limit import RateLimit
 from roi_web.rendering import STATIC_DIRECTORY
 
 TITLE = "ROI Forecast"
@@ -31,28 +33,21 @@ A list comes a page at a time: give `next_cursor` back as `cursor`. Every error 
 
 def create_application(
     engine: Engine,
-    authorize: Callable[..., str],
+    authorize: Callable[..., object],
     *,
     dag_id: str,
     airflow_url: str = "",
-    rate_limit: RateLimit | None = None,
     models_directory: Path | None = None,
 ) -> FastAPI:
     """Return the application.
 
     Args:
         engine: Connects as `roi_reader`.
-        authorize: A FastAPI dependency that raises 401 or 403, or returns who asks.
+        authorize: A FastAPI dependency that raises 401 or 403 for who may not see them.
         dag_id: The DAG whose runs the pages link to.
         airflow_url: Path below which Airflow's own pages lie, without a slash at its end.
-        rate_limit: How many requests each client may make; the default limit where None.
         models_directory: Folder of the registry, for the pictures of versions; None shows none.
     """
-    limit = rate_limit or RateLimit()
-
-    def admit(client: Annotated[str, Depends(authorize)]) -> None:
-        limit.spend(client)
-
     app = FastAPI(
         title=TITLE,
         description=DESCRIPTION,
@@ -67,9 +62,10 @@ def create_application(
     app.state.dag_id = dag_id
     app.state.airflow_url = airflow_url
     app.state.models_directory = models_directory
+    app.add_middleware(Admission, places=CONNECTIONS)
     app.add_middleware(SecurityHeaders)
     add_error_handlers(app)
-    protected = APIRouter(dependencies=[Depends(admit)])
+    protected = APIRouter(dependencies=[Depends(authorize)])
     protected.include_router(api.router)
     protected.include_router(pages.router)
 

@@ -14,5 +14,5 @@ def _read_connection(request: Request) -> Iterator[Connection]:
         yield connection
 
 
-ReadConnection = Annotated[Connection, Depends(_read_connection)]
-"""A connection as `roi_reader`, closed after the response is made."""
+ReadConnection = Annotated[Connection, Depends(_read_connection, scope="function")]
+"""A connection as `roi_reader`, closed before the response is sent, however slowly it is read."""

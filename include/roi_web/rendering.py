@@ -50,8 +50,8 @@ def render(
     def version_link(version_id: str) -> str:
         return link(f"versions/{quote(version_id, safe='')}")
 
-    def run_link(run_id: str) -> str:
-        return f"{airflow_url}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+    def run_link(run_id: str, dag: str = dag_id) -> str:
+        return f"{airflow_url}/dags/{quote(dag, safe='')}/runs/{quote(run_id, safe='')}"
 
     content = (
         _environment()

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, create_engine
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
+import output_file
 import speed_startup
 import speed_universes
 from speed_api import REQUESTS, api
@@ -25,6 +26,7 @@ from speed_views import QUERIES, TRANSFERRED, views
 from roi_forecast.config import parse_run_config
 from roi_forecast.settings import Settings
 from roi_web.application import create_application
+from special_files import SPECIAL_FILES
 
 
 def _cells(lines: list[str]) -> dict[str, list[str]]:
@@ -112,3 +114,12 @@ def test_a_process_is_measured_by_time_and_memory(monkeypatch: pytest.MonkeyPatc
     for name in kinds:
         _, _, peak_mib = map(float, rows[name])
         assert peak_mib > 5
+
+
+def test_an_output_that_is_no_file_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    for make in SPECIAL_FILES.values():
+        path = tmp_path / "out.md"
+        make(path)
+        with pytest.raises(argparse.ArgumentTypeError, match="name a regular file"):
+            output_file.output_file(str(path))
+        path.rmdir() if path.is_dir() else path.unlink()

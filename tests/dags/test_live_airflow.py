@@ -11,9 +11,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import ColumnElement, insert, select
+from sqlalchemy import ColumnElement, column, insert, select, table
 
 from live_stack import SMALL, SharedStack, task_states
+from monitoring.live_forecasts import end_data_before
 from roi_forecast.database.tables import (
     daily_prices,
     datasets,
@@ -38,7 +39,9 @@ PATIENCE = 600.0
 MEMBERS = 2
 
 # 2024-12-25 is no session in Mumbai.
-BACKFILLED = [date(2024, 12, 24), date(2024, 12, 26)]
+BACKFILLED = [date(2024, 12, 23), date(2024, 12, 24), date(2024, 12, 26)]
+KNOWN = [date(2024, 12, 19), date(2024, 12, 20)]
+"""Sessions inside the data of the champion under whose name they are backfilled."""
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
@@ -83,22 +86,36 @@ def plain_run(shared_stack: SharedStack, plain: str) -> str:
 
 @pytest.fixture(scope="module")
 def backfill(shared_stack: SharedStack, plain_run: str) -> list[str]:
-    """Backfill two sessions under a name of their own; later prices are stored already."""
+    """Backfill sessions under a name of their own; later prices are stored already."""
+    return start_backfill(shared_stack, "backfilled", BACKFILLED)
+
+
+@pytest.fixture(scope="module")
+def known_days(shared_stack: SharedStack) -> list[str]:
+    """Backfill sessions under the name of a champion whose data reach beyond them."""
+    first = shared_stack.trigger(DAILY, **SMALL, **PROMOTED, model_name="known")
+    assert shared_stack.wait_for_end(DAILY, first, PATIENCE).state == "success"
+    return start_backfill(shared_stack, "known", KNOWN)
+
+
+def start_backfill(stack: SharedStack, model_name: str, days: list[date]) -> list[str]:
+    """Have Airflow run some sessions, all at the same time if it likes; return the runs."""
     conf = {key: value for key, value in SMALL.items() if key != "as_of_date"}
     body = {
         "dag_id": DAILY,
-        "from_date": f"{BACKFILLED[0]}T00:00:00Z",
-        "to_date": f"{BACKFILLED[-1]}T00:00:00Z",
-        "dag_run_conf": {**conf, **PROMOTED, "model_name": "backfilled"},
-        "max_active_runs": 1,
+        "from_date": f"{days[0]}T00:00:00Z",
+        "to_date": f"{days[-1]}T00:00:00Z",
+        "dag_run_conf": {**conf, **PROMOTED, "model_name": model_name},
+        "max_active_runs": len(days),
     }
-    status, answer = shared_stack.request("POST", "/api/v2/backfills", body)
+    status, answer = stack.request("POST", "/api/v2/backfills", body)
     assert status == 200, answer
 
     def run_ids() -> list[str]:
         path = f"/api/v2/dags/{DAILY}/dagRuns?run_type=backfill&order_by=logical_date"
-        found = shared_stack.request("GET", path)[1]["dag_runs"]
-        return [run["dag_run_id"] for run in found]
+        found = stack.request("GET", path)[1]["dag_runs"]
+        wanted = {str(day) for day in days}
+        return [run["dag_run_id"] for run in found if run["logical_date"][:10] in wanted]
 
     return wait_until(run_ids)
 
@@ -280,7 +297,7 @@ def test_no_answer_is_a_rejection_and_the_champion_forecasts_meanwhile(
 def test_backfill_gives_each_session_a_run_that_knows_nothing_later(
     shared_stack: SharedStack, backfill: list[str]
 ) -> None:
-    assert len(backfill) == 2
+    assert len(backfill) == len(BACKFILLED)
     for run_id in backfill:
         assert shared_stack.wait_for_end(DAILY, run_id, PATIENCE).state == "success"
     as_of = rows(shared_stack, runs.c.as_of_date, where=runs.c.run_id.in_(backfill))
@@ -302,9 +319,55 @@ def test_backfill_gives_each_session_a_run_that_knows_nothing_later(
         where=predictions.c.run_id.in_(backfill) & (predictions.c.horizon == 1),
     )
     assert sorted(set(forecast)) == [
+        (date(2024, 12, 23), date(2024, 12, 24), True),
         (date(2024, 12, 24), date(2024, 12, 26), True),
         (date(2024, 12, 26), date(2024, 12, 27), True),
     ]
+
+
+def test_backfilled_dates_come_in_order_though_all_are_started_at_once(
+    shared_stack: SharedStack, backfill: list[str]
+) -> None:
+    for run_id in backfill:
+        assert shared_stack.wait_for_end(DAILY, run_id, PATIENCE).state == "success"
+    spans = rows(
+        shared_stack,
+        runs.c.claimed_at,
+        runs.c.released_at,
+        runs.c.as_of_date,
+        where=runs.c.run_id.in_(backfill),
+    )
+    assert [day for _, _, day in sorted(spans)] == BACKFILLED
+    assert all(before[1] <= after[0] for before, after in pairwise(sorted(spans)))
+    # Airflow had started all of them before the first one ended.
+    with shared_stack.metadata.connect() as connection:
+        dag_run = table("dag_run", column("run_id"), column("start_date"))
+        started = connection.scalars(
+            select(dag_run.c.start_date).where(dag_run.c.run_id.in_(backfill))
+        ).all()
+    assert max(started) < min(released for _, released, _ in spans)
+
+
+def test_backfill_of_days_that_the_champion_knows_forecasts_with_versions_of_their_own(
+    shared_stack: SharedStack, known_days: list[str]
+) -> None:
+    for run_id in known_days:
+        assert shared_stack.wait_for_end(DAILY, run_id, PATIENCE).state == "success"
+    with shared_stack.market.connect() as connection:
+        forecast = connection.execute(
+            select(
+                predictions.c.as_of_date,
+                predictions.c.backfill,
+                model_versions.c.last_date,
+                model_versions.c.run_id == predictions.c.run_id,
+                model_versions.c.state,
+            )
+            .join_from(predictions, model_versions)
+            .where(predictions.c.run_id.in_(known_days))
+            .distinct()
+            .order_by(predictions.c.as_of_date)
+        ).all()
+    assert [tuple(row) for row in forecast] == [(day, True, day, True, "rejected") for day in KNOWN]
 
 
 def test_rollback_lets_the_version_before_serve_again(
@@ -372,6 +435,7 @@ def plant_misses(stack: SharedStack, run_id: str, sessions: int) -> str:
         for symbol in SMALL["symbols"]
     ]
     with stack.market.begin() as connection:
+        end_data_before(connection, values)
         connection.execute(insert(predictions), values)
     return version_id
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 
 from database.plain_views import assert_rows_are_those_of_the_plain_view
 from planted import Planted, planted_market
-from roi_forecast.database.tables import daily_prices, extractions, predictions
+from roi_forecast.database.tables import daily_prices, extractions, model_versions, predictions
 from roi_local.postgres import EmbeddedPostgres
 
 
@@ -52,6 +52,11 @@ def _make_irregular(connection: Connection) -> None:
     )
     forecast = predictions.c
     connection.execute(delete(predictions).where(forecast.symbol == symbols[6]))
+    connection.execute(
+        update(model_versions)
+        .where(model_versions.c.version_id == "reference-version-02")
+        .values(last_date=days[0] - timedelta(days=1))
+    )
     # Another version forecast the same targets, two sessions ahead and right of some by chance.
     others = {
         column.name: column

@@ -230,6 +230,48 @@ def test_half_of_the_champions_assets_must_remain(symbols: tuple[str, ...], prom
     assert against(candidate=version(symbols=symbols)).promoted is promoted
 
 
+def test_the_share_of_remaining_assets_is_of_the_champions_and_not_of_the_candidates() -> None:
+    few, many = version(symbols=("TCS.NS",)), version(symbols=(*OLD.symbols, "LT.NS", "ITC.NS"))
+    verdict = against(candidate=few)
+    assert not verdict.promoted
+    assert ruling(verdict, "universe").observed == 0.25
+    # The others of a much larger candidate do not count against it.
+    large = version(symbols=(*OLD.symbols[:2], *(f"NEW{number}.NS" for number in range(9))))
+    assert ruling(against(candidate=large), "universe").observed == 0.5
+    assert against(candidate=large).promoted
+    assert ruling(against(candidate=many), "universe").observed == 1.0
+
+
+LEFT_OUT = {"left_out": {"r2": {"EEE": "what came does not vary"}}}
+
+
+def test_an_asset_that_a_figure_leaves_out_is_named_and_decides_nothing() -> None:
+    verdict = first({**GOOD, **LEFT_OUT})
+    assert verdict.promoted
+    for rule in ("noise_limit", "persistence", "r2_target"):
+        assert "without EEE (what came does not vary)" in ruling(verdict, rule).reason
+    assert "without" not in ruling(verdict, "mae_target").reason
+
+
+def test_of_many_assets_left_out_a_few_are_named() -> None:
+    many = {"left_out": {"r2": {f"A{number}": "halted" for number in range(9)}}}
+    reason = ruling(first({**GOOD, **many}), "noise_limit").reason
+    assert "A4 (halted) and 4 more" in reason
+    assert "A5" not in reason
+
+
+@pytest.mark.parametrize("figure", [None, float("nan"), float("-inf")])
+def test_a_figure_that_is_not_defined_is_no_number_and_passes_nothing(figure: float | None) -> None:
+    verdict = first(dict.fromkeys(GOOD, figure))
+    assert not verdict.promoted
+    for each in verdict.rulings:
+        assert "nan" not in each.reason
+        assert each.observed is None or each.rule == "leakage"
+    missing = against(Compared(upper_loss_difference=figure))
+    assert "nan" not in missing.reason
+    assert ruling(missing, "champion").observed is None
+
+
 def test_an_override_promotes_and_keeps_its_reason_and_the_broken_rules() -> None:
     verdict = judge(
         run(gate_override_reason="universe replaced on purpose"),

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 from roi_forecast.evaluation import metrics
@@ -77,3 +79,66 @@ def test_directional_accuracy_leaves_out_zeros() -> None:
     actual = np.array([[1.0], [-1.0], [2.0], [0.0], [3.0]])
     predicted = np.array([[0.1], [0.1], [0.1], [0.1], [0.0]])
     assert metrics.directional_accuracy(actual, predicted)[0] == pytest.approx(2 / 3)
+
+
+def test_directional_accuracy_of_prices_that_never_moved_is_not_defined() -> None:
+    found = metrics.directional_accuracy(np.zeros((5, 1)), np.ones((5, 1)))
+    assert math.isnan(found[0])
+
+
+UNITS = st.floats(1e-9, 1e9).flatmap(lambda size: st.sampled_from([size, -size]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(UNITS, st.floats(-10, 10))
+def test_no_unit_and_no_zero_point_changes_r2(unit: float, zero: float) -> None:
+    found = metrics.r2(unit * (ACTUAL + zero), unit * (PREDICTED + zero))
+    np.testing.assert_allclose(found, metrics.r2(ACTUAL, PREDICTED), rtol=1e-9)
+    against_zero = metrics.r2_against_zero(unit * ACTUAL, unit * PREDICTED)
+    np.testing.assert_allclose(against_zero, metrics.r2_against_zero(ACTUAL, PREDICTED), rtol=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(UNITS, st.integers(0, 1000))
+def test_r2_of_values_that_vary_by_rounding_alone_is_not_defined(value: float, seed: int) -> None:
+    steps = np.random.default_rng(seed).integers(-9, 10, ACTUAL.shape)
+    actual = value * (1 + steps * np.finfo(np.float64).eps)
+    assert np.isnan(metrics.r2(actual, PREDICTED)).all()
+    assert math.isnan(metrics.overall(metrics.r2, actual, PREDICTED))
+
+
+def test_a_suspended_asset_is_left_out_of_the_overall_r2() -> None:
+    actual = ACTUAL.copy()
+    # Scaled zeros, as a price gives that stands still on all test rows.
+    actual[:, 2] = (0.0 - 0.0123) * 31.7
+    expected = metrics.overall(metrics.r2, ACTUAL[:, :2], PREDICTED[:, :2])
+    assert metrics.overall(metrics.r2, actual, PREDICTED) == pytest.approx(expected)
+
+
+def test_r2_against_zero_where_nothing_moved_is_not_defined() -> None:
+    actual = ACTUAL.copy()
+    actual[:, 1] = 0.0
+    assert np.isnan(metrics.r2_against_zero(actual, PREDICTED)).tolist() == [False, True, False]
+
+
+def test_a_forecast_without_bounds_is_not_left_out() -> None:
+    wild = PREDICTED.copy()
+    wild[:, 1] = 1e200
+    with np.errstate(over="ignore"):
+        assert metrics.overall(metrics.r2, ACTUAL, wild) == -np.inf
+
+
+@settings(max_examples=40, deadline=None)
+@given(UNITS)
+def test_an_opponent_that_is_always_right_leaves_nothing_to_compare_with(unit: float) -> None:
+    actual = unit * ACTUAL
+    opponent = actual * (1 + 4 * np.finfo(np.float64).eps)
+    opponent[:, 0] = unit
+    found = metrics.relative_loss(actual, unit * PREDICTED, opponent)
+    assert np.isfinite(found).tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("figure", [None, float("nan")])
+def test_what_is_not_defined_is_no_number(figure: float | None) -> None:
+    assert metrics.written(figure) == "undefined"
+    assert metrics.written(0.123456, 2) == "0.12"

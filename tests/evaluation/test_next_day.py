@@ -57,6 +57,18 @@ def test_shrinkage_is_zero_where_the_forecast_points_the_wrong_way() -> None:
     assert shrinkage_factor(-actual, actual) == 0.0
 
 
+@pytest.mark.parametrize("came", [0.0, 1e-17])
+def test_an_asset_that_did_not_move_has_no_say_in_the_shrinkage(came: float) -> None:
+    generator = np.random.default_rng(2)
+    actual = generator.normal(0, 0.01, (200, 2))
+    implied = 0.5 * actual + generator.normal(0, 0.004, (200, 2))
+    signs = generator.choice([-1.0, 1.0], (200, 1))
+    beside = shrinkage_factor(
+        np.hstack([implied, 0.01 * signs]), np.hstack([actual, came * generator.random((200, 1))])
+    )
+    assert beside == pytest.approx(shrinkage_factor(implied, actual))
+
+
 def test_shrinkage_never_exceeds_one() -> None:
     actual = np.random.default_rng(1).normal(0, 1, (50, 2))
     assert shrinkage_factor(actual / 5, actual) == 1.0

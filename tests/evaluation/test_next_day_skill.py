@@ -64,3 +64,30 @@ def test_an_oracle_has_all_the_skill(result: WalkForward) -> None:
 def test_unpredictable_returns_leave_the_direction_undecided(result: WalkForward) -> None:
     direction = next_day_skill(result).directional_accuracy
     assert direction.lower_95 < 0.5 < direction.upper_95
+
+
+def test_correlations_that_are_the_same_every_day_have_no_t_statistic(result: WalkForward) -> None:
+    generator = np.random.default_rng(3)
+    ranks = np.stack([generator.permutation(5) for _ in result.dates]).astype(float)
+    # The ranks 0 1 2 3 4 forecast as 1 0 2 3 4: a correlation of 0.9 but for rounding.
+    said = np.choose(ranks.astype(int), [1.0, 0.0, 2.0, 3.0, 4.0])
+    same = replace(result, actual_pct=ranks + 1, implied=said, published=said)
+    skill = next_day_skill(same)
+    assert skill.rank_correlation == pytest.approx(0.9)
+    assert np.isnan(skill.rank_correlation_t)
+
+
+def test_a_mean_that_is_always_right_leaves_its_asset_out(result: WalkForward) -> None:
+    steady = np.full((len(result.dates), 1), 0.01)
+    rounding = 1 + np.random.default_rng(1).integers(-9, 10, steady.shape) * 2.0**-52
+    actual = np.hstack([steady * rounding, result.actual_pct[:, 1:]])
+    mean = np.hstack([steady, result.known_mean_pct[:, 1:]])
+    found = next_day_skill(replace(result, actual_pct=actual, known_mean_pct=mean))
+    others = replace(
+        result,
+        actual_pct=result.actual_pct[:, 1:],
+        known_mean_pct=result.known_mean_pct[:, 1:],
+        published=result.published[:, 1:],
+        implied=result.implied[:, 1:],
+    )
+    assert found.r2_against_mean == pytest.approx(next_day_skill(others).r2_against_mean)

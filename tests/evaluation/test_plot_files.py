@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from tensorboard.backend.event_processing.event_accumulator import IMAGES, EventAccumulator
 
-from roi_forecast.artifacts import read_manifest
 from roi_forecast.errors import RegistryError
 from roi_forecast.model.candidates import candidate_path
+from roi_forecast.verified import read_manifest
 
 if TYPE_CHECKING:
     from serving import Served

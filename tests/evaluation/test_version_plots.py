@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import matplotlib
 import numpy as np
 import pytest
 from hypothesis import given
@@ -71,3 +72,10 @@ def test_best_and_worst_are_among_the_shown_assets(r2: list[float], most: int) -
     known = np.nan_to_num(values, nan=-np.inf)
     assert known[shown].max() == known.max()
     assert known[shown].min() == known.min()
+
+
+def test_a_picture_does_not_depend_on_a_persons_style() -> None:
+    expected = draw_version(figures(3))
+    with matplotlib.rc_context({"text.usetex": True, "axes.facecolor": "red", "font.size": 30}):
+        assert draw_version(figures(3)) == expected
+        assert matplotlib.rcParams["font.size"] == 30

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 
 from roi_forecast.errors import ExportError
 from roi_forecast.exports.views import export_view
+from special_files import SPECIAL_FILES
 
 if TYPE_CHECKING:
     from serving import Served
@@ -42,3 +43,19 @@ def test_what_is_no_view_is_refused_with_the_names_there_are(
 def test_a_folder_that_does_not_exist_is_named(market_engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"absent/out.csv cannot be written: No such file"):
         export_view(market_engine, "champion_history", tmp_path / "absent" / "out.csv")
+
+
+@pytest.mark.parametrize("kind", SPECIAL_FILES)
+def test_what_is_no_regular_file_is_neither_written_nor_replaced(
+    market_engine: Engine, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "out.csv"
+    SPECIAL_FILES[kind](path)
+    before = {entry: entry.lstat() for entry in tmp_path.iterdir()}
+
+    with pytest.raises(
+        ExportError, match=r"out\.csv cannot be written: it is a .*; name a regular"
+    ):
+        export_view(market_engine, "champion_history", path)
+
+    assert {entry: entry.lstat() for entry in tmp_path.iterdir()} == before

@@ -112,7 +112,14 @@ class Work:
             reject_model(self.engine, self.version_id)
 
     def forecast(self) -> None:
-        store_forecasts(self.engine, self.run, self.dataset.dataset_id, self.models, now=self.now)
+        store_forecasts(
+            self.engine,
+            self.run,
+            self.dataset.dataset_id,
+            self.models,
+            candidate_id=self.version_id,
+            now=self.now,
+        )
 
     def monitor_champion(self) -> None:
         monitor_champion(self.engine, self.run)

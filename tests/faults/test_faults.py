@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from daily_run import NOW, SMALL_RUN, prepare
 from later_migration import go_one_migration_back
 from model.test_training_state import IDENTITY, state
-from roi_forecast.artifacts import read_manifest, write_manifest
+from roi_forecast.artifacts import write_manifest
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate, require_current_schema
 from roi_forecast.database.tables import (
@@ -41,11 +41,19 @@ from roi_forecast.registry import fallback, promotion, rollback, serving
 from roi_forecast.registry.promotion import promote_model
 from roi_forecast.registry.serving import open_champion
 from roi_forecast.runs.resolve import resolve_run
+from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.settings import Settings
+from roi_forecast.verified import read_manifest
 from roi_local.postgres import start_postgres
 from serving import MODEL_NAME, Served
 
 SYMBOLS = ["TCS.NS", "GC=F"]
+
+
+def forecast(served: Served, run: ResolvedRun, dataset_id: str, now: datetime) -> int:
+    return store_forecasts(
+        served.engine, run, dataset_id, served.models, candidate_id=None, now=now
+    ).added
 
 
 @contextmanager
@@ -194,11 +202,11 @@ def test_a_clock_that_was_set_back_neither_rewrites_nor_reorders_what_is_stored(
     monkeypatch.setattr(promotion, "check_loads", lambda directory: None)
     run, dataset = served.outcome.run, served.outcome.dataset
     earlier = datetime(2024, 12, 28, tzinfo=UTC)
-    added = store_forecasts(served.engine, run, dataset.dataset_id, served.models, now=earlier)
+    added = forecast(served, run, dataset.dataset_id, earlier)
     assert added == 0
     promote_model(served.engine, served.models, served.add_candidate("next"), "next", "test")
     assert served.champion.version_id == "next"
-    added = store_forecasts(served.engine, run, dataset.dataset_id, served.models, now=earlier)
+    added = forecast(served, run, dataset.dataset_id, earlier)
     assert added == len(SYMBOLS) * len(run.config.horizons)
     with served.engine.connect() as connection:
         next_day = predictions.c.horizon == 1
@@ -218,8 +226,8 @@ def test_a_kill_while_a_damaged_champion_is_replaced_is_completed_by_the_next_at
     model = served.champion_directory / "model.keras"
     os.truncate(model, model.stat().st_size // 2)
 
-    def forecast() -> int:
-        return store_forecasts(served.engine, run, dataset.dataset_id, served.models, now=NOW)
+    def forecast_again() -> int:
+        return forecast(served, run, dataset.dataset_id, NOW)
 
     def kill(*_: object) -> None:
         raise KeyboardInterrupt
@@ -232,11 +240,11 @@ def test_a_kill_while_a_damaged_champion_is_replaced_is_completed_by_the_next_at
         with monkeypatch.context() as patched:
             patched.setattr(module, function, kill)
             with pytest.raises(KeyboardInterrupt):
-                forecast()
+                forecast_again()
         assert served.champion.version_id == serves
     with served.engine.begin() as connection:
         connection.execute(delete(predictions))
-    assert forecast() == len(SYMBOLS) * len(run.config.horizons)
+    assert forecast_again() == len(SYMBOLS) * len(run.config.horizons)
     with served.engine.connect() as connection:
         by = connection.scalars(select(predictions.c.version_id).distinct()).all()
         replaced = connection.scalars(
@@ -272,7 +280,7 @@ def test_a_version_of_an_older_revision_of_the_code_serves_on(served: Served) ->
         "later",
         {"symbols": SYMBOLS, "as_of_date": "2024-12-30"},
     )
-    added = store_forecasts(served.engine, run, dataset.dataset_id, served.models, now=NOW)
+    added = forecast(served, run, dataset.dataset_id, NOW)
     assert added == len(SYMBOLS) * len(run.config.horizons)
 
 

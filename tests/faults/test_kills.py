@@ -16,7 +16,6 @@ from sqlalchemy import Engine, func, select
 from daily_run import NOW, SMALL_RUN
 from databases import fresh_market
 from faults.fork_server import ForkServer, start_fork_server
-from roi_forecast.artifacts import read_manifest
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.tables import (
     daily_prices,
@@ -33,6 +32,7 @@ from roi_forecast.errors import DatasetError, RegistryError
 from roi_forecast.model.versions import find_champion
 from roi_forecast.registry.serving import open_champion
 from roi_forecast.settings import Settings
+from roi_forecast.verified import read_manifest
 from roi_local.postgres import EmbeddedPostgres
 
 logger = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ def assert_sound(engine: Engine, settings: Settings) -> None:
     if champion is not None:
         serving = open_champion(engine, settings.models_directory, "simulated")
         link = settings.models_directory / "simulated" / "champion"
-        assert link.resolve() == serving.directory.resolve()
+        assert link.resolve() == serving.files.directory.resolve()
 
 
 @pytest.mark.slow

@@ -6,11 +6,13 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Engine
 
 from roi_forecast.errors import DatasetError
-from roi_forecast.features.rows import align_rows
+from roi_forecast.features.rows import align_rows, load_rows
+from roi_forecast.market.store import upsert_bars
 
 from .prices import AS_OF, ASSETS, START, SYMBOLS, simulated_bars, with_wild_future
 
@@ -157,3 +159,38 @@ def test_rows_of_blocks_of_assets_are_those_of_all_bars_at_once(
         one, other = getattr(found, name), getattr(expected, name)
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    begin=st.integers(1, 200),
+    halts=st.lists(
+        st.tuples(st.sampled_from(SYMBOLS), st.integers(2, 240), st.integers(1, 120)), max_size=4
+    ),
+)
+def test_a_row_does_not_depend_on_how_many_are_loaded_before_it(
+    market_engine: Engine, begin: int, halts: list[tuple[str, int, int]]
+) -> None:
+    bars = simulated_bars()
+    dates = bars["trading_date"].drop_duplicates().sort_values().dt.date.tolist()
+    for symbol, first, length in halts:
+        # The last day stays: an asset that trades no more counts as one that stands still.
+        bars = _drop(bars, symbol, dates[first : min(first + length, len(dates) - 1)])
+    with market_engine.connect() as connection:
+        upsert_bars(connection, "simulated", bars.assign(open=bars["close"], volume=1))
+        whole, part = (
+            load_rows(connection, "simulated", ASSETS, start, AS_OF, 1.0, carries_in=True)
+            for start in (START, dates[begin])
+        )
+        connection.rollback()
+    count = len(part.dates)
+    assert part.dates[0] >= np.datetime64(dates[begin])
+    assert part.symbols == whole.symbols
+    np.testing.assert_array_equal(part.dates, whole.dates[-count:])
+    assert count == len(whole.dates) - np.searchsorted(whole.dates, np.datetime64(dates[begin]))
+    np.testing.assert_array_equal(part.prices, whole.prices[-count:])
+    np.testing.assert_array_equal(part.filled, whole.filled[-count:])
+    # The first row has none: what it was before is not known.
+    np.testing.assert_array_equal(part.true_range[1:], whole.true_range[1 - count :])

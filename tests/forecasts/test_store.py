@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from daily_run import NOW
-from roi_forecast.artifacts import MANIFEST, write_manifest
+from roi_forecast.artifacts import write_manifest
 from roi_forecast.config import parse_run_config
 from roi_forecast.database.tables import daily_prices, model_versions, predictions
 from roi_forecast.errors import (
@@ -18,12 +18,21 @@ from roi_forecast.errors import (
     NothingToForecastError,
     RegistryError,
 )
-from roi_forecast.evaluation.evaluate import METRICS_FILE
 from roi_forecast.evaluation.next_day import NextDayCalibration
+from roi_forecast.evaluation.stored_evaluation import METRICS_FILE
+from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import implied_log_roi, known_sum
+from roi_forecast.features.rows import load_rows
+from roi_forecast.forecasts.path import forecast_path
 from roi_forecast.forecasts.store import store_forecasts
+from roi_forecast.manifest import MANIFEST
+from roi_forecast.market.extraction import extract_prices
+from roi_forecast.market.sources import open_source
 from roi_forecast.model.predictor import load_predictor
 from roi_forecast.registry.promotion import promote_model
+from roi_forecast.registry.serving import ServingVersion
+from roi_forecast.universe import load_universe
+from roi_forecast.verified import open_verified
 from serving import MODEL_NAME, Served
 
 AS_OF = date(2024, 12, 27)
@@ -49,7 +58,9 @@ def forecast_again(
         config = parse_run_config({**run.config.model_dump(mode="json"), **parameters})
         run = run.model_copy(update={"config": config})
     dataset_id = served.outcome.dataset.dataset_id
-    return store_forecasts(served.engine, run, dataset_id, served.models, now=now)
+    return store_forecasts(
+        served.engine, run, dataset_id, served.models, candidate_id=None, now=now
+    ).added
 
 
 def test_forecast_is_the_shrunk_implied_return_of_the_version(served: Served) -> None:
@@ -110,6 +121,50 @@ def test_a_wild_last_session_widens_the_intervals(served: Served) -> None:
     for symbol, row in stored(served).items():
         width = row["upper_80_pct"] - row["lower_80_pct"]
         assert width > before[symbol]["upper_80_pct"] - before[symbol]["lower_80_pct"]
+
+
+def test_bounds_do_not_depend_on_how_many_rows_are_loaded(served: Served) -> None:
+    """One asset does not trade where the rows begin, and longer histories are stored than read."""
+    version, run = served.champion, served.outcome.run
+    forget(served)
+    history = run.model_copy(update={"run_id": "history", "start_date": date(2018, 1, 1)})
+    source = open_source(run.config, served.settings)
+    for symbol in version.symbols:
+        extract_prices(served.engine, history, symbol, source, now=NOW)
+    halt = daily_prices.c.trading_date.between(date(2023, 7, 5), date(2024, 2, 1))
+    with served.engine.begin() as connection:
+        connection.execute(delete(daily_prices).where(daily_prices.c.symbol == "GC=F", halt))
+    forecast_again(served)
+    assets = load_universe().select(version.symbols)
+    files = open_verified(served.champion_directory, RegistryError)
+    counts = set()
+    for start in (date(2018, 1, 1), date(2021, 6, 1), version.first_date):
+        with served.engine.connect() as connection:
+            rows = load_rows(
+                connection,
+                version.source,
+                assets,
+                start,
+                AS_OF,
+                max_lost_share=1.0,
+                carries_in=True,
+            )
+        counts.add(len(rows.dates))
+        path = forecast_path(
+            ServingVersion(version, files),
+            Preprocessing.load(files),
+            rows,
+            date(2024, 12, 30),
+            run.config.horizons,
+            run.config.multi_step,
+        )
+        for forecast in path:
+            for column, symbol in enumerate(version.symbols):
+                row = stored(served, forecast.horizon)[symbol]
+                for name in ("lower_95_pct", "lower_80_pct", "upper_80_pct", "upper_95_pct"):
+                    expected = pytest.approx(getattr(forecast, name)[column], rel=1e-9)
+                    assert row[name] == expected, (start, symbol, forecast.horizon)
+    assert len(counts) == 3
 
 
 def test_a_calibration_of_an_older_format_is_refused(served: Served) -> None:

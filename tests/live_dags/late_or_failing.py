@@ -8,7 +8,9 @@ from datetime import timedelta
 from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from roi_airflow.notification import forecast_deadline, keep_reason, report_failure
+from roi_airflow.deadline import forecast_deadline
+from roi_airflow.notification import report_failure
+from roi_airflow.reasons import REASONS
 
 DEADLINE = forecast_deadline({})
 assert DEADLINE is not None
@@ -21,7 +23,7 @@ DEADLINE.interval = timedelta(seconds=1)
     catchup=False,
     is_paused_upon_creation=False,
     params={"fail": Param(default=False, type="boolean")},
-    default_args={"retries": 0, "on_failure_callback": keep_reason},
+    default_args={"retries": 0, **REASONS},
     on_failure_callback=report_failure,
     deadline=DEADLINE,
 )

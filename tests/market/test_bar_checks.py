@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roi_forecast.market.bar_checks import find_jumps, split_doubted
+from roi_forecast.market.bar_checks import (
+    LARGEST_VOLUME,
+    empty_invalid_volumes,
+    find_jumps,
+    split_doubted,
+)
 
 
 def make_bars(closes, **columns) -> pd.DataFrame:
@@ -78,6 +83,10 @@ def test_find_jumps_never_doubts_moves_below_the_smallest_jump(moves):
     [
         ({"close": [100.0, np.nan, 100.0]}, "missing_price"),
         ({"open": [100.0, 0.0, 100.0]}, "non_positive_price"),
+        ({"open": [100.0, -math.inf, 100.0]}, "non_positive_price"),
+        ({"high": [100.0, math.inf, 100.0]}, "impossible_price"),
+        ({"high": [100.0, 1e300, 100.0]}, "impossible_price"),
+        ({"low": [100.0, 1e-300, 100.0]}, "impossible_price"),
         ({"high": [100.0, 90.0, 100.0]}, "inconsistent_range"),
         ({"low": [100.0, 110.0, 100.0]}, "inconsistent_range"),
     ],
@@ -98,3 +107,43 @@ def test_split_doubted_tolerates_a_settlement_just_outside_the_range():
     believed, doubted = split_doubted("GC=F", bars, [])
     assert len(believed) == 3
     assert doubted == []
+
+
+PRICES = st.one_of(
+    st.floats(), st.sampled_from([0.0, -1.0, 1e300, -1e300, 1e-300, math.inf, math.nan, 100.0])
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(*[PRICES] * 5, st.floats()), min_size=1, max_size=8))
+@pytest.mark.filterwarnings("error")
+def test_whatever_numbers_a_source_gives_only_possible_ones_remain(rows):
+    columns = ["open", "high", "low", "close", "adj_close", "volume"]
+    bars = pd.DataFrame(rows, columns=columns, dtype="float64")
+    bars.insert(0, "trading_date", pd.bdate_range("2024-01-01", periods=len(rows)))
+    believed, doubted = split_doubted("GC=F", bars, [])
+    believed, emptied = empty_invalid_volumes("GC=F", believed)
+    assert len(believed) + len(doubted) == len(rows)
+    prices = believed[columns[:5]]
+    assert ((prices >= 1e-12) & (prices <= 1e15)).all(axis=None)
+    assert (believed["volume"].isna() | believed["volume"].between(0, 2**53)).all()
+    assert all(not result.passed and "\n" not in result.message for result in doubted + emptied)
+
+
+@pytest.mark.parametrize("wrong", [-1.0, math.inf, -math.inf, 1e20, LARGEST_VOLUME * 2.0])
+def test_a_volume_that_cannot_be_is_empty_and_named_and_its_bar_stays(wrong):
+    bars = make_bars([100.0] * 4, volume=[1.0, wrong, np.nan, wrong])
+    kept, results = empty_invalid_volumes("GC=F", bars)
+    assert kept["volume"].tolist()[0] == 1.0
+    assert kept["volume"].isna().tolist() == [False, True, True, True]
+    assert kept["close"].tolist() == [100.0] * 4
+    assert [(r.check_name, r.severity) for r in results] == [("invalid_volume", "warn")]
+    assert results[0].message.startswith("GC=F: 2 volumes are no numbers from 0")
+    assert f"{wrong:g} on 2024-01-02" in results[0].message
+
+
+def test_volumes_that_can_be_raise_no_question():
+    bars = make_bars([100.0] * 3, volume=[0.0, 2.0**53, np.nan])
+    kept, results = empty_invalid_volumes("GC=F", bars)
+    assert results == []
+    pd.testing.assert_frame_equal(kept, bars)

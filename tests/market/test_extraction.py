@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -27,6 +28,7 @@ from roi_forecast.market.extraction import (
     extract_prices,
     extraction_batches,
 )
+from roi_forecast.market.restatement import find_restatement
 from roi_forecast.market.simulated import SimulatedSource
 from roi_forecast.market.simulated_events import fate_of
 from roi_forecast.market.store import load_bars
@@ -217,6 +219,31 @@ def test_extract_drops_and_names_a_doubtful_bar(
     assert findings(market_engine, "run-1") == []
 
 
+def test_extract_stores_an_impossible_volume_as_none_and_names_it(
+    market_engine, make_run, yahoo, server, prices, caplog
+):
+    server.break_symbol(SYMBOL, "impossible_volumes")
+    with caplog.at_level(logging.WARNING):
+        result = extract_prices(market_engine, make_run(), SYMBOL, yahoo, now=NOW)
+    expected = served(prices)
+    expected.loc[expected.index[-3:-1], "volume"] = np.nan
+    pd.testing.assert_frame_equal(stored(market_engine), expected)
+    assert result.dropped == 0
+    day = expected["trading_date"].iloc[-3].date()
+    assert findings(market_engine, "run-1") == [("invalid_volume", "warn", day)]
+    assert f"{SYMBOL}: 2 volumes are no numbers" in caplog.text
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, np.inf, np.nan, 1e300])
+def test_an_impossible_price_in_the_oldest_common_bar_is_no_restatement(wrong, prices):
+    own = served(prices)
+    fetched = own.copy()
+    fetched.loc[0, ["close", "adj_close"]] = wrong
+    assert find_restatement(SYMBOL, own, fetched) is None
+    fetched.loc[1:, ["close", "adj_close"]] *= 2
+    assert find_restatement(SYMBOL, own, fetched).adj_close_ratio == 2
+
+
 def test_extract_never_replaces_a_sound_stored_bar_by_a_doubtful_one(
     market_engine, make_run, yahoo, server, prices
 ):
@@ -250,6 +277,42 @@ def test_restated_history_is_fetched_whole_and_noted(
     again = extract_prices(market_engine, make_run("second"), SYMBOL, yahoo, now=NOW)
     assert (again.restated, again.changed) == (False, 0)
     assert restatements(market_engine) == [event]
+
+
+@pytest.mark.parametrize("name", ["close", "adj_close"])
+def test_restatement_in_the_close_or_the_adjusted_close_alone_is_seen(
+    market_engine, make_run, yahoo, server, prices, name
+):
+    extract_prices(
+        market_engine, make_run("first", as_of_date=date(2024, 11, 29)), SYMBOL, yahoo, now=NOW
+    )
+    before = served(prices)
+    # Small enough that open, high and low stay consistent with it.
+    restated = before.copy()
+    restated[name] *= 1.0005
+    server.replace_prices(SYMBOL, restated.assign(symbol=SYMBOL))
+    result = extract_prices(market_engine, make_run("second"), SYMBOL, yahoo, now=NOW)
+    assert (result.restated, result.dropped) == (True, 0)
+    pd.testing.assert_frame_equal(stored(market_engine), restated)
+    (event,) = restatements(market_engine)
+    ratios = {"close": event.close_ratio, "adj_close": event.adj_close_ratio}
+    assert ratios == pytest.approx({"close": 1, "adj_close": 1} | {name: 1.0005})
+
+
+def test_split_right_behind_an_overlapping_bar_without_a_high_is_seen(
+    market_engine, make_run, yahoo, server, prices
+):
+    first_end = date(2024, 11, 29)
+    extract_prices(market_engine, make_run("first", as_of_date=first_end), SYMBOL, yahoo, now=NOW)
+    restated = served(prices)
+    known = restated.index[restated["trading_date"] <= pd.Timestamp(first_end)]
+    oldest_of_overlap = known[-OVERLAP_BARS]
+    names = ["open", "high", "low", "close", "adj_close"]
+    restated.loc[:oldest_of_overlap, names] /= 10
+    restated.loc[oldest_of_overlap, "high"] = float("nan")
+    server.replace_prices(SYMBOL, restated.assign(symbol=SYMBOL))
+    result = extract_prices(market_engine, make_run("second"), SYMBOL, yahoo, now=NOW)
+    assert result.restated
 
 
 def test_ten_for_one_split_is_taken_as_restated_history_not_as_a_jump(

@@ -101,7 +101,9 @@ def test_day_with_every_fault_forecasts_the_sound_assets_and_names_the_others(
     opponent = evaluate_model(market_engine, run, dataset, version_id, models)
     assert decide_promotion(market_engine, run, version_id, opponent).promoted
     promote_model(market_engine, models, version_id, run.run_id, "test")
-    store_forecasts(market_engine, run, dataset.dataset_id, models, now=NOW)
+    store_forecasts(
+        market_engine, run, dataset.dataset_id, models, candidate_id=version_id, now=NOW
+    )
     with market_engine.connect() as connection:
         forecast = set(connection.scalars(select(predictions.c.symbol)))
         failed = set(

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
 
 from roi_forecast.database.tables import assets, daily_prices
 from roi_forecast.market.source import BAR_COLUMNS
@@ -29,6 +30,28 @@ def test_load_returns_exactly_what_was_stored(market_engine, prices):
     assert changed == len(prices)
     expected = every_digit[ALL_COLUMNS].sort_values(["symbol", "trading_date"], ignore_index=True)
     pd.testing.assert_frame_equal(loaded, expected, check_exact=True)
+
+
+def test_a_volume_that_is_none_is_stored_and_read_as_none_and_compared_as_such(
+    market_engine, prices
+):
+    without = prices.assign(volume=prices["volume"].mask(prices.index % 2 == 0))
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "yahoo", without)
+        assert upsert_bars(connection, "yahoo", without) == 0
+        empty = daily_prices.c.volume.is_(None)
+        count = connection.scalar(select(func.count()).select_from(daily_prices).where(empty))
+        assert count == without["volume"].isna().sum()
+        loaded = load_bars(connection, "yahoo", SYMBOLS, START, END)
+        expected = without[ALL_COLUMNS].sort_values(["symbol", "trading_date"], ignore_index=True)
+        pd.testing.assert_frame_equal(loaded, expected, check_exact=True)
+        assert upsert_bars(connection, "yahoo", prices) == count
+
+
+def test_the_database_takes_no_negative_volume(market_engine, prices):
+    wrong = prices.assign(volume=-1.0)
+    with market_engine.begin() as connection, pytest.raises(IntegrityError, match="volume"):
+        upsert_bars(connection, "yahoo", wrong)
 
 
 def test_upsert_again_changes_nothing_and_keeps_the_time_of_the_first_fetch(market_engine, prices):

@@ -31,6 +31,7 @@ ContentFault = Literal[
     "zero",
     "negative",
     "tenfold",
+    "impossible_volumes",
     "no_adjusted_close",
     "other_currency",
     "other_time_zone",
@@ -216,6 +217,11 @@ def _scale_bar(factor: float | None) -> Callable[[Chart], None]:
     return change
 
 
+def _give_impossible_volumes(chart: Chart) -> None:
+    volumes = chart["indicators"]["quote"][0]["volume"]
+    volumes[-3:-1] = [1e20, -1]
+
+
 def _lose_last_prices(chart: Chart) -> None:
     for values in _price_columns(chart):
         values[-1] = None
@@ -268,6 +274,7 @@ _CONTENT_FAULTS: dict[Fault | None, Callable[[Chart], None]] = {
     "zero": _scale_bar(0.0),
     "negative": _scale_bar(-1.0),
     "tenfold": _scale_bar(10.0),
+    "impossible_volumes": _give_impossible_volumes,
     "no_adjusted_close": _lose_adjusted_close,
     "other_currency": _state("currency", "USX"),
     "other_time_zone": _state("exchangeTimezoneName", "Europe/London"),

@@ -16,7 +16,6 @@ from sqlalchemy import Engine, Row, select
 
 from daily_run import NOW, Outcome, carry_out, prepare
 from databases import fresh_market
-from roi_forecast.artifacts import read_manifest
 from roi_forecast.config import RunConfig
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.tables import model_versions, predictions
@@ -26,10 +25,11 @@ from roi_forecast.model.candidates import combine_members, train_candidate, trai
 from roi_forecast.model.members import find_members
 from roi_forecast.model.predictor import load_predictor
 from roi_forecast.model.training_plan import TrainingPlan, plan_training
-from roi_forecast.model.versions import ModelVersion, find_version
+from roi_forecast.model.versions import ModelVersion, find_champion, find_version
 from roi_forecast.runs.claims import release_run
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.settings import Settings
+from roi_forecast.verified import read_manifest
 from roi_local.postgres import EmbeddedPostgres
 
 SYMBOLS = ["TCS.NS", "GC=F"]
@@ -306,7 +306,7 @@ def test_a_tuned_version_is_judged_and_forecasts_like_any_other(registry) -> Non
     assert rulings["compared_sessions"].passed
     manifest = read_manifest(version.directory(registry.models), RegistryError)
     assert manifest["from_scratch_until"] == FIRST_DAY
-    assert outcome.forecasts == len(SYMBOLS) * len(outcome.run.config.horizons)
+    assert outcome.forecasts.added == len(SYMBOLS) * len(outcome.run.config.horizons)
 
 
 @pytest.mark.parametrize(
@@ -354,6 +354,20 @@ def test_fine_tuning_is_refused_where_the_champion_saw_rows_that_are_to_judge_it
     )
     with pytest.raises(TrainingError, match=f"too close to this run's {part} rows"):
         registry.plan(run, dataset)
+
+
+def test_fine_tuning_from_a_champion_that_knows_later_days_is_refused(registry) -> None:
+    run, dataset = registry.prepare("of-the-past", model_name="single", training_mode="fine_tune")
+    with registry.engine.connect() as connection:
+        known = find_champion(connection, "single")
+    assert registry.plan(run, dataset).base_version_id == known.version_id
+    past = run.model_copy(update={"as_of_date": known.last_date - timedelta(days=1)})
+    with pytest.raises(
+        TrainingError, match=f"its data reach to {known.last_date}, past the as-of date"
+    ):
+        registry.plan(past, dataset)
+    due = past.config.model_copy(update={"training_mode": "if_due"})
+    assert registry.plan(past.model_copy(update={"config": due}), dataset).base_version_id is None
 
 
 def test_the_gap_between_what_the_champion_saw_and_what_judges_is_exact(registry) -> None:

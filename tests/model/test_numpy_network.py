@@ -62,7 +62,7 @@ def from_keras(network: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarra
 )
 def test_numpy_network_forecasts_what_keras_does(tmp_path, options):
     network = saved(tmp_path / "model.keras", SMALL.model_copy(update=options))
-    own = read_numpy_network(tmp_path / "model.keras").predict(windows())
+    own = read_numpy_network((tmp_path / "model.keras").read_bytes()).predict(windows())
     assert own.dtype == np.float32
     np.testing.assert_allclose(own, from_keras(network, windows()), atol=1e-6, rtol=1e-6)
 
@@ -73,7 +73,7 @@ def test_numpy_network_forecasts_what_keras_does_at_the_size_of_the_reference(tm
     network.set_weights([weight * 0.3 for weight in network.get_weights()])
     network.save(tmp_path / "model.keras")
     inputs = windows(5, seq_len=60)
-    own = read_numpy_network(tmp_path / "model.keras").predict(inputs)
+    own = read_numpy_network((tmp_path / "model.keras").read_bytes()).predict(inputs)
     np.testing.assert_allclose(own, from_keras(network, inputs), atol=1e-6, rtol=1e-6)
 
 
@@ -85,7 +85,7 @@ def test_numpy_network_reads_a_file_of_keras_own_layers(tmp_path):
     features = keras.layers.GlobalAveragePooling1D()(keras.layers.Add()([features, attended]))
     network = keras.Model({"scaled": scaled}, keras.layers.Dense(ASSETS)(features))
     network.save(tmp_path / "model.keras")
-    own = read_numpy_network(tmp_path / "model.keras").predict(windows())
+    own = read_numpy_network((tmp_path / "model.keras").read_bytes()).predict(windows())
     np.testing.assert_allclose(own, from_keras(network, windows()), atol=1e-6)
 
 
@@ -132,7 +132,7 @@ def changed(path: Path, layer: str, option: str, value: object) -> None:
 def test_numpy_network_refuses_what_it_does_not_know(tmp_path, layer, option, value):
     path = tmp_path / "model.keras"
     saved(path, SMALL)
-    assert isinstance(read_numpy_network(path), NumpyNetwork)
+    assert isinstance(read_numpy_network(path.read_bytes()), NumpyNetwork)
     changed(path, layer, option, value)
     with pytest.raises(UnknownArchitectureError, match=layer):
-        read_numpy_network(path)
+        read_numpy_network(path.read_bytes())

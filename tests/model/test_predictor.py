@@ -61,7 +61,7 @@ def test_prediction_does_not_change_with_its_target_or_later_rows(saved):
 
 def test_prediction_by_keras_is_not_compiled_anew_for_each_number_of_targets(saved):
     _, predictor = saved
-    network = load_keras_network(predictor.directory / "model.keras")
+    network = load_keras_network((predictor.directory / "model.keras").read_bytes())
     by_keras = replace(predictor, networks=(network,))
     dataset = synthetic_dataset()
     for last in (9, 12, 40, 41, 100, 201):

@@ -53,3 +53,9 @@ def test_network_that_is_plainly_better_is_kept(dataset: Dataset, tmp_path: Path
         update={"architecture": "hybrid", "epochs": 4, "improvement_standard_errors": 1.0}
     )
     assert train_model(dataset, config, tmp_path).best_epoch > 0
+
+
+def test_differences_that_are_one_value_but_for_rounding_are_no_chance() -> None:
+    steps = np.random.default_rng(1).integers(-9, 10, 10) * np.finfo(np.float64).eps
+    assert paired_standard_errors(0.3 * (1 + steps)) == float("inf")
+    assert paired_standard_errors(-0.3 * (1 + steps)) == 0.0

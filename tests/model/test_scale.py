@@ -7,6 +7,7 @@ import pytest
 from scipy.optimize import minimize
 
 from roi_forecast.errors import TrainingError
+from roi_forecast.features.movement import SMALLEST_MOVE
 from roi_forecast.model.scale import PENALTY, Scale, fit_scale
 
 
@@ -21,7 +22,8 @@ def test_fit_is_the_minimum_that_a_search_finds() -> None:
     inputs, log_rois = moving_market(150, 2, np.array([0.3, -0.1]))
     log_rois[5:20, 1] = np.nan
     counted = np.isfinite(log_rois)
-    design, moves = inputs[counted], np.abs(log_rois[counted])
+    design = inputs[counted]
+    moves = np.maximum(np.abs(log_rois[counted]), SMALLEST_MOVE)
     spread = design.std(axis=0)
 
     def loss(weights: np.ndarray) -> float:
@@ -47,6 +49,21 @@ def test_an_input_that_never_varies_changes_nothing() -> None:
     np.testing.assert_allclose(
         fit_scale(constant, log_rois).predict(constant), fit_scale(inputs, log_rois).predict(inputs)
     )
+
+
+def test_zero_returns_do_not_reward_ever_smaller_scales() -> None:
+    inputs, log_rois = moving_market(600, 2, np.array([0.3]))
+    inputs[:, 1], log_rois[:, 1] = inputs[:, 0].min() - 1.0, 0.0
+    fitted = fit_scale(inputs, log_rois, penalty=1.0).predict(inputs)
+    assert fitted[:, 1].min() > 0.9 * SMALLEST_MOVE
+
+
+def test_moves_below_the_smallest_are_alike() -> None:
+    inputs, log_rois = moving_market(300, 2, np.array([0.3]))
+    calm = np.random.default_rng(2).random(log_rois.shape) < 0.2
+    one = fit_scale(inputs, np.where(calm, 0.0, log_rois))
+    other = fit_scale(inputs, np.where(calm, 0.99 * SMALLEST_MOVE, log_rois))
+    assert one.to_json() == other.to_json()
 
 
 def test_one_wild_return_does_not_stop_the_search() -> None:

@@ -18,6 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import HISTOGRAMS, E
 from tensorboard.util import tensor_util
 
 from model.synthetic_dataset import SMALL, synthetic_dataset
+from roi_forecast.artifacts import write_manifest
 from roi_forecast.config import RunConfig
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.dataset import Dataset
@@ -294,3 +295,16 @@ def test_logs_for_tensorboard_hold_losses_weights_and_graph_and_change_no_weight
     assert losses == pytest.approx([record.validation_loss for record in trained.history[1:]])
     assert any("kernel" in tag for tag in training.Tags()["tensors"])
     assert "keras" in training.Tags()["tensors"]  # the graph of layers
+
+
+def test_a_damaged_training_of_a_registered_version_is_trained_again(tmp_path):
+    config = SMALL.model_copy(update={"epochs": 1})
+    train_model(synthetic_dataset(), config, tmp_path)
+    expected = weights(tmp_path)
+    write_manifest(tmp_path, {"version_id": "registered"})
+    (tmp_path / "model.keras").write_bytes(b"damaged")
+
+    train_model(synthetic_dataset(), config, tmp_path)
+
+    for found, wanted in zip(weights(tmp_path), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import column, delete, insert, select, table
+from sqlalchemy import Connection, column, delete, insert, select, table, update
 
-from roi_forecast.database.tables import SCHEMA, predictions
+from roi_forecast.database.tables import SCHEMA, model_versions, predictions
 from roi_forecast.features.returns import to_percent
 from roi_forecast.features.scaling import FloatArray
 from serving import Served
@@ -90,7 +91,21 @@ def publish(
                 }
             )
     with served.engine.begin() as connection:
+        end_data_before(connection, values)
         connection.execute(insert(predictions), values)
+
+
+def end_data_before(connection: Connection, forecasts: Sequence[Mapping[str, Any]]) -> None:
+    """Let the data of versions end where planted forecasts of theirs begin."""
+    for version_id in {forecast["version_id"] for forecast in forecasts}:
+        first = min(
+            forecast["as_of_date"] for forecast in forecasts if forecast["version_id"] == version_id
+        )
+        connection.execute(
+            update(model_versions)
+            .where(model_versions.c.version_id == version_id, model_versions.c.last_date > first)
+            .values(last_date=first)
+        )
 
 
 def forget(served: Served) -> None:

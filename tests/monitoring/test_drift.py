@@ -88,3 +88,30 @@ def test_what_cannot_be_compared_gives_none() -> None:
     assert [each is None for each in found] == [True, True, True, False, False, False]
     nothing = measure_drift(training[:, :1], newest[:, :1], 0.99)
     assert nothing == (None,)
+
+
+@pytest.mark.parametrize("still", ["constant", "one blip", "steady"])
+def test_an_asset_that_stands_still_hides_no_drift_of_the_others(still: str) -> None:
+    training, newest = market(2, TRAINING, 0.01), market(3, NEWEST, 0.01)
+    newest[:, 4] *= 3
+    rounding = np.random.default_rng(1).integers(-9, 10, TRAINING) * 1e-16
+    training[:, 0] = 1e-4 + rounding if still == "steady" else 0.0
+    if still == "one blip":
+        training[100, 0] = 0.02
+    newest[:, 0] = 1e-4 if still == "steady" else 0.0
+    beside, alone = (
+        measure_drift(training, newest, 0.99),
+        measure_drift(training[:, 1:], newest[:, 1:], 0.99),
+    )
+    assert beside[0] is None
+    assert beside[1:] == alone
+    assert alone[3] is not None
+    assert alone[3].drifting
+
+
+def test_windows_that_hold_all_moves_of_an_asset_leave_no_infinite_limit() -> None:
+    training, newest = market(2, TRAINING, 0.01), market(3, NEWEST, 0.01)
+    training[:, 0] = np.where(np.arange(TRAINING) < TRAINING // 2, training[:, 0], 0.0)
+    training[: TRAINING // 2 + 20, 0] = market(5, TRAINING // 2 + 20, 0.01)[:, 0]
+    for found in measure_drift(training, newest, 1.0):
+        assert found is None or np.isfinite(list(vars(found).values())).all()

@@ -12,6 +12,8 @@ import pytest
 from airflow.configuration import conf
 
 from production.compose_file import COMPOSE_FILE, read_compose, read_variables, words
+from requirements_file import read_pins
+from roi_forecast.settings import Settings
 from roi_local.environment import REPOSITORY, airflow_environment
 from roi_local.postgres_programs import program
 from roi_production.environment_file import SECRETS, SETTINGS
@@ -173,7 +175,64 @@ def test_every_lasting_service_has_a_health_check_and_starts_again(service: str)
 
 @pytest.mark.parametrize("service", list(SERVICES))
 def test_every_service_has_limits(service: str) -> None:
-    assert set(SERVICES[service]["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
+    limits = SERVICES[service]["deploy"]["resources"]["limits"]
+    assert set(limits) == {"cpus", "memory"}
+    # The engine refuses to start a container that asks for more processors than there are.
+    assert float(limits["cpus"]) <= 2
+    assert 0 < SERVICES[service]["pids_limit"] <= 4096
+
+
+def test_a_larger_machine_gives_its_services_more_processors_by_one_setting() -> None:
+    services = read_compose({**VALUES, "ROI_CPUS": "16"})["services"]
+    for service in ("postgres", "api-server", *WORKERS):
+        assert services[service]["deploy"]["resources"]["limits"]["cpus"] == "16"
+
+
+@pytest.mark.parametrize("service", list(SERVICES))
+def test_no_container_has_a_right_of_root_or_writes_to_its_own_files(service: str) -> None:
+    definition = SERVICES[service]
+    assert definition["cap_drop"] == ["ALL"]
+    assert definition["security_opt"] == ["no-new-privileges:true"]
+    assert definition["read_only"] is True
+    assert not {"cap_add", "privileged", "pid", "ipc", "devices"} & set(definition)
+
+
+def test_postgres_and_redis_drop_root_as_our_image_does() -> None:
+    assert [SERVICES[name]["user"] for name in ("postgres", "redis")] == ["postgres", "redis"]
+    assert not {service for service in OURS if "user" in SERVICES[service]}
+
+
+def writable_folders(service: str) -> set[str]:
+    volumes = [volume.split(":") for volume in SERVICES[service].get("volumes", [])]
+    memory = {folder.split(":")[0] for folder in SERVICES[service].get("tmpfs", [])}
+    return memory | {target for _, target, *mode in volumes if "ro" not in mode}
+
+
+def test_each_service_can_write_where_it_has_to() -> None:
+    for service in OURS:
+        assert {"/tmp", "/var/lib/roi"} <= writable_folders(service)
+    assert "ENV AIRFLOW_HOME=/var/lib/roi/" in re.sub(r"ENV (?:\S+ \\\s+)*", "ENV ", DOCKERFILE)
+    (redis_folder,) = re.findall(r"dir (/\w+)", SERVICES["redis"]["command"][-1])
+    assert writable_folders("redis") == {redis_folder}
+    socket = "/var/run/postgresql"
+    assert writable_folders("postgres") == {"/var/lib/postgresql", socket, "/tmp"}
+
+
+def test_models_can_be_changed_by_workers_and_the_job_that_restores_them_alone() -> None:
+    folder = environment("worker-cpu")["ROI_DATA_DIRECTORY"]
+    readers = {
+        name for name in SERVICES if f"data:{folder}:ro" in SERVICES[name].get("volumes", [])
+    }
+    writers = {name for name in SERVICES if folder in writable_folders(name)}
+    assert writers == {"init", *WORKERS}
+    assert readers == {"api-server", "tensorboard"}
+
+
+def test_backup_finds_its_settings_in_the_job_init(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in environment("init").items():
+        monkeypatch.setenv(name, str(value))
+    settings = Settings.from_environment()
+    assert str(settings.data_directory) in writable_folders("init")
 
 
 def test_volumes_are_named_and_declared() -> None:
@@ -225,11 +284,19 @@ def test_postgres_is_of_the_major_version_of_the_embedded_one() -> None:
     assert SERVICES["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]
 
 
-def test_images_are_pinned() -> None:
-    for name in ("postgres", "redis"):
-        assert re.fullmatch(rf"{name}:\d+\.\d+(\.\d+)?-bookworm", SERVICES[name]["image"])
-    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
-    assert {base for base in bases if ":" in base} == {"python:3.11.13-slim-bookworm"}
+@pytest.mark.parametrize(
+    ("name", "oldest"), [("postgres", (18, 6)), ("redis", (7, 2, 16)), ("python", (3, 11, 17))]
+)
+def test_images_are_pinned_to_a_patch_release_no_older_than_the_newest_known(
+    name: str, oldest: tuple[int, ...]
+) -> None:
+    bases = set(re.findall(r"^FROM (\S+:\S+)", DOCKERFILE, re.MULTILINE))
+    (image,) = bases if name == "python" else {SERVICES[name]["image"]}
+    pinned = re.fullmatch(rf"{name}:(\d+(?:\.\d+)+)(?:-slim)?-bookworm", image)
+    assert pinned is not None, image
+    version = tuple(map(int, pinned[1].split(".")))
+    assert len(version) == len(oldest)
+    assert version >= oldest
 
 
 def test_dockerfile_has_both_targets_copies_what_exists_and_ends_without_root() -> None:
@@ -249,11 +316,15 @@ def test_paths_of_the_images_are_those_of_the_compose_file() -> None:
     assert used - {"/var/lib/roi/data/models"} <= made
 
 
+def test_images_install_only_what_fits_the_hashes() -> None:
+    installed = re.findall(r"pip install (.*?--requirement /tmp/\S+)", DOCKERFILE, re.DOTALL)
+    assert len(installed) == 2
+    for options in installed:
+        assert {"--require-hashes", "--no-deps"} <= set(options.split())
+
+
 @pytest.mark.parametrize("name", ["production", "gpu"])
-def test_requirements_name_every_package_of_the_group_with_its_version(name: str) -> None:
-    text = (REPOSITORY / f"requirements-{name}.txt").read_text(encoding="utf-8")
-    packages = [line for line in text.splitlines() if re.match(r"\w", line)]
-    assert all("==" in package for package in packages)
-    names = {package.split("==")[0].split("[")[0] for package in packages}
+def test_requirements_of_the_images_name_the_packages_of_their_group(name: str) -> None:
+    names = {pin.name for pin in read_pins(REPOSITORY / f"requirements-{name}.txt")}
     assert {"apache-airflow-providers-celery", "apache-airflow-providers-fab", "statsd"} <= names
     assert ("nvidia-cudnn-cu12" in names) == (name == "gpu")

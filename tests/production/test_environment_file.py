@@ -8,6 +8,7 @@ import pytest
 from production.compose_file import read_environment_file
 from roi_local.errors import LocalError
 from roi_production.environment_file import SECRETS, SETTINGS, write_environment
+from special_files import SPECIAL_FILES
 
 
 def test_every_secret_is_long_different_and_of_characters_that_urls_and_compose_leave_alone(
@@ -47,3 +48,15 @@ def test_a_line_that_is_no_setting_is_named_and_the_file_stays(tmp_path: Path) -
     with pytest.raises(LocalError, match="line 2: expected NAME=value"):
         write_environment(path)
     assert path.read_text() == "REDIS_PASSWORD=kept\nexport X\n"
+
+
+@pytest.mark.parametrize("kind", SPECIAL_FILES)
+def test_a_path_of_something_else_than_a_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / ".env"
+    SPECIAL_FILES[kind](path)
+    before = {entry: entry.lstat() for entry in tmp_path.iterdir()}
+
+    with pytest.raises(LocalError, match=r"\.env cannot be written: it is .*; name a regular file"):
+        write_environment(path)
+
+    assert {entry: entry.lstat() for entry in tmp_path.iterdir()} == before

@@ -27,7 +27,6 @@ from browser import chromium, keep_screenshot
 from live_stack import SMALL
 from production.conftest import CONTROL, SECOND_CPU_WORKER, start_gpu_worker
 from production.native import NativeCompose
-from roi_forecast.artifacts import read_manifest
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.tables import (
     daily_prices,
@@ -38,6 +37,7 @@ from roi_forecast.database.tables import (
 )
 from roi_forecast.errors import RegistryError
 from roi_forecast.model.versions import find_champion
+from roi_forecast.verified import read_manifest
 from roi_local.airflow_metadata import RunState, read_run
 from roi_local.postgres_programs import program
 from roi_local.run import DAILY_DAG

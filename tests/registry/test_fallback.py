@@ -11,16 +11,19 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import OperationalError
 
+from roi_forecast import verified
+from roi_forecast.artifacts import checksum
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.tables import model_versions, promotions
 from roi_forecast.errors import DamagedVersionError, NoChampionError, RegistryError
 from roi_forecast.evaluation.decide import decide_promotion
 from roi_forecast.evaluation.evaluate import evaluate_model
-from roi_forecast.registry import fallback, promotion, rollback, serving
+from roi_forecast.registry import fallback, promotion, rollback
 from roi_forecast.registry.fallback import open_whole_champion, replace_damaged_champion
 from roi_forecast.registry.promotion import promote_model
 from roi_forecast.registry.rollback import roll_back_champion
 from roi_forecast.registry.serving import open_champion
+from roi_forecast.verified import VerifiedDirectory
 from serving import MODEL_NAME, Served
 
 
@@ -53,7 +56,7 @@ def roll_back(served: Served, version_id: str | None) -> None:
 
 def open_whole(served: Served) -> str:
     opened = open_whole_champion(served.engine, served.models, MODEL_NAME, "the-run")
-    assert opened.directory == opened.version.directory(served.models)
+    assert opened.files.directory == opened.version.directory(served.models)
     return opened.version.version_id
 
 
@@ -144,8 +147,8 @@ def test_a_version_that_does_not_load_is_passed_over(
     promote(served, "newest")
     truncate(served, "newest")
 
-    def refuse(directory: Path) -> None:
-        if directory.name == "next":
+    def refuse(files: VerifiedDirectory) -> None:
+        if files.directory.name == "next":
             raise RegistryError("it does not load")
 
     monkeypatch.setattr(fallback, "check_loads", refuse)
@@ -236,10 +239,10 @@ def test_a_database_that_does_not_answer_is_no_damage(served: Served, first: str
 def test_a_file_that_cannot_be_read_is_no_damage(
     served: Served, first: str, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    def refuse(path: Path) -> str:
+    def refuse(path: Path, _error: object) -> None:
         raise OSError(code, "of the test", str(path))
 
-    monkeypatch.setattr(serving, "checksum", refuse)
+    monkeypatch.setattr(verified, "open_regular", refuse)
     with pytest.raises(OSError, match="of the test"):
         open_whole(served)
     assert served.champion.version_id == "next"
@@ -254,7 +257,7 @@ def test_a_manifest_of_a_format_that_the_code_lacks_is_no_damage(
         connection.execute(
             update(model_versions)
             .where(model_versions.c.version_id == "next")
-            .values(checksum=serving.checksum(manifest))
+            .values(checksum=checksum(manifest))
         )
     with pytest.raises(RegistryError, match=r"has no readable manifest\.json: 'files'") as error:
         open_whole(served)

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select, update
 
-from roi_forecast.artifacts import read_manifest, write_manifest
+from roi_forecast.artifacts import write_manifest
 from roi_forecast.database.tables import model_versions, promotions
 from roi_forecast.errors import NoChampionError, RegistryError
 from roi_forecast.registry import promotion
 from roi_forecast.registry.promotion import promote_model, reject_model
 from roi_forecast.registry.serving import open_champion
+from roi_forecast.verified import read_manifest
 from serving import MODEL_NAME, Served
 
 
@@ -46,8 +47,8 @@ def test_promote_publishes_serves_and_records_once_however_often_it_is_called(
     promote(served, version_id)
     serving = open_champion(served.engine, served.models, MODEL_NAME)
     assert serving.version.version_id == version_id
-    assert serving.directory == served.models / MODEL_NAME / "versions" / version_id
-    assert link(served).resolve() == serving.directory.resolve()
+    assert serving.files.directory == served.models / MODEL_NAME / "versions" / version_id
+    assert link(served).resolve() == serving.files.directory.resolve()
     assert promotion_count(served) == 2
     assert served.version(before).state == "retired"
 
@@ -182,3 +183,34 @@ def test_open_champion_refuses_files_that_were_exchanged_with_their_manifest(
 def test_open_champion_says_that_none_serves(served: Served) -> None:
     with pytest.raises(NoChampionError, match="no version serves under the model name 'nobody'"):
         open_champion(served.engine, served.models, "nobody")
+
+
+@pytest.mark.parametrize("name", ["member_0/model.keras", ".model.keras", "plots/more.png"])
+def test_open_champion_refuses_a_folder_with_a_file_that_is_not_its_own(
+    served: Served, name: str
+) -> None:
+    path = served.champion_directory / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"unlisted")
+    named = name.partition("/")[0] if name.startswith("member") else name
+    with pytest.raises(RegistryError, match=f"holds '{named}', which its manifest"):
+        open_champion(served.engine, served.models, MODEL_NAME)
+
+
+@pytest.mark.usefixtures("no_load_check")
+def test_what_lies_beside_a_candidates_files_is_not_published(served: Served) -> None:
+    version_id = served.add_candidate("next")
+    candidate = served.version(version_id).directory(served.models)
+    (candidate / "member_0").mkdir()
+    (candidate / "member_0" / "model.keras").write_bytes(b"unlisted")
+    (candidate / "tensorboard").mkdir()
+    (candidate / "link").symlink_to("/etc/passwd")
+    promote(served, version_id)
+    serving = open_champion(served.engine, served.models, MODEL_NAME)
+    assert serving.version.version_id == version_id
+    found = {
+        path.relative_to(serving.files.directory).as_posix()
+        for path in serving.files.directory.rglob("*")
+        if not path.is_dir()
+    }
+    assert found == {*serving.files.files, "manifest.json"}

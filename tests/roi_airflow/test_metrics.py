@@ -68,7 +68,7 @@ def test_a_stage_sends_its_duration_or_its_error(received: Received) -> None:
 def test_every_figure_of_a_run_is_sent(served: Served, received: Received) -> None:
     figures = read_figures(served.engine, "run")
     assert set(figures) == set(FIGURES)
-    forecasts = served.outcome.forecasts
+    forecasts = served.outcome.forecasts.added
     assert forecasts == 2 * len(served.outcome.run.config.horizons)
     counted = (figures["forecasts"], figures["promoted"], figures["extractions_failed"])
     assert counted == (forecasts, 1, 0)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -13,15 +12,10 @@ from roi_airflow.notification import (
     NOTIFIER_VARIABLE,
     LogNotifier,
     create_notifier,
-    forecast_deadline,
-    keep_reason,
     notify,
     report_failure,
-    report_late_forecasts,
 )
 from roi_forecast.errors import PreflightError
-from roi_forecast.settings import DEADLINE_VARIABLE
-from serving import Served
 
 
 class Recorder(BaseNotifier):
@@ -61,14 +55,10 @@ class TaskInstance:
 
     def __init__(self, reasons: dict[str, list[str | None]]) -> None:
         self.reasons = reasons
-        self.pushed: dict[str, str] = {}
 
     def xcom_pull(self, task_ids: list[str], key: str) -> list[str | None]:
         assert key == "failure"
         return self.reasons.get(task_ids[0], [])
-
-    def xcom_push(self, key: str, value: str) -> None:
-        self.pushed[key] = value
 
 
 def failed(reasons: dict[str, list[str | None]], dag: Any = None) -> Any:
@@ -105,20 +95,6 @@ def test_failure_without_a_reason_says_so(sent: list[str]) -> None:
     assert "it left no reason (its process was ended); log: " in sent[1]
 
 
-@pytest.mark.parametrize(
-    ("exception", "kept"),
-    [
-        (ValueError("first\nsecond"), "first second"),
-        (KeyError(), "KeyError"),
-        (None, "its process was ended"),
-    ],
-)
-def test_reason_is_kept_in_one_line(exception: Exception | None, kept: str) -> None:
-    task_instance = TaskInstance({})
-    keep_reason({"ti": task_instance, "exception": exception})  # type: ignore[typeddict-item]
-    assert task_instance.pushed == {"failure": kept}
-
-
 def test_without_a_setting_messages_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert isinstance(create_notifier({}), LogNotifier)
     notify({"dag": create_dag()}, "something is wrong")
@@ -142,43 +118,3 @@ def test_notifier_that_cannot_be_made_is_named_with_its_arguments(
     with pytest.raises(PreflightError, match=f"ROI_NOTIFIER: received '{path}'") as refusal:
         create_notifier({NOTIFIER_VARIABLE: path, NOTIFIER_ARGUMENTS_VARIABLE: arguments})
     assert repr(arguments) in str(refusal.value)
-
-
-def test_deadline_is_counted_from_when_the_run_was_queued() -> None:
-    usual, alert = forecast_deadline({}), forecast_deadline({DEADLINE_VARIABLE: "45"})
-    assert usual is not None
-    assert alert is not None
-    assert usual.interval == timedelta(hours=2)
-    assert alert.interval == timedelta(minutes=45)
-    assert alert.reference.reference_name == "DagRunQueuedAtDeadline"
-
-
-def test_deadline_can_be_turned_off() -> None:
-    assert forecast_deadline({DEADLINE_VARIABLE: "off"}) is None
-
-
-@pytest.mark.parametrize("text", ["0", "soon", "-5", "1.5"])
-def test_deadline_that_is_no_number_of_minutes_is_refused(text: str) -> None:
-    with pytest.raises(PreflightError, match=f"ROI_DEADLINE_MINUTES: received '{text}'"):
-        forecast_deadline({DEADLINE_VARIABLE: text})
-
-
-def test_late_run_is_told_of_unless_its_forecasts_are_stored(
-    served: Served, sent: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = served.engine.url.render_as_string(hide_password=False)
-    monkeypatch.setenv("ROI_DATABASE_URL", url)
-    monkeypatch.setenv("ROI_DATA_DIRECTORY", str(served.settings.data_directory))
-
-    def late(run_id: str) -> dict[str, Any]:
-        run = {"dag_id": "daily_roi_forecast", "dag_run_id": run_id}
-        return {
-            "dag": create_dag(),
-            "dag_run": run,
-            "deadline": {"deadline_time": "2025-01-02 00:15"},
-        }
-
-    report_late_forecasts(late(served.outcome.run.run_id))
-    assert sent == []
-    report_late_forecasts(late("waiting"))
-    assert "run waiting: the forecasts are late, none were stored by 2025-01-02 00:15" in sent[0]

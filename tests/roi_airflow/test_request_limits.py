@@ -1,38 +1,88 @@
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from fastapi import FastAPI, Request
+from airflow.api_fastapi.auth.tokens import JWTGenerator, get_signing_args
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
+from limits import parse
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from roi_airflow.login_limits import LoginLimits
+from roi_airflow.request_counts import RequestCounts
 from roi_airflow.request_limits import (
-    LOGINS_AT_ONCE,
-    LOGINS_PER_SECOND,
-    MAX_BODY_BYTES,
-    REQUESTS_AT_ONCE,
-    REQUESTS_PER_SECOND,
+    ANONYMOUS_BODY_BYTES,
+    PERSON_BODY_BYTES,
+    TASK_BODY_BYTES,
     RequestLimits,
-    TokenBucket,
+    network_of,
 )
 
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+PASSWORD = "right"
+CLIENT = ("192.0.2.1", 1234)
 
 
-def create_client(*, with_rates: bool, clock: Clock | None = None) -> TestClient:
-    app = FastAPI()
-    app.add_middleware(RequestLimits, with_rates=with_rates, clock=clock or Clock())
+def token(audience: str = "apache-airflow", subject: str = "1", valid_for: float = 60) -> str:
+    signer = JWTGenerator(audience=audience, valid_for=valid_for, **get_signing_args())
+    return signer.generate({"sub": subject})
 
-    @app.post("/{path:path}")
-    async def post(request: Request) -> int:
+
+def as_person(subject: str = "1") -> dict[str, str]:
+    return {"Authorization": f"Bearer {token(subject=subject)}"}
+
+
+def as_task() -> dict[str, str]:
+    return {"Authorization": f"Bearer {token('urn:airflow.apache.org:task')}"}
+
+
+class Pauses:
+    """Takes the place of waiting."""
+
+    def __init__(self) -> None:
+        self.taken: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.taken.append(seconds)
+
+
+def create_client(
+    *,
+    root_path: str = "",
+    client: tuple[str, int] = CLIENT,
+    pauses: Pauses | None = None,
+    **limits: Any,
+) -> TestClient:
+    """A server whose applications are mounted where Airflow mounts its own."""
+    app = FastAPI(root_path=root_path)
+    logins = LoginLimits(RequestCounts(), pauses or Pauses())
+    app.add_middleware(RequestLimits, logins=logins, **limits)
+
+    async def count(request: Request) -> int:
         return len(await request.body())
 
-    return TestClient(app)
+    async def log_in(request: Request, response: Response) -> str:
+        form = await request.form()
+        given = form.get("password") if form else (await request.json()).get("password")
+        if request.url.path.endswith("/form"):
+            response.status_code = 302
+            if given == PASSWORD:
+                response.set_cookie("_token", "a-token")
+        else:
+            response.status_code = 201 if given == PASSWORD else 401
+        return "answered"
+
+    for prefix, endpoint in {"/execution": count, "/auth": log_in, "/roi": count}.items():
+        mounted = FastAPI()
+        mounted.add_api_route("/{path:path}", count, methods=["GET"])
+        mounted.add_api_route("/{path:path}", endpoint, methods=["POST"])
+        app.mount(prefix, mounted)
+    app.add_api_route("/{path:path}", count, methods=["GET", "POST"])
+    return TestClient(app, f"http://test{root_path}", client=client)
 
 
 def pieces(size: int) -> Iterator[bytes]:
@@ -40,72 +90,201 @@ def pieces(size: int) -> Iterator[bytes]:
         yield b"x" * min(2**16, size - first)
 
 
-def test_a_body_within_the_limit_arrives_whole() -> None:
-    client = create_client(with_rates=False)
-    assert client.post("/roi", content=b"x" * MAX_BODY_BYTES).json() == MAX_BODY_BYTES
-    assert client.post("/roi", content=pieces(MAX_BODY_BYTES)).json() == MAX_BODY_BYTES
+BODIES = [
+    ("/roi", {}, ANONYMOUS_BODY_BYTES),
+    ("/api/v2/dags", {}, ANONYMOUS_BODY_BYTES),
+    ("/execution/xcoms", {}, ANONYMOUS_BODY_BYTES),
+    ("/execution/xcoms", as_person, ANONYMOUS_BODY_BYTES),
+    ("/roi", as_task, ANONYMOUS_BODY_BYTES),
+    ("/roi", as_person, PERSON_BODY_BYTES),
+    ("/api/v2/dags", as_person, PERSON_BODY_BYTES),
+    ("/execution/xcoms", as_task, TASK_BODY_BYTES),
+]
 
 
-def test_a_larger_body_is_refused_whether_or_not_it_declares_its_length() -> None:
-    client = create_client(with_rates=False)
-    for content in (b"x" * (MAX_BODY_BYTES + 1), pieces(MAX_BODY_BYTES + 1)):
-        answer = client.post("/roi", content=content)
+@pytest.mark.parametrize("root_path", ["", "/airflow"])
+@pytest.mark.parametrize(("path", "signed_in", "most"), BODIES)
+def test_a_body_may_be_as_large_as_who_sends_it_to_what_needs(
+    path: str, signed_in: Any, most: int, root_path: str
+) -> None:
+    client = create_client(root_path=root_path)
+    headers = signed_in() if signed_in else {}
+    whole = [client.post(path, content=b"x" * most, headers=headers)]
+    whole.append(client.post(path, content=pieces(most), headers=headers))
+    assert [answer.json() for answer in whole] == [most, most]
+    for content in (b"x" * (most + 1), pieces(most + 1)):
+        answer = client.post(path, content=content, headers=headers)
         assert answer.status_code == 413
-        assert answer.json() == {"detail": "a request may hold 1048576 bytes"}
+        assert answer.json() == {"detail": f"this request may hold {most} bytes"}
 
 
-def test_a_length_that_is_no_number_is_refused() -> None:
-    answer = create_client(with_rates=False).post("/roi", headers={"content-length": "-1"})
+def test_a_body_past_the_limit_is_refused_where_the_application_words_the_error_itself() -> None:
+    app = FastAPI()
+
+    @app.post("/roi")
+    async def read(request: Request) -> JSONResponse:
+        try:
+            await request.body()
+        except StarletteHTTPException:
+            return JSONResponse("there was an error", status_code=400)
+        return JSONResponse("read")
+
+    app.add_middleware(RequestLimits)
+    client = TestClient(app, client=CLIENT)
+    assert client.post("/roi", content=pieces(ANONYMOUS_BODY_BYTES)).json() == "read"
+    answer = client.post("/roi", content=pieces(ANONYMOUS_BODY_BYTES + 1))
+    assert answer.status_code == 413
+    assert answer.json() == {"detail": f"this request may hold {ANONYMOUS_BODY_BYTES} bytes"}
+
+
+@pytest.mark.parametrize("bearer", ["forged", "expired"])
+def test_a_token_that_is_not_valid_signs_nobody_in(bearer: str) -> None:
+    value = bearer if bearer == "forged" else token(valid_for=-60)
+    answer = create_client().post(
+        "/roi", content=b"x" * PERSON_BODY_BYTES, headers={"Authorization": f"Bearer {value}"}
+    )
     assert answer.status_code == 413
 
 
-def test_tasks_are_not_limited() -> None:
-    client = create_client(with_rates=True)
-    for _ in range(int(REQUESTS_AT_ONCE) + 5):
-        assert client.post("/execution/x").status_code == 200
-    large = client.post("/execution/x", content=b"x" * (MAX_BODY_BYTES + 1))
-    assert large.json() == MAX_BODY_BYTES + 1
+def test_a_cookie_signs_in_too() -> None:
+    answer = create_client().post(
+        "/roi", content=b"x" * PERSON_BODY_BYTES, headers={"Cookie": f"_token={token()}"}
+    )
+    assert answer.json() == PERSON_BODY_BYTES
+
+
+def test_a_length_that_is_no_number_is_refused() -> None:
+    answer = create_client().post("/roi", headers={"content-length": "-1"})
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/roi", "/auth/token"])
+def test_a_body_that_does_not_end_is_given_up(path: str) -> None:
+    client = create_client(body_seconds=0.05)
+    sent: list[Any] = []
+    messages = [{"type": "http.request", "body": b"{", "more_body": True}]
+
+    async def receive() -> Any:
+        if messages:
+            return messages.pop()
+        return await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "headers": [],
+        "query_string": b"",
+        "client": CLIENT,
+    }
+    asyncio.run(client.app(scope, receive, send))
+    assert sent[0]["status"] == 408
+    assert "took more than 0.05 s" in json.loads(sent[1]["body"])["detail"]
+
+
+@pytest.mark.parametrize("path", ["/roi", "/auth/login", "/execution/x"])
+def test_anonymous_requests_past_the_rate_are_told_when_to_come_back(path: str) -> None:
+    client = create_client(anonymous=parse("3 per minute"))
+    assert {client.get(path).status_code for _ in range(3)} == {200}
+    refused = client.get(path)
+    assert refused.status_code == 429
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+
+
+def test_who_signed_in_is_not_held_up_by_others_at_the_address() -> None:
+    client = create_client(anonymous=parse("1 per minute"), person=parse("2 per minute"))
+    statuses = [client.get("/roi").status_code for _ in range(2)]
+    statuses += [client.get("/roi", headers=as_person("1")).status_code for _ in range(3)]
+    statuses += [client.get("/roi", headers=as_person("2")).status_code]
+    assert statuses == [200, 429, 200, 200, 429, 200]
+
+
+def test_tasks_are_not_counted_but_who_only_asks_where_they_report_is() -> None:
+    client = create_client(anonymous=parse("1 per minute"), person=parse("1 per minute"))
+    assert [client.get("/execution/x", headers=as_task()).status_code for _ in range(3)] == [
+        200,
+        200,
+        200,
+    ]
+    statuses = [client.get("/execution/x", headers=as_person()).status_code for _ in range(2)]
+    assert statuses == [200, 429]
+
+
+LOGIN_PATHS = ["/auth/token", "/auth/token/cli", "/auth//login/", "/auth/%74oken", "/%61uth/token"]
+
+
+@pytest.mark.parametrize("root_path", ["", "/airflow"])
+@pytest.mark.parametrize("path", LOGIN_PATHS)
+def test_the_login_is_limited_however_its_path_is_written(path: str, root_path: str) -> None:
+    pauses = Pauses()
+    client = create_client(root_path=root_path, pauses=pauses)
+    wrong = {"username": "anna", "password": "wrong"}
+    statuses = [client.post(path, json=wrong).status_code for _ in range(12)]
+    assert statuses == [401] * 10 + [429] * 2
+    assert pauses.taken == [5.0, 5.0]
+    right = client.post(path, json={"username": "anna", "password": PASSWORD})
+    assert right.status_code == 201
+    assert len(pauses.taken) == 2
+
+
+def test_a_form_is_an_attempt_to_log_in_too() -> None:
+    pauses = Pauses()
+    client = create_client(pauses=pauses)
+    for _ in range(10):
+        client.post("/auth/form", data={"username": "anna", "password": "wrong"})
+    refused = client.post("/auth/form", data={"username": "ANNA", "password": "wrong"})
+    right = client.post(
+        "/auth/form", data={"username": "anna", "password": PASSWORD}, follow_redirects=False
+    )
+    assert refused.status_code == 429
+    assert "failed" in refused.json()["detail"]
+    assert right.status_code == 302
+    assert right.cookies["_token"] == "a-token"
+    assert pauses.taken == [5.0]
+
+
+def test_what_reaches_the_login_without_a_password_counts_as_a_request() -> None:
+    client = create_client(anonymous=parse("2 per minute"), pauses=(pauses := Pauses()))
+    statuses = [client.post("/auth/x", json={"a": 1}).status_code for _ in range(3)]
+    assert statuses == [401, 401, 429]
+    assert pauses.taken == []
 
 
 @pytest.mark.parametrize(
-    ("path", "at_once", "rate"),
+    ("client", "network"),
     [
-        ("/roi", REQUESTS_AT_ONCE, REQUESTS_PER_SECOND),
-        ("/auth/token", LOGINS_AT_ONCE, LOGINS_PER_SECOND),
-        ("/auth/login/", LOGINS_AT_ONCE, LOGINS_PER_SECOND),
+        (("192.0.2.1", 1), "192.0.2.1"),
+        (("::ffff:192.0.2.1", 1), "192.0.2.1"),
+        (("2001:db8:1:2:3:4:5:6", 1), "2001:db8:1:2::/64"),
+        (("2001:db8:1:2::9", 1), "2001:db8:1:2::/64"),
+        (("fe80::1%eth0", 1), "fe80::/64"),
+        (("/run/socket", 0), "unknown"),
+        (None, "unknown"),
     ],
 )
-def test_requests_past_the_rate_are_told_when_to_come_back(
-    path: str, at_once: float, rate: float
-) -> None:
-    clock = Clock()
-    client = create_client(with_rates=True, clock=clock)
-    assert {client.post(path).status_code for _ in range(int(at_once))} == {200}
-    refused = client.post(path)
-    assert refused.status_code == 429
-    clock.now = float(refused.headers["retry-after"])
-    assert client.post(path).status_code == 200
-    assert clock.now <= 1 / rate + 1
+def test_all_addresses_that_one_client_holds_are_one(client: Any, network: str) -> None:
+    assert network_of({"client": client}) == network
 
 
-def test_without_rates_nothing_is_counted() -> None:
-    client = create_client(with_rates=False)
-    answers = {client.post("/auth/token").status_code for _ in range(int(LOGINS_AT_ONCE) + 5)}
-    assert answers == {200}
+def test_a_body_that_declares_too_much_is_refused_before_any_of_it_is_read() -> None:
+    sent: list[Any] = []
 
+    async def receive() -> Any:
+        raise AssertionError("read")
 
-def test_clients_do_not_use_up_each_others_share() -> None:
-    bucket = TokenBucket(rate=1, capacity=1, clock=Clock())
-    assert bucket.wait_of("one") == 0
-    assert bucket.wait_of("one") == 1
-    assert bucket.wait_of("two") == 0
+    async def send(message: Any) -> None:
+        sent.append(message)
 
-
-def test_clients_that_stayed_away_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("roi_airflow.request_limits._MOST_CLIENTS", 3)
-    clock = Clock()
-    bucket = TokenBucket(rate=1, capacity=2, clock=clock)
-    for number in range(50):
-        clock.now = float(number)
-        assert bucket.wait_of(str(number)) == 0
-    assert len(bucket._clients) <= 4
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/roi",
+        "headers": [(b"content-length", b"%d" % (ANONYMOUS_BODY_BYTES + 1))],
+        "query_string": b"",
+        "client": CLIENT,
+    }
+    asyncio.run(create_client().app(scope, receive, send))
+    assert sent[0]["status"] == 413

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import re
+import subprocess
+
 import pytest
 
+from requirements_file import read_pins
 from roi_local import audit
-from roi_local.audit import read_audit
+from roi_local.audit import audit_command, read_audit
+from roi_local.environment import REPOSITORY
 
 SOUND = {"name": "numpy", "version": "2.4.0", "vulns": []}
 KNOWN = {
@@ -37,3 +42,15 @@ def test_advisories_and_silence_fail_the_audit_but_not_lint(
 def test_an_audit_without_any_answer_says_so() -> None:
     (line,) = read_audit({"dependencies": [SKIPPED]}).as_lines()
     assert "NO package was audited" in line
+
+
+def test_pip_audit_reads_every_requirements_file_and_counts_each_package_once() -> None:
+    packages = {
+        pin.name
+        for path in REPOSITORY.glob("requirements*.txt")
+        for pin in read_pins(path)
+        if pin.requirement.marker is None or pin.requirement.marker.evaluate()
+    }
+    answer = subprocess.run([*audit_command(), "--dry-run"], capture_output=True, text=True)
+    (counted,) = re.findall(r"would have audited (\d+) packages", answer.stdout + answer.stderr)
+    assert int(counted) == len(packages)

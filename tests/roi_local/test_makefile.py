@@ -49,7 +49,10 @@ def test_values_reach_python_as_they_were_typed(project: Path, variable: str, pl
     assert result.returncode == 0, result.stderr
     expected = dict.fromkeys(("SOURCE", "CSV", "CONF", "QUERY", "PORT", "YES"), "")
     expected[variable] = HOSTILE
-    assert result.stdout.splitlines() == ["['-m', 'roi_local.run']", *expected.values()]
+    assert result.stdout.splitlines() == [
+        "['-I', 'include/roi_local/launch.py', 'roi_local.run']",
+        *expected.values(),
+    ]
     assert not (project / "made").exists()
     assert not (project / "ran").exists()
 

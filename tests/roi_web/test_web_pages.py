@@ -2,16 +2,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from markupsafe import escape
 from sqlalchemy import select, update
 
-from planted import TOKEN, Planted, planted_market
+from planted import DAG_ID, TOKEN, Planted, planted_market
+from roi_forecast.artifacts import write_manifest
 from roi_forecast.database.tables import assets, model_versions, predictions
+from roi_forecast.runs.attempts import Attempt, Ending, record_start, recorded
 from roi_local.postgres import EmbeddedPostgres
 from roi_web.formatting import MINUS
+from special_files import SPECIAL_FILES
 
 PAGES = ("/", "/track-record", "/versions", "/health")
 
@@ -136,6 +141,66 @@ def test_run_links_keep_every_character_of_the_run_id(client: TestClient) -> Non
     )
 
 
+def begin(market: Planted, run_id: str, dag_id: str = DAG_ID) -> None:
+    record_start(market.engine, run_id, dag_id, None, now=datetime(2026, 11, 23, 12, tzinfo=UTC))
+
+
+def end(market: Planted, run_id: str, stage: str, ending: Ending) -> None:
+    with recorded(
+        market.engine,
+        Attempt(run_id, stage, -1, 1),
+        at_the_end=ending,
+        after_error=lambda error: Ending("failed"),
+    ):
+        pass
+
+
+def test_health_says_of_every_run_how_it_stands_and_why_in_full(lonely: Planted) -> None:
+    reason = "symbols: received 'X<script>'; " + "name another one, " * 100 + "or none"
+    for run_id in ("going", "asking", "refused"):
+        begin(lonely, run_id)
+    begin(lonely, "walking", "backtest_roi_forecast")
+    end(lonely, "asking", "approve_promotion", Ending("waiting", "for a person's answer"))
+    end(lonely, "walking", "walk_forward", Ending("succeeded", ends_run=True))
+    end(lonely, "refused", "resolve_run", Ending("failed", reason))
+    going = recorded(
+        lonely.engine,
+        Attempt("going", "train_member", 0, 1),
+        at_the_end=Ending("succeeded"),
+        after_error=lambda error: Ending("failed"),
+    )
+    with going:
+        html = page(lonely.client(), "/health")
+    listed = re.findall(r"<li>(.*?)</li>", html, re.DOTALL)
+    found = {
+        words[1]: (words[0], words[2].strip(), item)
+        for item in listed
+        if (
+            words := re.findall(
+                r'<span class="(?:kept|broken|tag)">([^<]+)</span>.*?data-airflow>([^<]+)</a>'
+                r'.*?<p class="reason">(.*?)</p>',
+                item,
+                re.DOTALL,
+            )[0]
+        )
+    }
+    assert found["going"][:2] == ("running", "train_member")
+    assert found["asking"][:2] == ("waiting", "approve_promotion: for a person&#39;s answer")
+    assert found["refused"][:2] == ("failed at resolve_run", str(escape(reason)))
+    assert found["walking"][0] == "done"
+    assert 'href="/dags/backtest_roi_forecast/runs/walking"' in found["walking"][2]
+    (planted,) = [state for run_id, (state, *_) in found.items() if "2026-11-20" in run_id]
+    assert planted == "done"
+
+
+def test_health_puts_a_failure_of_the_newest_run_first(unplanted: Planted) -> None:
+    begin(unplanted, "refused")
+    end(unplanted, "refused", "resolve_run", Ending("failed", "epoch: unknown"))
+    html = page(unplanted.client(), "/health")
+    assert "<strong>The newest run failed at resolve_run.</strong> epoch: unknown" in html
+    assert html.index("The newest run failed") < html.index("<h2>Runs</h2>")
+
+
 def test_unknown_name_is_a_page_with_one_sentence(client: TestClient) -> None:
     response = client.get("/?model_name=nobody")
     assert response.status_code == 404
@@ -223,6 +288,7 @@ def test_a_versions_pictures_are_shown_with_it_and_given_to_who_is_logged_in(
     published = tmp_path / "reference" / "versions" / "reference-version-03" / "plots"
     published.mkdir(parents=True)
     (published / "error_by_asset.png").write_bytes(b"\x89PNG of the test")
+    write_manifest(published.parent, {})
     client = planted.client(models_directory=tmp_path)
 
     html = page(client, "/versions/reference-version-03")
@@ -239,3 +305,38 @@ def test_a_versions_pictures_are_shown_with_it_and_given_to_who_is_logged_in(
     ):
         assert client.get(missing).status_code in (404, 422), missing
     assert "<img" not in page(client, "/versions/reference-version-02")
+
+
+@pytest.mark.parametrize("kind", ["changed", "unlisted", *SPECIAL_FILES])
+def test_a_picture_that_is_not_the_listed_file_is_not_given(
+    planted: Planted, tmp_path: Path, kind: str
+) -> None:
+    published = tmp_path / "reference" / "versions" / "reference-version-03" / "plots"
+    published.mkdir(parents=True)
+    path = published / "error_by_asset.png"
+    path.write_bytes(b"\x89PNG of the test")
+    if kind == "unlisted":
+        path.rename(published / "kept.png")
+    write_manifest(published.parent, {})
+    path.unlink(missing_ok=True)
+    (SPECIAL_FILES | dict.fromkeys(["changed", "unlisted"], Path.touch))[kind](path)
+    client = planted.client(models_directory=tmp_path)
+
+    answer = client.get("/versions/reference-version-03/plots/error_by_asset.png")
+
+    assert answer.status_code == 404
+    assert str(tmp_path) not in answer.text
+    assert client.get("/versions/reference-version-03").status_code == 200
+
+
+@pytest.mark.parametrize("manifest", ["", "{", '{"files": {"../plots/a.png": "0"}}'])
+def test_a_version_without_a_sound_manifest_is_shown_without_pictures(
+    planted: Planted, tmp_path: Path, manifest: str
+) -> None:
+    published = tmp_path / "reference" / "versions" / "reference-version-03"
+    (published / "plots").mkdir(parents=True)
+    (published / "plots" / "error_by_asset.png").touch()
+    if manifest:
+        (published / "manifest.json").write_text(manifest)
+    client = planted.client(models_directory=tmp_path)
+    assert "<img" not in page(client, "/versions/reference-version-03")

@@ -6,10 +6,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from roi_forecast.config import parse_run_config
+from roi_forecast.config import (
+    BacktestConfig,
+    ResolvedSearch,
+    parse_backtest_config,
+    parse_run_config,
+    parse_tuning_config,
+)
 from roi_forecast.database.tables import runs
 from roi_forecast.errors import PreflightError, RunConflictError
-from roi_forecast.runs.claims import claim_run, release_run
+from roi_forecast.runs.claims import claim_run, release_run, store_unclaimed
 from roi_forecast.runs.resolved_run import ResolvedRun, load_run
 
 NOW = datetime(2025, 1, 15, 12, tzinfo=UTC)
@@ -81,3 +87,59 @@ def test_a_second_release_keeps_the_moment_of_the_first(market_engine: Engine) -
     release_run(market_engine, "first", now=NOW + timedelta(hours=1))
     with market_engine.connect() as connection:
         assert connection.scalar(select(runs.c.released_at)) == NOW
+
+
+def backtest(run_id: str, model_name: str = "reference") -> ResolvedRun:
+    walk: BacktestConfig = parse_backtest_config({}).walk()
+    return run(run_id, model_name).model_copy(update={"backtest": walk})
+
+
+def search(run_id: str, model_name: str = "reference") -> ResolvedRun:
+    tuning: ResolvedSearch = parse_tuning_config({"study": "a_study"}).search()
+    return run(run_id, model_name).model_copy(update={"tuning": tuning})
+
+
+def test_a_backtest_and_a_search_leave_the_claim_of_a_daily_run(market_engine: Engine) -> None:
+    claim_run(market_engine, run("daily"), active, now=NOW)
+    store_unclaimed(market_engine, backtest("backtest"), now=NOW)
+    store_unclaimed(market_engine, search("search"), now=NOW)
+    with market_engine.connect() as connection:
+        claimed = connection.scalars(select(runs.c.run_id).where(runs.c.released_at.is_(None)))
+        assert claimed.all() == ["daily"]
+    with pytest.raises(RunConflictError, match="'daily'"):
+        claim_run(market_engine, run("second"), active, now=NOW)
+
+
+def test_a_daily_run_does_not_wait_for_a_backtest(market_engine: Engine) -> None:
+    store_unclaimed(market_engine, backtest("backtest"), now=NOW)
+    claim_run(market_engine, run("daily"), active, now=NOW)
+    release_run(market_engine, "daily", now=NOW + timedelta(hours=1))
+    assert load_run(market_engine, "backtest") == backtest("backtest")
+
+
+@pytest.mark.parametrize("model_name", ["reference", "another"])
+@pytest.mark.parametrize(
+    ("first", "kind"), [(run, "daily run"), (backtest, "backtest"), (search, "search")]
+)
+@pytest.mark.parametrize("second", [run, backtest, search])
+def test_a_run_never_takes_the_place_of_one_of_another_kind(
+    market_engine: Engine, first: Any, kind: str, second: Any, model_name: str
+) -> None:
+    def store(resolved: ResolvedRun, minutes: int) -> None:
+        now = NOW + timedelta(minutes=minutes)
+        if resolved.backtest is resolved.tuning is None:
+            claim_run(market_engine, resolved, active, now=now)
+        else:
+            store_unclaimed(market_engine, resolved, now=now)
+
+    store(first("one id"), 0)
+    if first is second:
+        store(second("one id", model_name), 1)
+        assert load_run(market_engine, "one id").model_name == model_name
+        return
+    with market_engine.connect() as connection:
+        before = connection.execute(select(runs)).all()
+    with pytest.raises(PreflightError, match=f"'one id', which is that of a {kind}; start"):
+        store(second("one id", model_name), 1)
+    with market_engine.connect() as connection:
+        assert connection.execute(select(runs)).all() == before

@@ -78,6 +78,17 @@ def test_a_file_that_ends_earlier_ends_the_run_there(
     assert (run.source_key, run.model_name) == ("csv:prices", "csv")
 
 
+def test_a_row_ahead_or_of_another_asset_does_not_move_the_end_of_a_file(
+    market_engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    path = tmp_path / "prices.csv"
+    lines = ["2024-11-28,1", "2024-11-29,1", "2099-01-01,1"]
+    rows = [f"TCS.NS,{line},1,1,1,1,1" for line in lines] + ["INFY.NS,2024-12-20,1,1,1,1,1,1"]
+    path.write_text("\n".join(["symbol,date,open,high,low,close,adj_close,volume", *rows]))
+    run = resolve(market_engine, settings, source="csv", csv_path=str(path), symbols=["TCS.NS"])
+    assert run.as_of_date == date(2024, 11, 29)
+
+
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -9,7 +9,8 @@ from sqlalchemy import Engine, insert
 from roi_forecast.config import parse_run_config
 from roi_forecast.database.tables import datasets, studies, trials
 from roi_forecast.errors import ConfigError
-from roi_forecast.runs.tuned import with_tuned_parameters
+from roi_forecast.runs.resolved_run import ResolvedRun
+from roi_forecast.runs.tuned import require_no_later_study, with_tuned_parameters
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def searched(market_engine: Engine) -> Engine:
                 last_date=day,
                 rows=1,
                 path="d",
-                manifest={},
+                manifest={"split": {"validation": {"last_date": "2024-08-30"}}},
             )
         )
         connection.execute(
@@ -79,3 +80,25 @@ def test_a_run_that_names_no_study_is_left_alone(market_engine: Engine) -> None:
 def test_an_unknown_study_is_refused_with_the_names_there_are(searched: Engine) -> None:
     with pytest.raises(ConfigError, match=r"'autumn', which has no finished trial; .* spring"):
         with_tuned_parameters(searched, {"tuned_study": "autumn"})
+
+
+def run_of(as_of_date: date, **parameters: Any) -> ResolvedRun:
+    return ResolvedRun(
+        run_id="run",
+        config=parse_run_config({"source": "simulated", **parameters}),
+        model_name="simulated",
+        source_key="simulated",
+        start_date=date(2022, 7, 1),
+        as_of_date=as_of_date,
+        extraction_symbols=("TCS.NS",),
+        resolved_at=datetime(2025, 1, 1, tzinfo=UTC),
+    )
+
+
+def test_a_study_that_was_scored_on_days_after_the_as_of_date_is_refused(searched: Engine) -> None:
+    require_no_later_study(searched, run_of(date(2024, 8, 30), tuned_study="spring"))
+    require_no_later_study(searched, run_of(date(2024, 8, 29)))
+    with pytest.raises(
+        ConfigError, match=r"'spring', whose trials were scored on days up to 2024-08-30, after"
+    ):
+        require_no_later_study(searched, run_of(date(2024, 8, 29), tuned_study="spring"))

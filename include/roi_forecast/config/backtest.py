@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Literal
 
 from pydantic import Field, field_validator
 
-from roi_forecast.config.base import Config
+from roi_forecast.config.base import Config, Day
 
 PredictorName = Literal["ridge", "network"]
 
@@ -15,7 +14,7 @@ PredictorName = Literal["ridge", "network"]
 class BacktestConfig(Config):
     """What a backtest walks through, how often it refits, and what forecasts."""
 
-    first_target_date: date | None = Field(
+    first_target_date: Day | None = Field(
         None,
         description="First session that is forecast. Empty: where the test of a daily run on the "
         "same prices would begin.",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Literal
 
 from pydantic import Field
 
-from roi_forecast.config.base import Config
+from roi_forecast.config.base import Config, Day
 from roi_forecast.universe import load_universe
 
 SourceKind = Literal["yahoo", "csv", "simulated"]
@@ -27,6 +26,8 @@ class DataConfig(Config):
     source: SourceKind = Field("yahoo", description="Where prices come from.")
     csv_path: str | None = Field(
         None,
+        min_length=1,
+        max_length=1000,
         description="With source csv: a file (plain or gzip) or a folder of files, as this "
         "machine's workers see it.",
     )
@@ -36,14 +37,14 @@ class DataConfig(Config):
         max_length=5000,
         description="Yahoo symbols of the assets; the suffix names the exchange.",
     )
-    start_date: date | None = Field(
+    start_date: Day | None = Field(
         None,
         description="First date of the prices used. Empty: lookback_years before the as-of date.",
     )
     lookback_years: float = Field(
         2.5, ge=0.5, le=30, description="Years of prices used where start_date is empty."
     )
-    as_of_date: date | None = Field(
+    as_of_date: Day | None = Field(
         None,
         description="Last session the run may know. Empty: the last session whose bars are final.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -23,6 +24,7 @@ from roi_forecast.config.presets import PresetConfig
 from roi_forecast.config.recording import RecordingConfig
 from roi_forecast.config.tuning import STUDY_PATTERN, ResolvedSearch, TuningConfig
 from roi_forecast.errors import ConfigError, UniverseError
+from roi_forecast.quoting import listed, quoted
 from roi_forecast.refusal import explain
 from roi_forecast.universe import load_universe
 
@@ -33,9 +35,9 @@ class SharedConfig(ModelConfig, FeatureConfig, DataConfig, PresetConfig):
     @field_validator("symbols")
     @classmethod
     def _symbols_are_known_and_differ(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
-        doubled = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
+        doubled = sorted(symbol for symbol, count in Counter(symbols).items() if count > 1)
         if doubled:
-            raise ValueError(f"each symbol once; doubled: {', '.join(doubled)}")
+            raise ValueError(f"each symbol once; doubled: {listed(doubled)}")
         try:
             load_universe().select(symbols)
         except UniverseError as error:
@@ -46,9 +48,15 @@ class SharedConfig(ModelConfig, FeatureConfig, DataConfig, PresetConfig):
     def _parameters_fit_together(self) -> Self:
         if self.source == "csv" and not self.csv_path:
             raise ValueError("csv_path: received nothing; source csv needs a file or folder")
+        name = Path(self.csv_path or "prices").name
+        if not name.strip(". ") or set(name) & set("\n\r\t"):
+            raise ValueError(
+                f"csv_path: received {quoted(self.csv_path)}; expected a path that ends with the "
+                "name of a file or folder, which becomes the key of its prices"
+            )
         if self.source != "csv" and self.csv_path:
             raise ValueError(
-                f"csv_path: received {self.csv_path!r} with source {self.source!r}; "
+                f"csv_path: received {quoted(self.csv_path)} with source {self.source!r}; "
                 "leave it out or set source to csv"
             )
         if self.smoothing > self.seq_len:
@@ -63,7 +71,7 @@ class SharedConfig(ModelConfig, FeatureConfig, DataConfig, PresetConfig):
         strange = sorted(set(self.loss_asset_weights or ()) - set(self.symbols))
         if strange:
             raise ValueError(
-                f"loss_asset_weights: received weights for {', '.join(strange)}, which are none of "
+                f"loss_asset_weights: received weights for {listed(strange)}, which are none of "
                 "the symbols"
             )
         return self
@@ -81,7 +89,7 @@ class SharedConfig(ModelConfig, FeatureConfig, DataConfig, PresetConfig):
         if self.source != "csv":
             return self.source
         name = Path(str(self.csv_path)).name
-        return "csv:" + re.sub(r"(\.csv|\.txt)?(\.gz)?$", "", name)
+        return "csv:" + re.sub(r"(\.csv|\.txt)?(\.gz)?\Z", "", name)
 
 
 class TunedConfig(Config):
@@ -147,6 +155,18 @@ class TuningRunConfig(TuningConfig, SharedConfig):
 
 
 Kind = TypeVar("Kind", bound=Config)
+
+
+def asked_model_name(values: Mapping[str, Any]) -> str | None:
+    """Return the model name that parameters ask for, even if others of them are wrong.
+
+    None where the name itself, or the source that stands for one, is wrong.
+    """
+    names = {name: values[name] for name in ("model_name", "source", "csv_path") if name in values}
+    try:
+        return SharedConfig.model_validate(names).resolved_model_name
+    except ValidationError:
+        return None
 
 
 def parse_run_config(values: Mapping[str, Any]) -> RunConfig:

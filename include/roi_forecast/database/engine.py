@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Connection, Engine, cast, create_engine, func
 from sqlalchemy.engine import make_url
 
 from roi_forecast.errors import PreflightError
+from roi_forecast.inherited import forget_postgres_settings
 
 DRIVER = "postgresql+psycopg"
 
@@ -19,6 +20,7 @@ def create_database_engine(url: str) -> Engine:
         PreflightError: The URL names another driver than psycopg 3.
     """
     require_driver(url)
+    forget_postgres_settings()
     return create_engine(url, pool_pre_ping=True, pool_size=2, max_overflow=4)
 
 

@@ -41,8 +41,9 @@ daily_prices = Table(
     Column("low", Double, nullable=False),
     Column("close", Double, nullable=False),
     Column("adj_close", Double, nullable=False),
-    Column("volume", BigInteger, nullable=False),
+    Column("volume", BigInteger, comment="null where the source gives none that can be"),
     moment("fetched_at"),
+    CheckConstraint("volume >= 0", name="volume"),
     comment="Daily bars by source, as the source gave them last.",
 )
 
@@ -98,8 +99,18 @@ price_restatements = Table(
     Column("symbol", Text, nullable=False),
     Column("run_id", Text, nullable=False, comment="the run that noticed it"),
     Column("compared_on", Date, nullable=False, comment="date of the bar that revealed it"),
-    Column("close_ratio", Double, nullable=False, comment="new over stored, on compared_on"),
-    Column("adj_close_ratio", Double, nullable=False, comment="new over stored, on compared_on"),
+    Column(
+        "close_ratio",
+        Double,
+        nullable=False,
+        comment="new over stored, of the oldest that both have",
+    ),
+    Column(
+        "adj_close_ratio",
+        Double,
+        nullable=False,
+        comment="new over stored, of the oldest that both have",
+    ),
     Column("first_date", Date, nullable=False, comment="first bar fetched again"),
     Column("last_date", Date, nullable=False, comment="last bar fetched again"),
     Column("rows", Integer, nullable=False, comment="rows inserted, changed or removed"),

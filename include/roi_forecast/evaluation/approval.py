@@ -11,7 +11,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from roi_forecast.database.tables import gate_decisions
 from roi_forecast.errors import EvaluationError
+from roi_forecast.evaluation.carried_out import find_carried_out
 from roi_forecast.evaluation.gate import VERDICT
+from roi_forecast.evaluation.metrics import written
 from roi_forecast.model.versions import ModelVersion, find_version
 from roi_forecast.runs.resolved_run import ResolvedRun
 
@@ -77,6 +79,8 @@ def record_approval(
 ) -> None:
     """Store a person's answer as one more ruling; a rejection turns the verdict. Safe to repeat.
 
+    An answer to a question that was settled before, by a promotion, changes nothing.
+
     Args:
         engine: Market database.
         run_id: The run whose gate let the candidate pass.
@@ -90,6 +94,9 @@ def record_approval(
     decision = gate_decisions.c
     own = (decision.run_id == run_id) & (decision.version_id == version_id)
     with engine.begin() as connection:
+        if find_carried_out(connection, run_id, version_id) is not None:
+            logger.info("version %s was promoted for this run already; %s", version_id, answer)
+            return
         verdict = connection.execute(
             select(decision.opponent, decision.reason).where(own, decision.rule == VERDICT)
         ).one_or_none()
@@ -130,9 +137,9 @@ def _rulings(connection: Connection, run_id: str, version_id: str) -> list[Mappi
 
 def _figure_table(version: ModelVersion) -> list[str]:
     rows = [
-        f"| {meaning} | {version.metrics[name]:.4f} |"
+        f"| {meaning} | {written(version.metrics[name])} |"
         for name, meaning in _FIGURES
-        if version.metrics.get(name) is not None
+        if name in version.metrics
     ]
     return ["| figure | value |", "|---|---|", *rows]
 

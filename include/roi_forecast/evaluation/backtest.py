@@ -141,7 +141,7 @@ def _store(
             "dataset_id": dataset.dataset_id,
             "fold": fold,
             **vars(score),
-            "value": None if math.isnan(score.value) else score.value,
+            "value": score.value if math.isfinite(score.value) else None,
         }
         for predictor, walk in walks.items()
         for fold, score in fold_scores(walk, predictor)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.bootstrap import bootstrap_mean
+from roi_forecast.evaluation.plot_style import default_style
 from roi_forecast.evaluation.walk_forward import WalkForward
 from roi_forecast.features.returns import to_percent
 from roi_forecast.features.scaling import FloatArray
@@ -38,6 +39,7 @@ _STYLES = {
 _LEVEL_STYLES = (_Style("#56B4E9", "o", "80 %"), _Style("#CC79A7", "s", "95 %"))
 
 
+@default_style()
 def draw_backtest(walks: Mapping[str, WalkForward], title: str) -> bytes:
     """Draw the folds of a backtest.
 
@@ -104,19 +106,14 @@ def _draw_skill(
 def _smoothed_skill(walk: WalkForward, rows: slice) -> FloatArray:
     """Return entries whose mean over an asset's rows is its R2 within the fold."""
     actual = walk.actual_smoothed[rows]
-    deviation = (actual - metrics.mean_of_counted(actual)) ** 2
-    return 1.0 - (actual - walk.smoothed[rows]) ** 2 / _positive(deviation)
+    variance = metrics.squared_loss(actual, metrics.mean_of_counted(actual))
+    return 1.0 - (actual - walk.smoothed[rows]) ** 2 / variance
 
 
 def _next_day_skill(walk: WalkForward, rows: slice) -> FloatArray:
     """Return entries whose mean is R2 against zero: paired, since most of both losses is shared."""
     actual, forecast = walk.actual_pct[rows], to_percent(walk.published[rows])
-    return (actual**2 - (actual - forecast) ** 2) / _positive(actual**2)
-
-
-def _positive(losses: FloatArray) -> FloatArray:
-    means = metrics.mean_of_counted(losses)
-    return np.where(means > 0, means, np.nan)
+    return (actual**2 - (actual - forecast) ** 2) / metrics.squared_loss(actual, 0.0)
 
 
 def _draw_coverage(axes: Axes, walk: WalkForward, name: str) -> None:

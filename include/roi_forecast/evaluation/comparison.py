@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from roi_forecast.artifacts import read_manifest
 from roi_forecast.errors import EvaluationError, RegistryError
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.paired_scores import (
@@ -23,6 +22,7 @@ from roi_forecast.features.returns import implied_log_roi, known_sum
 from roi_forecast.features.rows import PriceRows
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.model.predictor import load_predictor
+from roi_forecast.verified import VerifiedDirectory, open_verified
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ def compare_with_champion(
     candidate_test: FloatArray,
     champion_directory: Path,
     champion_rows: PriceRows,
+    *,
+    champion_checksum: str | None = None,
 ) -> Comparison:
     """Score candidate and champion on what both can be asked.
 
@@ -58,17 +60,19 @@ def compare_with_champion(
         candidate_test: The candidate's scaled smoothed log ROI there, shape (test targets, assets).
         champion_directory: Files of the champion.
         champion_rows: Carried prices of the champion's assets from the candidate's source.
+        champion_checksum: The SHA-256 that the champion's manifest was registered with; None: it is
+            not known.
 
     Raises:
         EvaluationError: They share too few sessions, or no asset.
         RegistryError: The champion's files are damaged.
     """
-    manifest = read_manifest(champion_directory, RegistryError)
-    preprocessing = Preprocessing.load(champion_directory)
+    champion_files = open_verified(champion_directory, RegistryError, checksum=champion_checksum)
+    preprocessing = Preprocessing.load(champion_files)
     prepared = preprocessing.apply(champion_rows)
     targets = dataset.split.test
     test_dates = dataset.dates[targets.start : targets.stop]
-    unseen = test_dates > np.datetime64(manifest["last_fitted_date"])
+    unseen = test_dates > np.datetime64(champion_files.manifest["last_fitted_date"])
     own, theirs = _common_rows(test_dates, prepared.dates, preprocessing.seq_len, unseen)
     shared = [symbol for symbol in dataset.symbols if symbol in preprocessing.symbols]
     if len(own) < FEWEST_SESSIONS or not shared:
@@ -82,7 +86,7 @@ def compare_with_champion(
     rows = own + targets.start
     actual = np.where(dataset.filled[rows], np.nan, dataset.smoothed[rows])[:, columns]
     candidate = dataset.scaler.inverse(candidate_test[own])[:, columns]
-    implied = _champion_implied(champion_directory, preprocessing, prepared, theirs)
+    implied = _champion_implied(champion_files, preprocessing, prepared, theirs)
     champion = _as_smoothed(dataset, targets, implied[:, their_columns], columns, own)
     return Comparison(
         **vars(paired_scores(actual, candidate, champion, shared)),
@@ -106,14 +110,16 @@ def _common_rows(
 
 
 def _champion_implied(
-    directory: Path,
+    champion_files: VerifiedDirectory,
     preprocessing: Preprocessing,
     prepared: PreparedRows,
     rows: npt.NDArray[np.intp],
 ) -> FloatArray:
     """Return the log ROI that the champion's forecasts imply, shape (rows, champion's assets)."""
     targets = range(int(rows[0]), int(rows[-1]) + 1)
-    scaled = load_predictor(directory).predict(prepared.scaled, prepared.scaled_log_roi, targets)
+    scaled = load_predictor(champion_files).predict(
+        prepared.scaled, prepared.scaled_log_roi, targets
+    )
     known = known_sum(prepared.log_roi, targets, preprocessing.smoothing)
     smoothed = preprocessing.scaler.inverse(scaled)
     implied = implied_log_roi(smoothed, known, preprocessing.smoothing)

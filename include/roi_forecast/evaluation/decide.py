@@ -7,10 +7,12 @@ import logging
 from sqlalchemy import Connection, Engine, delete, insert, select
 
 from roi_forecast.database.tables import datasets, evaluations, gate_decisions
-from roi_forecast.evaluation.evaluate import COMMON, SESSIONS, UPPER_LOSS_DIFFERENCE
+from roi_forecast.evaluation.carried_out import find_carried_out
+from roi_forecast.evaluation.evaluate import SESSIONS, UPPER_LOSS_DIFFERENCE
 from roi_forecast.evaluation.gate import VERDICT, Compared, Ruling, Verdict, judge
+from roi_forecast.evaluation.stored_evaluation import COMMON
 from roi_forecast.features.leakage import LeakageAudit
-from roi_forecast.model.versions import find_champion, find_version
+from roi_forecast.model.versions import ModelVersion, find_champion, find_version
 from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)
@@ -21,7 +23,8 @@ def decide_promotion(
 ) -> Verdict:
     """Judge the evaluated candidate and store every ruling in `gate_decisions`.
 
-    Deciding again for the same run replaces what was stored.
+    Deciding again for the same run replaces what was stored, unless the version was promoted
+    since: then the decision stands as it is.
 
     Args:
         engine: Market database.
@@ -34,6 +37,10 @@ def decide_promotion(
     """
     with engine.begin() as connection:
         candidate = find_version(connection, version_id)
+        carried_out = find_carried_out(connection, run.run_id, version_id)
+        if carried_out is not None:
+            logger.info("version %s was promoted for this run already", version_id)
+            return carried_out.verdict
         champion = find_champion(connection, run.model_name)
         verdict = judge(
             run,
@@ -74,6 +81,18 @@ def decide_promotion(
     return verdict
 
 
+def judge_alone(connection: Connection, run: ResolvedRun, candidate: ModelVersion) -> Verdict:
+    """Judge a candidate as if no version served under its name; nothing is stored.
+
+    Args:
+        connection: Market database.
+        run: The resolved run, with its tolerances.
+        candidate: The evaluated version.
+    """
+    audit = _audit(connection, candidate.dataset_id)
+    return judge(run, candidate, None, None, Compared(), audit)
+
+
 def _audit(connection: Connection, dataset_id: str) -> LeakageAudit | None:
     manifest = connection.scalar(
         select(datasets.c.manifest).where(datasets.c.dataset_id == dataset_id)
@@ -95,10 +114,14 @@ def _compared(connection: Connection, run_id: str, version_id: str) -> Compared:
         )
     )
     figures = {(row.predictor, row.symbol, row.metric): row.value for row in rows}
-    drops = {}
+    drops, left_out = {}, {}
     for (predictor, symbol, metric), value in figures.items():
+        if predictor != "model" or not symbol:
+            continue
         theirs = figures.get(("champion", symbol, metric))
-        if predictor == "model" and symbol and value is not None and theirs is not None:
+        if value is None or theirs is None:
+            left_out[symbol] = "its ROI does not vary on the shared sessions"
+        else:
             drops[symbol] = theirs - value
     return Compared(
         candidate_r2=figures.get(("model", None, "r2")),
@@ -106,4 +129,5 @@ def _compared(connection: Connection, run_id: str, version_id: str) -> Compared:
         upper_loss_difference=figures.get(("model", None, UPPER_LOSS_DIFFERENCE)),
         sessions=int(figures.get(("model", None, SESSIONS)) or 0),
         asset_drops=drops,
+        left_out=left_out,
     )

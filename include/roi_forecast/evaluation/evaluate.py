@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import math
+import shutil
 import time
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from sqlalchemy import Engine, delete, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Engine
 
-from roi_forecast.artifacts import read_manifest, write_file, write_manifest
-from roi_forecast.database.tables import evaluations, model_versions
+from roi_forecast.artifacts import PLOTS_DIRECTORY
 from roi_forecast.errors import RegistryError, RoiForecastError
+from roi_forecast.evaluation.carried_out import find_carried_out
 from roi_forecast.evaluation.comparison import compare_with_champion
 from roi_forecast.evaluation.fit import FitFigures, judge_fit
 from roi_forecast.evaluation.horizon_scores import score_horizons
 from roi_forecast.evaluation.horizons import HorizonCalibration
+from roi_forecast.evaluation.overall_figures import log_figures, overall_figures
 from roi_forecast.evaluation.plot_files import save_plots
 from roi_forecast.evaluation.scores import SPLITS, CandidateScores, Score, score_candidate
+from roi_forecast.evaluation.stored_evaluation import (
+    COMMON,
+    store_metrics,
+    store_scores,
+)
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.rows import load_rows
@@ -32,16 +34,13 @@ from roi_forecast.model.members import find_members
 from roi_forecast.model.predictor import Predictor, load_predictor
 from roi_forecast.model.ridge import fit_ridge
 from roi_forecast.model.training_result import read_result
-from roi_forecast.model.versions import ModelVersion, find_champion, find_version
+from roi_forecast.model.versions import ModelVersion, find_champion, find_version, is_published
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import load_universe
+from roi_forecast.verified import open_listing
 
 logger = logging.getLogger(__name__)
 
-METRICS_FILE = "metrics.json"
-SAMPLE_FILE = "sample.npz"
-"""One input and the forecast it gave, by which a fresh process can tell that the model is whole."""
-COMMON = "smoothed_common"
 UPPER_LOSS_DIFFERENCE = "loss_difference_upper_95"
 SESSIONS = "sessions"
 
@@ -54,6 +53,11 @@ def evaluate_model(
 
     The serving champion is scored again on the same target dates, as far as it was not fitted on
     them, unless one of the two comes from simulated prices: then the gate needs no figures.
+
+    Of a candidate that nobody has published yet, an evaluation takes the place of the one before.
+    A version that ever served or forecast keeps its files and figures: only what this run compares
+    is stored, and the scores of horizons that it has none of. Once the version was promoted for
+    this run, nothing is.
 
     Args:
         engine: Market database.
@@ -74,11 +78,18 @@ def evaluate_model(
     with engine.connect() as connection:
         version = find_version(connection, version_id)
         champion = find_champion(connection, run.model_name)
+        published = is_published(connection, version_id)
+        carried_out = find_carried_out(connection, run.run_id, version_id)
+    if carried_out is not None:
+        logger.info("version %s was promoted for this run already", version_id)
+        return carried_out.opponent
     directory = version.directory(models_directory)
-    manifest = read_manifest(directory, RegistryError)
+    # What an earlier evaluation wrote may not be registered: each file is checked once it is read.
+    files = open_listing(directory, RegistryError)
+    manifest = files.manifest
     # A version that goes on from another one has that one's columns and scaler.
-    dataset = Preprocessing.load(directory).read(dataset)
-    predictor = load_predictor(directory)
+    dataset = Preprocessing.load(files).read(dataset)
+    predictor = load_predictor(files)
     predictions = {
         split: predictor.predict(
             dataset.scaled, dataset.scaled_log_roi, getattr(dataset.split, split)
@@ -114,19 +125,20 @@ def evaluate_model(
         except RoiForecastError as error:
             # No figures: the gate rejects, unless the run overrides it with a reason.
             logger.warning("champion %s cannot be scored: %s", opponent, error)
-    figures = {**_figures(result), **_fit(result, version, directory)}
+    figures = {**overall_figures(result), **_fit(result, version, directory)}
     record = {
         **manifest.get("training_record", {}),
         "evaluation_seconds": round(time.perf_counter() - began, 3),
     }
     manifest = {**manifest, "training_record": record}
-    _store(engine, run, version, dataset, scores)
-    if not _is_decided(version, directory):
+    store_scores(engine, run, version, dataset, scores, published=published)
+    if not published:
+        shutil.rmtree(directory / PLOTS_DIRECTORY, ignore_errors=True)
         save_plots(dataset, predictions["test"], result.calibration, directory, version.version_id)
-    _store_metrics(
-        engine, version, manifest, directory, figures, calibration, _sample(dataset, predictor)
-    )
-    _log(figures)
+        store_metrics(
+            engine, version, manifest, directory, figures, calibration, _sample(dataset, predictor)
+        )
+    log_figures(figures)
     return opponent
 
 
@@ -146,9 +158,14 @@ def _score_champion(
             min(run.start_date, champion.first_date),
             run.as_of_date,
             max_lost_share=1.0,
+            carries_in=True,
         )
     compared = compare_with_champion(
-        dataset, candidate_test, champion.directory(models_directory), rows
+        dataset,
+        candidate_test,
+        champion.directory(models_directory),
+        rows,
+        champion_checksum=champion.checksum,
     )
     figures: list[tuple[str, str | None, str, float]] = [
         ("model", None, "r2", compared.candidate_r2),
@@ -164,28 +181,6 @@ def _score_champion(
         Score(predictor, COMMON, symbol, *period, metric, value)
         for predictor, symbol, metric, value in figures
     ]
-
-
-def _figures(result: CandidateScores) -> dict[str, Any]:
-    smoothed, next_day = "smoothed_scaled", "next_day_pct"
-    return {
-        "r2": result.value("model", smoothed, "r2"),
-        "mae": result.value("model", smoothed, "mae"),
-        "rmse": result.value("model", smoothed, "rmse"),
-        "noise_limit_r2": result.value("noise_limit", smoothed, "r2"),
-        "ridge_r2": result.value("ridge", smoothed, "r2"),
-        "persistence_r2": result.value("persistence", smoothed, "r2"),
-        "training_mean_r2": result.value("training_mean", smoothed, "r2"),
-        "next_day_r2": result.value("model", next_day, "r2"),
-        "next_day_r2_against_zero": result.value("model", next_day, "r2_against_zero"),
-        "next_day_mae_pct": result.value("model", next_day, "mae"),
-        "directional_accuracy": result.value("model", next_day, "directional_accuracy"),
-        "coverage_80": result.value("model", next_day, "coverage_80"),
-        "coverage_95": result.value("model", next_day, "coverage_95"),
-        "interval_score_80": result.value("model", next_day, "interval_score_80"),
-        "interval_score_95": result.value("model", next_day, "interval_score_95"),
-        "shrinkage": result.calibration.shrinkage,
-    }
 
 
 def _fit(result: CandidateScores, version: ModelVersion, directory: Path) -> dict[str, Any]:
@@ -209,75 +204,6 @@ def _fit(result: CandidateScores, version: ModelVersion, directory: Path) -> dic
     }
 
 
-def _store(
-    engine: Engine,
-    run: ResolvedRun,
-    version: ModelVersion,
-    dataset: Dataset,
-    scores: Iterable[Score],
-) -> None:
-    rows = [
-        {
-            "run_id": run.run_id,
-            "version_id": version.version_id,
-            "dataset_id": dataset.dataset_id,
-            "fold": None,
-            **vars(score),
-            "value": _or_null(score.value),
-        }
-        for score in scores
-    ]
-    statement = insert(evaluations)
-    changed = {
-        name: statement.excluded[name] for name in ("first_date", "last_date", "rows", "value")
-    }
-    with engine.begin() as connection:
-        # An earlier attempt of this run may have met another champion.
-        connection.execute(
-            delete(evaluations).where(
-                evaluations.c.run_id == run.run_id,
-                evaluations.c.version_id == version.version_id,
-                evaluations.c.target == COMMON,
-            )
-        )
-        connection.execute(
-            statement.on_conflict_do_update(constraint="uq_evaluations_one_value", set_=changed),
-            rows,
-        )
-    logger.info("%d figures stored in roi.evaluations", len(rows))
-
-
-def _store_metrics(
-    engine: Engine,
-    version: ModelVersion,
-    manifest: Mapping[str, Any],
-    directory: Path,
-    figures: Mapping[str, Any],
-    calibration: HorizonCalibration,
-    sample: Mapping[str, Any],
-) -> None:
-    if _is_decided(version, directory):
-        return
-    stored = {name: _or_null(value) for name, value in figures.items()}
-    content = {"figures": stored, "calibration": calibration.to_json()}
-    write_file(directory / METRICS_FILE, (json.dumps(content, indent=2) + "\n").encode())
-    np.savez(directory / SAMPLE_FILE, **sample)
-    digest = write_manifest(directory, manifest)
-    with engine.begin() as connection:
-        connection.execute(
-            update(model_versions)
-            .where(model_versions.c.version_id == version.version_id)
-            .values(
-                metrics=stored, training_record=manifest.get("training_record"), checksum=digest
-            )
-        )
-
-
-def _is_decided(version: ModelVersion, directory: Path) -> bool:
-    """Tell whether a version is never changed again; its figures would be the same."""
-    return (directory / METRICS_FILE).exists() and version.state != "candidate"
-
-
 def _sample(dataset: Dataset, predictor: Predictor) -> dict[str, Any]:
     rows = slice(-dataset.seq_len, None)
     scaled, scaled_log_roi = dataset.scaled[rows], dataset.scaled_log_roi[rows]
@@ -287,24 +213,3 @@ def _sample(dataset: Dataset, predictor: Predictor) -> dict[str, Any]:
         "scaled_log_roi": scaled_log_roi,
         "expected": predictor.predict(scaled, scaled_log_roi, next_row),
     }
-
-
-def _or_null(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _log(figures: Mapping[str, Any]) -> None:
-    logger.info(
-        "test R2 of the smoothed ROI: model %.4f, ridge %.4f, persistence %.4f, training mean "
-        "%.4f, noise limit %.4f",
-        *(figures[f"{name}r2"] for name in ("", "ridge_", "persistence_", "training_mean_")),
-        figures["noise_limit_r2"],
-    )
-    logger.info(
-        "test R2 of the next-day ROI: %.4f (%.4f against zero), directional accuracy %.3f, "
-        "shrinkage %.3f",
-        figures["next_day_r2"],
-        figures["next_day_r2_against_zero"],
-        figures["directional_accuracy"],
-        figures["shrinkage"],
-    )

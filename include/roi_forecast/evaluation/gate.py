@@ -1,6 +1,7 @@
 """The gate: explicit rules that a candidate has to pass to become champion.
 
-A missing or undefined figure fails the rule that needs it. Every rule is judged and kept with its
+An asset whose own figure is not defined is left out of the overall one, by name. An overall figure
+that is missing or not defined fails the rule that needs it. Every rule is judged and kept with its
 threshold, what was observed and the reason, whether or not an earlier one failed.
 """
 
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from roi_forecast.config import GateConfig
+from roi_forecast.evaluation.metrics import written
+from roi_forecast.evaluation.overall_figures import LEFT_OUT, without
 from roi_forecast.features.leakage import LeakageAudit
 from roi_forecast.market.calendars import sessions
 from roi_forecast.model.versions import ModelVersion
@@ -56,6 +59,7 @@ class Compared:
             champion's, or None.
         sessions: Shared target sessions.
         asset_drops: For each shared asset the champion's R2 less the candidate's.
+        left_out: Shared assets without an R2, which are in none of these figures, with the reason.
     """
 
     candidate_r2: float | None = None
@@ -63,6 +67,7 @@ class Compared:
     upper_loss_difference: float | None = None
     sessions: int = 0
     asset_drops: Mapping[str, float] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,8 @@ def _noise_limit(config: GateConfig, figures: Mapping[str, Any]) -> Ruling:
         "noise_limit",
         threshold,
         figures.get("r2"),
-        f"test R2 against the noise limit {limit:.4f} less {config.gate_noise_limit_tolerance:g}",
+        f"test R2 against the noise limit {written(limit)} less "
+        f"{config.gate_noise_limit_tolerance:g}{_without(figures, 'r2')}",
     )
 
 
@@ -140,7 +146,8 @@ def _persistence(figures: Mapping[str, Any]) -> Ruling:
         _or_none(threshold),
         _or_none(observed),
         observed > threshold,
-        f"test R2 {observed:.4f} has to exceed that of persistence, {threshold:.4f}",
+        f"test R2 {written(observed)} has to exceed that of persistence, {written(threshold)}"
+        f"{_without(figures, 'r2')}",
     )
 
 
@@ -224,16 +231,17 @@ def _comparison_rules(config: GateConfig, compared: Compared) -> list[Ruling]:
             config.gate_champion_tolerance,
             _or_none(bound),
             bound < config.gate_champion_tolerance,
-            f"R2 {ours:.4f} against the champion's {theirs:.4f}; with 95 % confidence it lies less "
-            f"than {bound:.4f} below, under {config.gate_champion_tolerance:g} is asked",
+            f"R2 {written(ours)} against the champion's {written(theirs)}; with 95 % confidence it "
+            f"lies less than {written(bound)} below, under {config.gate_champion_tolerance:g} is "
+            f"asked{without(compared.left_out)}",
         ),
         Ruling(
             "worst_asset",
             config.gate_asset_tolerance,
             _or_none(drop),
             drop <= config.gate_asset_tolerance,
-            f"{asset} loses {drop:.4f} of its R2 against the champion, at most "
-            f"{config.gate_asset_tolerance:g} is allowed",
+            f"{asset} loses {written(drop)} of its R2 against the champion, at most "
+            f"{config.gate_asset_tolerance:g} is allowed{without(compared.left_out)}",
         ),
     ]
 
@@ -254,7 +262,8 @@ def _targets(config: GateConfig, figures: Mapping[str, Any]) -> list[Ruling]:
                 target,
                 _or_none(observed),
                 passed,
-                f"test {metric.upper()} {observed:.4f}, target {sign} {target:g}",
+                f"test {metric.upper()} {written(observed)}, target {sign} {target:g}"
+                f"{_without(figures, metric)}",
                 decisive=config.gate_targets_enforced,
             )
         )
@@ -263,8 +272,12 @@ def _targets(config: GateConfig, figures: Mapping[str, Any]) -> list[Ruling]:
 
 def _at_least(rule: str, threshold: float, observed: Any, words: str) -> Ruling:
     value = _figure(observed)
-    reason = f"{words}: {value:.4f}, at least {threshold:.4f} is asked"
+    reason = f"{words}: {written(value)}, at least {written(threshold)} is asked"
     return Ruling(rule, _or_none(threshold), _or_none(value), value >= threshold, reason)
+
+
+def _without(figures: Mapping[str, Any], name: str) -> str:
+    return without((figures.get(LEFT_OUT) or {}).get(name, {}))
 
 
 def _figure(value: Any) -> float:
@@ -272,4 +285,4 @@ def _figure(value: Any) -> float:
 
 
 def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    return value if math.isfinite(value) else None

@@ -11,7 +11,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from roi_forecast.features.rounding import beyond_rounding, ratio_where
 from roi_forecast.features.scaling import FloatArray
+
+UNDEFINED = "undefined"
 
 Metric = Callable[[FloatArray, FloatArray], FloatArray]
 
@@ -33,19 +36,51 @@ def root_mean_squared_error(actual: FloatArray, predicted: FloatArray) -> FloatA
 
 def r2(actual: FloatArray, predicted: FloatArray) -> FloatArray:
     """Return 1 - SS_residual / SS_total of each asset; NaN where the actual values do not vary."""
-    counted = np.isfinite(actual)
-    total = _mean((actual - _mean(actual, counted)) ** 2, counted)
-    return _one_minus_ratio(_mean((predicted - actual) ** 2, counted), total)
+    return 1.0 - relative_loss(actual, predicted, mean_of_counted(actual))
 
 
 def r2_against_zero(actual: FloatArray, predicted: FloatArray) -> FloatArray:
-    """Return 1 - SS_residual / SS_actual of each asset: the gain over always forecasting 0."""
+    """Return 1 - SS_residual / SS_actual of each asset: the gain over always forecasting 0.
+
+    NaN where nothing moved.
+    """
+    return 1.0 - relative_loss(actual, predicted, 0.0)
+
+
+def relative_loss(
+    actual: FloatArray, predicted: FloatArray, opponent: FloatArray | float
+) -> FloatArray:
+    """Return the squared error over an opponent's, shape (assets,); NaN as `squared_loss` is.
+
+    Args:
+        actual: Shape (rows, assets); NaN where an entry does not count.
+        predicted: Same shape.
+        opponent: The opponent's forecast, broadcast against it.
+    """
+    theirs = squared_loss(actual, opponent)
+    own = _mean((predicted - actual) ** 2, np.isfinite(actual))
+    return ratio_where(np.isfinite(theirs), own, theirs)
+
+
+def squared_loss(actual: FloatArray, opponent: FloatArray | float) -> FloatArray:
+    """Return the mean squared error of what others are held against, shape (assets,).
+
+    NaN where nothing counts and where it is zero but for the rounding of the values: no forecast
+    can be held against one that is right without fail, and a ratio to it means nothing.
+    """
     counted = np.isfinite(actual)
-    return _one_minus_ratio(_mean((predicted - actual) ** 2, counted), _mean(actual**2, counted))
+    said = np.broadcast_to(opponent, actual.shape)
+    loss = _mean((said - actual) ** 2, counted)
+    magnitude = np.where(counted, np.maximum(np.abs(actual), np.abs(said)), 0.0)
+    defined = beyond_rounding(np.sqrt(loss), magnitude.max(axis=0, initial=0.0))
+    return np.where(defined, loss, np.nan)
 
 
 def directional_accuracy(actual: FloatArray, predicted: FloatArray) -> FloatArray:
-    """Return the share of equal signs of each asset; an entry with a zero on either side is out."""
+    """Return the share of equal signs of each asset; an entry with a zero on either side is out.
+
+    NaN where no entry is left.
+    """
     decided = np.isfinite(actual) & (actual != 0) & (predicted != 0)
     hits = np.where(np.isnan(predicted), np.nan, np.sign(actual) == np.sign(predicted))
     return _mean(hits, decided)
@@ -61,12 +96,19 @@ def overall(metric: Metric, actual: FloatArray, predicted: FloatArray) -> float:
     if np.isnan(predicted[np.isfinite(actual)]).any():
         return float("nan")
     values = metric(actual, predicted)
-    values = values[np.isfinite(values)]
+    values = values[~np.isnan(values)]
     if values.size == 0:
         return float("nan")
     if metric is root_mean_squared_error:
         return float(np.sqrt((values**2).mean()))
     return float(values.mean())
+
+
+def written(figure: float | None, digits: int = 4) -> str:
+    """Return a figure as people read it: one that is not defined is no number."""
+    if figure is None or np.isnan(figure):
+        return UNDEFINED
+    return f"{figure:.{digits}f}"
 
 
 def counted_rows(actual: FloatArray) -> npt.NDArray[np.intp]:
@@ -83,12 +125,4 @@ def mean_of_counted(entries: FloatArray) -> FloatArray:
 def _mean(values: FloatArray, counted: npt.NDArray[np.bool_]) -> FloatArray:
     counts = counted.sum(axis=0)
     sums = np.where(counted, values, 0.0).sum(axis=0)
-    means: FloatArray = np.divide(sums, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
-    return means
-
-
-def _one_minus_ratio(residual: FloatArray, total: FloatArray) -> FloatArray:
-    ratio: FloatArray = np.divide(
-        residual, total, out=np.full(total.shape, np.nan), where=total > 0
-    )
-    return 1.0 - ratio
+    return ratio_where(counts > 0, sums, counts)

@@ -19,6 +19,7 @@ from roi_forecast.errors import EvaluationError, RegistryError
 from roi_forecast.evaluation.conformal import TRAILING, conformal_intervals
 from roi_forecast.evaluation.intervals import Intervals
 from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.rounding import beyond_rounding, ratio_where
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.model.expanding_scale import ExpandingScale, fit_expanding_scale
 from roi_forecast.model.scale_inputs import (
@@ -186,7 +187,8 @@ def counted_log_roi(rows: MarketRows) -> FloatArray:
 def shrinkage_factor(implied: FloatArray, actual: FloatArray) -> float:
     """Return the factor in [0, 1] with the least squared error of factor * implied.
 
-    Every asset counts alike: its rows are weighted by the inverse variance of what came.
+    Every asset counts alike: its rows are weighted by the inverse variance of what came. One whose
+    price did not move, but for rounding, does not count.
 
     Args:
         implied: Shape (rows, assets), log ROI.
@@ -195,9 +197,11 @@ def shrinkage_factor(implied: FloatArray, actual: FloatArray) -> float:
     counted = np.isfinite(actual)
     power = np.where(counted, actual, 0.0) ** 2
     scale = np.sqrt(power.sum(axis=0) / np.maximum(counted.sum(axis=0), 1))
-    scale = np.where(scale > 0, scale, 1.0)
-    forecast = np.where(counted, implied, 0.0) / scale
-    came = np.where(counted, actual, 0.0) / scale
+    # A price that did not move says nothing; a scale of rounding would let it decide alone.
+    moved = np.broadcast_to(beyond_rounding(scale, 1.0), counted.shape) & counted
+    forecast = ratio_where(moved, implied, np.broadcast_to(scale, implied.shape))
+    came = ratio_where(moved, actual, np.broadcast_to(scale, actual.shape))
+    forecast, came = np.nan_to_num(forecast), np.nan_to_num(came)
     square = float((forecast**2).sum())
     if square == 0.0:
         return 0.0

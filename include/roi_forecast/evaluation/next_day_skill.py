@@ -10,6 +10,7 @@ from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.bootstrap import BLOCK_SESSIONS, BootstrapMean, bootstrap_mean
 from roi_forecast.evaluation.walk_forward import WalkForward
 from roi_forecast.features.returns import to_percent
+from roi_forecast.features.rounding import varies
 from roi_forecast.features.scaling import FloatArray
 
 
@@ -22,7 +23,8 @@ class NextDaySkill:
         r2_against_mean: Mean over assets of the same against forecasting the mean of the training
             rows, which was known at the time.
         rank_correlation: Mean over days of the rank correlation between forecasts and what came.
-        rank_correlation_t: That mean over its standard error, days taken as independent.
+        rank_correlation_t: That mean over its standard error, days taken as independent; NaN where
+            it is the same on all days.
         rank_correlation_days: Days with at least three counted assets and a forecast that varies.
         directional_accuracy: Share of equal signs, with bounds by a block bootstrap over days; NaN
             where every forecast is zero.
@@ -49,13 +51,15 @@ def next_day_skill(result: WalkForward) -> NextDaySkill:
     correlations = daily_rank_correlations(actual, result.implied)
     valid = correlations[np.isfinite(correlations)]
     mean = float(valid.mean()) if len(valid) else float("nan")
-    error = float(valid.std(ddof=1) / np.sqrt(len(valid))) if len(valid) > 1 else float("nan")
+    error = float("nan")
+    if varies(valid):
+        error = float(valid.std(ddof=1) / np.sqrt(len(valid)))
     published = to_percent(result.published)
     return NextDaySkill(
         r2_against_zero=metrics.overall(metrics.r2_against_zero, actual, published),
         r2_against_mean=_r2_against(actual, published, result.known_mean_pct),
         rank_correlation=mean,
-        rank_correlation_t=mean / error if error > 0 else float("nan"),
+        rank_correlation_t=mean / error,
         rank_correlation_days=len(valid),
         directional_accuracy=_directional_accuracy(result),
     )
@@ -96,7 +100,7 @@ def daily_rank_correlations(actual: FloatArray, forecast: FloatArray) -> FloatAr
         if counted.sum() < 3:
             continue
         first, second = _ranks(came[counted]), _ranks(said[counted])
-        if np.ptp(first) > 0 and np.ptp(second) > 0:
+        if varies(came[counted]) and varies(said[counted]):
             correlations[day] = np.corrcoef(first, second)[0, 1]
     return correlations
 
@@ -109,11 +113,6 @@ def _ranks(values: FloatArray) -> FloatArray:
 
 
 def _r2_against(actual: FloatArray, forecast: FloatArray, opponent: FloatArray) -> float:
-    counted = np.isfinite(actual)
-    own = np.where(counted, actual - forecast, 0.0) ** 2
-    other = np.where(counted, actual - opponent, 0.0) ** 2
-    totals = other.sum(axis=0)
-    known = totals > 0
-    if not known.any():
-        return float("nan")
-    return float((1.0 - own.sum(axis=0)[known] / totals[known]).mean())
+    return metrics.overall(
+        lambda came, said: 1.0 - metrics.relative_loss(came, said, opponent), actual, forecast
+    )

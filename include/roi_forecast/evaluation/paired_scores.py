@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.bootstrap import bootstrap_mean
 from roi_forecast.features.scaling import FloatArray
@@ -21,7 +19,7 @@ class PairedScores:
     """Candidate against champion on the same targets.
 
     The loss is the squared error over the asset's own variance, so that its mean is 1 - R2 and a
-    difference of losses is a difference of R2.
+    difference of losses is a difference of R2. An asset whose values do not vary has none.
 
     Attributes:
         candidate_r2: Overall R2 of the candidate.
@@ -51,10 +49,8 @@ def paired_scores(
     Raises:
         EvaluationError: There are fewer than FEWEST_SESSIONS sessions, or nothing counts.
     """
-    spread = np.nanvar(actual, axis=0)
-    difference = ((candidate - actual) ** 2 - (champion - actual) ** 2) / np.where(
-        spread > 0, spread, np.nan
-    )
+    variance = metrics.squared_loss(actual, metrics.mean_of_counted(actual))
+    difference = ((candidate - actual) ** 2 - (champion - actual) ** 2) / variance
     bound = bootstrap_mean(difference, block_sessions=BLOCK_SESSIONS, widened=True)
     by_asset = zip(
         symbols, metrics.r2(actual, candidate), metrics.r2(actual, champion), strict=True

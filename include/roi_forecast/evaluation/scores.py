@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -66,6 +67,13 @@ class Score:
     horizon: int = 1
 
 
+_UNDEFINED_BECAUSE = {
+    "r2": "what came does not vary",
+    "r2_against_zero": "no price moved",
+    "directional_accuracy": "no price moved, or no direction was forecast",
+}
+
+
 @dataclass(frozen=True)
 class CandidateScores:
     """The scores of a candidate and how its next-day forecasts are to be published."""
@@ -81,6 +89,21 @@ class CandidateScores:
             for score in self.scores
             if (score.predictor, score.target, score.symbol, score.split, score.metric) == wanted
         )
+
+    def left_out(self, predictor: str, target: str, metric: str) -> dict[str, str]:
+        """Return the assets that an overall figure on the test rows leaves out, with reasons."""
+        return {
+            score.symbol: (
+                _UNDEFINED_BECAUSE.get(metric, "it is not defined")
+                if score.rows
+                else "none of its rows counts: no bar, or halted"
+            )
+            for score in self.scores
+            if (score.predictor, score.target, score.split) == (predictor, target, "test")
+            and score.metric == metric
+            and score.symbol is not None
+            and math.isnan(score.value)
+        }
 
 
 def score_candidate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -148,7 +149,10 @@ def _train_and_score(
     forecast = load_predictor(directory).predict(
         dataset.scaled, dataset.scaled_log_roi, dataset.split.validation
     )
-    return validation_r2(dataset, forecast)
+    value = validation_r2(dataset, forecast)
+    if not math.isfinite(value):
+        raise TrainingError("its validation R2 is undefined: no smoothed ROI varies on these rows")
+    return value
 
 
 def _name(parameters: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.intervals import Intervals
+from roi_forecast.evaluation.plot_style import default_style
 from roi_forecast.features.scaling import FloatArray
 
 MOST_PANELS = 24
@@ -59,6 +60,7 @@ class VersionFigures:
     best_epochs: Sequence[int]
 
 
+@default_style()
 def draw_version(figures: VersionFigures) -> dict[str, bytes]:
     """Draw a version's pictures.
 
@@ -147,7 +149,9 @@ def _draw_forecasts(figures: VersionFigures) -> bytes:
     for axes, asset in zip(panels, shown, strict=False):
         axes.plot(dates, figures.actual[:, asset], color=_CAME, linewidth=1.6, label="came")
         axes.plot(dates, figures.forecast[:, asset], color=_SAID, linewidth=0.9, label="forecast")
-        axes.set_title(f"{figures.symbols[asset]}   R2 {r2[asset]:.2f}", fontsize=9, loc="left")
+        axes.set_title(
+            f"{figures.symbols[asset]}   R2 {metrics.written(r2[asset], 2)}", fontsize=9, loc="left"
+        )
         axes.tick_params(labelsize=7)
         axes.tick_params(axis="x", rotation=45)
         _calm(axes)

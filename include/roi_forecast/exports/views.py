@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from psycopg import sql
 from sqlalchemy import Engine, inspect
 
+from roi_forecast.artifacts import written_file
 from roi_forecast.database.tables import SCHEMA
 from roi_forecast.errors import ExportError
-from roi_forecast.leftovers import partial_path
 
 
 def view_names(engine: Engine) -> list[str]:
@@ -38,20 +37,14 @@ def export_view(engine: Engine, view: str, path: Path) -> int:
     copying = sql.SQL("COPY (SELECT * FROM {}) TO STDOUT (FORMAT csv, HEADER)").format(
         sql.Identifier(SCHEMA, view)
     )
-    working = partial_path(path)
     try:
-        with engine.connect() as connection, working.open("wb") as file:
+        with engine.connect() as connection, written_file(path) as file:
             driver = connection.connection.driver_connection
             with driver.cursor() as cursor:  # type: ignore[union-attr]
                 with cursor.copy(copying) as copy:
                     for block in copy:
                         file.write(block)
                 rows = int(cursor.rowcount)
-            file.flush()
-            os.fsync(file.fileno())
-        working.replace(path)
     except OSError as error:
         raise ExportError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        working.unlink(missing_ok=True)
     return rows

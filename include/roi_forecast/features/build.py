@@ -6,6 +6,8 @@ import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -15,23 +17,28 @@ from sqlalchemy.dialects.postgresql import insert
 from roi_forecast.config import FeatureConfig
 from roi_forecast.database.tables import datasets
 from roi_forecast.errors import DatasetError
-from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.dataset import Dataset, Split
 from roi_forecast.features.leakage import LeakageAudit, audit_dataset
+from roi_forecast.features.movement import MIN_MOVING_SHARE, SMALLEST_MOVE, measure_movement
 from roi_forecast.features.returns import log_roi_and_smoothed
 from roi_forecast.features.rows import ROW_COLUMNS, PriceRows, align_rows
-from roi_forecast.features.scaling import Scaler
+from roi_forecast.features.scaling import FloatArray, Scaler
 from roi_forecast.features.split import split_targets
 from roi_forecast.features.storage import describe_dataset, load_dataset, save_dataset
+from roi_forecast.market.blocks import Bars
+from roi_forecast.market.check_results import CheckResult, replace_results
 from roi_forecast.market.checks import usable_symbols
 from roi_forecast.market.store import StoredBars
 from roi_forecast.runs.resolved_run import ResolvedRun
-from roi_forecast.universe import load_universe
+from roi_forecast.universe import Asset, load_universe
 
 logger = logging.getLogger(__name__)
 
 # Part of every dataset's hash: raise it when the meaning of a stored array changes, or the manifest
 # gets a fact that a later stage asks for.
-_FORMAT = 3
+_FORMAT = 4
+
+MOVEMENT_CHECK = "movement"
 
 
 def build_dataset(engine: Engine, run: ResolvedRun, directory: Path) -> Dataset:
@@ -56,9 +63,11 @@ def build_dataset(engine: Engine, run: ResolvedRun, directory: Path) -> Dataset:
             run.as_of_date,
             ROW_COLUMNS,
         )
-        rows = align_rows(bars, assets, run.start_date, run.as_of_date, run.config.max_lost_share)
+        rows, movement = align_moving_rows(bars, assets, run.start_date, run.as_of_date, run.config)
         dataset = assemble_dataset(rows, run.config, run.source_key, directory)
         audit = audit_dataset(dataset, bars, run.as_of_date)
+    with engine.begin() as connection:
+        replace_results(connection, run.run_id, run.source_key, (MOVEMENT_CHECK,), movement)
     _ensure_stored(dataset, audit)
     _register(engine, dataset, audit)
     logger.info(
@@ -79,6 +88,66 @@ def build_dataset(engine: Engine, run: ResolvedRun, directory: Path) -> Dataset:
     return dataset
 
 
+def align_moving_rows(
+    bars: Bars,
+    assets: Sequence[Asset],
+    start_date: date,
+    as_of_date: date,
+    config: FeatureConfig,
+) -> tuple[PriceRows, list[CheckResult]]:
+    """Align the assets whose prices move on the training rows; the others are left out and named.
+
+    Rows, training rows and left-out assets are those of a run that was never asked for the others,
+    so that these cost nobody anything. Nothing after the last training row decides.
+
+    Args:
+        bars: As `align_rows` takes them.
+        assets: The assets, in the order of the columns.
+        start_date: First date of a row.
+        as_of_date: Last date that is looked at.
+        config: Smoothing, split and the share of rows that an asset may cost.
+
+    Returns:
+        The rows, and one result of the check MOVEMENT_CHECK for each asset that has rows.
+
+    Raises:
+        DatasetError: As `align_rows`, or there are too few rows, or no price moves.
+    """
+    results: list[CheckResult] = []
+    while True:
+        rows = align_rows(bars, assets, start_date, as_of_date, config.max_lost_share)
+        log_rois, smoothed = _log_rois(rows, config)
+        movement = measure_movement(log_rois[: _split(len(smoothed), config).train.stop])
+        found = [
+            CheckResult(
+                MOVEMENT_CHECK,
+                "drop_asset",
+                bool(passed),
+                f"{symbol}: its price moves by more than {SMALLEST_MOVE:.2%} on {moving} of the "
+                f"{movement.rows} training rows; on the others it stands still or grows at one "
+                f"rate. An asset that moves on less than {MIN_MOVING_SHARE:.0%} takes part in "
+                "nothing and has no forecast",
+                symbol=symbol,
+                observed=float(share),
+                allowed=MIN_MOVING_SHARE,
+            )
+            for symbol, moving, share, passed in zip(
+                rows.symbols, movement.moving, movement.shares, movement.suffices, strict=True
+            )
+        ]
+        if movement.suffices.all():
+            return rows, [*results, *found]
+        still = {result.symbol: result for result in found if not result.passed}
+        results += still.values()
+        for result in still.values():
+            logger.warning("%s", result.message)
+        assets = [asset for asset in assets if asset.symbol not in still]
+        if len(still) == len(found):
+            raise DatasetError(
+                f"no price moves enough to be forecast: {'; '.join(r.message for r in results)}"
+            )
+
+
 def assemble_dataset(
     rows: PriceRows, config: FeatureConfig, source_key: str, directory: Path
 ) -> Dataset:
@@ -90,19 +159,8 @@ def assemble_dataset(
         DatasetError: There are too few rows.
     """
     lost = config.smoothing
-    if len(rows.dates) <= lost:
-        raise DatasetError(
-            f"{len(rows.dates)} price rows are too few for smoothing {config.smoothing}; "
-            "take an earlier start_date"
-        )
-    log_rois, smoothed = log_roi_and_smoothed(rows.prices, config.smoothing)
-    split = split_targets(
-        len(smoothed),
-        config.seq_len,
-        config.smoothing,
-        config.test_share,
-        config.validation_share,
-    )
+    log_rois, smoothed = _log_rois(rows, config)
+    split = _split(len(smoothed), config)
     fitted = slice(0, split.train.stop)
     scaler = Scaler.fit(smoothed[fitted], log_rois[fitted], config.scaler)
     dataset_id = _content_hash(rows, config, source_key)
@@ -123,6 +181,21 @@ def assemble_dataset(
         true_range=rows.true_range[lost:],
         scaler=scaler,
         split=split,
+    )
+
+
+def _log_rois(rows: PriceRows, config: FeatureConfig) -> tuple[FloatArray, FloatArray]:
+    if len(rows.dates) <= config.smoothing:
+        raise DatasetError(
+            f"{len(rows.dates)} price rows are too few for smoothing {config.smoothing}; "
+            "take an earlier start_date"
+        )
+    return log_roi_and_smoothed(rows.prices, config.smoothing)
+
+
+def _split(rows: int, config: FeatureConfig) -> Split:
+    return split_targets(
+        rows, config.seq_len, config.smoothing, config.test_share, config.validation_share
     )
 
 

@@ -42,10 +42,10 @@ class Dataset:
         smoothed: Smoothed log ROI, shape (rows, assets), unscaled.
         scaled: `scaler.transform(smoothed)` as float32, shape (rows, assets).
         scaled_log_roi: `scaler.transform_log_roi(log_roi)` as float32, shape (rows, assets).
-        filled: Whether the asset had no bar on the row's date, shape (rows, assets). A filled
-            target counts in no loss and no metric.
+        filled: Whether the row says nothing new of the asset, shape (rows, assets): it had no bar
+            on the row's date, or it is halted. A filled target counts in no fit and no metric.
         true_range: Distance travelled since the row before, shape (rows, assets), a fraction of
-            that row's price; NaN where the asset had no bar since then.
+            that row's price; NaN where the asset had no bar since then or is halted.
         scaler: Fitted on the rows up to the last training target.
         split: Target rows of the three parts.
     """

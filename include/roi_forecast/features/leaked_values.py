@@ -9,8 +9,11 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
 
 from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.movement import HALT_SESSIONS, UNCHANGED
+from roi_forecast.features.rounding import beyond_rounding
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.market.blocks import Bars, blocks_of
 
@@ -23,7 +26,8 @@ class ValueFindings:
     """What is wrong with the values of a dataset, over all its assets.
 
     Attributes:
-        wrong_prices: Prices that are not the asset's last one, or are marked wrongly as filled.
+        wrong_prices: Prices that are not the asset's last one, or are marked wrongly as filled,
+            which a halted one is too.
         prices_from_the_next: How many of them are the price of the bar after.
         first_wrong_price: Row and column of the first of them.
         wrong_returns: Rows with a return, or a mean of returns, that does not end there, (rows,).
@@ -54,7 +58,8 @@ def audit_values(dataset: Dataset, bars: Bars) -> ValueFindings:
     for columns, own_bars in _blocks(dataset, bars):
         part = dataset.of_columns(columns)
         known = _KnownPrices.read(part, own_bars)
-        wrong = (part.prices != known.last) | (part.filled == known.has_bar)
+        has_news = known.has_bar & ~known.halted
+        wrong = (part.prices != known.last) | (part.filled == has_news)
         wrong_prices += int(wrong.sum())
         from_next += int((wrong & (part.prices == known.following)).sum())
         first_wrong_prices += [(int(row), columns[at]) for row, at in np.argwhere(wrong)[:1]]
@@ -94,20 +99,22 @@ def _distance_from_the_scaler(dataset: Dataset) -> FloatArray:
     """Return for each row how far the rows up to it are from the scaler's statistics, (rows,)."""
     values, scaler = dataset.smoothed, dataset.scaler
     counts = np.arange(1, len(values) + 1)[:, np.newaxis]
-    means = values.cumsum(axis=0) / counts
+    # Around a fixed value: sums of values that hardly differ would round their differences away.
+    shifted = values - values[0]
+    means = values[0] + shifted.cumsum(axis=0) / counts
     if scaler.kind == "minmax":
         offsets = np.minimum.accumulate(values)
         spreads = np.maximum.accumulate(values) - offsets
     else:
-        # Around a fixed value first: the squares of small differences would cancel otherwise.
-        shifted = values - values[0]
         variances = (shifted**2).cumsum(axis=0) / counts - (means - values[0]) ** 2
         offsets, spreads = means, np.sqrt(np.maximum(variances, 0.0))
-    # Where nothing moved yet, any finite slope maps to a constant; 1 is the one that is taken.
-    spreads = np.where(spreads > 0, spreads, 1.0)
+    # Where nothing varied yet, any finite slope maps to a constant; 1 is the one that is taken.
+    magnitudes = np.maximum.accumulate(np.abs(values))
+    spreads = np.where(beyond_rounding(spreads, magnitudes), spreads, 1.0)
     claimed_spreads = 1.0 / scaler.slope
     centers = (means - offsets) / spreads
-    plain = dataset.log_roi.cumsum(axis=0) / counts
+    first = dataset.log_roi[0]
+    plain = first + (dataset.log_roi - first).cumsum(axis=0) / counts
     distances = (
         (offsets - scaler.offset) / claimed_spreads,
         (spreads - claimed_spreads) / claimed_spreads,
@@ -127,11 +134,13 @@ class _KnownPrices:
         last: Adjusted close of the last bar on or before the row; NaN before the first.
         following: Adjusted close of the bar after that one; NaN after the last.
         has_bar: Whether there is a bar on the row's date.
+        halted: Whether the price has not moved for HALT_SESSIONS sessions up to the row.
     """
 
     last: npt.NDArray[np.float64]
     following: npt.NDArray[np.float64]
     has_bar: npt.NDArray[np.bool_]
+    halted: npt.NDArray[np.bool_]
 
     @classmethod
     def read(cls, dataset: Dataset, bars: pd.DataFrame) -> Self:
@@ -147,7 +156,19 @@ class _KnownPrices:
             known = np.searchsorted(days, dataset.dates, side="right")
             last[:, column], following[:, column] = closes[known], closes[known + 1]
             has_bar[:, column] = np.isin(dataset.dates, days)
-        return cls(last, following, has_bar)
+        return cls(last, following, has_bar, _halted(last, dataset.filled))
+
+
+def _halted(last: npt.NDArray[np.float64], claimed: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return where a price is halted; the first rows claim it, where they do not contradict it."""
+    stands = np.abs(np.diff(np.log(last), axis=0)) <= UNCHANGED
+    # What went before the first row is not known here.
+    stands = np.concatenate([np.ones((HALT_SESSIONS, last.shape[1]), dtype=np.bool_), stands])
+    halted: npt.NDArray[np.bool_] = np.all(
+        sliding_window_view(stands, HALT_SESSIONS, axis=0), axis=-1
+    )
+    halted[:HALT_SESSIONS] &= claimed[:HALT_SESSIONS]
+    return halted
 
 
 def _rows_of_wrong_returns(dataset: Dataset) -> npt.NDArray[np.bool_]:
@@ -191,6 +212,7 @@ def _rows_of_wrong_ranges(
     own = np.full(dataset.prices.shape, np.nan)
     high, low = counted["high"].to_numpy(), counted["low"].to_numpy()
     own[places] = (np.maximum(high, before) - np.minimum(low, before)) / before
+    own[known.halted] = np.nan
     equal = np.isclose(dataset.true_range, own, rtol=0.0, atol=_TOLERANCE, equal_nan=True)
     wrong: npt.NDArray[np.bool_] = ~equal.all(axis=1)
     wrong[0] = False

@@ -16,6 +16,7 @@ from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import log_roi_and_smoothed
 from roi_forecast.features.rows import PriceRows
 from roi_forecast.features.scaling import FloatArray, Scaler
+from roi_forecast.verified import VerifiedDirectory
 
 SCALER_FILE = "scaler.json"
 
@@ -31,9 +32,9 @@ class PreparedRows:
         smoothed: Smoothed log ROI, shape (rows, assets), unscaled.
         scaled: Scaled smoothed log ROI, shape (rows, assets), float32.
         scaled_log_roi: Plain log ROI in scaled units, shape (rows, assets), float32.
-        filled: Whether the asset had no bar, shape (rows, assets).
+        filled: Whether the asset had no bar or is halted, shape (rows, assets).
         true_range: Distance travelled since the row before, shape (rows, assets), a fraction of
-            that row's price; NaN where the asset had no bar since then.
+            that row's price; NaN where the asset had no bar since then or is halted.
     """
 
     symbols: tuple[str, ...]
@@ -160,20 +161,22 @@ class Preprocessing:
         (directory / SCALER_FILE).write_text(json.dumps(content, indent=2), encoding="utf-8")
 
     @classmethod
-    def load(cls, directory: Path) -> Self:
-        """Read `scaler.json`.
+    def load(cls, version: VerifiedDirectory) -> Self:
+        """Read `scaler.json` of a version.
 
         Raises:
-            DatasetError: The file is missing or not what `save` wrote.
+            DatasetError: The file is not what `save` wrote.
+            RoiForecastError: It is missing or changed; of the class that the version raises.
         """
-        path = directory / SCALER_FILE
+        text = version.read(SCALER_FILE)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(text)
             return cls(
                 tuple(content["symbols"]),
                 int(content["seq_len"]),
                 int(content["smoothing"]),
                 Scaler.from_json(content["scaler"]),
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
+            path = version.directory / SCALER_FILE
             raise DatasetError(f"{path} is not a readable scaler file: {error!r}") from error

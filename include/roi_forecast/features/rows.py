@@ -14,11 +14,12 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from roi_forecast.errors import DatasetError
+from roi_forecast.features.movement import halted_rows
 from roi_forecast.features.ranges import true_ranges
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.market.blocks import Bars, blocks_of
 from roi_forecast.market.calendars import reference_sessions
-from roi_forecast.market.store import StoredBars
+from roi_forecast.market.store import StoredBars, load_last_bars
 from roi_forecast.universe import Asset
 
 logger = logging.getLogger(__name__)
@@ -35,8 +36,10 @@ class PriceRows:
         symbols: The assets, in column order.
         dates: Reference sessions, shape (rows,), datetime64[D].
         prices: Carried adjusted close, shape (rows, assets), in the asset's currency.
-        filled: Whether the asset had no bar on that date, shape (rows, assets).
-        true_range: See `true_ranges`, shape (rows, assets), a fraction; NaN without a bar.
+        filled: Whether the date says nothing new of the asset, shape (rows, assets): it had no bar,
+            or it is halted, see `halted_rows`.
+        true_range: See `true_ranges`, shape (rows, assets), a fraction; NaN without a bar and where
+            the asset is halted.
         left_out: Assets that started too late, with the reason.
     """
 
@@ -55,14 +58,30 @@ def load_rows(
     start_date: date,
     as_of_date: date,
     max_lost_share: float,
+    *,
+    carries_in: bool = False,
 ) -> PriceRows:
     """Read the stored bars of the assets and align them; nothing after `as_of_date` is read.
+
+    Args:
+        connection: Market database.
+        source_key: Whose prices.
+        assets: As `align_rows`, like the dates and the share.
+        start_date: First date of a row.
+        as_of_date: Last date that is read.
+        max_lost_share: An asset whose first price comes after this share of the rows is left out.
+        carries_in: Whether an asset that did not trade on the first session brings its last price
+            along from before `start_date`. Without it the rows of all assets begin where that one
+            trades again: a row then depends on how many others are read.
 
     Raises:
         DatasetError: As `align_rows`.
     """
     symbols = tuple(asset.symbol for asset in assets)
-    bars = StoredBars(connection, source_key, symbols, start_date, as_of_date, ROW_COLUMNS)
+    bars: Bars = StoredBars(connection, source_key, symbols, start_date, as_of_date, ROW_COLUMNS)
+    if carries_in:
+        last = load_last_bars(connection, source_key, symbols, start_date, ROW_COLUMNS)
+        bars = _CarriedIn(bars, last)
     return align_rows(bars, assets, start_date, as_of_date, max_lost_share)
 
 
@@ -79,6 +98,7 @@ def align_rows(
 
     Args:
         bars: Columns symbol, trading_date, high, low, close and adj_close; iterated over twice.
+            A bar before `start_date` is no row, but its price is carried into the first ones.
         assets: The assets, in the order of the columns.
         start_date: First date of a row.
         as_of_date: Last date that is looked at.
@@ -95,7 +115,7 @@ def align_rows(
             "check the source and the dates"
         )
     wanted = [asset.symbol for asset in assets]
-    carried = _carry(usable, wanted, sessions, start_date, as_of_date)
+    carried = _carry(usable, wanted, sessions, as_of_date)
     has_price: npt.NDArray[np.bool_] = ~np.isnan(carried.prices)
     first_row = has_price.argmax(axis=0)
     allowed = int(max_lost_share * len(sessions))
@@ -122,6 +142,9 @@ def align_rows(
             f"the prices end at {sessions[-1].date()}, before the as-of date {as_of_date}; "
             "extract them first or name an earlier as_of_date"
         )
+    halted = halted_rows(carried.prices)
+    carried.filled[halted] = True
+    carried.true_range[halted] = np.nan
     # A slice takes no memory, where a choice of columns does.
     columns = slice(None) if is_kept.all() else is_kept
     true_range = carried.true_range[start:, columns]
@@ -134,6 +157,19 @@ def align_rows(
         true_range=true_range,
         left_out=left_out,
     )
+
+
+@dataclass(frozen=True)
+class _CarriedIn:
+    """Blocks of bars, each with the last bar of its assets from before the blocks' first date."""
+
+    bars: Bars
+    last: pd.DataFrame
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        for block in blocks_of(self.bars):
+            own = self.last[self.last["symbol"].isin(block["symbol"].unique())]
+            yield pd.concat([own, block], ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -161,7 +197,6 @@ def _carry(
     usable: _UsableBars,
     symbols: Sequence[str],
     sessions: pd.DatetimeIndex,
-    start_date: date,
     as_of_date: date,
 ) -> _Carried:
     shape = len(sessions), len(symbols)
@@ -173,7 +208,7 @@ def _carry(
     for block in usable:
         table = block.pivot(index="trading_date", columns="symbol", values="adj_close")
         table.index = pd.DatetimeIndex(table.index)
-        table = table.loc[pd.Timestamp(start_date) : pd.Timestamp(as_of_date)].sort_index()
+        table = table.sort_index().loc[: pd.Timestamp(as_of_date)]
         own = tuple(symbol for symbol in table.columns if symbol in column_of)
         columns = [column_of[symbol] for symbol in own]
         table = table[list(own)]

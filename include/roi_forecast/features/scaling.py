@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from roi_forecast.errors import DatasetError
+from roi_forecast.features.rounding import beyond_rounding
 
 FloatArray = npt.NDArray[np.float64]
 ScalerKind = Literal["minmax", "standard"]
@@ -60,8 +61,9 @@ class Scaler:
         else:
             offset = smoothed.mean(axis=0)
             spread = smoothed.std(axis=0)
-        # A price that never moves has no spread: any finite slope maps it to a constant.
-        slope = 1.0 / np.where(spread > 0, spread, 1.0)
+        # What never varies has no spread: any finite slope maps it to a constant.
+        spread = np.where(beyond_rounding(spread, np.abs(smoothed).max(axis=0)), spread, 1.0)
+        slope = 1.0 / spread
         center = ((smoothed - offset) * slope).mean(axis=0)
         return cls(kind, offset, slope, center, log_roi.mean(axis=0))
 

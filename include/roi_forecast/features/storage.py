@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from roi_forecast.artifacts import published_directory, read_manifest, write_manifest
+from roi_forecast.arrays import read_array
+from roi_forecast.artifacts import published_directory, write_manifest
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.dataset import Dataset, Split
 from roi_forecast.features.leakage import MANIFEST_KEY, LeakageAudit
 from roi_forecast.features.scaling import Scaler
+from roi_forecast.verified import open_verified
 
 _SCALER_FILE = "scaler.json"
 _ARRAYS = ("dates", "prices", "log_roi", "smoothed", "filled", "true_range")
@@ -64,9 +66,10 @@ def load_dataset(directory: Path) -> Dataset:
     Raises:
         DatasetError: The directory is missing, incomplete or damaged.
     """
-    manifest = read_manifest(directory, DatasetError)
-    arrays = {name: np.load(directory / f"{name}.npy", allow_pickle=False) for name in _ARRAYS}
-    scaler = Scaler.from_json(json.loads((directory / _SCALER_FILE).read_text(encoding="utf-8")))
+    files = open_verified(directory, DatasetError)
+    manifest = files.manifest
+    arrays: dict[str, Any] = {name: read_array(files.read(f"{name}.npy")) for name in _ARRAYS}
+    scaler = Scaler.from_json(json.loads(files.read(_SCALER_FILE)))
     parts = {name: range(part["start"], part["stop"]) for name, part in manifest["split"].items()}
     return Dataset(
         dataset_id=manifest["dataset_id"],

@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from roi_forecast.config import MultiStep
 from roi_forecast.errors import RegistryError
-from roi_forecast.evaluation.evaluate import METRICS_FILE
 from roi_forecast.evaluation.horizons import HorizonCalibration
+from roi_forecast.evaluation.stored_evaluation import METRICS_FILE
 from roi_forecast.features.preprocessing import PreparedRows, Preprocessing
 from roi_forecast.features.returns import smoothed_ahead, to_percent
 from roi_forecast.features.rows import PriceRows
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.model.predictor import Predictor, load_predictor
 from roi_forecast.registry.serving import ServingVersion
+from roi_forecast.verified import VerifiedDirectory
 
 Method = Literal["single_step", MultiStep]
 
@@ -80,12 +80,12 @@ def forecast_path(
         RegistryError: The model does not load, or its calibration is of an older format.
     """
     prepared = preprocessing.apply(rows)
-    calibration = _read_calibration(serving.directory)
+    calibration = _read_calibration(serving.files)
     next_row = len(prepared.dates)
     # The intervals rest on how far the version's own earlier forecasts were off.
     scored = calibration.next_day.first_scored_row(prepared.dates)
     origins = range(max(min(scored, next_row), preprocessing.seq_len), next_row + 1)
-    predictor = load_predictor(serving.directory)
+    predictor = load_predictor(serving.files)
     cumulated = calibration.forecast(
         method,
         predictor.forecast_windows,
@@ -134,9 +134,9 @@ def _member_spread(
     return np.asarray(smoothed.std(axis=0, ddof=1), dtype=np.float64)
 
 
-def _read_calibration(directory: Path) -> HorizonCalibration:
-    content = json.loads((directory / METRICS_FILE).read_text(encoding="utf-8"))
+def _read_calibration(files: VerifiedDirectory) -> HorizonCalibration:
+    content = json.loads(files.read(METRICS_FILE))
     try:
         return HorizonCalibration.from_json(content.get("calibration"))
     except RegistryError as error:
-        raise RegistryError(f"{directory / METRICS_FILE}: {error}") from error
+        raise RegistryError(f"{files.directory / METRICS_FILE}: {error}") from error

@@ -1,9 +1,10 @@
-"""Storing the serving version's forecasts of the next sessions, for each of its assets."""
+"""Storing a version's forecasts of the next sessions, for each of its assets."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,60 +13,76 @@ from sqlalchemy import Engine
 from sqlalchemy.dialects.postgresql import insert
 
 from roi_forecast.database.tables import predictions
-from roi_forecast.errors import DatasetError, NoChampionError, NothingToForecastError
+from roi_forecast.errors import DatasetError, NothingToForecastError
 from roi_forecast.evaluation.conformal import TRAILING
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.rows import PriceRows, load_rows
+from roi_forecast.forecasts.forecasting_version import open_forecasting_version
 from roi_forecast.forecasts.path import HorizonForecast, forecast_path
 from roi_forecast.market.calendars import next_sessions
 from roi_forecast.market.opening import opens_at
 from roi_forecast.model.blas import on_one_blas_thread
 from roi_forecast.model.scale_inputs import MEMORY
 from roi_forecast.model.versions import ModelVersion
-from roi_forecast.registry.fallback import open_whole_champion
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import Asset, load_universe, reference_exchange
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class StoredForecasts:
+    """What one run forecast.
+
+    Attributes:
+        version_id: The version that forecast.
+        added: How many forecasts are new.
+    """
+
+    version_id: str
+    added: int
+
+
 @on_one_blas_thread
 def store_forecasts(
-    engine: Engine, run: ResolvedRun, dataset_id: str, models_directory: Path, *, now: datetime
-) -> int:
-    """Forecast the run's horizons from its as-of date with whichever version serves.
+    engine: Engine,
+    run: ResolvedRun,
+    dataset_id: str,
+    models_directory: Path,
+    *,
+    candidate_id: str | None,
+    now: datetime,
+) -> StoredForecasts:
+    """Forecast the run's horizons from its as-of date with the version that may.
 
-    Where the champion's files are damaged, the version before serves from now on.
-    The target date of a horizon is so many sessions of the reference calendar ahead. What is stored
-    is never changed: a second forecast of the same version, as-of date and horizon adds nothing.
+    That is whichever serves or, where that one knows the days to come, the run's own candidate:
+    see `open_forecasting_version`. Where the champion's files are damaged, the version before
+    serves from now on. The target date of a horizon is so many sessions of the reference calendar
+    ahead. What is stored is never changed: a second forecast of the same version, as-of date and
+    horizon adds nothing.
 
     Args:
         engine: Market database.
         run: The resolved run; no price after its as-of date is read.
         dataset_id: The run's dataset, stored with the forecasts.
         models_directory: Folder of the registry.
+        candidate_id: The version that the run trained; None where it is not decided on yet.
         now: The present, with time zone: a forecast made after its target session opened is
-            marked as a backfill.
-
-    Returns:
-        The number of forecasts that were added.
+            marked as a backfill, and so is one by a version that does not serve.
 
     Raises:
-        NothingToForecastError: No version serves, or it serves another source that has no prices
-            for the as-of date.
-        DamagedVersionError: The champion's files are missing or damaged, and no version before can
-            take its place.
+        NothingToForecastError: No version may forecast the as-of date, or the one that may
+            forecasts from another source, which has no prices for it.
+        DamagedVersionError: The version's files are missing or damaged, and no other can take its
+            place.
         RegistryError: The champion does not load, or its calibration is of an older format.
         DatasetError: The stored prices do not reach the as-of date.
         EvaluationError: The stored prices are too few for an interval.
     """
-    try:
-        serving = open_whole_champion(engine, models_directory, run.model_name, run.run_id)
-    except NoChampionError as error:
-        raise NothingToForecastError(str(error)) from error
+    serving = open_forecasting_version(engine, run, candidate_id, models_directory)
     version = serving.version
     assets = load_universe().select(version.symbols)
-    preprocessing = Preprocessing.load(serving.directory)
+    preprocessing = Preprocessing.load(serving.files)
     try:
         rows = _load_recent_rows(
             engine, version, assets, preprocessing, run.as_of_date, run.config.horizons[-1]
@@ -88,10 +105,12 @@ def store_forecasts(
         "dataset_id": dataset_id if version.source == run.source_key else version.dataset_id,
         "created_at": now,
     }
+    # Nobody was told a forecast by a version that did not serve when its session opened.
+    known_from = now if version.state == "champion" else None
     values = [
         {**common, **value}
         for forecast in path
-        for value in _values(forecast, assets, sessions[forecast.horizon - 1], now)
+        for value in _values(forecast, assets, sessions[forecast.horizon - 1], known_from)
     ]
     added = insert(predictions).on_conflict_do_nothing().returning(predictions.c.symbol)
     with engine.begin() as connection:
@@ -104,14 +123,17 @@ def store_forecasts(
         len(values),
         count,
     )
-    return count
+    return StoredForecasts(version.version_id, count)
 
 
 def _values(
-    forecast: HorizonForecast, assets: tuple[Asset, ...], target_date: date, now: datetime
+    forecast: HorizonForecast,
+    assets: tuple[Asset, ...],
+    target_date: date,
+    known_from: datetime | None,
 ) -> Iterator[dict[str, Any]]:
-    opened = {
-        exchange: opens_at(exchange, target_date) <= now
+    is_late = {
+        exchange: known_from is None or opens_at(exchange, target_date) <= known_from
         for exchange in {asset.exchange for asset in assets}
     }
     for column, asset in enumerate(assets):
@@ -131,7 +153,7 @@ def _values(
                 if forecast.member_spread_pct is None
                 else float(forecast.member_spread_pct[column])
             ),
-            "backfill": opened[asset.exchange],
+            "backfill": is_late[asset.exchange],
         }
 
 
@@ -161,6 +183,7 @@ def _load_recent_rows(
             ),
             as_of_date,
             max_lost_share=1.0,
+            carries_in=True,
         )
 
 

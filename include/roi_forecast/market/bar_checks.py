@@ -33,7 +33,22 @@ VOLATILITY_BARS = 60
 FIRST_BARS = 5
 """Bars whose median stands in for the price before the first."""
 
-BAR_CHECKS = ("missing_price", "non_positive_price", "inconsistent_range", "jump")
+SMALLEST_PRICE, LARGEST_PRICE = 1e-12, 1e15
+"""Prices between which one can be in any currency, after any number of splits."""
+
+LARGEST_VOLUME = 2**53
+"""Up to here a float64 counts whole shares, and no exchange trades as many in a day."""
+
+VOLUME_CHECK = "invalid_volume"
+
+BAR_CHECKS = (
+    "missing_price",
+    "non_positive_price",
+    "impossible_price",
+    "inconsistent_range",
+    "jump",
+    VOLUME_CHECK,
+)
 
 _DEVIATION_OF_MEDIAN = 1.4826
 
@@ -61,6 +76,11 @@ def split_doubted(
         ("missing_price", prices.isna().any(axis=1), "a price is missing"),
         ("non_positive_price", (prices <= 0).any(axis=1), "a price is zero or negative"),
         (
+            "impossible_price",
+            (prices < SMALLEST_PRICE).any(axis=1) | (prices > LARGEST_PRICE).any(axis=1),
+            f"a price lies outside {SMALLEST_PRICE:g} to {LARGEST_PRICE:g}",
+        ),
+        (
             "inconsistent_range",
             (outside > RANGE_TOLERANCE) | (prices["high"] < prices["low"]),
             "open or close lies outside low to high",
@@ -82,6 +102,50 @@ def split_doubted(
         )
         results.append(_dropped(symbol, "jump", bar, reason, observed=move))
     return sound[~is_jump].reset_index(drop=True), results
+
+
+def possible_prices(bars: pd.DataFrame) -> pd.DataFrame:
+    """Return the prices of `PRICE_COLUMNS`, NaN where one cannot be, shape (bars, prices)."""
+    prices = bars[list(PRICE_COLUMNS)]
+    return prices.where((prices >= SMALLEST_PRICE) & (prices <= LARGEST_PRICE))
+
+
+def has_possible_prices(bars: pd.DataFrame) -> pd.Series[bool]:
+    """Tell of each bar whether all of its prices are there and can be, shape (bars,)."""
+    return possible_prices(bars).notna().all(axis=1)
+
+
+def empty_invalid_volumes(
+    symbol: str, bars: pd.DataFrame
+) -> tuple[pd.DataFrame, list[CheckResult]]:
+    """Replace volumes that cannot be by none: a bar is as good as its prices.
+
+    Args:
+        symbol: Whose bars.
+        bars: As `PriceSource.fetch` returns them.
+
+    Returns:
+        The bars, and one failed result of severity `warn` if there was such a volume.
+    """
+    volume = bars["volume"]
+    invalid = (volume < 0) | (volume > LARGEST_VOLUME)
+    if not invalid.any():
+        return bars, []
+    first = bars[invalid].iloc[0]
+    day = first["trading_date"].date()
+    result = CheckResult(
+        check_name=VOLUME_CHECK,
+        severity="warn",
+        passed=False,
+        message=(
+            f"{symbol}: {int(invalid.sum())} volumes are no numbers from 0 to "
+            f"{LARGEST_VOLUME:.3g}, the first is {first['volume']:g} on {day}; they are stored as "
+            "empty"
+        ),
+        symbol=symbol,
+        trading_date=day,
+    )
+    return bars.assign(volume=volume.mask(invalid)), [result]
 
 
 def find_jumps(

@@ -14,7 +14,7 @@ import pandas as pd
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = (-1).to_bytes(2, "big", signed=True)
 _FIELDS, _LENGTH = "number of fields", "length of {}"
-_DATE, _DOUBLE, _BIGINT = ">i4", ">f8", ">i8"
+_DATE, _DOUBLE = ">i4", ">f8"
 _FIELDS_SIZE, _LENGTH_SIZE = 2, 4
 # Source: array_send in PostgreSQL's arrayfuncs.c. Before the elements of an array of one dimension
 # stand five integers: dimensions, whether one is null, kind, length and lowest index.
@@ -22,16 +22,16 @@ _ARRAY_HEAD = 5 * 4
 _FIRST_DAY = np.datetime64("2000-01-01", "D")
 
 
-def binary_bars(bars: pd.DataFrame, prices: Sequence[str]) -> Iterator[bytes]:
+def binary_bars(bars: pd.DataFrame, values: Sequence[str]) -> Iterator[bytes]:
     """Give bars as the chunks of a binary COPY, one for each symbol.
 
     Args:
-        bars: Columns `symbol`, `trading_date`, the prices, and `volume`; no missing value. They
-            are written in this order, as text, date, double precision and bigint.
-        prices: Names of the columns between date and volume.
+        bars: Columns `symbol`, `trading_date` and the values. They are written in this order, as
+            text, date and double precision, a missing value as NaN.
+        values: Names of the columns after the date.
     """
     yield _HEADER
-    kinds = {"trading_date": _DATE, **dict.fromkeys(prices, _DOUBLE), "volume": _BIGINT}
+    kinds = {"trading_date": _DATE, **dict.fromkeys(values, _DOUBLE)}
     days = _days(bars["trading_date"])
     columns = {name: days if name == "trading_date" else bars[name].to_numpy() for name in kinds}
     codes, symbols = pd.factorize(bars["symbol"])
@@ -57,16 +57,13 @@ def read_binary_series(
     Args:
         content: All bytes of a COPY of one row a symbol: the symbol, then an array of its dates and
             one of each of the values, all as long as each other.
-        values: Names of the columns after the date: prices, and `volume` where it is among them.
+        values: Names of the columns after the date.
 
     Returns:
         Per symbol its `trading_date`, int32 days since 2000-01-01, and its values, each of the
         shape (bars,), in native byte order.
     """
-    kinds = {
-        "trading_date": _DATE,
-        **{name: _BIGINT if name == "volume" else _DOUBLE for name in values},
-    }
+    kinds = {"trading_date": _DATE, **dict.fromkeys(values, _DOUBLE)}
     position, end = len(_HEADER), len(content) - len(_TRAILER)
     while position < end:
         symbol, position = _next_field(content, position + _FIELDS_SIZE)

@@ -14,7 +14,12 @@ from sqlalchemy.dialects.postgresql import insert
 
 from roi_forecast.database.tables import daily_prices, extractions
 from roi_forecast.errors import SourceError, SourceUnavailableError
-from roi_forecast.market.bar_checks import BAR_CHECKS, VOLATILITY_BARS, split_doubted
+from roi_forecast.market.bar_checks import (
+    BAR_CHECKS,
+    VOLATILITY_BARS,
+    empty_invalid_volumes,
+    split_doubted,
+)
 from roi_forecast.market.check_results import replace_results
 from roi_forecast.market.restatement import (
     RESTATEMENT_CHECK,
@@ -121,6 +126,7 @@ def extract_prices(
             comparable = restatement is None and not stored.empty
             earlier = _closes_before(connection, run, symbol, final) if comparable else []
             believed, doubted = split_doubted(symbol, final, earlier)
+            believed, emptied = empty_invalid_volumes(symbol, believed)
             if restatement:
                 require_complete(symbol, stored, believed)
                 changed = replace_bars(connection, run.source_key, symbol, believed)
@@ -134,7 +140,7 @@ def extract_prices(
                 run.run_id,
                 run.source_key,
                 (*BAR_CHECKS, RESTATEMENT_CHECK),
-                [*doubted, *([restatement.as_result()] if restatement else [])],
+                [*doubted, *emptied, *([restatement.as_result()] if restatement else [])],
                 symbol=symbol,
             )
             _record(connection, run, symbol, start, rows=changed)
@@ -143,7 +149,7 @@ def extract_prices(
             _record(connection, run, symbol, start, error=f"{type(error).__name__}: {error}")
         logger.warning("%s: extraction failed: %s", symbol, error)
         raise
-    for result in doubted:
+    for result in (*doubted, *emptied):
         logger.warning("%s", result.message)
     logger.info(
         "%s: %d bars from %s to %s, %d dropped as doubtful, %d rows inserted or changed",

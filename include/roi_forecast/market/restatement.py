@@ -10,10 +10,11 @@ from sqlalchemy import Connection, insert
 
 from roi_forecast.database.tables import price_restatements
 from roi_forecast.errors import SourceDataError
+from roi_forecast.market.bar_checks import possible_prices
 from roi_forecast.market.check_results import CheckResult
 
 RESTATEMENT_TOLERANCE = 1e-5
-"""Relative change of the oldest overlapping bar above which all history counts as restated."""
+"""Relative change of the oldest overlapping price above which all history counts as restated."""
 
 MAX_LOST_SHARE = 0.05
 """Share of the stored bars that restated history may lack; what it lacks is removed."""
@@ -27,8 +28,8 @@ class Restatement:
 
     Attributes:
         symbol: The asset.
-        compared_on: The trading date whose bars differ.
-        close_ratio: The close fetched over the close stored.
+        compared_on: The first trading date that revealed it.
+        close_ratio: The close fetched over the close stored, of the oldest bar that has both.
         adj_close_ratio: The same of the adjusted close.
     """
 
@@ -58,26 +59,34 @@ class Restatement:
 def find_restatement(
     symbol: str, stored: pd.DataFrame, fetched: pd.DataFrame
 ) -> Restatement | None:
-    """Compare the oldest bar that is both stored and fetched.
+    """Compare the oldest close and the oldest adjusted close that are both stored and fetched.
 
     A split or dividend rescales every bar before it, so it shows in the oldest one; the correction
-    of a later bar does not.
+    of a later bar does not. Whether that bar lacks other values does not matter: it may be the
+    only one of the overlap that lies before the split.
 
     Args:
         symbol: The asset.
         stored: Its bars in the database over the range of `fetched`, columns `BAR_COLUMNS`.
         fetched: Its bars as the source gives them now.
     """
-    both = fetched.dropna().merge(stored, on="trading_date", suffixes=("", "_stored"))
-    if both.empty:
+    given = fetched.assign(**possible_prices(fetched))
+    both = given.merge(stored, on="trading_date", suffixes=("", "_stored"))
+    both = both.sort_values("trading_date")
+    ratios = {name: both[name] / both[f"{name}_stored"] for name in ("close", "adj_close")}
+    oldest = {name: ratio.first_valid_index() for name, ratio in ratios.items()}
+    differing = [
+        row
+        for name, row in oldest.items()
+        if row is not None and abs(ratios[name][row] - 1) > RESTATEMENT_TOLERANCE
+    ]
+    if not differing:
         return None
-    oldest = both.iloc[0]
     close_ratio, adj_close_ratio = (
-        float(oldest[name] / oldest[f"{name}_stored"]) for name in ("close", "adj_close")
+        float("nan") if row is None else float(ratios[name][row]) for name, row in oldest.items()
     )
-    if max(abs(close_ratio - 1), abs(adj_close_ratio - 1)) <= RESTATEMENT_TOLERANCE:
-        return None
-    return Restatement(symbol, oldest["trading_date"].date(), close_ratio, adj_close_ratio)
+    compared_on = both.loc[differing, "trading_date"].min().date()
+    return Restatement(symbol, compared_on, close_ratio, adj_close_ratio)
 
 
 def require_complete(symbol: str, stored: pd.DataFrame, believed: pd.DataFrame) -> None:

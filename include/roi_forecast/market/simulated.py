@@ -10,6 +10,7 @@ all bars before it for whoever asks again afterwards.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
 
@@ -58,7 +59,7 @@ class SimulatedSource:
     def check_reachable(self, asset: Asset) -> None:
         """Return: nothing has to be reached."""
 
-    def last_trading_date(self) -> None:
+    def last_trading_date(self, assets: Sequence[Asset], until: date) -> None:
         """Return None: there are bars for every session."""
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Protocol
 
-import numpy as np
 import pandas as pd
 
 from roi_forecast.errors import SourceDataError
@@ -45,7 +45,8 @@ class PriceSource(Protocol):
         Returns:
             One row per trading date, shape (bars, 7), columns `BAR_COLUMNS`: `trading_date` as
             datetime64[us] without zone (the exchange's date), prices as float64 in the asset's
-            currency, NaN where the source named the date but not the price, `volume` as int64.
+            currency, NaN where the source named the date but not the price, `volume` as float64,
+            whole numbers, NaN where it gives none. Nothing is judged: `bar_checks` does that.
             Sorted by date, each date once, at least one row.
 
         Raises:
@@ -61,8 +62,17 @@ class PriceSource(Protocol):
             SourceDataError: It answers in a way that no asset could be read from.
         """
 
-    def last_trading_date(self) -> date | None:
-        """Return the last date the source will ever have, or None where it goes on growing."""
+    def last_trading_date(self, assets: Sequence[Asset], until: date) -> date | None:
+        """Return the last date up to which the source will ever have bars, or None where it grows.
+
+        Args:
+            assets: Only their bars count.
+            until: Bars after this date are not looked at.
+
+        Raises:
+            SourceUnavailableError: It does not answer.
+            SourceDataError: It has no bar of these assets up to that date.
+        """
 
 
 def as_bars(frame: pd.DataFrame, asset: Asset, start: date, end: date) -> pd.DataFrame:
@@ -87,7 +97,7 @@ def as_bars(frame: pd.DataFrame, asset: Asset, start: date, end: date) -> pd.Dat
     bars = frame.loc[:, list(BAR_COLUMNS)].copy()
     bars["trading_date"] = pd.to_datetime(bars["trading_date"]).dt.normalize().dt.as_unit("us")
     bars[list(PRICE_COLUMNS)] = bars[list(PRICE_COLUMNS)].astype("float64")
-    bars["volume"] = bars["volume"].fillna(0).round().astype("int64")
+    bars["volume"] = bars["volume"].astype("float64").round()
     inside = bars["trading_date"].between(pd.Timestamp(start), pd.Timestamp(end))
     bars = bars[inside].drop_duplicates().sort_values("trading_date", ignore_index=True)
     doubled = bars.loc[bars["trading_date"].duplicated(), "trading_date"]
@@ -101,6 +111,4 @@ def as_bars(frame: pd.DataFrame, asset: Asset, start: date, end: date) -> pd.Dat
             f"{asset.symbol}: no bars from {start} to {end}; check the symbol, or move start_date "
             "to when it was traded"
         )
-    prices = bars[list(PRICE_COLUMNS)]
-    bars[list(PRICE_COLUMNS)] = prices.where(np.isfinite(prices))
     return bars

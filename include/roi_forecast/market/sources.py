@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from roi_forecast.artifacts import confined
@@ -11,16 +12,29 @@ from roi_forecast.market.source import PriceSource
 from roi_forecast.settings import Settings
 
 
-def open_source(config: RunConfig, settings: Settings) -> PriceSource:
+def open_source(config: RunConfig, settings: Settings, symbols: Sequence[str] = ()) -> PriceSource:
     """Return the price source of a run; nothing is read or asked yet.
+
+    Args:
+        config: Of the run.
+        settings: Where this installation keeps things.
+        symbols: What will be fetched, where it is known: files that assets share are then read
+            once for all of these.
 
     Raises:
         ConfigError: csv_path leads out of the folder that this installation takes files from.
     """
     if config.source == "csv":
         from roi_forecast.market.csv_files import CsvSource
+        from roi_forecast.market.csv_files.opening import MIB
 
-        return CsvSource(config.source_key, _csv_path(str(config.csv_path), settings))
+        return CsvSource(
+            config.source_key,
+            _csv_path(str(config.csv_path), settings),
+            allowed=settings.csv_directory,
+            symbols=symbols,
+            most_bytes=settings.csv_file_mib * MIB,
+        )
     if config.source == "simulated":
         from roi_forecast.market.simulated import SimulatedSource
 

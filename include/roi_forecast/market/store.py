@@ -15,12 +15,14 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Double,
     MetaData,
     Select,
     Table,
     Text,
     and_,
     any_,
+    cast,
     delete,
     func,
     literal,
@@ -42,12 +44,13 @@ ASSETS_A_BLOCK = 250
 """Assets whose bars are in memory at once, where they are read in blocks."""
 
 _VALUE_COLUMNS = BAR_COLUMNS[1:]
-_EMPTY_KINDS = {"trading_date": np.int32, "volume": np.int64}
+_NO_NUMBER = cast(literal("NaN", Text), Double)
 # One object for all calls, so that SQLAlchemy compiles the statements with it once.
 _INCOMING = Table(
     "incoming_bars",
     MetaData(),
-    *(Column(name, daily_prices.c[name].type) for name in ("symbol", *BAR_COLUMNS)),
+    *(Column(name, daily_prices.c[name].type) for name in ("symbol", *BAR_COLUMNS[:-1])),
+    Column("volume", Double),
     prefixes=["TEMPORARY"],
     postgresql_on_commit="DELETE ROWS",
 )
@@ -87,7 +90,8 @@ def upsert_bars(connection: Connection, source: str, bars: pd.DataFrame) -> int:
     Args:
         connection: With a transaction of the caller's.
         source: Key of the source.
-        bars: Columns `symbol` and `BAR_COLUMNS`, each symbol and date once, no missing value.
+        bars: Columns `symbol` and `BAR_COLUMNS`, each symbol and date once, no missing value but of
+            `volume`.
 
     Returns:
         Number of rows inserted or changed.
@@ -98,7 +102,8 @@ def upsert_bars(connection: Connection, source: str, bars: pd.DataFrame) -> int:
     if bars.empty:
         return 0
     bars = bars[["symbol", *BAR_COLUMNS]]
-    if bars.duplicated(["symbol", "trading_date"]).any() or bars.isna().any(axis=None):
+    complete = bars.drop(columns="volume").notna().all(axis=None)
+    if bars.duplicated(["symbol", "trading_date"]).any() or not complete:
         raise ValueError("bars to store have to be complete, and one per symbol and trading date")
     for symbol in sorted(bars["symbol"].unique()):
         lock_until_commit(connection, daily_prices.name, source, symbol)
@@ -117,7 +122,7 @@ def _remove_differing(connection: Connection, same_bar: ColumnElement[bool]) -> 
     """Remove the stored bars whose values differ from the incoming ones, which are then added."""
     # PostgreSQL writes a new version of a row either way; many are added sooner than updated.
     stored = daily_prices.c
-    differs = or_(*(stored[name].is_distinct_from(_INCOMING.c[name]) for name in _VALUE_COLUMNS))
+    differs = or_(*(stored[name].is_distinct_from(_incoming(name)) for name in _VALUE_COLUMNS))
     connection.execute(delete(daily_prices).where(same_bar, differs))
 
 
@@ -128,7 +133,7 @@ def _add(connection: Connection, source: str, same_bar: ColumnElement[bool]) -> 
     new = (
         select(
             literal(source, daily_prices.c.source.type).label("source"),
-            *_INCOMING.columns,
+            *map(_incoming, _INCOMING.columns.keys()),
             func.now(),
         )
         .where(~is_stored)
@@ -139,6 +144,14 @@ def _add(connection: Connection, source: str, same_bar: ColumnElement[bool]) -> 
         insert(daily_prices).from_select(names, new),
         execution_options={"preserve_rowcount": True},
     ).rowcount
+
+
+def _incoming(name: str) -> ColumnElement[Any]:
+    """Return an incoming value as it is stored: a volume that is no number is none."""
+    column = _INCOMING.c[name]
+    if name != "volume":
+        return column
+    return cast(func.nullif(column, _NO_NUMBER), daily_prices.c.volume.type)
 
 
 def _same_bar(source: str, bars: pd.DataFrame) -> ColumnElement[bool]:
@@ -161,7 +174,7 @@ def replace_bars(connection: Connection, source: str, symbol: str, bars: pd.Data
         connection: With a transaction of the caller's.
         source: Key of the source.
         symbol: Whose bars.
-        bars: Columns `BAR_COLUMNS`, each date once, no missing value.
+        bars: Columns `BAR_COLUMNS`, each date once, no missing value but of `volume`.
 
     Returns:
         Number of rows inserted, changed or removed.
@@ -218,6 +231,49 @@ def load_bars(
     return bars
 
 
+def load_last_bars(
+    connection: Connection,
+    source: str,
+    symbols: Sequence[str],
+    before: date,
+    values: Sequence[str] = _VALUE_COLUMNS,
+) -> pd.DataFrame:
+    """Read the last stored bar of each symbol before a date; nothing of that date or later.
+
+    Args:
+        connection: Any connection.
+        source: Key of the source.
+        symbols: Whose bars.
+        before: The date.
+        values: Columns of `BAR_COLUMNS` to read beside symbol and date.
+
+    Returns:
+        As `load_bars`; a symbol without an earlier bar has no row.
+    """
+    stored = daily_prices.c
+    names_wanted = func.unnest(literal(list(symbols), ARRAY(Text)))
+    wanted = names_wanted.table_valued("symbol", name="wanted").render_derived()
+    names = ("trading_date", *values)
+    # A search in the index for each symbol: a history may be long.
+    last = (
+        select(*(stored[name] for name in names))
+        .where(
+            stored.source == source,
+            stored.symbol == wanted.c.symbol,
+            stored.trading_date < before,
+        )
+        .order_by(stored.trading_date.desc())
+        .limit(1)
+        .lateral("last")
+    )
+    rows = connection.execute(
+        select(wanted.c.symbol, *last.c).join_from(wanted, last, true()).order_by(wanted.c.symbol)
+    )
+    frame = pd.DataFrame(rows.all(), columns=["symbol", *names])
+    kinds = {name: "int64" if name == "volume" else "float64" for name in values}
+    return frame.astype({"symbol": "str", "trading_date": "datetime64[us]", **kinds})
+
+
 @dataclass(frozen=True)
 class StoredBars:
     """The bars that `load_bars` returns, as blocks of assets; each iteration reads them anew.
@@ -254,7 +310,8 @@ class StoredBars:
         stored = daily_prices.c
         names = ("trading_date", *self.values)
         in_order = (
-            func.array_agg(aggregate_order_by(stored[name], stored.trading_date)) for name in names
+            func.array_agg(aggregate_order_by(_readable(stored[name]), stored.trading_date))
+            for name in names
         )
         return (
             select(stored.symbol, *in_order)
@@ -267,6 +324,10 @@ class StoredBars:
         )
 
 
+def _readable(column: Column[Any]) -> ColumnElement[Any]:
+    return func.coalesce(cast(column, Double), _NO_NUMBER) if column.nullable else column
+
+
 def _as_frame(
     series: Mapping[str, Mapping[str, npt.NDArray[Any]]], values: Sequence[str]
 ) -> pd.DataFrame:
@@ -274,7 +335,11 @@ def _as_frame(
     columns: dict[str, Any] = {"symbol": pd.array(list(series), dtype="str").repeat(counts)}
     for name in ("trading_date", *values):
         parts = [own[name] for own in series.values()]
-        column = np.concatenate(parts) if parts else np.empty(0, _EMPTY_KINDS.get(name, np.float64))
+        column = (
+            np.concatenate(parts)
+            if parts
+            else np.empty(0, np.int32 if name == "trading_date" else float)
+        )
         columns[name] = as_dates(column) if name == "trading_date" else column
     return pd.DataFrame(columns, copy=False)
 
@@ -285,7 +350,7 @@ def _copy_in(connection: Connection, table: Table, frame: pd.DataFrame) -> None:
         sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, names))
     )
     with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
-        for chunk in binary_bars(frame, _VALUE_COLUMNS[:-1]):
+        for chunk in binary_bars(frame, _VALUE_COLUMNS):
             copy.write(chunk)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -92,7 +92,7 @@ class YahooSource:
         except SourceDataError as error:
             logger.warning("Yahoo answers, but not with prices: %s", error)
 
-    def last_trading_date(self) -> None:
+    def last_trading_date(self, assets: Sequence[Asset], until: date) -> None:
         """Return None: Yahoo goes on."""
 
     def _ask(self, symbol: str, start: date, end: date) -> tuple[pd.DataFrame, dict[str, Any]]:

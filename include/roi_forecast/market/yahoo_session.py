@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from roi_forecast.errors import SourceUnavailableError
 from roi_forecast.market.browser_requests import requests
 from roi_forecast.market.source import UnknownSymbolError
+from roi_forecast.quoting import quoted
 
 _CHART_PATH = "/v8/finance/chart/"
 
@@ -67,7 +68,7 @@ class YahooSession(requests.Session):  # type: ignore[misc]  # untyped base
             begin = response.content[:80].decode(errors="replace")
             raise MalformedAnswerError(
                 f"{symbol}: Yahoo's answer (HTTP status {status}) is not a price chart in JSON; "
-                f"it begins with {begin!r}"
+                f"it begins with {quoted(begin)}"
             ) from broken
         if status == 404:
             description = error.get("description") if isinstance(error, dict) else error

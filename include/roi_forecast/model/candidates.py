@@ -12,18 +12,19 @@ from typing import Any
 
 from sqlalchemy import Engine, insert
 
-from roi_forecast.artifacts import checksum, read_manifest, write_manifest
+from roi_forecast.artifacts import write_manifest
 from roi_forecast.config import ModelConfig, RunConfig
 from roi_forecast.database.tables import model_versions
 from roi_forecast.errors import RegistryError, TrainingError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.model.experiment_record import code_revision, hyperparameters, training_record
-from roi_forecast.model.members import member_directory
+from roi_forecast.model.members import member_directory, network_files
 from roi_forecast.model.training_plan import plan_training
 from roi_forecast.model.training_result import TrainingResult, read_result
-from roi_forecast.model.versions import ModelVersion, find_trained, find_version
+from roi_forecast.model.versions import ModelVersion, find_trained, find_version, open_version
 from roi_forecast.runs.resolved_run import ResolvedRun
+from roi_forecast.verified import VerifiedDirectory
 
 logger = logging.getLogger(__name__)
 
@@ -90,9 +91,8 @@ def train_member(
     config, size = run.config, run.config.ensemble_size
     changes = {"seed": config.seed + number}
     fine_tuning = None
-    if inputs.base is not None:
-        base = member_directory(inputs.base.directory(models_directory), number, size)
-        fine_tuning = FineTuning(base, config.trainable_layers)
+    if (base_network := inputs.base_network(number)) is not None:
+        fine_tuning = FineTuning(base_network, config.trainable_layers)
         changes["epochs"] = config.fine_tune_epochs
     directory = member_directory(inputs.directory, number, size)
     directory.mkdir(parents=True, exist_ok=True)
@@ -192,12 +192,23 @@ class _Inputs:
         self.path = candidate_path(run.model_name, run.run_id)
         self.directory = models_directory / self.path
         self.base: ModelVersion | None = None
+        self._base_files: VerifiedDirectory | None = None
         self.preprocessing = Preprocessing.of_dataset(dataset)
         if base_version_id is not None:
             with engine.connect() as connection:
                 self.base = find_version(connection, base_version_id)
-            self.preprocessing = Preprocessing.load(self.base.directory(models_directory))
+            self._base_files = open_version(self.base, models_directory)
+            self.preprocessing = Preprocessing.load(self._base_files)
         self.fingerprint = _fingerprint(run.model_name, dataset, run.config, self.base)
+
+    def base_network(self, number: int) -> bytes | None:
+        """Return the file of the network that a member goes on from, or None: from nothing."""
+        if self._base_files is None:
+            return None
+        try:
+            return self._base_files.read(network_files(self._base_files.files)[number])
+        except (ValueError, IndexError) as error:
+            raise RegistryError(f"{self._base_files.directory}: no network {number}") from error
 
     def known_version(self) -> ModelVersion | None:
         """Return the version that the same inputs gave before, if its files are whole."""
@@ -215,8 +226,8 @@ class _Inputs:
         run, dataset, split = self._run, self._dataset, self._dataset.split
         last_date = str(dataset.dates[-1])
         from_scratch_until = last_date
-        if self.base is not None:
-            manifest = read_manifest(self.base.directory(self._models_directory), RegistryError)
+        if self._base_files is not None:
+            manifest = self._base_files.manifest
             from_scratch_until = manifest.get("from_scratch_until", manifest["last_date"])
         return {
             "version_id": version_id,
@@ -270,10 +281,9 @@ def _finished_members(directory: Path, ensemble_size: int) -> list[TrainingResul
 
 
 def _is_intact(version: ModelVersion, models_directory: Path) -> bool:
-    directory = version.directory(models_directory)
     try:
-        read_manifest(directory, RegistryError)
+        open_version(version, models_directory)
     except RegistryError as error:
         logger.warning("version %s cannot be used again: %s", version.version_id, error)
         return False
-    return checksum(directory / "manifest.json") == version.checksum
+    return True

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
-from roi_forecast.artifacts import checksum
 from roi_forecast.errors import RegistryError
 from roi_forecast.model.backend import keras
+from roi_forecast.model.keras_network import load_keras_network
 from roi_forecast.model.network import HIGHWAY_LAYER
-from roi_forecast.model.training_result import MODEL_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -20,16 +19,16 @@ class FineTuning:
     """What a training goes on from, and how much of it may change.
 
     Attributes:
-        base: Folder of the trained network.
+        base: The bytes of the trained network's file.
         trainable_layers: How many of the last layers that have weights are trained.
     """
 
-    base: Path
+    base: bytes
     trainable_layers: int
 
     def identity(self) -> dict[str, str | int]:
         """Return what makes another training the same as this one, as JSON values."""
-        digest = checksum(self.base / MODEL_FILE)
+        digest = hashlib.sha256(self.base).hexdigest()
         return {"base_sha256": digest, "trainable_layers": self.trainable_layers}
 
     def prepare(self, network: keras.Model) -> None:
@@ -38,21 +37,19 @@ class FineTuning:
         Raises:
             RegistryError: The base does not load or has other layers.
         """
-        path = self.base / MODEL_FILE
         try:
-            network.set_weights(
-                keras.saving.load_model(path, compile=False, safe_mode=True).get_weights()
-            )
+            network.set_weights(load_keras_network(self.base).model.get_weights())
         # Keras lets whatever zip, JSON, HDF5 or a layer raises through; all mean the same here.
         except Exception as error:
             raise RegistryError(
-                f"training cannot go on from {path} ({error}); set training_mode to scratch"
+                f"training cannot go on from the champion's network ({error}); set training_mode "
+                "to scratch"
             ) from error
         layers = _layers_with_weights(network)
         for layer in layers[: -self.trainable_layers]:
             layer.trainable = False
         trained = [layer.name for layer in layers if layer.trainable]
-        logger.info("going on from %s; trained layers: %s", self.base, ", ".join(trained))
+        logger.info("going on from a trained network; trained layers: %s", ", ".join(trained))
 
 
 def _layers_with_weights(network: keras.Model) -> list[keras.layers.Layer]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 # Keras finds the layers of a file by these modules' registrations.
 from roi_forecast.model import highway, losses, network  # noqa: F401
 from roi_forecast.model.backend import keras
+from roi_forecast.model.network_file import open_network_file
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,12 @@ class KerasNetwork:
         return predicted
 
 
-def load_keras_network(path: Path) -> KerasNetwork:
-    """Load a .keras file; whatever zip, JSON, HDF5 or a layer raises comes through."""
-    return KerasNetwork(keras.saving.load_model(path, compile=False, safe_mode=True))
+def load_keras_network(content: bytes) -> KerasNetwork:
+    """Load the bytes of a .keras file; whatever zip, JSON, HDF5 or a layer raises comes through."""
+    with open_network_file(content):
+        pass
+    # Keras takes paths only, so it gets one that nobody else can write to.
+    with TemporaryDirectory(prefix="roi-") as folder:
+        path = Path(folder, "model.keras")
+        path.write_bytes(content)
+        return KerasNetwork(keras.saving.load_model(path, compile=False, safe_mode=True))

@@ -7,17 +7,14 @@ gives them, and refuses every other layer or option: such a network is left to K
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import h5py
 
+from roi_forecast.model.network_file import open_network_file
 from roi_forecast.model.numpy_layers import (
     LAYERS,
     Array,
@@ -62,23 +59,21 @@ class NumpyNetwork:
         return values[self._output]
 
 
-def read_numpy_network(path: Path) -> NumpyNetwork:
+def read_numpy_network(content: bytes) -> NumpyNetwork:
     """Read a network from a .keras file.
 
     Args:
-        path: The file.
+        content: The file's bytes.
 
     Raises:
         UnknownArchitectureError: A layer, an option or a wiring is not one of `build_network`.
-        KeyError, OSError, ValueError, zipfile.BadZipFile: The file is damaged.
+        KeyError, OSError, ValueError: The file is damaged, or unpacks to far more than its size.
     """
-    with zipfile.ZipFile(path) as archive:
-        config = json.loads(archive.read("config.json"))
-        weights = io.BytesIO(archive.read("model.weights.h5"))
-    if config["class_name"] != "Functional":
-        raise UnknownArchitectureError(f"a model of the class {config['class_name']}")
-    with h5py.File(weights, "r") as file:
-        return _assemble(config["config"], file)
+    with open_network_file(content) as file:
+        kind = file.config["class_name"]
+        if kind != "Functional":
+            raise UnknownArchitectureError(f"a model of the class {kind}")
+        return _assemble(file.config["config"], file.weights)
 
 
 def _assemble(config: Config, file: h5py.File) -> NumpyNetwork:

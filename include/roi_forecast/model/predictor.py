@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from roi_forecast.errors import DatasetError, RegistryError
+from roi_forecast.manifest import MANIFEST
 from roi_forecast.model.inputs import SCALED, SCALED_LOG_ROI, model_inputs
-from roi_forecast.model.members import find_members
+from roi_forecast.model.members import find_members, network_files
 from roi_forecast.model.numpy_layers import UnknownArchitectureError
 from roi_forecast.model.numpy_network import read_numpy_network
 from roi_forecast.model.training_result import MODEL_FILE
+from roi_forecast.verified import VerifiedDirectory, open_regular, open_verified
 
 logger = logging.getLogger(__name__)
 
@@ -144,28 +146,56 @@ class Predictor:
         return np.concatenate(batches).astype(np.float64)
 
 
-def load_predictor(directory: Path) -> Predictor:
-    """Load the network, or all members of the ensemble, of a finished training or of a version.
+def load_predictor(source: VerifiedDirectory | Path) -> Predictor:
+    """Load the network, or all members of the ensemble, of a version or of a training.
+
+    Only files that the manifest lists are opened, and the bytes that are loaded are those whose
+    SHA-256 was taken.
 
     Args:
-        directory: Holds model.keras, or one such file for each member.
+        source: A version's files; or the folder of a training, which has no manifest before its
+            version is registered and is read by its manifest from then on.
 
     Raises:
         RegistryError: A file is missing, damaged or not a model of this project.
+        OSError: A file is there but cannot be read.
     """
-    members = find_members(directory)
-    if not members:
+    if isinstance(source, Path) and (source / MANIFEST).exists():
+        source = open_verified(source, RegistryError, sealed=False)
+    files = _read_training(source) if isinstance(source, Path) else _read_version(source)
+    directory = source if isinstance(source, Path) else source.directory
+    if not files:
         raise RegistryError(f"there is no {MODEL_FILE} in {directory}; train or publish it first")
-    networks = tuple(_load_network(member / MODEL_FILE) for member in members)
+    networks = tuple(_load_network(path, content) for path, content in files.items())
     shapes = {network.input_shapes[SCALED] for network in networks}
     if len(shapes) > 1:
         raise RegistryError(f"the members in {directory} take windows of different shapes {shapes}")
     return Predictor(networks, directory)
 
 
-def _load_network(path: Path) -> Network:
+def _read_version(version: VerifiedDirectory) -> dict[Path, bytes]:
     try:
-        network = _read_network(path)
+        names = network_files(version.files)
+    except ValueError as error:
+        raise RegistryError(f"{version.directory / MANIFEST}: {error}") from error
+    return {version.directory / name: version.read(name) for name in names}
+
+
+def _read_training(directory: Path) -> dict[Path, bytes]:
+    files = {}
+    for member in find_members(directory):
+        path = member / MODEL_FILE
+        try:
+            with open_regular(path, RegistryError) as file:
+                files[path] = file.read()
+        except FileNotFoundError as error:
+            raise RegistryError(f"{path} is missing; train it again") from error
+    return files
+
+
+def _load_network(path: Path, content: bytes) -> Network:
+    try:
+        network = _read_network(path, content)
         if len(network.input_shapes[SCALED]) != 2:
             raise ValueError(f"its input has the shape {network.input_shapes[SCALED]}")
     # Whatever zip, JSON, HDF5 or a layer raises means the same here.
@@ -177,12 +207,12 @@ def _load_network(path: Path) -> Network:
     return network
 
 
-def _read_network(path: Path) -> Network:
+def _read_network(path: Path, content: bytes) -> Network:
     try:
-        return read_numpy_network(path)
+        return read_numpy_network(content)
     except UnknownArchitectureError as error:
         logger.info("%s has %s; Keras loads it", path, error)
     # TensorFlow loads for seconds: only a network that numpy cannot compute waits for it.
     from roi_forecast.model.keras_network import load_keras_network
 
-    return load_keras_network(path)
+    return load_keras_network(content)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from roi_forecast.config import ModelConfig
 from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.rounding import varies
 from roi_forecast.model.backend import keras
 from roi_forecast.model.batches import window_batches
 from roi_forecast.model.losses import build_loss
@@ -83,7 +84,7 @@ def paired_standard_errors(differences: npt.NDArray[np.float64]) -> float:
     if count < FEWEST_BLOCKS:
         return float("inf")
     mean, error = differences.mean(), differences.std(ddof=1) / np.sqrt(count)
-    if error == 0:
+    if not varies(differences):
         return float("inf") if mean > 0 else 0.0
     return float(mean / error)
 

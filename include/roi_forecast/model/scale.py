@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from roi_forecast.errors import TrainingError
+from roi_forecast.features.movement import SMALLEST_MOVE
+from roi_forecast.features.rounding import varies
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -24,7 +26,6 @@ PENALTY = 300.0
 _MOST_STEPS = 100
 _TOLERANCE = 1e-9
 _SHORTEST_STEP = 1e-10
-_SMALLEST_VARIANCE = 1e-12
 # Few enough for the processor's cache.
 _PAIRS_AT_ONCE = 512
 
@@ -59,7 +60,8 @@ class Scale:
 def fit_scale(inputs: FloatArray, log_rois: FloatArray, penalty: float = PENALTY) -> Scale:
     """Fit by the likelihood of a Laplace distribution whose mean absolute deviation is the scale.
 
-    Minimises the sum of log s + |r| / s over all counted entries, plus half of the penalty times
+    Minimises the sum of log s + |r| / s over all counted entries, where |r| is at least
+    SMALLEST_MOVE, plus half of the penalty times
     the sum of the squared slopes of the standardised inputs. That is convex in the weights; Newton
     steps with step halving reach the minimum.
 
@@ -97,6 +99,9 @@ def fit_weights(
 ) -> FloatArray:
     """Return the weights of the design's columns that `fit_scale` is after.
 
+    A move below SMALLEST_MOVE counts as that. Otherwise a price that stands still would reward ever
+    smaller scales without end, and the one set of weights would owe that to all assets.
+
     Args:
         design: Ones, then the inputs, shape (pairs, 1 + inputs).
         moves: Absolute log ROIs, shape (pairs,), not all 0.
@@ -107,11 +112,10 @@ def fit_weights(
     Returns:
         Shape (1 + inputs,).
     """
-    square = np.einsum("ij,ij->j", design, design) / len(design)
-    variance = square - design.mean(axis=0) ** 2
     # An input that does not vary gets no slope; how its constant is rounded must not count.
-    penalties = penalty * np.where(variance > _SMALLEST_VARIANCE * square, variance, 1.0)
+    penalties = penalty * np.where(varies(design), design.var(axis=0), 1.0)
     penalties[0] = 0.0
+    moves = np.maximum(moves, SMALLEST_MOVE)
     if weights is None:
         weights = np.zeros(design.shape[1])
         weights[0] = np.log(moves.mean())

@@ -8,6 +8,7 @@ from typing import Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from roi_forecast.features.movement import SMALLEST_MOVE
 from roi_forecast.model.decayed_sums import decayed_sums
 from roi_forecast.universe import load_universe
 
@@ -35,7 +36,6 @@ INPUTS = 2 * (_AVERAGES + 1) + 2 * len(DIRECTION_HALF_LIVES) + _WEEKDAYS + 1
 
 # What is only needed on the way is held of so many assets at a time.
 _ASSETS_AT_ONCE = 128
-_SMALLEST_MOVE = 0.0005
 _STOCK = "stock"
 
 
@@ -233,7 +233,7 @@ def _log_averages(sums: FloatArray, numbers: FloatArray) -> FloatArray:
     """
     averages = np.full(sums.shape, np.nan)
     np.divide(sums, numbers, out=averages, where=numbers > 0)
-    logs: FloatArray = np.log(averages + _SMALLEST_MOVE).transpose(1, 2, 0)
+    logs: FloatArray = np.log(averages + SMALLEST_MOVE).transpose(1, 2, 0)
     return logs
 
 
@@ -263,6 +263,6 @@ def _means_where_missing(logs: FloatArray) -> FloatArray:
     known = np.isfinite(logs)
     counts = known.sum(axis=1)
     sums = np.where(known, logs, 0.0).sum(axis=1)
-    means: FloatArray = np.where(counts > 0, sums / np.maximum(counts, 1), np.log(_SMALLEST_MOVE))
+    means: FloatArray = np.where(counts > 0, sums / np.maximum(counts, 1), np.log(SMALLEST_MOVE))
     np.copyto(logs, means[:, np.newaxis], where=~known)
     return means

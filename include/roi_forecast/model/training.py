@@ -16,6 +16,7 @@ from roi_forecast.artifacts import write_file
 from roi_forecast.config import ModelConfig
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.dataset import Dataset
+from roi_forecast.manifest import MANIFEST
 from roi_forecast.model.augmentation import build_augmentation
 from roi_forecast.model.backend import keras
 from roi_forecast.model.batches import window_batches
@@ -103,7 +104,9 @@ def train_model(
     device = training_device()
     require_precision(config.precision)
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / RESULT_FILE).unlink(missing_ok=True)
+    # What these say of the files holds no longer.
+    for name in (RESULT_FILE, MANIFEST):
+        (directory / name).unlink(missing_ok=True)
 
     _make_deterministic(config.seed)
     with training_scope():

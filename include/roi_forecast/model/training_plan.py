@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Engine
 
-from roi_forecast.artifacts import read_manifest
 from roi_forecast.config import NetworkConfig
 from roi_forecast.errors import DatasetError, RegistryError, TrainingError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
-from roi_forecast.model.versions import ModelVersion, find_champion
+from roi_forecast.model.versions import ModelVersion, find_champion, open_version
 from roi_forecast.runs.resolved_run import ResolvedRun
+from roi_forecast.verified import VerifiedDirectory
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,9 @@ def _reason_for_scratch(
         differences = list(_differences(run, dataset, champion, models_directory))
         if differences:
             return f"champion {champion.version_id} does not fit: {'; '.join(differences)}"
-        last = np.datetime64(_manifest(champion, models_directory)["from_scratch_until"])
+        last = np.datetime64(
+            _manifest(open_version(champion, models_directory))["from_scratch_until"]
+        )
     except RegistryError as error:
         return f"champion {champion.version_id} cannot be gone on from: {error}"
     sessions = int((dataset.dates > last).sum())
@@ -107,11 +109,14 @@ def _differences(
     run: ResolvedRun, dataset: Dataset, champion: ModelVersion, models_directory: Path
 ) -> Iterator[str]:
     """Name everything that keeps the champion from being trained further on a dataset."""
-    manifest = _manifest(champion, models_directory)
+    files = open_version(champion, models_directory)
+    manifest = _manifest(files)
+    if champion.last_date > run.as_of_date:
+        yield f"its data reach to {champion.last_date}, past the as-of date {run.as_of_date}"
     if champion.source != dataset.source:
         yield f"its prices come from {champion.source}, the run's from {dataset.source}"
     try:
-        preprocessing = Preprocessing.load(champion.directory(models_directory))
+        preprocessing = Preprocessing.load(files)
     except DatasetError as error:
         raise RegistryError(str(error)) from error
     yield from preprocessing.differences(dataset)
@@ -152,10 +157,9 @@ def _seen_too_early(dataset: Dataset, manifest: Mapping[str, Any]) -> Iterator[s
             )
 
 
-def _manifest(version: ModelVersion, models_directory: Path) -> dict[str, Any]:
-    manifest = read_manifest(version.directory(models_directory), RegistryError)
+def _manifest(files: VerifiedDirectory) -> dict[str, Any]:
     # A version of an older release was trained from nothing.
-    return {"from_scratch_until": manifest["last_date"], **manifest}
+    return {"from_scratch_until": files.manifest["last_date"], **files.manifest}
 
 
 def _plain(value: object) -> object:

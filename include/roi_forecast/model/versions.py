@@ -8,11 +8,17 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, exists, or_, select
 
 from roi_forecast.artifacts import confined
-from roi_forecast.database.tables import model_versions
-from roi_forecast.errors import RegistryError
+from roi_forecast.database.tables import model_versions, predictions, promotions
+from roi_forecast.errors import DamagedVersionError, RegistryError
+from roi_forecast.verified import VerifiedDirectory, open_verified
+
+VERSIONS_DIRECTORY = "versions"
+"""Folder of the published versions within that of their model name."""
+
+_PUBLISHING = (promotions, predictions)
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,11 @@ class ModelVersion:
         """Whether it was trained on simulated prices."""
         return self.source == "simulated"
 
+    @property
+    def is_published(self) -> bool:
+        """Whether its files were copied to where nothing is written any more."""
+        return Path(self.path).parent.name == VERSIONS_DIRECTORY
+
     def directory(self, models_directory: Path) -> Path:
         """Return where its files lie.
 
@@ -50,6 +61,32 @@ class ModelVersion:
             RegistryError: The stored path leads out of the registry.
         """
         return confined(models_directory, self.path, RegistryError)
+
+
+def open_version(version: ModelVersion, models_directory: Path) -> VerifiedDirectory:
+    """Open a version's files after checking every one of them against what was registered.
+
+    Raises:
+        DamagedVersionError: Files are missing, or are not those that were registered.
+        RegistryError: Retention deleted them, their manifest is of another format, their path leads
+            out of the registry, or a published version's folder holds files that are not its own.
+        OSError: A file is there but cannot be read.
+    """
+    if version.files_deleted_at is not None:
+        raise RegistryError(
+            f"version {version.version_id} has no files any more: retention deleted them on "
+            f"{version.files_deleted_at:%Y-%m-%d}; choose a version that roi.champion_history "
+            "shows to have served later"
+        )
+    # As the manifest is the one that was registered, only another revision of the code could not
+    # read it: that is no damage, nor are files that nothing opens.
+    return open_verified(
+        version.directory(models_directory),
+        RegistryError,
+        checksum=version.checksum,
+        damage=DamagedVersionError,
+        sealed=version.is_published,
+    )
 
 
 def find_version(connection: Connection, version_id: str) -> ModelVersion:
@@ -80,6 +117,12 @@ def find_trained(connection: Connection, model_name: str, fingerprint: str) -> M
     """
     same = model_versions.c.fingerprint == fingerprint
     return _find(connection, (model_versions.c.model_name == model_name) & same)
+
+
+def is_published(connection: Connection, version_id: str) -> bool:
+    """Tell whether a version ever served or forecast: its files and figures are then final."""
+    published = [exists().where(table.c.version_id == version_id) for table in _PUBLISHING]
+    return bool(connection.scalar(select(or_(*published))))
 
 
 def _find(connection: Connection, condition: ColumnElement[bool]) -> ModelVersion | None:

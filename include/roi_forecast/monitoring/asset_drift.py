@@ -45,6 +45,7 @@ def watch_drift(engine: Engine, run: ResolvedRun, champion: ModelVersion) -> tup
             champion.first_date,
             run.as_of_date,
             max_lost_share=1.0,
+            carries_in=True,
         )
         manifest = connection.execute(
             select(datasets.c.manifest).where(datasets.c.dataset_id == champion.dataset_id)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from roi_forecast.features.movement import MIN_MOVING_SHARE
+from roi_forecast.features.rounding import beyond_rounding, ratio_where
 from roi_forecast.features.scaling import FloatArray
 
 _FEWEST_WINDOWS = 3
@@ -69,7 +71,7 @@ def measure_drift(
 
     Returns:
         One entry for each asset; None where three windows do not fit into its training rows, or
-        its price never moved there.
+        its price moves on too few of them.
     """
     measured = [
         _measure(before[np.isfinite(before)], now[np.isfinite(now)])
@@ -126,17 +128,23 @@ def wasserstein_distances(values: FloatArray, members: npt.NDArray[np.bool_]) ->
 
 def _measure(training: FloatArray, newest: FloatArray) -> _Measured | None:
     length = len(newest)
-    if length < 2 or len(training) < _FEWEST_WINDOWS * length or np.ptp(training) == 0:
+    if length < 2 or len(training) < _FEWEST_WINDOWS * length:
+        return None
+    # The spread of a price that stands still is chance, and its windows would count for all assets.
+    moves = beyond_rounding(np.abs(training - np.median(training)), np.abs(training).max())
+    if moves.mean() < MIN_MOVING_SHARE:
         return None
     spread = float(training.std())
     members = _sliding_members(len(training), length)
     together = np.concatenate([training, newest])
     last = (np.arange(len(together)) >= len(training))[np.newaxis]
+    # Beside a window that holds all of the asset's moves none is left to compare with.
+    usual = _scale_ratios(training, members)
     return _Measured(
         distance=float(wasserstein_distances(together, last)[0]) / spread,
         ratio=float(_scale_ratios(together, last)[0]),
         usual_distances=wasserstein_distances(training, members) / spread,
-        usual_ratios=_scale_ratios(training, members),
+        usual_ratios=usual[np.isfinite(usual)],
     )
 
 
@@ -148,14 +156,10 @@ def _sliding_members(rows: int, length: int) -> npt.NDArray[np.bool_]:
 
 
 def _scale_ratios(values: FloatArray, members: npt.NDArray[np.bool_]) -> FloatArray:
-    deviations = [_deviations(values, chosen) for chosen in (members, ~members)]
-    ratios: FloatArray = np.divide(
-        deviations[0],
-        deviations[1],
-        out=np.full(len(members), np.inf),
-        where=deviations[1] > 0,
-    )
-    return ratios
+    """Return the deviation inside of each set over that outside; NaN where nothing varies there."""
+    inside, outside = (_deviations(values, chosen) for chosen in (members, ~members))
+    magnitude = np.abs(values - values.mean()).max()
+    return ratio_where(beyond_rounding(outside, magnitude), inside, outside)
 
 
 def _deviations(values: FloatArray, members: npt.NDArray[np.bool_]) -> FloatArray:

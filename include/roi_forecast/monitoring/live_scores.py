@@ -41,8 +41,8 @@ class LiveScores:
         rows: Forecasts with an outcome.
         estimates: By name: `mae`, `mae_of_zero` and `mae_of_persistence` in percent points;
             `r2_against_zero` and `r2_against_persistence`, the gain in squared error over these
-            forecasts, every asset counting alike; `coverage_80`, `coverage_95` and
-            `directional_accuracy`, shares.
+            forecasts, every asset counting alike, but not one of which these are always right;
+            `coverage_80`, `coverage_95` and `directional_accuracy`, shares.
     """
 
     first_date: date
@@ -102,8 +102,7 @@ def score_outcomes(outcomes: Outcomes) -> LiveScores:
 def _gain(actual: FloatArray, predicted: FloatArray, opponent: FloatArray, block: int) -> Estimate:
     """Return 1 - the squared error over the opponent's, as the mean of paired differences."""
     own, theirs = (predicted - actual) ** 2, (opponent - actual) ** 2
-    spread = metrics.mean_of_counted(theirs)
-    loss = _mean((own - theirs) / np.where(spread > 0, spread, np.nan), block)
+    loss = _mean((own - theirs) / metrics.squared_loss(actual, opponent), block)
     return Estimate(-loss.value, -loss.upper_95, -loss.lower_95)
 
 

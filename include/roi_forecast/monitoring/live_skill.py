@@ -13,6 +13,7 @@ import pandas as pd
 from sqlalchemy import Connection, Engine, delete, insert
 
 from roi_forecast.database.tables import champion_checks, evaluations
+from roi_forecast.evaluation.metrics import written
 from roi_forecast.model.versions import ModelVersion
 from roi_forecast.monitoring.champion_checks import ChampionCheck, check_champion, judged_sessions
 from roi_forecast.monitoring.live_scores import LiveScores, score_outcomes
@@ -131,7 +132,7 @@ def _store_scores(
             "last_date": each.scores.last_date,
             "rows": each.scores.rows,
             "metric": metric,
-            "value": None if math.isnan(value) else value,
+            "value": value if math.isfinite(value) else None,
         }
         for each in scored
         for metric, value in each.scores.figures()
@@ -166,20 +167,17 @@ def _log_scores(champion: ModelVersion, horizon: int, predictor: str, scores: Li
     own = f"champion {champion.version_id}"
     found = scores.estimates
     logger.info(
-        "%s, horizon %d, newest %d live sessions up to %s: MAE %.4f %% (zero %.4f, persistence "
-        "%.4f), R2 against zero %.4f (95 %%: %.4f to %.4f), coverage %.3f and %.3f",
+        "%s, horizon %d, newest %d live sessions up to %s: MAE %s %% (zero %s, persistence %s), R2 "
+        "against zero %s (95 %%: %s to %s), coverage %s and %s",
         own if predictor == OWN else f"all that served under {champion.model_name}",
         horizon,
         scores.sessions,
         scores.last_date,
-        found["mae"].value,
-        found["mae_of_zero"].value,
-        found["mae_of_persistence"].value,
-        found["r2_against_zero"].value,
-        found["r2_against_zero"].lower_95,
-        found["r2_against_zero"].upper_95,
-        found["coverage_80"].value,
-        found["coverage_95"].value,
+        *(written(found[name].value) for name in ("mae", "mae_of_zero", "mae_of_persistence")),
+        written(found["r2_against_zero"].value),
+        written(found["r2_against_zero"].lower_95),
+        written(found["r2_against_zero"].upper_95),
+        *(written(found[name].value, 3) for name in ("coverage_80", "coverage_95")),
     )
 
 

@@ -7,14 +7,17 @@ from datetime import timedelta
 from sqlalchemy import Engine, create_engine
 
 from roi_forecast.database.engine import require_driver
+from roi_forecast.inherited import forget_postgres_settings
 from roi_forecast.settings import Settings
 
 READER_ROLE = "roi_reader"
 STATEMENT_TIMEOUT = timedelta(seconds=5)
+CONNECTIONS = 4
+"""As many requests are answered at a time; more would only share the same processors."""
 _WAIT_FOR_CONNECTION = timedelta(seconds=5)
 
 
-def create_reader_engine(settings: Settings, *, pool_size: int = 4) -> Engine:
+def create_reader_engine(settings: Settings) -> Engine:
     """Return an engine whose connections act as `roi_reader`; it connects on first use.
 
     Role, read-only transactions and the statement timeout are options of the connection itself, so
@@ -22,13 +25,13 @@ def create_reader_engine(settings: Settings, *, pool_size: int = 4) -> Engine:
 
     Args:
         settings: The installation; its `reader_database_url`, else its `database_url`.
-        pool_size: Connections kept open; as many again are opened when all of them are busy.
 
     Raises:
         PreflightError: The URL names another driver than psycopg 3.
     """
     url = settings.reader_database_url or settings.database_url
     require_driver(url)
+    forget_postgres_settings()
     milliseconds = int(STATEMENT_TIMEOUT / timedelta(milliseconds=1))
     options = {
         "role": READER_ROLE,
@@ -46,8 +49,8 @@ def create_reader_engine(settings: Settings, *, pool_size: int = 4) -> Engine:
             "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
             "application_name": "roi-pages",
         },
-        pool_size=pool_size,
-        max_overflow=pool_size,
+        pool_size=CONNECTIONS,
+        max_overflow=0,
         pool_timeout=_WAIT_FOR_CONNECTION.total_seconds(),
         pool_pre_ping=True,
     )

@@ -31,7 +31,7 @@ GATE_RULINGS = Listing(
 PROMOTIONS = Listing(
     views.champion_history, records.Promotion, ("-served_from", "model_name", "version_id")
 )
-RUNS = Listing(views.run_history, records.Run, ("-claimed_at", "run_id"))
+RUNS = Listing(views.run_history, records.Run, ("-started_at", "run_id"))
 ASSET_HEALTH = Listing(views.asset_health, records.AssetHealth, ("model_name", "symbol"))
 FAILED_CHECKS = Listing(views.failed_checks, records.FailedCheck, ("-checked_at", "id"))
 CHAMPION_CHECKS = Listing(

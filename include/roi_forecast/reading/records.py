@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -204,16 +204,27 @@ class Promotion(Record):
     simulated: bool
 
 
+RunState = Literal["done", "failed", "running", "waiting"]
+
+
 class Run(Record):
     """A DAG run: what it extracted, checked and decided."""
 
-    model_name: str
     run_id: str = Field(description="Airflow's id of the DAG run.")
-    source: str
+    model_name: str | None = Field(description="Null where the run was refused without one.")
+    state: RunState = Field(description="done, failed, running or waiting")
+    started_at: datetime = Field(description="When its first stage began for the first time.")
+    ended_at: datetime | None = Field(
+        description="When it was done or failed; null while it continues, and where it died."
+    )
+    as_of_date: date | None = Field(description="Null before the run is resolved.")
+    failed_stage: str | None
+    reason: str | None = Field(
+        description="Why it failed, what it waits for, which stage runs, or what the gate decided."
+    )
+    dag_id: str
+    source: str | None = Field(description="Null before the run is resolved.")
     simulated: bool
-    as_of_date: date
-    claimed_at: datetime = Field(description="When it began.")
-    released_at: datetime | None = Field(description="When it ended; null while it goes on.")
     assets: int = Field(description="Assets it tried to extract.")
     failed_extractions: int
     failed_checks: int

@@ -9,13 +9,12 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from roi_forecast.errors import DamagedVersionError, NoChampionError, RegistryError
-from roi_forecast.model.versions import ModelVersion, find_version
+from roi_forecast.model.versions import ModelVersion, find_version, open_version
 from roi_forecast.registry.champion import find_undisputed, mark_damaged
 from roi_forecast.registry.load_check import check_loads
 from roi_forecast.registry.rollback import let_serve_again
 from roi_forecast.registry.serving import (
     ServingVersion,
-    check_files,
     open_champion,
     open_serving,
     require_champion,
@@ -98,7 +97,7 @@ def _fall_back(
     damaged, refused = [champion.version_id], []
     for version in earlier:
         try:
-            check_loads(check_files(version, models_directory))
+            check_loads(open_version(version, models_directory))
             break
         except RegistryError as error:
             if isinstance(error, DamagedVersionError):

@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from roi_forecast.artifacts import read_manifest
+from roi_forecast.arrays import read_arrays
 from roi_forecast.errors import RegistryError
-from roi_forecast.evaluation.evaluate import SAMPLE_FILE
+from roi_forecast.evaluation.stored_evaluation import SAMPLE_FILE
+from roi_forecast.verified import VerifiedDirectory, open_verified
 
 logger = logging.getLogger(__name__)
 
@@ -21,18 +23,23 @@ _TOLERANCE = 1e-3
 _TIMEOUT_SECONDS = 300
 
 
-def check_loads(directory: Path) -> None:
+def check_loads(files: VerifiedDirectory) -> None:
     """Load a version in a fresh process on the CPU and compare its forecast with the stored one.
+
+    Args:
+        files: The version's; the process reads them again, by the same manifest.
 
     Raises:
         RegistryError: It does not load, forecasts something else, or takes too long.
     """
-    command = [sys.executable, "-m", "roi_forecast.registry.load_check", str(directory)]
+    directory = files.directory
+    module = "roi_forecast.registry.load_check"
+    command = [sys.executable, "-m", module, str(directory), files.checksum]
     # The package has to be found there too, wherever this process found it.
     library = str(Path(__file__).parents[2])
     search_path = os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH", "")]))
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
         "PYTHONPATH": search_path,
         "CUDA_VISIBLE_DEVICES": "-1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -57,17 +64,17 @@ def check_loads(directory: Path) -> None:
 
 
 def main() -> None:
-    """Check the directory named on the command line in this very process."""
+    """Check the directory with the manifest named on the command line in this very process."""
     from roi_forecast.model.predictor import load_predictor
 
-    directory = Path(sys.argv[1])
+    directory, checksum = sys.argv[1:]
     try:
-        read_manifest(directory, RegistryError)
-        with np.load(directory / SAMPLE_FILE, allow_pickle=False) as sample:
-            scaled, scaled_log_roi = sample["scaled"], sample["scaled_log_roi"]
-            expected = sample["expected"]
+        files = open_verified(Path(directory), RegistryError, checksum=checksum, sealed=False)
+        sample: dict[str, Any] = read_arrays(files.read(SAMPLE_FILE))
+        scaled, scaled_log_roi = sample["scaled"], sample["scaled_log_roi"]
+        expected = sample["expected"]
         rows = len(scaled)
-        found = load_predictor(directory).predict(scaled, scaled_log_roi, range(rows, rows + 1))
+        found = load_predictor(files).predict(scaled, scaled_log_roi, range(rows, rows + 1))
         difference = float(np.abs(found - expected).max())
         if not difference <= _TOLERANCE:
             raise RegistryError(

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, select, update
 
-from roi_forecast.artifacts import MANIFEST, checksum, published_directory, read_manifest
+from roi_forecast.artifacts import published_directory
 from roi_forecast.database.tables import gate_decisions, model_versions
 from roi_forecast.errors import RegistryError
+from roi_forecast.evaluation.carried_out import find_carried_out
 from roi_forecast.evaluation.gate import VERDICT
-from roi_forecast.model.versions import ModelVersion, find_champion, find_version
+from roi_forecast.manifest import MANIFEST
+from roi_forecast.model.versions import (
+    VERSIONS_DIRECTORY,
+    ModelVersion,
+    find_champion,
+    find_version,
+    open_version,
+)
 from roi_forecast.registry.champion import lock_champion, set_champion
 from roi_forecast.registry.champion_link import point_champion_link
 from roi_forecast.registry.load_check import check_loads
+from roi_forecast.verified import open_verified
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +33,8 @@ def promote_model(
     engine: Engine, models_directory: Path, version_id: str, run_id: str, promoted_by: str
 ) -> ModelVersion:
     """Publish a candidate that the gate let pass and make it champion; safe to repeat.
+
+    A version that was promoted for this run before, and replaced since, stays replaced.
 
     The files are checked in a fresh process and published before the database changes, and the
     link follows the database, so a crash at any point leaves the champion before or the new one.
@@ -44,11 +54,15 @@ def promote_model(
         version = find_version(connection, version_id)
         decision = _decision(connection, run_id, version_id)
         champion = find_champion(connection, version.model_name)
+        is_done = find_carried_out(connection, run_id, version_id) is not None
     if champion is not None and champion.version_id == version_id:
         logger.info("version %s serves already", version_id)
         point_champion_link(models_directory, version.model_name, version.path)
         return version
-    check_loads(version.directory(models_directory))
+    if is_done:
+        logger.info("version %s was promoted for this run already, and replaced since", version_id)
+        return version
+    check_loads(open_version(version, models_directory))
     with engine.begin() as connection:
         # Retention takes the same lock, so it never meets a version that is published but no row's.
         lock_champion(connection, version.model_name)
@@ -102,21 +116,22 @@ def _decision(connection: Connection, run_id: str, version_id: str) -> _Decision
 
 def _publish(models_directory: Path, version: ModelVersion) -> str:
     """Copy the version's files into `versions/`; return the path relative to the registry."""
-    path = Path(version.model_name, "versions", version.version_id)
+    path = Path(version.model_name, VERSIONS_DIRECTORY, version.version_id)
     destination = models_directory / path
-    source = version.directory(models_directory)
-    manifest = read_manifest(source, RegistryError)
-    if checksum(source / MANIFEST) != version.checksum:
-        raise RegistryError(f"{source / MANIFEST} is not the one that was registered; train again")
-    if source == destination:
+    source = open_version(version, models_directory)
+    if source.directory == destination:
         return path.as_posix()
-    if destination.is_dir() and checksum(destination / MANIFEST) != version.checksum:
-        raise RegistryError(f"{destination} holds other files than were judged; move it away")
     if not destination.is_dir():
         with published_directory(destination) as directory:
-            for name in (*manifest["files"], MANIFEST):
+            for name in source.files:
                 target = directory / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source / name, target)
-    read_manifest(destination, RegistryError)
+                source.copy(name, target)
+            (directory / MANIFEST).write_bytes(source.manifest_bytes)
+    try:
+        open_verified(destination, RegistryError, checksum=version.checksum)
+    except RegistryError as error:
+        raise RegistryError(
+            f"{destination} holds other files than were judged; move it away ({error})"
+        ) from error
     return path.as_posix()

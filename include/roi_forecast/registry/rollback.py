@@ -9,11 +9,10 @@ from sqlalchemy import Connection, Engine, exists, select
 
 from roi_forecast.database.tables import promotions
 from roi_forecast.errors import NoChampionError, RegistryError
-from roi_forecast.model.versions import ModelVersion, find_champion, find_version
+from roi_forecast.model.versions import ModelVersion, find_champion, find_version, open_version
 from roi_forecast.registry.champion import find_predecessor, lock_champion, set_champion
 from roi_forecast.registry.champion_link import point_champion_link
 from roi_forecast.registry.load_check import check_loads
-from roi_forecast.registry.serving import check_files
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +54,7 @@ def roll_back_champion(
         logger.info("version %s serves already", version.version_id)
         point_champion_link(models_directory, model_name, version.path)
         return version
-    check_loads(check_files(version, models_directory))
+    check_loads(open_version(version, models_directory))
     with engine.begin() as connection:
         serving = let_serve_again(
             connection, models_directory, version, champion, rolled_back_by, reason
@@ -103,7 +102,7 @@ def let_serve_again(
     serving = _champion(connection, champion.model_name)
     if serving.version_id == champion.version_id:
         # Retention may have deleted the files since they were checked.
-        check_files(find_version(connection, version.version_id), models_directory)
+        open_version(find_version(connection, version.version_id), models_directory)
         set_champion(connection, version, champion, version.path, decided_by, reason)
     return _champion(connection, champion.model_name)
 

@@ -7,18 +7,18 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from roi_forecast.artifacts import MANIFEST, check_listed_files, checksum, parse_manifest
-from roi_forecast.errors import DamagedVersionError, NoChampionError, RegistryError
-from roi_forecast.model.versions import ModelVersion, find_champion
+from roi_forecast.errors import NoChampionError
+from roi_forecast.model.versions import ModelVersion, find_champion, open_version
 from roi_forecast.registry.champion_link import point_champion_link
+from roi_forecast.verified import VerifiedDirectory
 
 
 @dataclass(frozen=True)
 class ServingVersion:
-    """The champion of a model name, its files checked."""
+    """The version that forecasts, its files checked: mostly the champion of a model name."""
 
     version: ModelVersion
-    directory: Path
+    files: VerifiedDirectory
 
 
 def open_champion(engine: Engine, models_directory: Path, model_name: str) -> ServingVersion:
@@ -39,11 +39,11 @@ def open_serving(champion: ModelVersion, models_directory: Path) -> ServingVersi
     """Open a version that is known to serve: check its files and mend the link to it.
 
     Raises:
-        DamagedVersionError: As `check_files`, like the other errors.
+        DamagedVersionError: As `open_version`, like the other errors.
     """
-    directory = check_files(champion, models_directory)
+    files = open_version(champion, models_directory)
     point_champion_link(models_directory, champion.model_name, champion.path)
-    return ServingVersion(champion, directory)
+    return ServingVersion(champion, files)
 
 
 def require_champion(connection: Connection, model_name: str) -> ModelVersion:
@@ -59,33 +59,3 @@ def require_champion(connection: Connection, model_name: str) -> ModelVersion:
             "the first candidate that passes the gate will"
         )
     return version
-
-
-def check_files(version: ModelVersion, models_directory: Path) -> Path:
-    """Return where a version's files lie, after checking every one of them.
-
-    Raises:
-        DamagedVersionError: Files are missing, or are not those that were published.
-        RegistryError: Retention deleted them, their manifest is of another format, or their path
-            leads out of the registry.
-        OSError: A file is there but cannot be read.
-    """
-    if version.files_deleted_at is not None:
-        raise RegistryError(
-            f"version {version.version_id} has no files any more: retention deleted them on "
-            f"{version.files_deleted_at:%Y-%m-%d}; choose a version that roi.champion_history "
-            "shows to have served later"
-        )
-    directory = version.directory(models_directory)
-    try:
-        found = checksum(directory / MANIFEST)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise DamagedVersionError(f"{directory / MANIFEST} is missing") from error
-    if found != version.checksum:
-        raise DamagedVersionError(
-            f"{directory / MANIFEST} is not the one that was registered: its SHA-256 is {found}, "
-            f"registered is {version.checksum}"
-        )
-    # As it is the one that was registered, only another revision of the code could not read it.
-    check_listed_files(directory, parse_manifest(directory, RegistryError), DamagedVersionError)
-    return directory

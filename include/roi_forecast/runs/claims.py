@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Update, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Update, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from roi_forecast.database.engine import lock_until_commit
@@ -30,6 +31,7 @@ def claim_run(
         now: The present, with time zone.
 
     Raises:
+        PreflightError: A backtest or a search of the same id is stored.
         RunConflictError: Another active run holds the name.
     """
     with engine.begin() as connection:
@@ -61,16 +63,9 @@ def store_unclaimed(engine: Engine, run: ResolvedRun, *, now: datetime) -> None:
         now: The present, with time zone.
 
     Raises:
-        PreflightError: A daily run of the same id is stored.
+        PreflightError: A run of another kind has the same id.
     """
     with engine.begin() as connection:
-        lock_until_commit(connection, "claim", run.model_name)
-        known = connection.scalar(select(runs.c.resolved).where(runs.c.run_id == run.run_id))
-        if known is not None and known.get("backtest") is None and known.get("tuning") is None:
-            raise PreflightError(
-                f"run id: received {run.run_id!r}, which is that of a daily run; start this one "
-                "under another run id"
-            )
         _store(connection, run, claimed_at=now, released_at=now)
 
 
@@ -91,10 +86,31 @@ def _store(
         "claimed_at": claimed_at,
         "released_at": released_at,
     }
-    connection.execute(
-        insert(runs)
-        .values(run_id=run.run_id, **values)
-        .on_conflict_do_update(index_elements=[runs.c.run_id], set_=values)
+    statement = insert(runs).values(run_id=run.run_id, **values)
+    # In one statement: two runs of one id may be resolved at the same moment under two names.
+    stored = connection.scalar(
+        statement.on_conflict_do_update(
+            index_elements=[runs.c.run_id],
+            set_=values,
+            where=_kind_of(runs.c.resolved) == _kind_of(statement.excluded.resolved),
+        ).returning(runs.c.run_id)
+    )
+    if stored is None:
+        known = connection.scalar(
+            select(_kind_of(runs.c.resolved)).where(runs.c.run_id == run.run_id)
+        )
+        raise PreflightError(
+            f"run id: received {run.run_id!r}, which is that of a {known}; start this one under "
+            "another run id"
+        )
+
+
+def _kind_of(resolved: ColumnElement[Any]) -> ColumnElement[str]:
+    """Return what kind of run a resolved run is."""
+    return case(
+        (func.jsonb_typeof(resolved["backtest"]) == "object", "backtest"),
+        (func.jsonb_typeof(resolved["tuning"]) == "object", "search"),
+        else_="daily run",
     )
 
 

@@ -25,7 +25,7 @@ from roi_forecast.market.special_session import is_special_session
 from roi_forecast.runs.claims import claim_run, store_unclaimed
 from roi_forecast.runs.preflight import check_preconditions
 from roi_forecast.runs.resolved_run import ResolvedRun
-from roi_forecast.runs.tuned import with_tuned_parameters
+from roi_forecast.runs.tuned import require_no_later_study, with_tuned_parameters
 from roi_forecast.settings import Settings
 from roi_forecast.universe import Asset, load_universe, reference_exchange
 
@@ -60,6 +60,7 @@ def resolve_run(
     """
     config = parse_run_config(with_tuned_parameters(engine, parameters))
     run = _resolve(engine, settings, run_id, config, now)
+    require_no_later_study(engine, run)
     symbols = _with_champions_symbols(engine, config, run.source_key)
     run = run.model_copy(update={"extraction_symbols": symbols})
     claim_run(engine, run, is_active, now=datetime.now(UTC))
@@ -167,12 +168,13 @@ def _settle_as_of_date(
 ) -> date:
     """Return the last reference session that the run may know.
 
-    That is the last final session, or the named date; never later than the end of a file.
+    That is the last final session, or the named date; never later than the end of a file, of which
+    only rows of the run's assets count, and none after the last final session.
     """
     last_final = last_final_session(assets, now)
     named = config.as_of_date
     if named is None:
-        end_of_source = source.last_trading_date()
+        end_of_source = source.last_trading_date(assets, last_final)
         if end_of_source is None or end_of_source >= last_final:
             return last_final
         return _session_of(end_of_source, assets, source)

@@ -4,16 +4,42 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Engine, select
 
-from roi_forecast.database.tables import trials
+from roi_forecast.database.tables import datasets, studies, trials
 from roi_forecast.errors import ConfigError
+from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)
 
 STUDY_PARAMETER = "tuned_study"
+
+
+def require_no_later_study(engine: Engine, run: ResolvedRun) -> None:
+    """Check that the study that a run takes its parameters from scored no day after its as-of date.
+
+    Raises:
+        ConfigError: It did: the parameters would be chosen by what came afterwards.
+    """
+    study = run.config.tuned_study
+    if study is None:
+        return
+    statement = (
+        select(datasets.c.manifest["split"]["validation"]["last_date"].astext)
+        .join_from(studies, datasets)
+        .where(studies.c.study == study)
+    )
+    with engine.connect() as connection:
+        scored_until = connection.scalar(statement)
+    if scored_until is not None and date.fromisoformat(scored_until) > run.as_of_date:
+        raise ConfigError(
+            f"{STUDY_PARAMETER}: received {study!r}, whose trials were scored on days up to "
+            f"{scored_until}, after the as-of date {run.as_of_date}; name a study of earlier "
+            "prices, or give the parameters yourself"
+        )
 
 
 def with_tuned_parameters(engine: Engine, parameters: Mapping[str, Any]) -> dict[str, Any]:

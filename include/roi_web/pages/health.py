@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
+from sqlalchemy import or_
 
 from roi_forecast.reading import views
 from roi_forecast.reading.health import read_health
@@ -30,7 +31,10 @@ def show_health(request: Request, connection: ReadConnection, chosen: ChosenName
     checks, _ = FAILED_CHECKS.read(
         connection, views.failed_checks.c.run_id == run_id, limit=_CHECKS_SHOWN
     )
-    runs, _ = RUNS.read(connection, views.run_history.c.model_name == model_name, limit=_RUNS_SHOWN)
+    # A run that was refused at its start may have no name, or one that has no page of its own.
+    history = views.run_history.c
+    shown = or_(history.model_name == model_name, history.as_of_date.is_(None))
+    runs, _ = RUNS.read(connection, shown, limit=_RUNS_SHOWN)
     drift, _ = DRIFT.read(connection, views.latest_drift.c.model_name == model_name)
     return render(
         request,

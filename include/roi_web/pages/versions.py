@@ -6,8 +6,9 @@ from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 
+from roi_forecast.errors import RegistryError
 from roi_forecast.reading import views
 from roi_forecast.reading.listings import (
     CHAMPION_CHECKS,
@@ -18,7 +19,7 @@ from roi_forecast.reading.listings import (
 )
 from roi_forecast.reading.records import GateRuling, VersionDetails
 from roi_forecast.reading.version import read_version
-from roi_forecast.registry.plots import find_plots
+from roi_forecast.registry.plots import Plots, find_plots
 from roi_web.api.shapes import Word
 from roi_web.charts.scores import BASELINES, score_axis, score_line, score_scale
 from roi_web.database import ReadConnection
@@ -95,13 +96,16 @@ def show_plot(
     connection: ReadConnection,
     version_id: Annotated[Word, Path()],
     name: Annotated[Word, Path()],
-) -> FileResponse:
+) -> Response:
     """Give one of a version's pictures."""
     found = read_version(connection, version_id)
-    plots = _plots(request, found.details) if found else {}
-    if name not in plots:
+    plots = _plots(request, found.details) if found else None
+    if plots is None or name not in plots.files:
         raise HTTPException(404, f"version {version_id!r} has no picture {name!r}")
-    return FileResponse(plots[name], media_type="image/png")
+    try:
+        return Response(plots.read(name), media_type="image/png")
+    except (RegistryError, OSError) as error:
+        raise HTTPException(404, f"the picture {name!r} of {version_id!r} is damaged") from error
 
 
 @router.get("/versions/{version_id}")
@@ -132,7 +136,7 @@ def show_version(
         tab="versions",
         chosen=Chosen(names, name),
         details=details,
-        plots=_plots(request, details),
+        plots=list(plots.files) if (plots := _plots(request, details)) else [],
         summary=summary,
         axis=score_axis(scale),
         line=score_line(summary, scale),
@@ -142,8 +146,8 @@ def show_version(
     )
 
 
-def _plots(request: Request, details: VersionDetails) -> dict[str, FilePath]:
+def _plots(request: Request, details: VersionDetails) -> Plots | None:
     models_directory: FilePath | None = request.app.state.models_directory
     if models_directory is None:
-        return {}
+        return None
     return find_plots(models_directory, details.model_name, details.version_id, details.run_id)

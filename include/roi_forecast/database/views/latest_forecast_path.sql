@@ -21,7 +21,9 @@ FROM roi.model_versions AS version
 JOIN LATERAL (
     SELECT max(newest.as_of_date) AS as_of_date
     FROM roi.predictions AS newest
-    WHERE newest.version_id = version.version_id AND newest.horizon = 1
+    WHERE newest.version_id = version.version_id
+      AND newest.horizon = 1
+      AND newest.as_of_date >= version.last_date
 ) AS newest ON true
 JOIN roi.predictions AS prediction
   ON prediction.version_id = version.version_id

@@ -27,7 +27,9 @@ SELECT version.model_name,
        prediction.version_id,
        prediction.created_at
 FROM roi.predictions AS prediction
-JOIN roi.model_versions AS version ON version.version_id = prediction.version_id
+JOIN roi.model_versions AS version
+  ON version.version_id = prediction.version_id
+ AND version.last_date <= prediction.as_of_date
 LEFT JOIN roi.daily_prices AS at_target
   ON at_target.source = prediction.source
  AND at_target.symbol = prediction.symbol

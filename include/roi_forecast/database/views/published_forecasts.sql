@@ -18,7 +18,9 @@ SELECT version.model_name,
        prediction.run_id,
        prediction.created_at
 FROM roi.predictions AS prediction
-JOIN roi.model_versions AS version ON version.version_id = prediction.version_id
+JOIN roi.model_versions AS version
+  ON version.version_id = prediction.version_id
+ AND version.last_date <= prediction.as_of_date
 LEFT JOIN roi.assets AS asset ON asset.symbol = prediction.symbol;
 
 COMMENT ON VIEW roi.published_forecasts IS

@@ -1,34 +1,134 @@
+-- The newest attempt of each instance of a stage counts; `done` is the last stage that ended the run.
 CREATE VIEW roi.run_history AS
-SELECT run.model_name,
-       run.run_id,
-       run.source,
-       run.source = 'simulated' AS simulated,
+SELECT start.run_id,
+       coalesce(run.model_name, start.model_name) AS model_name,
+       present.state,
+       start.started_at,
+       CASE present.state
+           WHEN 'done' THEN done.ended_at
+           WHEN 'failed' THEN failure.ended_at
+       END AS ended_at,
        run.as_of_date,
-       run.claimed_at,
-       run.released_at,
+       CASE WHEN present.state = 'failed' THEN nullif(failure.stage, 'run') END AS failed_stage,
+       CASE present.state
+           WHEN 'running' THEN running.stages
+           WHEN 'waiting' THEN
+               coalesce(pending.stage || ': ' || pending.reason, 'for its next stage to start')
+           WHEN 'failed' THEN failure.reason
+           ELSE coalesce(done.reason, verdict.meaning)
+       END AS reason,
+       start.dag_id,
+       run.source,
+       coalesce(run.source = 'simulated', false) AS simulated,
        coalesce(extraction.assets, 0) AS assets,
        coalesce(extraction.failed, 0) AS failed_extractions,
        (SELECT count(*) FROM roi.price_checks AS price_check
-        WHERE price_check.run_id = run.run_id AND NOT price_check.passed) AS failed_checks,
+        WHERE price_check.run_id = start.run_id AND NOT price_check.passed) AS failed_checks,
        verdict.version_id,
        verdict.passed AS verdict_passed,
        verdict.reason AS verdict_reason
-FROM roi.runs AS run
+FROM roi.run_starts AS start
+LEFT JOIN roi.runs AS run ON run.run_id = start.run_id
+LEFT JOIN LATERAL (
+    SELECT string_agg(DISTINCT attempt.stage, ', ') AS stages
+    FROM roi.stage_history AS attempt
+    WHERE attempt.run_id = start.run_id AND attempt.state = 'running'
+) AS running ON true
+LEFT JOIN LATERAL (
+    SELECT attempt.attempt_id, attempt.ended_at, attempt.reason
+    FROM roi.stage_attempts AS attempt
+    WHERE attempt.run_id = start.run_id AND attempt.ends_run
+    ORDER BY attempt.attempt_id DESC
+    LIMIT 1
+) AS done ON true
+LEFT JOIN LATERAL (
+    SELECT attempt.attempt_id, attempt.stage, attempt.reason
+    FROM roi.stage_attempts AS attempt
+    WHERE attempt.run_id = start.run_id
+      AND attempt.outcome IN ('waiting', 'retrying')
+      AND attempt.attempt_id > coalesce(done.attempt_id, 0)
+      AND NOT EXISTS (
+          SELECT FROM roi.stage_attempts AS later
+          WHERE later.run_id = attempt.run_id
+            AND later.attempt_id > attempt.attempt_id
+            AND ((later.stage = attempt.stage AND later.map_index = attempt.map_index)
+                 OR later.stage = 'run')
+      )
+    ORDER BY attempt.attempt_id DESC
+    LIMIT 1
+) AS pending ON true
+-- A failure counts until something else of the run starts. Single assets and trials may fail.
+LEFT JOIN LATERAL (
+    SELECT attempt.attempt_id, attempt.stage, attempt.ended_at, attempt.reason
+    FROM roi.stage_history AS attempt
+    WHERE attempt.run_id = start.run_id
+      AND attempt.state = 'failed'
+      AND NOT EXISTS (
+          SELECT FROM roi.stage_attempts AS later
+          WHERE later.run_id = attempt.run_id
+            AND later.attempt_id > attempt.attempt_id
+            AND (later.stage <> attempt.stage OR later.map_index = attempt.map_index)
+      )
+      AND NOT (
+          attempt.stage IN ('extract_prices', 'run_trial')
+          AND EXISTS (
+              SELECT FROM roi.stage_attempts AS other
+              WHERE other.run_id = attempt.run_id
+                AND other.stage = attempt.stage
+                AND other.outcome = 'succeeded'
+          )
+      )
+    ORDER BY attempt.attempt_id DESC
+    LIMIT 1
+) AS failure ON true
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN running.stages IS NOT NULL THEN 'running'
+        WHEN pending.attempt_id IS NOT NULL THEN 'waiting'
+        WHEN failure.attempt_id IS NOT NULL THEN 'failed'
+        WHEN done.attempt_id > coalesce((
+            SELECT max(attempt.attempt_id)
+            FROM roi.stage_attempts AS attempt
+            WHERE attempt.run_id = start.run_id
+              AND attempt.stage IN ('resolve_run', 'resolve_backtest')
+        ), 0) THEN 'done'
+        ELSE 'waiting'
+    END AS state
+) AS present
 LEFT JOIN LATERAL (
     SELECT count(*) AS assets,
            count(*) FILTER (WHERE extraction.status = 'failed') AS failed
     FROM roi.extractions AS extraction
-    WHERE extraction.run_id = run.run_id
+    WHERE extraction.run_id = start.run_id
 ) AS extraction ON true
 LEFT JOIN LATERAL (
-    SELECT decision.version_id, decision.passed, decision.reason
+    SELECT decision.version_id,
+           decision.passed,
+           decision.reason,
+           CASE
+               WHEN decision.passed THEN 'the candidate passed the gate: ' || decision.reason
+               ELSE 'the candidate was rejected, the champion continues: ' || decision.reason
+           END AS meaning
     FROM roi.gate_decisions AS decision
-    WHERE decision.run_id = run.run_id AND decision.rule = 'verdict'
+    WHERE decision.run_id = start.run_id AND decision.rule = 'verdict'
     ORDER BY decision.decided_at DESC
     LIMIT 1
 ) AS verdict ON true;
 
 COMMENT ON VIEW roi.run_history IS
-    'Every run that claimed a model name, with its failures and its verdict.';
+    'Every run that began: whether it is done, failed, running or waiting, and why.';
+COMMENT ON COLUMN roi.run_history.model_name IS
+    'the name under which candidates compete; null where the run was refused without one';
+COMMENT ON COLUMN roi.run_history.state IS 'done, failed, running or waiting';
+COMMENT ON COLUMN roi.run_history.started_at IS 'when its first stage began for the first time';
+COMMENT ON COLUMN roi.run_history.ended_at IS
+    'when it was done or failed; null while it goes on, and where its process died';
+COMMENT ON COLUMN roi.run_history.as_of_date IS
+    'last session whose prices may be used; null before the run is resolved';
+COMMENT ON COLUMN roi.run_history.source IS 'source of its prices; null before it is resolved';
+COMMENT ON COLUMN roi.run_history.failed_stage IS
+    'the stage that failed; null where none did, or the run was ended from outside';
+COMMENT ON COLUMN roi.run_history.reason IS
+    'why it failed, what it waits for, which stage runs, or what the gate decided';
 COMMENT ON COLUMN roi.run_history.version_id IS
     'the version that the gate decided on; null without a decision';

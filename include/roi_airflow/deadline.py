@@ -1,0 +1,100 @@
+"""The alert for forecasts that are late."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk.definitions.callback import SyncCallback
+from airflow.sdk.definitions.deadline import BaseDeadlineReference, DeadlineAlert
+
+from roi_airflow.notification import notify, run_address
+from roi_forecast.errors import PreflightError
+from roi_forecast.settings import DEADLINE_VARIABLE, NO_DEADLINE
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_DEADLINE_MINUTES = 120
+
+
+class FirstQueued(BaseDeadlineReference):
+    """The moment at which a run was queued first; repairs do not move it.
+
+    Airflow 3.3.2 has a reference to the moment of queueing, too, but moves it whenever a run or a
+    task is cleared, and fails at that (apache/airflow#70368): every repair of an unfinished or
+    failed run is answered with an error. It leaves references of plugins alone.
+    """
+
+    required_kwargs: ClassVar[set[str]] = {"dag_id", "run_id"}
+
+    def _evaluate_with(self, *, session: Session, dag_id: str, run_id: str) -> datetime | None:
+        from airflow.models import DagRun
+        from sqlalchemy import select
+
+        queued_at = select(DagRun.queued_at).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
+        return session.scalar(queued_at)
+
+
+def report_late_forecasts(context: Mapping[str, Any]) -> None:
+    """Tell that a run has passed its deadline without forecasts; silent where they are stored.
+
+    As callback of a deadline alert. A run may go on long after its forecasts were stored, where a
+    person is asked to approve a candidate.
+    """
+    run = context["dag_run"]
+    if _has_forecasts(run["dag_run_id"]):
+        logger.info("run %s has stored its forecasts", run["dag_run_id"])
+        return
+    address = run_address(run["dag_id"], run["dag_run_id"])
+    notify(
+        context,
+        f"{run['dag_id']}, run {run['dag_run_id']}: the forecasts are late, none were stored by "
+        f"{context['deadline']['deadline_time']}; see which task it waits for: {address}",
+    )
+
+
+def forecast_deadline(environment: Mapping[str, str] = os.environ) -> DeadlineAlert | None:
+    """Return the alert for forecasts that are not there some minutes after the run was due.
+
+    Or None where the environment turns it off.
+
+    Raises:
+        PreflightError: The number of minutes is none.
+    """
+    text = environment.get(DEADLINE_VARIABLE) or str(DEFAULT_DEADLINE_MINUTES)
+    if text == NO_DEADLINE:
+        return None
+    if not text.isdecimal() or int(text) == 0:
+        raise PreflightError(
+            f"{DEADLINE_VARIABLE}: received {text!r}; it has to be a whole number of minutes above "
+            f"0, or {NO_DEADLINE!r}"
+        )
+    return DeadlineAlert(
+        # A run is queued when it is due; one of a backfill was due in the past.
+        reference=FirstQueued(),
+        interval=timedelta(minutes=int(text)),
+        callback=SyncCallback(report_late_forecasts),
+        name="forecasts are late",
+    )
+
+
+def _has_forecasts(run_id: str) -> bool:
+    from sqlalchemy import exists, select
+
+    from roi_forecast.database.engine import create_database_engine
+    from roi_forecast.database.tables import predictions
+    from roi_forecast.settings import Settings
+
+    engine = create_database_engine(Settings.from_environment().database_url)
+    try:
+        with engine.connect() as connection:
+            stored = exists().where(predictions.c.run_id == run_id)
+            return bool(connection.scalar(select(stored)))
+    finally:
+        engine.dispose()

@@ -1,0 +1,74 @@
+"""Arrays and archives from bytes, none of which may unpack to more than was stored.
+
+Nothing of this project is stored compressed, so a file that unpacks to much more than its own size
+was not written here.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+
+import numpy as np
+import numpy.lib.format as npy
+import numpy.typing as npt
+
+_MOST_ENTRIES = 64
+_MOST_GROWTH = 2
+_READ_HEADER = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+
+def read_array(content: bytes) -> npt.NDArray[np.generic]:
+    """Read a .npy file.
+
+    Raises:
+        ValueError: It is not one, holds Python objects, or its shape promises other than it holds.
+    """
+    file = io.BytesIO(content)
+    version = npy.read_magic(file)
+    if version not in _READ_HEADER:
+        raise ValueError(f"an array of the format {version}; known are {sorted(_READ_HEADER)}")
+    shape, _, dtype = _READ_HEADER[version](file)
+    stored, promised = len(content) - file.tell(), math.prod(shape) * dtype.itemsize
+    if dtype.hasobject or stored != promised:
+        raise ValueError(f"an array of {dtype} in the shape {shape} in {stored} bytes")
+    found: npt.NDArray[np.generic] = np.load(io.BytesIO(content), allow_pickle=False)
+    return found
+
+
+def read_arrays(content: bytes) -> dict[str, npt.NDArray[np.generic]]:
+    """Read a .npz file.
+
+    Raises:
+        ValueError: It is damaged, or unpacks to far more than its size.
+    """
+    entries = read_archive(content)
+    return {name.removesuffix(".npy"): read_array(entry) for name, entry in entries.items()}
+
+
+def read_archive(content: bytes) -> dict[str, bytes]:
+    """Read all entries of a zip file, by name.
+
+    Raises:
+        ValueError: It is damaged, names an entry twice, or unpacks to far more than its size.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            names = {entry.filename for entry in entries}
+            if len(entries) > _MOST_ENTRIES or len(names) != len(entries):
+                raise ValueError(
+                    f"a zip file of {len(entries)} entries with {len(names)} names; "
+                    f"expected at most {_MOST_ENTRIES}, each once"
+                )
+            # No entry gives more bytes than it says here, whatever its compressed bytes hold.
+            unpacked = sum(entry.file_size for entry in entries)
+            if unpacked > _MOST_GROWTH * len(content):
+                raise ValueError(
+                    f"a zip file of {len(content)} bytes that unpacks to {unpacked}; "
+                    f"expected at most {_MOST_GROWTH} times its size"
+                )
+            return {entry.filename: archive.read(entry) for entry in entries}
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        raise ValueError(f"a damaged zip file: {error}") from error

@@ -1,0 +1,39 @@
+"""The tables that say which runs began and how each attempt at each of their stages went."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, CheckConstraint, Column, Identity, Index, Integer, Table, Text
+
+from roi_forecast.database.schema import metadata, moment
+
+run_starts = Table(
+    "run_starts",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("dag_id", Text, nullable=False),
+    Column("model_name", Text, comment="as it was asked for; null where no name could be read"),
+    moment("started_at", comment="when its first stage began for the first time"),
+    comment="Every run that began, also those that were refused before they were resolved.",
+)
+Index("ix_run_starts_newest", run_starts.c.started_at.desc(), run_starts.c.run_id)
+
+stage_attempts = Table(
+    "stage_attempts",
+    metadata,
+    Column("attempt_id", Integer, Identity(), primary_key=True),
+    Column("run_id", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("map_index", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    moment("started_at"),
+    moment("ended_at", nullable=True, comment="null while it runs, and where its process died"),
+    Column("outcome", Text, comment="null while it runs, and where its process died"),
+    Column("ends_run", Boolean, nullable=False, comment="true: with it the run is done"),
+    Column("reason", Text),
+    CheckConstraint(
+        "outcome IN ('succeeded', 'skipped', 'waiting', 'retrying', 'failed')", name="outcome"
+    ),
+    CheckConstraint("(outcome IS NULL) = (ended_at IS NULL)", name="outcome_once_ended"),
+    Index("ix_stage_attempts_run_id", "run_id", "attempt_id"),
+    comment="Every attempt at a stage of a run; while one runs, its process holds a lock.",
+)

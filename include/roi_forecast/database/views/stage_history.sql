@@ -1,0 +1,39 @@
+-- An attempt that is alive holds a lock; 5394249 is ATTEMPT_LOCKS in roi_forecast.runs.attempts.
+CREATE VIEW roi.stage_history AS
+SELECT attempt.attempt_id,
+       attempt.run_id,
+       attempt.stage,
+       attempt.map_index,
+       attempt.attempt,
+       CASE
+           WHEN attempt.outcome IS NOT NULL THEN attempt.outcome
+           WHEN alive.attempt_id IS NOT NULL THEN 'running'
+           ELSE 'failed'
+       END AS state,
+       attempt.started_at,
+       attempt.ended_at,
+       CASE
+           WHEN attempt.outcome IS NULL AND alive.attempt_id IS NULL THEN
+               'its process ended without a word (killed, out of memory, stopped by a person, or '
+               'its machine went down); Airflow starts it again where an attempt is left, else '
+               'clear the task'
+           ELSE attempt.reason
+       END AS reason,
+       attempt.ends_run
+FROM roi.stage_attempts AS attempt
+LEFT JOIN (
+    SELECT DISTINCT lock.objid::bigint AS attempt_id
+    FROM pg_locks AS lock
+    WHERE lock.locktype = 'advisory'
+      AND lock.classid = 5394249
+      AND lock.objsubid = 2
+      AND lock.granted
+      AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+) AS alive ON alive.attempt_id = attempt.attempt_id;
+
+COMMENT ON VIEW roi.stage_history IS
+    'Every attempt at a stage of a run, retries included: how it ended and why.';
+COMMENT ON COLUMN roi.stage_history.state IS
+    'running, succeeded, skipped, waiting, retrying or failed';
+COMMENT ON COLUMN roi.stage_history.ended_at IS
+    'null while it runs, and where its process ended without a word';

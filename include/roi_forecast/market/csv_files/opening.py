@@ -1,0 +1,178 @@
+"""Reading a file that somebody else may have put there: confined, regular and bounded.
+
+What is opened lies in the allowed folder after links are followed, and is a regular file of the
+disk. This is checked of the very file that is open, so nobody can exchange it in between.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import io
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from roi_forecast.errors import SourceDataError, SourceUnavailableError
+from roi_forecast.quoting import named
+
+MIB = 2**20
+
+LONGEST_LINE = 2**20
+"""Characters of a line; five thousand assets side by side take 300,000."""
+
+MOST_UNPACKED = 100
+"""How many times its own size a gzip file may unpack to; prices reach about 5."""
+
+_ALWAYS_UNPACKED = MIB
+_GZIP_MAGIC = b"\x1f\x8b"
+_KERNEL_FOLDERS = (Path("/dev"), Path("/proc"), Path("/sys"))
+_OTHER_KINDS = {
+    stat.S_IFDIR: "folder",
+    stat.S_IFLNK: "link",
+    stat.S_IFIFO: "FIFO",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "device",
+    stat.S_IFBLK: "device",
+}
+
+
+@contextmanager
+def opened_lines(path: Path, allowed: Path, most_bytes: int) -> Iterator[Iterator[tuple[int, str]]]:
+    """Open a text file, plain or gzip, and give its lines one by one.
+
+    Args:
+        path: The file, or a link to it.
+        allowed: Folder that the file lies in, links followed.
+        most_bytes: Bytes that are read of it at most, unpacked.
+
+    Returns:
+        The lines with their numbers from 1, without their ends, however these are written. Bytes
+        that are not UTF-8 stay as lone surrogates, so that they cost only the line they are in.
+
+    Raises:
+        SourceUnavailableError: There is no such file, or the disk does not give it now.
+        SourceDataError: It is not a file that may be read, is larger than allowed, is not complete
+            gzip, or a line is too long; the last three are raised while lines are taken.
+    """
+    with _open_beneath(path, allowed) as file:
+        if os.fstat(file.fileno()).st_size > most_bytes:
+            raise _too_large(path, most_bytes)
+        yield enumerate(_lines(file, path, most_bytes), start=1)
+
+
+def _open_beneath(path: Path, allowed: Path) -> io.BufferedReader:
+    name = named(path)
+    try:
+        folder, target = (Path(os.path.realpath(p, strict=True)) for p in (allowed, path))
+        if not target.is_relative_to(folder) or target == folder:
+            raise SourceDataError(
+                f"{name}: leads out of {named(folder)}, where files are read from; put the file "
+                "itself there"
+            )
+        if any(target.is_relative_to(kernel) for kernel in _KERNEL_FOLDERS):
+            raise SourceDataError(f"{name}: leads into a folder of the kernel, never to prices")
+        return _descend(folder, target.relative_to(folder).parts, name)
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            raise SourceDataError(f"{name}: a link to nothing; remove it") from error
+        raise SourceUnavailableError(
+            f"{name}: no such file or folder on this machine; csv_path has to be a path that the "
+            "workers see"
+        ) from error
+    except OSError as error:
+        raise _not_readable(name, error) from error
+
+
+def _descend(folder: Path, parts: tuple[str, ...], name: str) -> io.BufferedReader:
+    """Open a file from its folder down; what has become a link meanwhile is not followed."""
+    inner = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
+    parent = os.open(folder, inner)
+    try:
+        for part in parts[:-1]:
+            outer, parent = parent, os.open(part, inner, dir_fd=parent)
+            os.close(outer)
+        _require_regular(os.stat(parts[-1], dir_fd=parent, follow_symlinks=False), name)
+        # Not blocking, should a FIFO have taken the file's place meanwhile.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+        file = os.fdopen(os.open(parts[-1], flags, dir_fd=parent), "rb")
+    finally:
+        os.close(parent)
+    try:
+        _require_regular(os.fstat(file.fileno()), name)
+    except SourceDataError:
+        file.close()
+        raise
+    return file
+
+
+def _require_regular(status: os.stat_result, name: str) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = _OTHER_KINDS.get(stat.S_IFMT(status.st_mode), "special file")
+        raise SourceDataError(f"{name}: a {kind}; expected a regular file")
+
+
+class _Bounded(io.RawIOBase):
+    """What another file gives, up to a number of bytes."""
+
+    def __init__(self, source: io.BufferedReader | gzip.GzipFile, path: Path, most: int) -> None:
+        self._source, self._path, self._most = source, path, most
+        self._left = most
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        # Once only, so that what stands before a fault in the file is not lost with it.
+        content = self._source.read1(len(buffer))
+        self._left -= len(content)
+        if self._left < 0:
+            raise _too_large(self._path, self._most)
+        buffer[: len(content)] = content
+        return len(content)
+
+
+def _lines(file: io.BufferedReader, path: Path, most_bytes: int) -> Iterator[str]:
+    name = named(path)
+    number = 0
+    try:
+        source: io.BufferedReader | gzip.GzipFile = file
+        if file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC:
+            source = gzip.GzipFile(fileobj=file)
+            unpacked = MOST_UNPACKED * os.fstat(file.fileno()).st_size
+            most_bytes = min(most_bytes, max(unpacked, _ALWAYS_UNPACKED))
+        file.seek(0)
+        bounded = io.BufferedReader(_Bounded(source, path, most_bytes), buffer_size=2**17)
+        text = io.TextIOWrapper(bounded, encoding="utf-8-sig", errors="surrogateescape")
+        while line := text.readline(LONGEST_LINE + 1):
+            number += 1
+            if len(line) > LONGEST_LINE:
+                raise SourceDataError(
+                    f"{name}, line {number}: longer than {LONGEST_LINE:,} characters; expected one "
+                    "bar a line"
+                )
+            yield line.rstrip("\n")
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise SourceDataError(
+            f"{name}, after line {number}: not a complete gzip file ({error})"
+        ) from error
+    except OSError as error:
+        raise _not_readable(name, error) from error
+
+
+def _too_large(path: Path, most_bytes: int) -> SourceDataError:
+    return SourceDataError(
+        f"{named(path)}: more than the {most_bytes / MIB:,.0f} MiB that are read of a file, or of "
+        f"gzip more than {MOST_UNPACKED} times its own size; divide it among several files, or "
+        "raise ROI_CSV_FILE_MIB"
+    )
+
+
+def _not_readable(name: str, error: OSError) -> SourceDataError | SourceUnavailableError:
+    reason = error.strerror or type(error).__name__
+    if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.ENAMETOOLONG}:
+        return SourceDataError(f"{name}: not a file that can be read ({reason})")
+    return SourceUnavailableError(f"{name}: cannot be read ({reason})")

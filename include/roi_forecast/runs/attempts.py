@@ -1,0 +1,237 @@
+"""What is known of each attempt at a stage: that it began, how it ended, and that it is alive.
+
+The process of an attempt holds an advisory lock of the database until it ends. PostgreSQL drops the
+lock however the process ends, so an attempt without an ending and without a lock has died.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from sqlalchemy import Connection, Engine, Update, column, func, literal, select, table, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from roi_forecast.database.run_tables import run_starts, stage_attempts
+from roi_forecast.database.schema import SCHEMA
+
+logger = logging.getLogger(__name__)
+
+ATTEMPT_LOCKS = 0x524F49
+"""First key of the locks that living attempts hold; the second is the id of the attempt."""
+
+WHOLE_RUN = "run"
+"""Stands in the place of a stage where the run as a whole was ended from outside."""
+
+# Seconds after which a machine that fell silent is taken for dead, so that its locks go.
+_SILENCE = {
+    "tcp_keepalives_idle": "60",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "6",
+}
+
+_SETTLED_RUNS = 20
+
+Outcome = Literal["succeeded", "skipped", "waiting", "retrying", "failed"]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt of a run at a stage.
+
+    Attributes:
+        run_id: The run.
+        stage: The stage.
+        map_index: Position among the instances of the stage, or -1 where there is one.
+        number: Counts the attempts, from 1.
+    """
+
+    run_id: str
+    stage: str
+    map_index: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt ended.
+
+    Attributes:
+        outcome: `waiting` and `retrying` are followed by another attempt.
+        reason: Why, in one line; None where there is nothing to say.
+        ends_run: Whether the run is done with it.
+    """
+
+    outcome: Outcome
+    reason: str | None = None
+    ends_run: bool = False
+
+
+def record_start(
+    engine: Engine, run_id: str, dag_id: str, model_name: str | None, *, now: datetime
+) -> None:
+    """Store that a run began; a run that begins again keeps the time of its first start.
+
+    Args:
+        engine: Market database.
+        run_id: The run.
+        dag_id: Its DAG.
+        model_name: The name it asks for, as far as it can be read.
+        now: The present, with time zone.
+    """
+    values = {"run_id": run_id, "dag_id": dag_id, "model_name": model_name, "started_at": now}
+    with engine.begin() as connection:
+        connection.execute(
+            insert(run_starts)
+            .values(values)
+            .on_conflict_do_update(
+                index_elements=[run_starts.c.run_id],
+                set_={"dag_id": dag_id, "model_name": model_name},
+            )
+        )
+
+
+@contextmanager
+def recorded(
+    engine: Engine,
+    attempt: Attempt,
+    *,
+    at_the_end: Ending,
+    after_error: Callable[[BaseException], Ending],
+) -> Iterator[None]:
+    """Store that an attempt runs, and how it ends.
+
+    Args:
+        engine: Market database; one of its connections is held until the end.
+        attempt: The attempt.
+        at_the_end: How it ends where nothing is raised.
+        after_error: Tells how it ends after an error.
+    """
+    with engine.connect() as connection:
+        attempt_id = _begin(connection, attempt)
+        try:
+            yield
+        except BaseException as error:
+            _end(engine, attempt_id, after_error(error))
+            raise
+        else:
+            _end(engine, attempt_id, at_the_end)
+        finally:
+            # Closed, not given back: the lock belongs to the session.
+            connection.invalidate()
+
+
+def settle_runs(
+    engine: Engine, is_active: Callable[[str, str], bool], has_succeeded: Callable[[str, str], bool]
+) -> None:
+    """Store the ends of the newest runs that none of their stages saw: a person marked the run.
+
+    Args:
+        engine: Market database.
+        is_active: Tells of a DAG's and a run's id whether that run is still going.
+        has_succeeded: Tells of both ids whether the run counts as a success.
+    """
+    for run_id, dag_id, state in _unsettled(engine):
+        if has_succeeded(dag_id, run_id):
+            ending = Ending("succeeded", "it was marked as a success from outside", ends_run=True)
+        elif state == "waiting" and not is_active(dag_id, run_id):
+            ending = Ending("failed", "it was marked as failed or deleted from outside")
+        else:
+            continue
+        with engine.begin() as connection:
+            attempt_id = _store(connection, Attempt(run_id, WHOLE_RUN, -1, 1))
+            connection.execute(_ended(attempt_id, ending))
+        logger.info("run %s: %s", run_id, ending.reason)
+
+
+def _unsettled(engine: Engine) -> list[tuple[str, str, str]]:
+    history = table(
+        "run_history", column("run_id"), column("dag_id"), column("state"), schema=SCHEMA
+    )
+    newest = (
+        select(run_starts.c.run_id)
+        .order_by(run_starts.c.started_at.desc(), run_starts.c.run_id)
+        .limit(_SETTLED_RUNS)
+    )
+    statement = select(history.c.run_id, history.c.dag_id, history.c.state).where(
+        history.c.run_id.in_(newest), history.c.state.in_(["waiting", "failed"])
+    )
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(statement)]
+
+
+def _begin(connection: Connection, attempt: Attempt) -> int:
+    for name, value in _SILENCE.items():
+        connection.execute(select(func.set_config(name, value, literal(value=False))))
+    attempt_id = _resume(connection, attempt) or _store(connection, attempt)
+    connection.execute(select(func.pg_advisory_lock(ATTEMPT_LOCKS, attempt_id)))
+    connection.commit()
+    return attempt_id
+
+
+def _resume(connection: Connection, attempt: Attempt) -> int | None:
+    """Open an attempt again that looks once more for what it waits for, where nothing came after.
+
+    A run can wait for hours for another one, and looks twice a minute.
+    """
+    columns = stage_attempts.c
+    newest = (
+        select(func.max(columns.attempt_id))
+        .where(columns.run_id == attempt.run_id)
+        .scalar_subquery()
+    )
+    statement = (
+        update(stage_attempts)
+        .where(
+            columns.attempt_id == newest,
+            columns.stage == attempt.stage,
+            columns.map_index == attempt.map_index,
+            columns.attempt == attempt.number,
+            columns.outcome == "waiting",
+        )
+        .values(ended_at=None, outcome=None, reason=None)
+        .returning(columns.attempt_id)
+    )
+    attempt_id: int | None = connection.scalar(statement)
+    return attempt_id
+
+
+def _store(connection: Connection, attempt: Attempt) -> int:
+    values = {
+        "run_id": attempt.run_id,
+        "stage": attempt.stage,
+        "map_index": attempt.map_index,
+        "attempt": attempt.number,
+        "started_at": datetime.now(UTC),
+        "ends_run": False,
+    }
+    statement = insert(stage_attempts).values(values).returning(stage_attempts.c.attempt_id)
+    attempt_id: int = connection.execute(statement).scalar_one()
+    return attempt_id
+
+
+def _end(engine: Engine, attempt_id: int, ending: Ending) -> None:
+    try:
+        with engine.begin() as connection:
+            connection.execute(_ended(attempt_id, ending))
+    except SQLAlchemyError as error:
+        # The stage's own error counts, and the attempt will be taken for one that died.
+        logger.warning("how this attempt ended could not be stored: %s", error)
+
+
+def _ended(attempt_id: int, ending: Ending) -> Update:
+    return (
+        update(stage_attempts)
+        .where(stage_attempts.c.attempt_id == attempt_id)
+        .values(
+            ended_at=datetime.now(UTC),
+            outcome=ending.outcome,
+            ends_run=ending.ends_run,
+            reason=ending.reason,
+        )
+    )

@@ -1,0 +1,27 @@
+"""Start a module in the environment of `process_environment`: the way into every local command.
+
+Run as a script by the Makefile: `python -I launch.py MODULE ARGUMENT…`. With -I Python itself takes
+no setting of the environment, and what it starts next is given none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from roi_local.process_environment import process_environment
+
+
+def main() -> None:
+    """Become the module that the command line names."""
+    command = [sys.executable, "-m", *sys.argv[1:]]
+    # Whatever is written is nobody else's to change.
+    os.umask(os.umask(0o022) | 0o022)
+    os.execve(sys.executable, command, process_environment())  # noqa: S606 # nosec B606
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The environment of every process that a local installation starts: named variables, no others.
+
+A list of what is let through, rather than of what is kept out: nobody knows all variables that some
+library reads. What is on it says where a person, a machine and its network are, never how anything
+is computed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+INCLUDE = Path(__file__).resolve().parents[1]
+
+_OWN_PREFIX = "ROI_"
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_LET_THROUGH = {
+    # The person and the terminal.
+    *("HOME", "USER", "LOGNAME", "SHELL", "LANG", "TERM", "COLUMNS", "LINES", "NO_COLOR"),
+    *("EDITOR", "VISUAL", "PAGER"),
+    # The machine.
+    *("PATH", "TMPDIR", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "OMP_NUM_THREADS"),
+    # Its GPUs, and how TensorFlow shares memory and cores.
+    *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_HOME", "CUDA_PATH", "CUDA_CACHE_PATH"),
+    *("NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
+    *("TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_ALLOCATOR"),
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+    # The way to other machines.
+    *(spelling for name in _PROXIES for spelling in (name, name.upper())),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+}
+_THIS_MACHINE = "127.0.0.1"
+
+
+def process_environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment to start a process of the installation in.
+
+    Args:
+        inherited: The environment of whoever starts it.
+    """
+    environment = {
+        name: value
+        for name, value in inherited.items()
+        if name in _LET_THROUGH or name.startswith(_OWN_PREFIX)
+    }
+    # A proxy is for other machines; a process of ours that asks another one never means it.
+    direct = inherited.get("no_proxy") or inherited.get("NO_PROXY") or ""
+    if _THIS_MACHINE not in direct.split(","):
+        direct = ",".join(filter(None, [direct, _THIS_MACHINE]))
+    return environment | {
+        "no_proxy": direct,
+        "NO_PROXY": direct,
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONPATH": str(INCLUDE),
+        # A module of the folder that a person happens to be in is not ours.
+        "PYTHONSAFEPATH": "1",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+    }

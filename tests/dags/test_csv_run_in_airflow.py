@@ -1,0 +1,69 @@
+"""The real DAG on CSV files: what does not belong into a folder costs its asset alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+from databases import REAL_PRICES
+from installation import run_command
+from roi_local.environment import REPOSITORY, Home
+from roi_local.run_parameters import CONF_VARIABLE, CSV_VARIABLE, SOURCE_VARIABLE
+from roi_local.sql import QUERY_VARIABLE
+
+CASES = REAL_PRICES.parents[1] / "cases"
+SECRET = "hunter2-and-nobody-else"
+SOUND = ["AAA", "BBB", "CCC"]
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.slow,
+    pytest.mark.skipif(not CASES.is_dir(), reason=f"the cases are not at {CASES}"),
+]
+
+
+def run_once(home: Home, path: Path, symbols: list[str], **conf: Any) -> CompletedProcess[str]:
+    small = {"preset": "quick", "seq_len": 10, "epochs": 1, "start_date": "2023-06-01"}
+    variables = {
+        SOURCE_VARIABLE: "csv",
+        CSV_VARIABLE: str(path),
+        CONF_VARIABLE: json.dumps({**small, "tensorboard": False, "symbols": symbols, **conf}),
+        "ROI_TEST_SECRET": SECRET,
+    }
+    return run_command(home, "run", **variables)
+
+
+def test_a_folder_with_a_secret_and_a_fifo_gives_forecasts_of_the_others_and_keeps_the_secret(
+    tmp_path: Path,
+) -> None:
+    home = Home(tmp_path / "roi", REPOSITORY / "dags")
+    folder = tmp_path / "prices"
+    shutil.copytree(CASES / "folder_readme", folder)
+    (folder / "AAPL.csv").symlink_to("/proc/self/environ")
+    os.mkfifo(folder / "DDD.csv")
+    answer = run_once(home, folder, [*SOUND, "AAPL", "DDD"], quorum=0.5)
+    assert answer.returncode == 0, answer.stderr
+    query = (
+        "SELECT symbol, coalesce(error, 'ok') FROM roi.extractions ORDER BY symbol COLLATE \"C\""
+    )
+    rows = run_command(home, "sql", **{QUERY_VARIABLE: query}).stdout.splitlines()[1:]
+    assert [row.partition(",")[0] for row in rows if row.endswith(",ok")] == SOUND
+    assert ["leads out of" in row for row in rows if row.startswith("AAPL")] == [True]
+    assert ["a FIFO; expected a regular file" in row for row in rows if row[:3] == "DDD"] == [True]
+    said = [answer.stdout, answer.stderr, *rows]
+    logs = [path.read_text(errors="replace") for path in home.directory.rglob("*.log")]
+    assert logs
+    assert not any(SECRET in text for text in said + logs)
+
+
+def test_a_file_read_a_column_off_is_refused_with_file_and_line(tmp_path: Path) -> None:
+    home = Home(tmp_path / "roi", REPOSITORY / "dags")
+    answer = run_once(home, CASES / "shifted_thousands.csv", SOUND)
+    assert answer.returncode != 0
+    assert "shifted_thousands.csv, line 2: 13 fields under 8 names" in answer.stdout + answer.stderr
