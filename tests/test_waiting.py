@@ -25,7 +25,7 @@ from roi_forecast.registry.fallback import open_whole_champion
 from roi_forecast.registry.promotion import promote_model
 from roi_forecast.registry.retention import prune_registry
 from roi_forecast.registry.rollback import roll_back_champion
-from roi_forecast.runs.claims import claim_run, store_unclaimed
+from roi_forecast.runs.claims import claim_run
 from roi_forecast.settings import Settings
 from roi_forecast.universe import load_universe
 from roi_local.databases import prepare_market
@@ -124,13 +124,6 @@ def test_retention_waits_for_a_change_of_the_champion(served: Served) -> None:
 def test_a_run_waits_for_another_claim_of_its_name(market_engine: Engine) -> None:
     def act() -> None:
         claim_run(market_engine, run("first"), active, now=NOW)
-
-    assert waits(market_engine, ("claim", "reference"), act)
-
-
-def test_a_run_that_claims_no_name_waits_for_a_claim_of_it(market_engine: Engine) -> None:
-    def act() -> None:
-        store_unclaimed(market_engine, run("first"), now=NOW)
 
     assert waits(market_engine, ("claim", "reference"), act)
 

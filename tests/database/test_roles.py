@@ -28,7 +28,9 @@ MAY_CHANGE = {
     "gate_decisions": {"UPDATE", "DELETE"},
     "model_versions": {"UPDATE"},
     "price_checks": {"DELETE"},
+    "run_starts": {"UPDATE"},
     "runs": {"UPDATE"},
+    "stage_attempts": {"UPDATE"},
 }
 
 
@@ -74,7 +76,7 @@ def test_writer_carries_out_a_run_again_and_what_that_replaces_is_recorded(
             .where(history_changes.c.operation == "DELETE")
             .distinct()
         ).all()
-    assert {"gate_decisions", "price_checks"} <= set(deleted)
+    assert {"champion_checks", "drift", "price_checks"} <= set(deleted)
 
 
 @pytest.mark.parametrize("operation", ["UPDATE", "DELETE", "TRUNCATE"])

@@ -28,7 +28,7 @@ import psycopg
 from installation import free_port
 from production.compose_file import read_compose, read_environment_file, words
 from roi_local.environment import REPOSITORY
-from roi_local.postgres_programs import create_data, program, spawn
+from roi_local.postgres_programs import create_data, server_programs, spawn
 from roi_local.processes import end_processes, find_processes, mark
 from roi_production.environment_file import write_environment
 
@@ -118,15 +118,22 @@ class NativeCompose:
     def start_postgres(self) -> None:
         """Start PostgreSQL; logins over TCP need their passwords."""
         data = self.folder / "postgres"
-        create_data(data)
+        programs = server_programs()
+        create_data(data, programs)
         (data / "pg_hba.conf").write_text(
             "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
         )
-        command = [str(program("postgres")), "-D", str(data)]
-        command += ["-c", f"unix_socket_directories={data}", "-c", "listen_addresses=127.0.0.1"]
-        command += ["-c", f"port={self._ports['postgres:5432']}", "-c", "max_connections=200"]
+        settings = {
+            "unix_socket_directories": str(data),
+            "listen_addresses": "127.0.0.1",
+            "port": str(self._ports["postgres:5432"]),
+            "max_connections": "200",
+        }
+        command = [str(programs / "bin" / "postgres")]
         with self.output("postgres").open("ab") as log:
-            self.processes["postgres"] = spawn(command, data, log, own_session=True)
+            self.processes["postgres"] = spawn(
+                command, data, log, settings=settings, own_session=True
+            )
         deadline = time.monotonic() + 60
         while True:
             try:

@@ -45,7 +45,8 @@ CREATE_ROLES = """
     $$
 """
 
-# A stage that is repeated replaces what its earlier attempt stored; restated bars are replaced.
+# A stage that is repeated replaces what its earlier attempt stored, restated bars are replaced, and
+# how a run and its stages go is stored in steps.
 _MAY_CHANGE = {
     "assets": "UPDATE",
     "champion_checks": "DELETE",
@@ -56,7 +57,9 @@ _MAY_CHANGE = {
     "gate_decisions": "UPDATE, DELETE",
     "model_versions": "UPDATE",
     "price_checks": "DELETE",
+    "run_starts": "UPDATE",
     "runs": "UPDATE",
+    "stage_attempts": "UPDATE",
 }
 
 
