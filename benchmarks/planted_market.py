@@ -382,22 +382,34 @@ def _store_runs(
             for day in dates
         ],
     )
+    stages = [(day, stage) for day in dates for stage in _STAGES]
+    with engine.begin() as connection:
+        attempt_ids = connection.scalars(
+            insert(tables.stage_attempts).returning(
+                tables.stage_attempts.c.attempt_id, sort_by_parameter_order=True
+            ),
+            [
+                {
+                    "run_id": _run_id(model_name, day),
+                    "stage": stage,
+                    "map_index": -1,
+                    "attempt": 1,
+                    "started_at": _moment(day, 22),
+                }
+                for day, stage in stages
+            ],
+        ).all()
     _store(
         engine,
-        tables.stage_attempts,
+        tables.stage_endings,
         [
             {
-                "run_id": _run_id(model_name, day),
-                "stage": stage,
-                "map_index": -1,
-                "attempt": 1,
-                "started_at": _moment(day, 22),
+                "attempt_id": attempt_id,
                 "ended_at": _moment(day, 23),
                 "outcome": "succeeded",
                 "ends_run": stage == _STAGES[-1],
             }
-            for day in dates
-            for stage in _STAGES
+            for attempt_id, (day, stage) in zip(attempt_ids, stages, strict=True)
         ],
     )
     newest = _run_id(model_name, dates[-1])

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select
 
 from roi_airflow import stage
 from roi_airflow.stage import activity_of, begin_run, open_installation
-from roi_forecast.database.tables import stage_attempts
+from roi_forecast.database.tables import stage_endings
 from roi_forecast.errors import (
     ConfigError,
     NothingToForecastError,
@@ -81,7 +81,7 @@ def task(market_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Si
 
 
 def ended(market_engine: Engine) -> tuple[Any, ...]:
-    columns = stage_attempts.c
+    columns = stage_endings.c
     with market_engine.connect() as connection:
         row = connection.execute(select(columns.outcome, columns.reason, columns.ends_run)).one()
     return tuple(row)

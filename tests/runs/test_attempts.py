@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, text
 
-from roi_forecast.database.tables import stage_attempts
+from roi_forecast.database.engine import create_database_engine
+from roi_forecast.database.roles import WRITER_ROLE
+from roi_forecast.database.tables import stage_attempts, stage_endings
 from roi_forecast.reading.views import run_history
 from roi_forecast.runs.attempts import (
     ATTEMPT_LOCKS,
@@ -43,9 +45,12 @@ with recorded(engine, attempt, at_the_end=ending, after_error=lambda error: endi
 
 
 @pytest.fixture
-def engine(market_engine: Engine) -> Engine:
-    record_start(market_engine, "run", "daily_roi_forecast", "mine", now=NOW)
-    return market_engine
+def engine(market_url: str) -> Iterator[Engine]:
+    """The market database as the stages' login sees it, with a run that began."""
+    engine = create_database_engine(f"{market_url}&options=-c%20role%3D{WRITER_ROLE}")
+    record_start(engine, "run", "daily_roi_forecast", "mine", now=NOW)
+    yield engine
+    engine.dispose()
 
 
 @contextmanager
@@ -190,6 +195,7 @@ def test_looking_again_for_what_is_waited_for_adds_no_row(engine: Engine) -> Non
         go_through(engine, "resolve_run", Ending("waiting", "run 'other' is still going"))
     with engine.connect() as connection:
         assert len(connection.execute(select(stage_attempts)).all()) == 1
+        assert len(connection.execute(select(stage_endings)).all()) == 1
     assert history(engine).state == "waiting"
 
 

@@ -46,6 +46,7 @@ COLUMN_COMMENTS = {
     "directional_accuracy_upper_95": "upper 95 % bound of directional_accuracy, a fraction",
     "drifting": "true: the newest window lies outside what earlier windows showed",
     "ended_at": "when it ended",
+    "ending_id": "identifies the ending",
     "ends_run": "true: with this attempt the run is done",
     "epochs": "number of epochs trained",
     "error_pct": "actual less forecast ROI, in percentage points",

@@ -1,8 +1,21 @@
-"""The tables that say which runs began and how each attempt at each of their stages went."""
+"""The tables that say which runs began and how each attempt at each of their stages went.
+
+Rows are only added: an attempt that began and how it ended are a row each.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Identity, Index, Integer, Table, Text
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Table,
+    Text,
+)
 
 from roi_forecast.database.schema import metadata, moment
 
@@ -26,14 +39,22 @@ stage_attempts = Table(
     Column("map_index", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
     moment("started_at"),
-    moment("ended_at", nullable=True, comment="null while it runs, and where its process died"),
-    Column("outcome", Text, comment="null while it runs, and where its process died"),
-    Column("ends_run", Boolean, nullable=False, comment="true: with it the run is done"),
+    Index("ix_stage_attempts_run_id", "run_id", "attempt_id"),
+    comment="Every attempt at a stage of a run; while one runs, its process holds a lock.",
+)
+
+stage_endings = Table(
+    "stage_endings",
+    metadata,
+    Column("ending_id", Integer, Identity(), primary_key=True),
+    Column("attempt_id", Integer, ForeignKey(stage_attempts.c.attempt_id), nullable=False),
+    moment("ended_at"),
+    Column("outcome", Text, nullable=False),
+    Column("ends_run", Boolean, nullable=False),
     Column("reason", Text),
     CheckConstraint(
         "outcome IN ('succeeded', 'skipped', 'waiting', 'retrying', 'failed')", name="outcome"
     ),
-    CheckConstraint("(outcome IS NULL) = (ended_at IS NULL)", name="outcome_once_ended"),
-    Index("ix_stage_attempts_run_id", "run_id", "attempt_id"),
-    comment="Every attempt at a stage of a run; while one runs, its process holds a lock.",
+    Index("ix_stage_endings_attempt_id", "attempt_id", "ending_id"),
+    comment="How attempts ended; the newest ending counts, and one whose process died has none.",
 )

@@ -31,7 +31,7 @@ from roi_forecast.database.market_tables import (
 )
 from roi_forecast.database.monitoring_tables import champion_checks, drift
 from roi_forecast.database.out_of_sample import require_out_of_sample
-from roi_forecast.database.run_tables import run_starts, stage_attempts
+from roi_forecast.database.run_tables import run_starts, stage_attempts, stage_endings
 from roi_forecast.database.schema import SCHEMA, metadata, moment
 from roi_forecast.database.tuning_tables import studies, trials
 
@@ -55,6 +55,7 @@ __all__ = [
     "run_starts",
     "runs",
     "stage_attempts",
+    "stage_endings",
     "studies",
     "trials",
 ]

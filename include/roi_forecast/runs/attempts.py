@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from sqlalchemy import Connection, Engine, Update, column, func, literal, select, table, update
+from sqlalchemy import Connection, Engine, Row, column, func, literal, select, table
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from roi_forecast.database.run_tables import run_starts, stage_attempts
+from roi_forecast.database.run_tables import run_starts, stage_attempts, stage_endings
 from roi_forecast.database.schema import SCHEMA
 
 logger = logging.getLogger(__name__)
@@ -86,14 +86,7 @@ def record_start(
     """
     values = {"run_id": run_id, "dag_id": dag_id, "model_name": model_name, "started_at": now}
     with engine.begin() as connection:
-        connection.execute(
-            insert(run_starts)
-            .values(values)
-            .on_conflict_do_update(
-                index_elements=[run_starts.c.run_id],
-                set_={"dag_id": dag_id, "model_name": model_name},
-            )
-        )
+        connection.execute(insert(run_starts).values(values).on_conflict_do_nothing())
 
 
 @contextmanager
@@ -122,8 +115,7 @@ def recorded(
         else:
             _end(engine, attempt_id, at_the_end)
         finally:
-            # Closed, not given back: the lock belongs to the session.
-            connection.invalidate()
+            _release(connection, attempt_id)
 
 
 def settle_runs(
@@ -145,7 +137,7 @@ def settle_runs(
             continue
         with engine.begin() as connection:
             attempt_id = _store(connection, Attempt(run_id, WHOLE_RUN, -1, 1))
-            connection.execute(_ended(attempt_id, ending))
+            _store_ending(connection, attempt_id, ending)
         logger.info("run %s: %s", run_id, ending.reason)
 
 
@@ -175,30 +167,21 @@ def _begin(connection: Connection, attempt: Attempt) -> int:
 
 
 def _resume(connection: Connection, attempt: Attempt) -> int | None:
-    """Open an attempt again that looks once more for what it waits for, where nothing came after.
+    """Return the id of an attempt that looks again for what it waits for, if nothing came after.
 
     A run can wait for hours for another one, and looks twice a minute.
     """
     columns = stage_attempts.c
-    newest = (
-        select(func.max(columns.attempt_id))
+    newest = connection.execute(
+        select(columns.attempt_id, columns.stage, columns.map_index, columns.attempt)
         .where(columns.run_id == attempt.run_id)
-        .scalar_subquery()
-    )
-    statement = (
-        update(stage_attempts)
-        .where(
-            columns.attempt_id == newest,
-            columns.stage == attempt.stage,
-            columns.map_index == attempt.map_index,
-            columns.attempt == attempt.number,
-            columns.outcome == "waiting",
-        )
-        .values(ended_at=None, outcome=None, reason=None)
-        .returning(columns.attempt_id)
-    )
-    attempt_id: int | None = connection.scalar(statement)
-    return attempt_id
+        .order_by(columns.attempt_id.desc())
+        .limit(1)
+    ).one_or_none()
+    if newest is None or newest[1:] != (attempt.stage, attempt.map_index, attempt.number):
+        return None
+    ending = _newest_ending(connection, newest.attempt_id)
+    return newest.attempt_id if ending is not None and ending.outcome == "waiting" else None
 
 
 def _store(connection: Connection, attempt: Attempt) -> int:
@@ -208,7 +191,6 @@ def _store(connection: Connection, attempt: Attempt) -> int:
         "map_index": attempt.map_index,
         "attempt": attempt.number,
         "started_at": datetime.now(UTC),
-        "ends_run": False,
     }
     statement = insert(stage_attempts).values(values).returning(stage_attempts.c.attempt_id)
     attempt_id: int = connection.execute(statement).scalar_one()
@@ -218,20 +200,38 @@ def _store(connection: Connection, attempt: Attempt) -> int:
 def _end(engine: Engine, attempt_id: int, ending: Ending) -> None:
     try:
         with engine.begin() as connection:
-            connection.execute(_ended(attempt_id, ending))
+            _store_ending(connection, attempt_id, ending)
     except SQLAlchemyError as error:
         # The stage's own error counts, and the attempt will be taken for one that died.
         logger.warning("how this attempt ended could not be stored: %s", error)
 
 
-def _ended(attempt_id: int, ending: Ending) -> Update:
-    return (
-        update(stage_attempts)
-        .where(stage_attempts.c.attempt_id == attempt_id)
-        .values(
+def _store_ending(connection: Connection, attempt_id: int, ending: Ending) -> None:
+    """Store how an attempt ended; one that waits for the same as before has nothing to add."""
+    if _newest_ending(connection, attempt_id) == (ending.outcome, ending.reason):
+        return
+    connection.execute(
+        insert(stage_endings).values(
+            attempt_id=attempt_id,
             ended_at=datetime.now(UTC),
             outcome=ending.outcome,
             ends_run=ending.ends_run,
             reason=ending.reason,
         )
     )
+
+
+def _newest_ending(connection: Connection, attempt_id: int) -> Row[str, str | None] | None:
+    return connection.execute(
+        select(stage_endings.c.outcome, stage_endings.c.reason)
+        .where(stage_endings.c.attempt_id == attempt_id)
+        .order_by(stage_endings.c.ending_id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def _release(connection: Connection, attempt_id: int) -> None:
+    with suppress(SQLAlchemyError):
+        connection.execute(select(func.pg_advisory_unlock(ATTEMPT_LOCKS, attempt_id)))
+    # Closed, not given back: its settings are those of this attempt.
+    connection.invalidate()

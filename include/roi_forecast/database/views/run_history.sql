@@ -36,16 +36,16 @@ LEFT JOIN LATERAL (
 ) AS running ON true
 LEFT JOIN LATERAL (
     SELECT attempt.attempt_id, attempt.ended_at, attempt.reason
-    FROM roi.stage_attempts AS attempt
+    FROM roi.stage_history AS attempt
     WHERE attempt.run_id = start.run_id AND attempt.ends_run
     ORDER BY attempt.attempt_id DESC
     LIMIT 1
 ) AS done ON true
 LEFT JOIN LATERAL (
     SELECT attempt.attempt_id, attempt.stage, attempt.reason
-    FROM roi.stage_attempts AS attempt
+    FROM roi.stage_history AS attempt
     WHERE attempt.run_id = start.run_id
-      AND attempt.outcome IN ('waiting', 'retrying')
+      AND attempt.state IN ('waiting', 'retrying')
       AND attempt.attempt_id > coalesce(done.attempt_id, 0)
       AND NOT EXISTS (
           SELECT FROM roi.stage_attempts AS later
@@ -72,10 +72,10 @@ LEFT JOIN LATERAL (
       AND NOT (
           attempt.stage IN ('extract_prices', 'run_trial')
           AND EXISTS (
-              SELECT FROM roi.stage_attempts AS other
+              SELECT FROM roi.stage_history AS other
               WHERE other.run_id = attempt.run_id
                 AND other.stage = attempt.stage
-                AND other.outcome = 'succeeded'
+                AND other.state = 'succeeded'
           )
       )
     ORDER BY attempt.attempt_id DESC

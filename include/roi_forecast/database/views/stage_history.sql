@@ -6,21 +6,28 @@ SELECT attempt.attempt_id,
        attempt.map_index,
        attempt.attempt,
        CASE
-           WHEN attempt.outcome IS NOT NULL THEN attempt.outcome
            WHEN alive.attempt_id IS NOT NULL THEN 'running'
-           ELSE 'failed'
+           ELSE coalesce(ending.outcome, 'failed')
        END AS state,
        attempt.started_at,
-       attempt.ended_at,
+       CASE WHEN alive.attempt_id IS NULL THEN ending.ended_at END AS ended_at,
        CASE
-           WHEN attempt.outcome IS NULL AND alive.attempt_id IS NULL THEN
+           WHEN alive.attempt_id IS NOT NULL THEN NULL
+           WHEN ending.outcome IS NULL THEN
                'its process ended without a word (killed, out of memory, stopped by a person, or '
                'its machine went down); Airflow starts it again where an attempt is left, else '
                'clear the task'
-           ELSE attempt.reason
+           ELSE ending.reason
        END AS reason,
-       attempt.ends_run
+       alive.attempt_id IS NULL AND coalesce(ending.ends_run, false) AS ends_run
 FROM roi.stage_attempts AS attempt
+LEFT JOIN LATERAL (
+    SELECT newest.ended_at, newest.outcome, newest.ends_run, newest.reason
+    FROM roi.stage_endings AS newest
+    WHERE newest.attempt_id = attempt.attempt_id
+    ORDER BY newest.ending_id DESC
+    LIMIT 1
+) AS ending ON true
 LEFT JOIN (
     SELECT DISTINCT lock.objid::bigint AS attempt_id
     FROM pg_locks AS lock
