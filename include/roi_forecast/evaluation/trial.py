@@ -150,7 +150,7 @@ def _train_and_score(
         dataset.scaled, dataset.scaled_log_roi, dataset.split.validation
     )
     value = validation_r2(dataset, forecast)
-    if False:
+    if not math.isfinite(value):
         raise TrainingError("its validation R2 is undefined: no smoothed ROI varies on these rows")
     return value
 
