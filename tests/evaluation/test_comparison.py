@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,57 @@ def compare(
     write_manifest(directory, {"last_fitted_date": str(fitted_until)})
     candidate = np.tile(DATASET.scaler.center, (len(TARGETS), 1))
     return compare_with_champion(DATASET, candidate, directory, rows)
+
+
+@pytest.mark.parametrize("missing", [3, 7])
+def test_rows_that_the_champion_lacks_shift_neither_forecast(
+    missing: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are oracles that know what their own prices make of each session."""
+    monkeypatch.setattr(comparison, "load_predictor", lambda directory: Oracle())
+    prices = DATASET.prices
+    # The champion lacks the sessions that its own gap spans, not the ones after it.
+    kept = np.delete(np.arange(len(prices)), TARGETS.start + missing)
+    filled = np.zeros((len(kept), 3), dtype=bool)
+    rows = PriceRows(
+        DATASET.symbols, DATASET.dates[kept], prices[kept], filled, np.zeros(filled.shape), {}
+    )
+    log_rois, smoothed = log_roi_and_smoothed(prices[kept], DATASET.smoothing)
+    scaler = Scaler.fit(smoothed, log_rois, "standard")
+    Preprocessing(DATASET.symbols, 12, DATASET.smoothing, scaler).save(tmp_path)
+    write_manifest(tmp_path, {"last_fitted_date": str(dated(TARGETS.start))})
+    truth = DATASET.scaler.transform(DATASET.smoothed[TARGETS.start : TARGETS.stop])
+    compared = compare_with_champion(DATASET, truth, tmp_path, rows)
+    assert compared.sessions == len(TARGETS) - 2
+    assert compared.candidate_r2 == pytest.approx(1, abs=1e-9)
+    # Only the session after the gap is another one to the champion, which knows no price in it.
+    assert compared.champion_r2 > 0.9
+
+
+def test_sessions_that_the_candidate_lacks_shift_neither_forecast(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "load_predictor", lambda directory: Oracle())
+    filled = np.zeros(DATASET.prices.shape, dtype=bool)
+    rows = PriceRows(
+        DATASET.symbols, DATASET.dates, DATASET.prices, filled, np.zeros(filled.shape), {}
+    )
+    log_rois, smoothed = log_roi_and_smoothed(DATASET.prices, DATASET.smoothing)
+    scaler = Scaler.fit(smoothed, log_rois, "standard")
+    Preprocessing(DATASET.symbols, 12, DATASET.smoothing, scaler).save(tmp_path)
+    write_manifest(tmp_path, {"last_fitted_date": str(dated(TARGETS.start - 1))})
+    kept = np.delete(np.arange(len(DATASET.dates)), TARGETS.start + 4)
+    names = ("dates", "prices", "log_roi", "smoothed", "filled", "true_range")
+    fewer = replace(
+        DATASET,
+        **{name: getattr(DATASET, name)[kept] for name in names},
+        split=replace(DATASET.split, test=range(TARGETS.start, TARGETS.stop - 1)),
+    )
+    compared = compare_with_champion(
+        fewer, np.zeros((len(TARGETS) - 1, len(DATASET.symbols))), tmp_path, rows
+    )
+    assert compared.sessions == len(TARGETS) - 1
+    assert compared.champion_r2 > 0.9
 
 
 def dated(row: int) -> np.datetime64:

@@ -245,6 +245,18 @@ def test_a_trial_that_cannot_be_trained_counts_as_pruned_and_the_search_goes_on(
         log_best_trials(market_engine, search[0])
 
 
+def test_a_trial_whose_score_is_not_defined_counts_as_pruned(
+    market_engine: Engine, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, dataset = begin(market_engine, settings, "first", trials=1)
+    caplog.set_level("INFO")
+    smoothed = dataset.smoothed.copy()
+    smoothed[dataset.split.validation.start :] = 0.001
+    assert carry_out(market_engine, settings, (run, replace(dataset, smoothed=smoothed))) == [0]
+    assert stored(market_engine)[0].state == "pruned"
+    assert "its validation R2 is undefined" in caplog.text
+
+
 def test_the_score_is_the_mean_over_assets_of_their_r2_on_validation_rows(
     market_engine: Engine, settings: Settings
 ) -> None:

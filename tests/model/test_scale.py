@@ -43,9 +43,10 @@ def test_fit_finds_the_slopes_that_made_the_returns() -> None:
     assert found.intercept == pytest.approx(-4, abs=0.05)
 
 
-def test_an_input_that_never_varies_changes_nothing() -> None:
+@pytest.mark.parametrize("value", [0.0, 0.7])
+def test_an_input_that_never_varies_changes_nothing(value: float) -> None:
     inputs, log_rois = moving_market(300, 2, np.array([0.3]))
-    constant = np.concatenate([inputs, np.full((300, 2, 1), 0.7)], axis=-1)
+    constant = np.concatenate([inputs, np.full((300, 2, 1), value)], axis=-1)
     np.testing.assert_allclose(
         fit_scale(constant, log_rois).predict(constant), fit_scale(inputs, log_rois).predict(inputs)
     )

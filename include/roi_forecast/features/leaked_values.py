@@ -99,13 +99,13 @@ def _distance_from_the_scaler(dataset: Dataset) -> FloatArray:
     """Return for each row how far the rows up to it are from the scaler's statistics, (rows,)."""
     values, scaler = dataset.smoothed, dataset.scaler
     counts = np.arange(1, len(values) + 1)[:, np.newaxis]
-    # Around a fixed value: sums of values that hardly differ would round their differences away.
-    shifted = values - values[0]
-    means = values[0] + shifted.cumsum(axis=0) / counts
+    means = values.cumsum(axis=0) / counts
     if scaler.kind == "minmax":
         offsets = np.minimum.accumulate(values)
         spreads = np.maximum.accumulate(values) - offsets
     else:
+        # Around a fixed value first: the squares of small differences would cancel otherwise.
+        shifted = values - values[0]
         variances = (shifted**2).cumsum(axis=0) / counts - (means - values[0]) ** 2
         offsets, spreads = means, np.sqrt(np.maximum(variances, 0.0))
     # Where nothing varied yet, any finite slope maps to a constant; 1 is the one that is taken.
@@ -113,8 +113,7 @@ def _distance_from_the_scaler(dataset: Dataset) -> FloatArray:
     spreads = np.where(beyond_rounding(spreads, magnitudes), spreads, 1.0)
     claimed_spreads = 1.0 / scaler.slope
     centers = (means - offsets) / spreads
-    first = dataset.log_roi[0]
-    plain = first + (dataset.log_roi - first).cumsum(axis=0) / counts
+    plain = dataset.log_roi.cumsum(axis=0) / counts
     distances = (
         (offsets - scaler.offset) / claimed_spreads,
         (spreads - claimed_spreads) / claimed_spreads,

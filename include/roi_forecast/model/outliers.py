@@ -11,7 +11,6 @@ import numpy as np
 from roi_forecast.config import TrainingConfig
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.rounding import beyond_rounding, ratio_where
 
 logger = logging.getLogger(__name__)
 
@@ -87,10 +86,8 @@ def find_outliers(dataset: Dataset, limit: float) -> tuple[Outlier, ...]:
     values = dataset.scaled[: dataset.split.train.stop].astype(np.float64)
     distance = np.abs(values - np.median(values, axis=0))
     spread = _NORMAL_CONSISTENCY * np.median(distance, axis=0)
-    magnitude = np.abs(values).max(axis=0)
-    spread = np.where(beyond_rounding(spread, magnitude), spread, values.std(axis=0))
-    known = np.broadcast_to(beyond_rounding(spread, magnitude), values.shape)
-    deviations = ratio_where(known, distance, np.broadcast_to(spread, values.shape))
+    spread = np.where(spread > 0, spread, values.std(axis=0))
+    deviations = distance / np.where(spread > 0, spread, 1.0)
     rows, columns = np.nonzero(deviations > limit)
     found = [
         Outlier(

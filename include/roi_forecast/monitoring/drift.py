@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from roi_forecast.features.movement import MIN_MOVING_SHARE
-from roi_forecast.features.rounding import beyond_rounding, ratio_where
+from roi_forecast.features.rounding import beyond_rounding
 from roi_forecast.features.scaling import FloatArray
 
 _FEWEST_WINDOWS = 3
@@ -138,13 +138,11 @@ def _measure(training: FloatArray, newest: FloatArray) -> _Measured | None:
     members = _sliding_members(len(training), length)
     together = np.concatenate([training, newest])
     last = (np.arange(len(together)) >= len(training))[np.newaxis]
-    # Beside a window that holds all of the asset's moves none is left to compare with.
-    usual = _scale_ratios(training, members)
     return _Measured(
         distance=float(wasserstein_distances(together, last)[0]) / spread,
         ratio=float(_scale_ratios(together, last)[0]),
         usual_distances=wasserstein_distances(training, members) / spread,
-        usual_ratios=usual[np.isfinite(usual)],
+        usual_ratios=_scale_ratios(training, members),
     )
 
 
@@ -156,10 +154,11 @@ def _sliding_members(rows: int, length: int) -> npt.NDArray[np.bool_]:
 
 
 def _scale_ratios(values: FloatArray, members: npt.NDArray[np.bool_]) -> FloatArray:
-    """Return the deviation inside of each set over that outside; NaN where nothing varies there."""
-    inside, outside = (_deviations(values, chosen) for chosen in (members, ~members))
-    magnitude = np.abs(values - values.mean()).max()
-    return ratio_where(beyond_rounding(outside, magnitude), inside, outside)
+    """Return the deviation inside of each set over that outside, shape (sets,).
+
+    No set holds a third of the rows and most rows move, so that those outside always vary.
+    """
+    return _deviations(values, members) / _deviations(values, ~members)
 
 
 def _deviations(values: FloatArray, members: npt.NDArray[np.bool_]) -> FloatArray:
