@@ -12,9 +12,10 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 
 from roi_airflow.retries import ExponentialBackoff
-from roi_airflow.stage import Stage
+from roi_airflow.stage import Installation, Stage
 from roi_airflow.trading_days import TradingDayTimetable
 from roi_forecast.config import RunConfig
+from roi_forecast.errors import RunConflictError
 from roi_forecast.registry import fallback, promotion
 from roi_forecast.registry.promotion import promote_model
 from roi_forecast.settings import POOLS
@@ -179,3 +180,25 @@ def test_training_that_may_go_on_from_the_champion_needs_a_whole_one(
     outcome = replace(served.outcome, run=run.model_copy(update={"config": config}))
     carry_out(dag, replace(served, outcome=outcome), monkeypatch, "plan_training")
     assert served.champion.version_id == (damaged if falls_back else "next")
+
+
+def test_a_run_of_a_backfill_waits_for_its_turn_before_it_claims_the_name(
+    dag: DAG, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import daily_roi_forecast
+
+    @contextmanager
+    def open_installation() -> Iterator[Installation]:
+        yield Installation(served.engine, served.settings)
+
+    def wait() -> None:
+        raise RunConflictError("an earlier date is still going")
+
+    def resolve_all_the_same() -> str:
+        raise AssertionError("the run was resolved before its turn")
+
+    monkeypatch.setattr(daily_roi_forecast, "open_installation", open_installation)
+    monkeypatch.setattr(daily_roi_forecast, "wait_for_earlier_dates", wait)
+    monkeypatch.setattr(daily_roi_forecast, "current_run_id", resolve_all_the_same)
+    with pytest.raises(RunConflictError, match="an earlier date"):
+        dag.get_task("resolve_run").python_callable()
