@@ -13,8 +13,8 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
+from fastapi import HTTPException
 from limits import parse
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Match, Mount
 
@@ -175,7 +175,7 @@ def network_of(scope: Scope) -> str:
 
 
 class _BodyError(HTTPException):
-    """A body is too large, or not complete in time; FastAPI answers it like any other of these."""
+    """A body is too large, or not complete in time; where FastAPI reads it, FastAPI answers."""
 
 
 def _too_large(most: int) -> str:
