@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from contextlib import suppress
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
-from fastapi import HTTPException
 from limits import parse
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Match, Mount
 
@@ -94,14 +95,14 @@ class RequestLimits:
         if not declared.isdigit() or int(declared) > most:
             await _refuse(send, 413, _too_large(most))
             return
-        bounded = _bounded(receive, most, self._body_seconds)
-        try:
+        body = _BoundedBody(receive, most, self._body_seconds)
+        with suppress(_BodyError):
             if may_log_in:
-                await self._answer_login(scope, bounded, send, subject)
+                await self._answer_login(scope, body.receive, body.unless_refused(send), subject)
             else:
-                await self._app(scope, bounded, send)
-        except _BodyError as error:
-            await _refuse(send, error.status_code, error.detail)
+                await self._app(scope, body.receive, body.unless_refused(send))
+        if body.error is not None:
+            await _refuse(send, body.error.status_code, body.error.detail)
 
     def _wait(self, scope: Scope, subject: str | None, *, is_task_api: bool) -> float:
         """Count a request; return 0, or after how many seconds the client may try again."""
@@ -175,37 +176,57 @@ def network_of(scope: Scope) -> str:
 
 
 class _BodyError(HTTPException):
-    """A body is too large, or not complete in time; where FastAPI reads it, FastAPI answers."""
+    """A body is too large, or not complete in time."""
 
 
 def _too_large(most: int) -> str:
     return f"this request may hold {most} bytes"
 
 
-def _bounded(receive: Receive, most: int, seconds: float) -> Receive:
-    received = 0
-    deadline: float | None = None
-    is_complete = False
+class _BoundedBody:
+    """A body as it arrives, up to a number of bytes and of seconds.
 
-    async def receive_bounded() -> Message:
-        nonlocal received, deadline, is_complete
-        if is_complete:
-            return await receive()
-        if deadline is None:
-            deadline = asyncio.get_running_loop().time() + seconds
+    Attributes:
+        error: Why the rest of it is not read.
+    """
+
+    def __init__(self, receive: Receive, most: int, seconds: float) -> None:
+        self.error: _BodyError | None = None
+        self._receive = receive
+        self._most = most
+        self._seconds = seconds
+        self._deadline: float | None = None
+        self._received = 0
+        self._is_complete = False
+
+    async def receive(self) -> Message:
+        """Return the next message; raise where a limit is passed."""
+        if self._is_complete:
+            return await self._receive()
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().time() + self._seconds
         try:
-            async with asyncio.timeout_at(deadline):
-                message = await receive()
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
         except TimeoutError:
-            detail = f"the body of this request took more than {seconds:g} s"
-            raise _BodyError(408, detail) from None
-        received += len(message.get("body", b""))
-        if received > most:
-            raise _BodyError(413, _too_large(most))
-        is_complete = not message.get("more_body", False)
+            detail = f"the body of this request took more than {self._seconds:g} s"
+            self.error = _BodyError(408, detail)
+            raise self.error from None
+        self._received += len(message.get("body", b""))
+        if self._received > self._most:
+            self.error = _BodyError(413, _too_large(self._most))
+            raise self.error
+        self._is_complete = not message.get("more_body", False)
         return message
 
-    return receive_bounded
+    def unless_refused(self, send: Send) -> Send:
+        """Hold back what an application answers to a body that it was not given."""
+
+        async def send_unless_refused(message: Message) -> None:
+            if self.error is None:
+                await send(message)
+
+        return send_unless_refused
 
 
 def _repeated(body: bytes, receive: Receive) -> Receive:
