@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from contextlib import suppress
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 ANONYMOUS_BODY_BYTES = 16 * 1024
 PERSON_BODY_BYTES = 1024**2
-TASK_BODY_BYTES = 4 * 1024**2
+TASK_BODY_BYTES = 2 * 1024**2
 BODY_SECONDS = 60.0
 ANONYMOUS_REQUESTS = parse("1200 per minute")
 PERSON_REQUESTS = parse("6000 per minute")
@@ -94,16 +95,13 @@ class RequestLimits:
         if not declared.isdigit() or int(declared) > most:
             await _refuse(send, 413, _too_large(most))
             return
-        body = _BoundedBody(receive, send, most, self._body_seconds)
-        try:
+        body = _BoundedBody(receive, most, self._body_seconds)
+        with suppress(_BodyError):
             if may_log_in:
-                await self._answer_login(scope, body.receive, body.send, subject)
+                await self._answer_login(scope, body.receive, body.unless_refused(send), subject)
             else:
-                await self._app(scope, body.receive, body.send)
-        except _BodyError as error:
-            if error is not body.error:
-                raise
-        if body.error is not None and not body.is_answered:
+                await self._app(scope, body.receive, body.unless_refused(send))
+        if body.error is not None:
             await _refuse(send, body.error.status_code, body.error.detail)
 
     def _wait(self, scope: Scope, subject: str | None, *, is_task_api: bool) -> float:
@@ -178,7 +176,7 @@ def network_of(scope: Scope) -> str:
 
 
 class _BodyError(HTTPException):
-    """A body is too large, or not complete in time; FastAPI answers it like any other of these."""
+    """A body is too large, or not complete in time."""
 
 
 def _too_large(most: int) -> str:
@@ -186,21 +184,23 @@ def _too_large(most: int) -> str:
 
 
 class _BoundedBody:
-    """What a request sends, up to a limit. Past it no answer of the application gets out.
+    """A body as it arrives, up to a number of bytes and of seconds.
 
-    An application may word an error of reading its body in its own way.
+    Attributes:
+        error: Why the rest of it is not read.
     """
 
-    def __init__(self, receive: Receive, send: Send, most: int, seconds: float) -> None:
+    def __init__(self, receive: Receive, most: int, seconds: float) -> None:
         self.error: _BodyError | None = None
-        self.is_answered = False
-        self._receive, self._send = receive, send
-        self._most, self._seconds = most, seconds
-        self._received = 0
+        self._receive = receive
+        self._most = most
+        self._seconds = seconds
         self._deadline: float | None = None
+        self._received = 0
         self._is_complete = False
 
     async def receive(self) -> Message:
+        """Return the next message; raise where a limit is passed."""
         if self._is_complete:
             return await self._receive()
         if self._deadline is None:
@@ -219,10 +219,14 @@ class _BoundedBody:
         self._is_complete = not message.get("more_body", False)
         return message
 
-    async def send(self, message: Message) -> None:
-        if self.error is None or self.is_answered:
-            self.is_answered = True
-            await self._send(message)
+    def unless_refused(self, send: Send) -> Send:
+        """Hold back what an application answers to a body that it was not given."""
+
+        async def send_unless_refused(message: Message) -> None:
+            if self.error is None:
+                await send(message)
+
+        return send_unless_refused
 
 
 def _repeated(body: bytes, receive: Receive) -> Receive:
