@@ -27,6 +27,7 @@ from roi_airflow.login_limits import (
 )
 from roi_airflow.request_counts import RequestCounts
 from roi_airflow.token_subjects import PEOPLE, TASKS, token_subject
+from roi_web.admission import CLIENT
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
@@ -84,6 +85,7 @@ class RequestLimits:
         mount = reached_mount(scope)
         is_task_api = mount == _TASK_MOUNT
         subject = await token_subject(scope, TASKS if is_task_api else PEOPLE)
+        scope[CLIENT] = f"address {network_of(scope)}" if subject is None else f"subject {subject}"
         may_log_in = mount == _LOGIN_MOUNT and scope["method"] not in _SAFE_METHODS
         if not may_log_in and (wait := self._wait(scope, subject, is_task_api=is_task_api)):
             await _refuse(send, 429, "too many requests; try again later", retry_after=wait)

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CLIENT = "roi_forecast.client"
+"""Key of a scope: who asks, as told by whatever stands in front of the application."""
 
 MOST_WAITING = 2000
 _RETRY_SECONDS = 5
@@ -33,8 +35,9 @@ class Admission:
     """ASGI middleware that lets in as many requests at a time as there are connections.
 
     The others wait for their turn, without a thread or a connection. A client gets no more than
-    half of the places, so that nobody waits for a whole crowd of somebody else's requests. A place
-    is free again once the answer is made: how slowly it is read costs nobody anything.
+    half of the places, so that nobody waits for a whole crowd of somebody else's requests; it is
+    who the scope says under `CLIENT`, or else the address, and never what a header says unchecked.
+    A place is free again once the answer is made: how slowly it is read costs nobody anything.
 
     Args:
         app: Must hold no connection once it starts to answer.
@@ -48,18 +51,15 @@ class Admission:
         self._places_of_client = max(1, places // 2)
         self._most_waiting = most_waiting
         self._waiting = 0
-        self._clients: WeakValueDictionary[tuple[str, ...], _Client] = WeakValueDictionary()
+        self._clients: WeakValueDictionary[str, _Client] = WeakValueDictionary()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request when a place is free."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        client = self._clients.setdefault(
-            (headers.get("authorization", ""), headers.get("cookie", "")),
-            _Client(asyncio.Semaphore(self._places_of_client)),
-        )
+        name: str = scope.get(CLIENT) or (scope.get("client") or ("", 0))[0]
+        client = self._clients.setdefault(name, _Client(asyncio.Semaphore(self._places_of_client)))
         if self._waiting >= self._most_waiting or client.waiting >= self._most_waiting // 2:
             refused = JSONResponse(
                 {"detail": "too many requests are waiting; try again"},

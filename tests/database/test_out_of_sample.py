@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, column, insert, select, table, update
+from sqlalchemy import Row, column, insert, select, table, text, update
 from sqlalchemy.exc import IntegrityError
 
 from planted import Planted, planted_market
@@ -151,3 +151,19 @@ def test_the_api_gives_none_of_them_with_any_filter(
     seen = {row["as_of_date"] for row in answer.json()["items"]}
     assert seen
     assert min(seen) >= str(days[20])
+
+
+def test_operators_of_the_pipelines_own_do_not_get_around_the_rule(market: Planted) -> None:
+    newest = forecasts(market)[0]
+    end_of_data(market, newest.as_of_date + timedelta(days=1))
+    changed = {**newest._mapping, "horizon": 2, "method": "direct"}
+    with market.engine.connect() as connection:
+        for statement in (
+            "CREATE FUNCTION optuna.no(date, date) RETURNS boolean LANGUAGE sql RETURN false",
+            "CREATE OPERATOR optuna.< (FUNCTION = optuna.no, LEFTARG = date, RIGHTARG = date)",
+            "SET ROLE roi_writer",
+            "SET search_path = optuna, pg_catalog",
+        ):
+            connection.execute(text(statement))
+        with pytest.raises(IntegrityError, match="knows the days up to"):
+            connection.execute(insert(predictions), changed)

@@ -20,6 +20,7 @@ from roi_airflow.request_limits import (
     RequestLimits,
     network_of,
 )
+from roi_web.admission import CLIENT as SCOPE_KEY
 
 PASSWORD = "right"
 CLIENT = ("192.0.2.1", 1234)
@@ -90,6 +91,26 @@ def create_client(
 def pieces(size: int) -> Iterator[bytes]:
     for first in range(0, size, 2**16):
         yield b"x" * min(2**16, size - first)
+
+
+def test_what_is_reached_learns_who_asks_from_the_token_and_never_from_other_headers() -> None:
+    app = FastAPI()
+    app.add_middleware(RequestLimits)
+    pages = FastAPI()
+    app.mount("/roi", pages)
+
+    @pages.get("/")
+    def tell(request: Request) -> str:
+        return str(request.scope[SCOPE_KEY])
+
+    client = TestClient(app, client=CLIENT)
+    for noise in ("a=1", "b=2"):
+        headers = {"Cookie": noise}
+        assert client.get("/roi/", headers=headers).json() == "address 192.0.2.1"
+        wrong = {**headers, "Authorization": f"Bearer {noise}"}
+        assert client.get("/roi/", headers=wrong).json() == "address 192.0.2.1"
+        known = {**headers, **as_person("7")}
+        assert client.get("/roi/", headers=known).json() == "subject 7"
 
 
 BODIES = [

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Coroutine
 from typing import Any
 
-from roi_web.admission import Admission
+from roi_web.admission import CLIENT, Admission
+
+numbers = itertools.count()
 
 
 class Slow:
@@ -42,8 +45,17 @@ async def ask(
         if send is not None:
             await send(message)
 
-    headers = [(b"authorization", client.encode())]
-    await app({"type": "http", "path": path, "headers": headers}, answers_nothing, keep)
+    headers = [
+        (b"authorization", b"Bearer %d" % next(numbers)),
+        (b"cookie", b"%d=" % next(numbers)),
+    ]
+    scope = {
+        "type": "http",
+        "path": path,
+        "headers": headers,
+        **({CLIENT: client} if client else {}),
+    }
+    await app({**scope, "client": ("192.0.2.1", 5000)}, answers_nothing, keep)
     return sent[0]["status"], str(sent[-1]["body"].decode())
 
 
@@ -83,6 +95,19 @@ def test_one_client_s_crowd_leaves_places_to_others() -> None:
         assert slow.inside == ["/anna", "/anna", "/bob"]
         slow.finished.set()
         await asyncio.gather(crowd, other)
+
+    finish(requests())
+
+
+def test_without_a_known_client_the_address_is_one_whatever_its_headers_say() -> None:
+    async def requests() -> None:
+        slow = Slow()
+        app = Admission(slow, places=4)
+        crowd = asyncio.gather(*(ask(app, "") for _ in range(300)))
+        await settle()
+        assert len(slow.inside) == 2
+        slow.finished.set()
+        await crowd
 
     finish(requests())
 

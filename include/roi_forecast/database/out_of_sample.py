@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import DDL, Table, event
 
-# A statement at a time: to look up the version of each of a million rows takes a minute.
+# A statement at a time: to look up the version of each of a million rows takes a minute. Without a
+# search path of its own, the function would take `<` from a schema in which its caller may create.
 _STATEMENTS = (
     """
     CREATE OR REPLACE FUNCTION roi.refuse_forecasts_of_known_days() RETURNS trigger
-    LANGUAGE plpgsql AS $$
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
     DECLARE
         refused record;
     BEGIN
