@@ -68,7 +68,7 @@ def read_lines(
             if line.strip(layout.separator).strip():
                 fault = (
                     f"{len(fields)} fields under {len(layout.names)} names; write numbers without "
-                    "thousands separators, and every field"
+                    "thousands separators, and one field for each column"
                 )
                 yield from _faults(fields, layout, asked, number, fault)
         elif layout.symbol_at is None:
