@@ -28,9 +28,7 @@ MAY_CHANGE = {
     "gate_decisions": {"UPDATE", "DELETE"},
     "model_versions": {"UPDATE"},
     "price_checks": {"DELETE"},
-    "run_starts": {"UPDATE"},
     "runs": {"UPDATE"},
-    "stage_attempts": {"UPDATE"},
 }
 
 
