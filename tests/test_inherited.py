@@ -16,7 +16,13 @@ from roi_forecast.database.engine import create_database_engine
 from roi_forecast.reading.engine import create_reader_engine
 from roi_forecast.settings import Settings
 from roi_local.airflow_metadata import metadata_engine
-from roi_local.environment import REPOSITORY, Home, airflow_environment
+from roi_local.environment import (
+    MARKET_DATABASE,
+    PAGES_LOGIN,
+    REPOSITORY,
+    Home,
+    airflow_environment,
+)
 from roi_local.postgres import EmbeddedPostgres
 from roi_local.process_environment import process_environment
 
@@ -58,7 +64,9 @@ def test_pages_of_a_local_installation_read_its_own_database(
 ) -> None:
     inherited = {"ROI_READER_DATABASE_URL": "postgresql+psycopg://elsewhere.invalid/x"}
     environment = airflow_environment(Home(tmp_path / "home"), postgres, inherited=inherited)
-    assert not environment["ROI_READER_DATABASE_URL"]
+    assert environment["ROI_READER_DATABASE_URL"] == postgres.url(
+        MARKET_DATABASE, login=PAGES_LOGIN
+    )
 
 
 SESSION = text(

@@ -193,10 +193,10 @@ def test_health_says_of_every_run_how_it_stands_and_why_in_full(lonely: Planted)
     assert planted == "done"
 
 
-def test_health_puts_a_failure_of_the_newest_run_first(unplanted: Planted) -> None:
-    begin(unplanted, "refused")
-    end(unplanted, "refused", "resolve_run", Ending("failed", "epoch: unknown"))
-    html = page(unplanted.client(), "/health")
+def test_health_puts_a_failure_of_the_newest_run_first(lonely: Planted) -> None:
+    begin(lonely, "refused")
+    end(lonely, "refused", "resolve_run", Ending("failed", "epoch: unknown"))
+    html = page(lonely.client(), "/health")
     assert "<strong>The newest run failed at resolve_run.</strong> epoch: unknown" in html
     assert html.index("The newest run failed") < html.index("<h2>Runs</h2>")
 
