@@ -45,7 +45,8 @@ class LoginLimits:
 
     Only a wrong password past the limits costs time: its turn lasts for a pause. A right one is
     never refused for what others got wrong, it waits for its turn. So a guesser is slowed down
-    without anybody's being locked out.
+    without anybody's being locked out. A device that signed in before has turns of its own, which
+    no flood of attempts from elsewhere fills.
 
     Args:
         counts: Counts failures.
@@ -63,13 +64,20 @@ class LoginLimits:
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
         self._waiting = 0
 
-    async def check(self, account: str, network: str, ask: Callable[[], Awaitable[bool]]) -> float:
+    async def check(
+        self,
+        account: str,
+        network: str,
+        ask: Callable[[], Awaitable[bool]],
+        device: str | None = None,
+    ) -> float:
         """Ask whether a password is right, once it is this attempt's turn.
 
         Args:
             account: User name as it was typed.
             network: Where the attempt comes from.
             ask: Tells whether the password is right.
+            device: A device on which this user name signed in before; None where it is not one.
 
         Returns:
             Seconds that a wrong password past the limits took, else 0.
@@ -77,6 +85,23 @@ class LoginLimits:
         Raises:
             TooManyAttemptsError: Too many attempts wait already.
         """
+        of_device = self._counts.slot("device", device or "")
+        if device is not None and self._counts.has_room(ACCOUNT_FAILURES, of_device):
+            async with self._turn(f"device {device}", _WAITING_FOR_ACCOUNT), self._checks:
+                if not await ask():
+                    self._counts.add(ACCOUNT_FAILURES, of_device)
+            return 0.0
+        if self._waiting >= _WAITING:
+            raise TooManyAttemptsError
+        self._waiting += 1
+        try:
+            return await self._check_unknown_device(account, network, ask)
+        finally:
+            self._waiting -= 1
+
+    async def _check_unknown_device(
+        self, account: str, network: str, ask: Callable[[], Awaitable[bool]]
+    ) -> float:
         of_address = self._counts.slot(network)
         of_account = self._counts.slot(network, account.strip().casefold())
         async with self._turn(f"account {of_account}", _WAITING_FOR_ACCOUNT):
@@ -97,16 +122,14 @@ class LoginLimits:
     @asynccontextmanager
     async def _turn(self, name: str, most_waiting: int) -> AsyncIterator[None]:
         turn = self._turns.setdefault(name, _Turn())
-        if turn.waiting >= most_waiting or self._waiting >= _WAITING:
+        if turn.waiting >= most_waiting:
             raise TooManyAttemptsError
         turn.waiting += 1
-        self._waiting += 1
         try:
             async with turn.lock:
                 yield
         finally:
             turn.waiting -= 1
-            self._waiting -= 1
 
 
 def account_in(content_type: str, body: bytes) -> str | None:

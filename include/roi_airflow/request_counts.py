@@ -34,6 +34,10 @@ class RequestCounts:
         """Count one event; tell whether it is within the limit. One beyond it is not counted."""
         return self._limiter.hit(limit, slot)
 
+    def has_room(self, limit: RateLimitItem, slot: str) -> bool:
+        """Tell whether one more event would be within the limit, without counting it."""
+        return self._limiter.test(limit, slot)
+
     def seconds_left(self, limit: RateLimitItem, slot: str) -> float:
         """Return after how many seconds there is room for an event again."""
         return max(0.0, self._limiter.get_window_stats(limit, slot).reset_time - time.time())

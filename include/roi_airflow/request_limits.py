@@ -14,11 +14,13 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
+from airflow.configuration import conf
 from limits import parse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Match, Mount
 
+from roi_airflow.device_cookies import DeviceCookies
 from roi_airflow.login_limits import (
     ACCOUNT_PAUSE,
     LoginLimits,
@@ -73,6 +75,7 @@ class RequestLimits:
         self._app = app
         self._counts = RequestCounts()
         self._logins = logins or LoginLimits(self._counts)
+        self._devices = DeviceCookies(conf.get_mandatory_value("api", "secret_key"))
         self._anonymous = anonymous
         self._person = person
         self._body_seconds = body_seconds
@@ -144,7 +147,8 @@ class RequestLimits:
             return _lets_in(messages[0])
 
         try:
-            paused = await self._logins.check(account, network_of(scope), ask)
+            device = self._devices.device(request, account)
+            paused = await self._logins.check(account, network_of(scope), ask, device)
         except TooManyAttemptsError:
             detail = "too many attempts to log in are waiting for their turn; try again later"
             await _refuse(send, 429, detail, retry_after=ACCOUNT_PAUSE)
@@ -153,6 +157,8 @@ class RequestLimits:
             detail = "this attempt to log in failed, and too many before it did"
             await _refuse(send, 429, detail, retry_after=paused)
             return
+        if _lets_in(messages[0]):
+            messages[0]["headers"] = [*messages[0]["headers"], self._devices.header(account)]
         for message in messages:
             await send(message)
 

@@ -95,6 +95,32 @@ def test_a_right_password_is_never_refused_for_what_others_got_wrong() -> None:
     finish(attempts())
 
 
+def test_a_known_device_gets_in_while_others_at_its_address_fill_every_queue() -> None:
+    async def attempts() -> None:
+        limits = create_limits()
+        gate = Gate()
+        names = ["anna"] * 10 + [f"user-{number}" for number in range(600)]
+        flood = [asyncio.create_task(limits.check(name, "here", gate)) for name in names]
+        await settle()
+        with pytest.raises(TooManyAttemptsError):
+            await limits.check("anna", "here", right)
+        assert await limits.check("anna", "here", right, "her laptop") == 0.0
+        gate.opened.set()
+        await asyncio.gather(*flood, return_exceptions=True)
+
+    finish(attempts())
+
+
+def test_a_known_device_that_guesses_is_one_like_any_other_after_ten_failures() -> None:
+    async def attempts() -> None:
+        limits = create_limits()
+        taken = [await limits.check("anna", "here", wrong, "a laptop") for _ in range(21)]
+        assert taken == [0.0] * 20 + [ACCOUNT_PAUSE]
+        assert await limits.check("anna", "here", wrong, "another laptop") == 0.0
+
+    finish(attempts())
+
+
 def test_successes_are_not_counted() -> None:
     async def attempts() -> None:
         limits = create_limits()
@@ -151,13 +177,17 @@ def test_attempts_of_one_account_at_one_address_wait_in_a_short_queue() -> None:
 
 def test_attempts_of_one_address_wait_in_a_queue() -> None:
     async def attempts() -> None:
-        limits, gate = create_limits(), Gate()
-        waiting = [asyncio.create_task(limits.check(str(n), "here", gate)) for n in range(20)]
+        counts, gate = RequestCounts(), Gate()
+        limits = LoginLimits(counts, no_pause)
+        # Two names that share a slot would wait for each other before they wait for the address.
+        apart = {counts.slot("here", str(n)): str(n) for n in range(100)}
+        last, *names = list(apart.values())[:21]
+        waiting = [asyncio.create_task(limits.check(name, "here", gate)) for name in names]
         await settle()
         assert gate.inside == 1
         with pytest.raises(TooManyAttemptsError):
-            await limits.check("anna", "here", right)
-        assert await limits.check("anna", "elsewhere", right) == 0.0
+            await limits.check(last, "here", right)
+        assert await limits.check(last, "elsewhere", right) == 0.0
         gate.opened.set()
         await asyncio.gather(*waiting)
 

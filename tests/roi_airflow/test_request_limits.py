@@ -11,6 +11,7 @@ from fastapi import Body, FastAPI, Request, Response
 from fastapi.testclient import TestClient
 from limits import parse
 
+from roi_airflow.device_cookies import COOKIE
 from roi_airflow.login_limits import LoginLimits
 from roi_airflow.request_counts import RequestCounts
 from roi_airflow.request_limits import (
@@ -253,6 +254,31 @@ def test_a_form_is_an_attempt_to_log_in_too() -> None:
     assert "failed" in refused.json()["detail"]
     assert right.status_code == 302
     assert right.cookies["_token"] == "a-token"
+    assert pauses.taken == [5.0]
+
+
+def test_who_signed_in_once_is_known_by_the_device_under_that_name_alone() -> None:
+    pauses = Pauses()
+    client = create_client(pauses=pauses)
+    wrong = {"username": "anna", "password": "wrong"}
+    for _ in range(12):
+        client.post("/auth/token", json=wrong)
+    assert len(pauses.taken) == 2
+    assert COOKIE not in client.cookies
+    signed_in = client.post("/auth/token", json={"username": "anna", "password": PASSWORD})
+    assert "HttpOnly" in signed_in.headers["set-cookie"]
+    assert client.post("/auth/token", json=wrong).status_code == 401
+    assert len(pauses.taken) == 2
+    client.cookies[COOKIE] = client.cookies[COOKIE][:-1] + "!"
+    assert client.post("/auth/token", json=wrong).status_code == 429
+
+
+def test_a_device_of_one_name_is_none_of_another() -> None:
+    client = create_client(pauses=(pauses := Pauses()))
+    client.post("/auth/token", json={"username": "anna", "password": PASSWORD})
+    wrong = {"username": "bob", "password": "wrong"}
+    statuses = [client.post("/auth/token", json=wrong).status_code for _ in range(11)]
+    assert statuses == [401] * 10 + [429]
     assert pauses.taken == [5.0]
 
 
