@@ -11,6 +11,7 @@ from sqlalchemy import Row, column, insert, select, table, text, update
 from sqlalchemy.exc import IntegrityError
 
 from planted import Planted, planted_market
+from roi_forecast.database.migrate import migrate
 from roi_forecast.database.tables import model_versions, predictions
 from roi_forecast.reading.track_record import read_track_record
 from roi_local.postgres import EmbeddedPostgres
@@ -61,6 +62,28 @@ def test_the_last_day_of_a_versions_data_is_the_first_that_it_may_forecast(
                 continue
             with pytest.raises(IntegrityError, match="reference-version-00 knows the days up to"):
                 connection.execute(insert(predictions), changed)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE roi.predictions DISABLE TRIGGER out_of_sample_when_inserted",
+        "DROP TRIGGER out_of_sample_when_inserted ON roi.predictions",
+        "CREATE OR REPLACE FUNCTION roi.refuse_forecasts_of_known_days() RETURNS trigger "  # noqa: ISC004
+        "LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "DROP FUNCTION roi.refuse_forecasts_of_known_days() CASCADE",
+    ],
+)
+def test_migrate_brings_the_rule_back_into_force(market: Planted, statement: str) -> None:
+    newest = forecasts(market)[0]
+    end_of_data(market, newest.as_of_date + timedelta(days=1))
+    with market.engine.begin() as connection:
+        connection.execute(text(statement))
+    migrate(market.engine.url.render_as_string(hide_password=False))
+    again = {**newest._mapping, "horizon": 2, "method": "direct"}
+    knows = pytest.raises(IntegrityError, match="knows the days up to")
+    with knows, market.engine.begin() as connection:
+        connection.execute(insert(predictions), again)
 
 
 def test_one_known_day_among_many_forecasts_refuses_all_of_them(market: Planted) -> None:

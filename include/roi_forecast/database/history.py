@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Column, Connection, Identity, Index, Integer,
 from sqlalchemy.dialects.postgresql import JSONB
 
 from roi_forecast.database.schema import SCHEMA, metadata, moment
+from roi_forecast.database.triggers import put_in_force
 
 history_changes = Table(
     "history_changes",
@@ -77,19 +78,6 @@ _TRIGGERS = {
     ),
 }
 
-# Those that are in force: neither dropped, nor disabled, nor bound to another function.
-_IN_FORCE = text(
-    """
-    SELECT relation.relname, pg_trigger.tgname
-    FROM pg_trigger
-    JOIN pg_class AS relation ON relation.oid = pg_trigger.tgrelid
-    WHERE relation.relnamespace = 'roi'::regnamespace
-      AND pg_trigger.tgenabled = 'O'
-      AND pg_trigger.tgfoid = 'roi.record_change()'::regprocedure
-      AND pg_trigger.tgqual IS NULL
-    """
-)
-
 
 def record_history(connection: Connection) -> None:
     """Have every change and deletion of a row recorded, on every table; safe to repeat.
@@ -99,11 +87,9 @@ def record_history(connection: Connection) -> None:
     """
     connection.execute(text(_FUNCTION))
     connection.execute(text(_REVOKE))
-    in_force = {tuple(row) for row in connection.execute(_IN_FORCE)}
-    for table in metadata.tables.values():
-        for name, statement in _TRIGGERS.items():
-            # To create a trigger is to wait for every writer of the table.
-            if (table.name, name) not in in_force:
-                qualified = f"{SCHEMA}.{table.name}"
-                connection.execute(text(f"DROP TRIGGER IF EXISTS {name} ON {qualified}"))
-                connection.execute(text(statement.format(qualified)))
+    triggers = {
+        (table.name, name): statement.format(f"{SCHEMA}.{table.name}")
+        for table in metadata.tables.values()
+        for name, statement in _TRIGGERS.items()
+    }
+    put_in_force(connection, "roi.record_change()", triggers)

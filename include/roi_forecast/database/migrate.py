@@ -17,6 +17,7 @@ from sqlalchemy.schema import CreateSchema, SchemaItem, SetColumnComment, SetTab
 
 from roi_forecast.database.engine import create_database_engine, lock_until_commit
 from roi_forecast.database.history import record_history
+from roi_forecast.database.out_of_sample import require_out_of_sample
 from roi_forecast.database.roles import grant_privileges
 from roi_forecast.database.tables import SCHEMA, metadata
 from roi_forecast.database.views import create_views, drop_views
@@ -50,6 +51,7 @@ def migrate(url: str) -> None:
             if create_views(connection):
                 logger.info("created the views")
             record_history(connection)
+            require_out_of_sample(connection)
             grant_privileges(connection)
     finally:
         engine.dispose()

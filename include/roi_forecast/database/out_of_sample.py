@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import DDL, Table, event
+from sqlalchemy import Connection, text
+
+from roi_forecast.database.triggers import put_in_force
 
 # A statement at a time: to look up the version of each of a million rows takes a minute. Without a
 # search path of its own, the function would take `<` from a schema in which its caller may create.
-_STATEMENTS = (
-    """
+_FUNCTION = """
     CREATE OR REPLACE FUNCTION roi.refuse_forecasts_of_known_days() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
     DECLARE
@@ -21,7 +22,7 @@ _STATEMENTS = (
         IF FOUND THEN
             RAISE check_violation USING
                 MESSAGE = format(
-                    'version %%s knows the days up to %%s, so it cannot forecast as of %%s',
+                    'version %s knows the days up to %s, so it cannot forecast as of %s',
                     refused.version_id, refused.last_date, refused.as_of_date
                 ),
                 TABLE = 'predictions',
@@ -30,25 +31,27 @@ _STATEMENTS = (
         RETURN NULL;
     END
     $$
-    """,
-    """
+"""
+
+_TRIGGERS = {
+    ("predictions", "out_of_sample_when_inserted"): """
     CREATE TRIGGER out_of_sample_when_inserted AFTER INSERT ON roi.predictions
     REFERENCING NEW TABLE AS stored
     FOR EACH STATEMENT EXECUTE FUNCTION roi.refuse_forecasts_of_known_days()
     """,
-    """
+    ("predictions", "out_of_sample_when_updated"): """
     CREATE TRIGGER out_of_sample_when_updated AFTER UPDATE ON roi.predictions
     REFERENCING NEW TABLE AS stored
     FOR EACH STATEMENT EXECUTE FUNCTION roi.refuse_forecasts_of_known_days()
     """,
-)
+}
 
 
-def require_out_of_sample(predictions: Table) -> None:
+def require_out_of_sample(connection: Connection) -> None:
     """Have the database refuse forecasts as of a date before the end of their version's data.
 
     Args:
-        predictions: The table; the rule is created with it.
+        connection: Market database, as the owner of the schema, with all tables.
     """
-    for statement in _STATEMENTS:
-        event.listen(predictions, "after_create", DDL(statement))  # type: ignore[no-untyped-call]
+    connection.execute(text(_FUNCTION))
+    put_in_force(connection, "roi.refuse_forecasts_of_known_days()", _TRIGGERS)

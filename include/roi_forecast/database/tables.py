@@ -30,7 +30,6 @@ from roi_forecast.database.market_tables import (
     price_restatements,
 )
 from roi_forecast.database.monitoring_tables import champion_checks, drift
-from roi_forecast.database.out_of_sample import require_out_of_sample
 from roi_forecast.database.run_tables import run_starts, stage_attempts, stage_endings
 from roi_forecast.database.schema import SCHEMA, metadata, moment
 from roi_forecast.database.tuning_tables import studies, trials
@@ -249,7 +248,6 @@ predictions = Table(
     Index("ix_predictions_target_date", "target_date"),
     comment="Every forecast; a stored one never changes.",
 )
-require_out_of_sample(predictions)
 
 for _table in metadata.tables.values():
     for _column in _table.columns:
