@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowException
+from sqlalchemy.exc import StatementError
 
 from roi_airflow.retries import ExponentialBackoff
 from roi_forecast.errors import RoiForecastError
@@ -24,7 +25,12 @@ _last_words: list[str] = []
 
 
 def reason_of(error: BaseException | str | None) -> str:
-    """Return an error's message in one line; one that nobody worded is headed by its kind."""
+    """Return an error's message in one line; one that nobody worded is headed by its kind.
+
+    Of a statement that failed it is the database's own message: statement and values stay out.
+    """
+    if isinstance(error, StatementError) and error.orig is not None:
+        return reason_of(error.orig)
     words = " ".join(str(error or "").split())
     if error is None:
         return "its process was ended"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
+from sqlalchemy.exc import DBAPIError
 
 from roi_airflow import reasons
 from roi_airflow.reasons import keep_reason, reason_of, reason_to_try_again, say_reason
@@ -37,6 +38,10 @@ class TaskInstance:
         (KeyError("close"), "KeyError: 'close'"),
         (KeyError(), "KeyError"),
         (AirflowFailException(), "AirflowFailException"),
+        (
+            DBAPIError("INSERT INTO roi.runs", {"config": "secret"}, ValueError("no\nright")),
+            "ValueError: no right",
+        ),
         ("a text", "a text"),
         (None, "its process was ended"),
     ],
