@@ -120,7 +120,7 @@ def due_moment() -> datetime:
 
 
 def given_parameters() -> dict[str, Any]:
-    """Return the parameters that the run was given; keys that the form lacks are kept.
+    """Return the parameters that the run was given; keys that the form lacks are among them.
 
     Airflow lets unknown keys of a conf pass, so they must reach the check of the configuration.
     """

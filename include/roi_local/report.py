@@ -96,7 +96,7 @@ def _print_verdict(connection: Connection, run_id: str, out: TextIO) -> None:
             row.rule,
             _number(row.threshold),
             _number(row.observed),
-            "kept" if row.passed else "broken",
+            "passed" if row.passed else "failed",
             "" if row.decisive else "shown, does not decide",
         )
         for row in rows

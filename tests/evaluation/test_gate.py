@@ -109,7 +109,7 @@ def ruling(verdict: Verdict, rule: str) -> Ruling:
 def test_a_good_first_candidate_is_promoted() -> None:
     verdict = first(GOOD)
     assert verdict.promoted
-    assert verdict.reason == "all 4 rules are kept"
+    assert verdict.reason == "all 4 rules passed"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_the_noise_limit_may_be_missed_by_its_tolerance(r2: float, kept: bool) -
 def test_a_candidate_that_keeps_every_rule_replaces_the_champion() -> None:
     verdict = against()
     assert verdict.promoted
-    assert verdict.reason == "all 10 rules are kept"
+    assert verdict.reason == "all 10 rules passed"
 
 
 @pytest.mark.parametrize(("bound", "promoted"), [(0.0099, True), (0.01, False), (-0.5, True)])

@@ -65,7 +65,7 @@ def describe_decision(engine: Engine, run: ResolvedRun, version_id: str) -> str:
         "",
         *_figure_table(version),
         "",
-        "| rule | threshold | observed | kept | reason |",
+        "| rule | threshold | observed | passed | reason |",
         "|---|---|---|---|---|",
     ]
     lines += [
@@ -145,12 +145,12 @@ def _figure_table(version: ModelVersion) -> list[str]:
 
 
 def _ruling_row(ruling: Mapping[str, Any]) -> str:
-    kept = "yes" if ruling["passed"] else "no"
+    passed = "yes" if ruling["passed"] else "no"
     cells = (
         ruling["rule"],
         _number(ruling["threshold"]),
         _number(ruling["observed"]),
-        kept if ruling["decisive"] else f"{kept}, shown only",
+        passed if ruling["decisive"] else f"{passed}, shown only",
         ruling["reason"].replace("|", "\\|"),
     )
     return f"| {' | '.join(cells)} |"

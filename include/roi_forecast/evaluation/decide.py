@@ -75,7 +75,7 @@ def decide_promotion(
             ],
         )
     for ruling in verdict.rulings:
-        mark = "kept" if ruling.passed else "broken"
+        mark = "passed" if ruling.passed else "failed"
         logger.info("rule %s %s: %s", ruling.rule, mark, ruling.reason)
     logger.info("%s: %s", "promote" if verdict.promoted else "reject", verdict.reason)
     return verdict

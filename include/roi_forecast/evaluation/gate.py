@@ -33,7 +33,7 @@ class Ruling:
         rule: Name of the rule.
         threshold: What the observed figure is held against, or None.
         observed: The figure, or None where there is none.
-        passed: Whether the rule is kept.
+        passed: Whether the candidate passes the rule.
         reason: One sentence for people.
         decisive: Whether the rule decides; the others are only shown.
         can_be_overridden: Whether a person may promote against this rule.
@@ -108,7 +108,7 @@ def judge(
     failed = [ruling for ruling in rulings if ruling.decisive and not ruling.passed]
     decisive = sum(ruling.decisive for ruling in rulings)
     if not failed:
-        return Verdict(tuple(rulings), promoted=True, reason=f"all {decisive} rules are kept")
+        return Verdict(tuple(rulings), promoted=True, reason=f"all {decisive} rules passed")
     named = "; ".join(f"{ruling.rule}: {ruling.reason}" for ruling in failed)
     if config.gate_override_reason and all(ruling.can_be_overridden for ruling in failed):
         reason = f"overridden ({config.gate_override_reason}) against {named}"
