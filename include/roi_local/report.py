@@ -13,11 +13,13 @@ from roi_forecast.database.tables import (
     extractions,
     gate_decisions,
     model_versions,
+    price_checks,
     promotions,
     runs,
 )
 from roi_forecast.evaluation.gate import VERDICT
 from roi_forecast.evaluation.metrics import written
+from roi_forecast.evaluation.overall_figures import LEFT_OUT, without
 from roi_forecast.registry.fallback import fallback_author
 
 _forecast_path = table(
@@ -64,6 +66,16 @@ def _print_missing_prices(connection: Connection, run_id: str, out: TextIO) -> N
         print("\nNot extracted:", file=out)
         for row in failed:
             print(f"  {row.error}", file=out)
+    check = price_checks.c
+    dropped = connection.scalars(
+        select(check.message)
+        .where(check.run_id == run_id, check.severity == "drop_asset", ~check.passed)
+        .order_by(check.symbol)
+    ).all()
+    if dropped:
+        print("\nLeft out of this run:", file=out)
+        for message in dropped:
+            print(f"  {message}", file=out)
 
 
 def _print_verdict(connection: Connection, run_id: str, out: TextIO) -> None:
@@ -106,9 +118,10 @@ def _print_verdict(connection: Connection, run_id: str, out: TextIO) -> None:
     if not verdict.passed:
         print(f"  {verdict.reason}", file=out)
     figures = verdict.metrics
+    left_out = figures.get(LEFT_OUT, {})
     print(
         f"Test R2 of the smoothed ROI, most of which is known a day ahead: "
-        f"{written(figures.get('r2'))}.\n"
+        f"{written(figures.get('r2'))}{without(left_out.get('r2', {}))}.\n"
         f"Test R2 of the plain next-day ROI, which is not: {written(figures.get('next_day_r2'))}; "
         f"direction right in {_percent(figures.get('directional_accuracy'))}.",
         file=out,

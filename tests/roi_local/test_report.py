@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import io
 
+from sqlalchemy import insert, update
+
+from daily_run import NOW
 from monitoring.live_forecasts import forget, past, publish
+from roi_forecast.database.tables import model_versions, price_checks
 from roi_forecast.monitoring.monitor import monitor_champion
 from roi_forecast.registry.fallback import replace_damaged_champion
 from roi_forecast.registry.promotion import promote_model
@@ -30,6 +34,28 @@ def test_the_report_shows_the_next_session_and_the_farthest_horizon(served: Serv
     # Twenty sessions after 2024-12-27.
     assert "2025-01-24" in line
     assert len(line) <= 110
+
+
+def test_the_report_names_assets_that_are_left_out_of_the_run_and_of_its_figures(
+    served: Served,
+) -> None:
+    check = {
+        "run_id": served.outcome.run.run_id,
+        "source": "simulated",
+        "symbol": "EEE",
+        "check_name": "movement",
+        "severity": "drop_asset",
+        "passed": False,
+        "message": "EEE: its price stands still",
+        "checked_at": NOW,
+    }
+    metrics = {**served.champion.metrics, "left_out": {"r2": {"FFF": "halted"}}}
+    with served.engine.begin() as connection:
+        connection.execute(insert(price_checks), [check, {**check, "passed": True}])
+        connection.execute(update(model_versions).values(metrics=metrics))
+    text = report(served)
+    assert text.count("EEE: its price stands still") == 1
+    assert f"{metrics['r2']:.4f}; without FFF (halted)." in text
 
 
 def test_the_report_names_a_champion_below_its_limit_and_why(served: Served) -> None:
