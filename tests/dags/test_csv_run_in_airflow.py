@@ -15,7 +15,7 @@ from databases import REAL_PRICES
 from installation import run_command
 from roi_local.environment import REPOSITORY, Home
 from roi_local.run_parameters import CONF_VARIABLE, CSV_VARIABLE, SOURCE_VARIABLE
-from roi_local.sql import QUERY_VARIABLE
+from roi_local.sql import OWNER_VARIABLE, QUERY_VARIABLE
 
 CASES = REAL_PRICES.parents[1] / "cases"
 SECRET = "hunter2-and-nobody-else"
@@ -52,7 +52,9 @@ def test_a_folder_with_a_secret_and_a_fifo_gives_forecasts_of_the_others_and_kee
     query = (
         "SELECT symbol, coalesce(error, 'ok') FROM roi.extractions ORDER BY symbol COLLATE \"C\""
     )
-    rows = run_command(home, "sql", **{QUERY_VARIABLE: query}).stdout.splitlines()[1:]
+    rows = run_command(
+        home, "sql", **{QUERY_VARIABLE: query, OWNER_VARIABLE: "1"}
+    ).stdout.splitlines()[1:]
     assert [row.partition(",")[0] for row in rows if row.endswith(",ok")] == SOUND
     assert ["leads out of" in row for row in rows if row.startswith("AAPL")] == [True]
     assert ["a FIFO; expected a regular file" in row for row in rows if row[:3] == "DDD"] == [True]

@@ -188,7 +188,7 @@ def test_a_run_of_a_backfill_waits_for_its_turn_before_it_claims_the_name(
     import daily_roi_forecast
 
     @contextmanager
-    def open_installation() -> Iterator[Installation]:
+    def begin_run() -> Iterator[Installation]:
         yield Installation(served.engine, served.settings)
 
     def wait() -> None:
@@ -197,7 +197,7 @@ def test_a_run_of_a_backfill_waits_for_its_turn_before_it_claims_the_name(
     def resolve_all_the_same() -> str:
         raise AssertionError("the run was resolved before its turn")
 
-    monkeypatch.setattr(daily_roi_forecast, "open_installation", open_installation)
+    monkeypatch.setattr(daily_roi_forecast, "begin_run", begin_run)
     monkeypatch.setattr(daily_roi_forecast, "wait_for_earlier_dates", wait)
     monkeypatch.setattr(daily_roi_forecast, "current_run_id", resolve_all_the_same)
     with pytest.raises(RunConflictError, match="an earlier date"):

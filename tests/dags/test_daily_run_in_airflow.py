@@ -30,7 +30,7 @@ from roi_local.environment import AIRFLOW_DATABASE, PORT_VARIABLE, REPOSITORY, H
 from roi_local.postgres import start_postgres
 from roi_local.run import DAILY_DAG
 from roi_local.run_parameters import CONF_VARIABLE, SOURCE_VARIABLE
-from roi_local.sql import QUERY_VARIABLE
+from roi_local.sql import OWNER_VARIABLE, QUERY_VARIABLE
 from roi_local.stack import Stack
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -86,7 +86,7 @@ def first_run(home: Home, yahoo: YahooServer) -> CompletedProcess[str]:
 
 
 def query(home: Home, statement: str) -> list[str]:
-    answer = run_command(home, "sql", **{QUERY_VARIABLE: statement})
+    answer = run_command(home, "sql", **{QUERY_VARIABLE: statement, OWNER_VARIABLE: "1"})
     assert answer.returncode == 0, answer.stderr
     return answer.stdout.strip().splitlines()[1:]
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from roi_forecast.settings import Settings
+from roi_forecast.verified import VerifiedDirectory
 from roi_local.environment import REPOSITORY
 
 
@@ -80,8 +81,8 @@ def _serve(answers: IO[str]) -> None:
     from faults.stages import STAGES, Work
     from roi_forecast.registry import load_check, promotion
 
-    def check_in_this_process(directory: Path) -> None:
-        sys.argv[1:] = [str(directory)]
+    def check_in_this_process(files: VerifiedDirectory) -> None:
+        sys.argv[1:] = [str(files.directory), files.checksum]
         load_check.main()
 
     # A fresh process would import TensorFlow once more; each stage here is a fresh process already.
