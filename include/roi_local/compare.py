@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 
 from roi_forecast.database.engine import create_database_engine
+from roi_forecast.quoting import quoted
 from roi_forecast.registry.compare import ComparedFact, compare_versions
 from roi_local.command import run_command
 from roi_local.databases import prepare_market
@@ -32,8 +33,8 @@ def print_comparison(home: Home, first: str, second: str) -> None:
     """
     if not first or not second:
         raise LocalError(
-            f"A: received {first!r}, B: received {second!r}; name two versions or model names, as "
-            "in make compare A=reference B=20241231T221500Z-1a2b3c4d"
+            f"A: received {quoted(first)}, B: received {quoted(second)}; name two versions or model "
+            "names, as in make compare A=reference B=20241231T221500Z-1a2b3c4d"
         )
     with start_postgres(home.postgres_directory) as postgres:
         prepare_market(postgres)

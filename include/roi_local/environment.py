@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roi_forecast.artifacts import write_file
+from roi_forecast.quoting import quoted
 from roi_forecast.settings import (
     DATA_DIRECTORY_VARIABLE,
     DATABASE_URL_VARIABLE,
@@ -183,5 +184,5 @@ def chosen_port(default: int) -> int:
     """
     text = os.environ.get(PORT_VARIABLE) or str(default)
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise LocalError(f"PORT: received {text!r}; it has to be a number from 1 to 65535")
+        raise LocalError(f"PORT: received {quoted(text)}; it has to be a number from 1 to 65535")
     return int(text)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from roi_forecast.config import parse_run_config
+from roi_forecast.quoting import named, quoted
 from roi_local.errors import LocalError
 
 SOURCE_VARIABLE = "ROI_SOURCE"
@@ -34,8 +36,11 @@ def run_parameters(
     conf: dict[str, Any] = {"source": source or ("csv" if csv else "simulated")}
     if csv:
         path = Path(csv).expanduser().resolve()
-        if not path.exists():
-            raise LocalError(f"CSV: received {csv!r}, but there is no file or folder {path}")
+        # Of a name that the system does not take, Path.exists raises.
+        if not os.path.exists(path):  # noqa: PTH110
+            raise LocalError(
+                f"CSV: received {quoted(csv)}, but there is no file or folder {named(path)}"
+            )
         conf["csv_path"] = str(path)
     conf |= _parse_conf(environment.get(CONF_VARIABLE, ""))
     parse(conf)
@@ -50,10 +55,10 @@ def _parse_conf(text: str) -> dict[str, Any]:
         conf = json.loads(text, parse_constant=_refuse_constant)
     except ValueError as error:
         raise LocalError(
-            f"CONF: received {text!r}, which is not JSON ({error}); {example}"
+            f"CONF: received {quoted(text)}, which is not JSON ({error}); {example}"
         ) from None
     if not isinstance(conf, dict):
-        raise LocalError(f"CONF: received {text!r}; it has to be a JSON object, {example}")
+        raise LocalError(f"CONF: received {quoted(text)}; it has to be a JSON object, {example}")
     return conf
 
 

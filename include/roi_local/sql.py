@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from roi_forecast.database.logins import READER_SETTINGS
+from roi_forecast.quoting import quoted
 from roi_local.command import run_command
 from roi_local.databases import prepare_market
 from roi_local.environment import MARKET_DATABASE, PERSON_LOGIN, Home
@@ -58,7 +59,7 @@ def run_psql(home: Home, query: str, *, as_owner: bool = False) -> int:
 def _is_owner(switch: str) -> bool:
     if switch not in ("", "1"):
         raise LocalError(
-            f"OWNER: received {switch[:40]!r}; OWNER=1 may change everything, without it you read"
+            f"OWNER: received {quoted(switch)}; OWNER=1 may change everything, without it you read"
         )
     return switch == "1"
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
+from roi_forecast.quoting import quoted
 from roi_forecast.reading.pagination import CursorError
 from roi_web.rendering import render, root_of
 
@@ -43,7 +44,7 @@ def add_error_handlers(app: FastAPI) -> None:
     def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"][1:]) or "request"
-        sentence = f"{name}: received {str(first.get('input'))[:80]!r}; {first['msg']}"
+        sentence = f"{name}: received {quoted(first.get('input'))}; {first['msg']}"
         return _respond(request, HTTPStatus.UNPROCESSABLE_ENTITY, sentence)
 
     @app.exception_handler(CursorError)

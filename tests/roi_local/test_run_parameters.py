@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from roi_forecast.errors import ConfigError
 from roi_local.errors import LocalError
-from roi_local.run_parameters import run_parameters
+from roi_local.run_parameters import CONF_VARIABLE, CSV_VARIABLE, run_parameters
 
 
 def test_run_without_parameters_takes_the_simulated_market() -> None:
@@ -65,3 +65,11 @@ def test_any_text_in_conf_survives(reason: str) -> None:
     text = json.dumps({"gate_override_reason": reason}, ensure_ascii=False)
 
     assert run_parameters({"ROI_CONF": text})["gate_override_reason"] == reason
+
+
+@pytest.mark.parametrize("variable", [CONF_VARIABLE, CSV_VARIABLE])
+def test_a_refusal_quotes_little_of_what_was_given_and_no_control_characters(variable: str) -> None:
+    with pytest.raises(LocalError) as refusal:
+        run_parameters({variable: "\x1b[31m" + "x" * 2000})
+    assert str(refusal.value).isprintable()
+    assert len(str(refusal.value)) < 700
