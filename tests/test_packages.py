@@ -8,7 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
 import pytest
@@ -134,25 +134,6 @@ def test_every_package_of_a_requirements_file_has_one_version_and_its_hashes(gro
         assert pin.hashes, pin.name
         for value in pin.hashes:
             assert re.fullmatch(r"sha256:[0-9a-f]{64}", value), pin.name
-
-
-@pytest.mark.parametrize("group", FILES)
-def test_an_extra_that_a_package_asks_for_stands_in_the_pin(group: str) -> None:
-    """Else pip takes the wish for an unpinned package, and refuses all in its mode of hashes."""
-    pins = {pin.name: pin.requirement for pin in read_pins(REPOSITORY / FILES[group])}
-    missing = {}
-    for name, pin in pins.items():
-        try:
-            requires = distribution(name).requires or []
-        except PackageNotFoundError:
-            continue
-        for wanted in map(Requirement, requires):
-            chosen = pins.get(canonicalize_name(wanted.name))
-            environments = [{"extra": extra} for extra in ("", *pin.extras)]
-            asked = wanted.marker is None or any(map(wanted.marker.evaluate, environments))
-            if chosen is not None and asked and not wanted.extras <= chosen.extras:
-                missing[name] = str(wanted)
-    assert missing == {}
 
 
 def test_the_files_agree_on_every_version() -> None:

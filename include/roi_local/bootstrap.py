@@ -148,7 +148,9 @@ def _install(uv: str | None, requirements: Path) -> None:
     else:
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         install += ["--no-compile"]
-    _run([*install, "--require-hashes", "-r", str(requirements)])
+    # The file names every package, also those that others need: nothing is left to resolve, and
+    # some releases of pip take an extra that one package asks of another for an unpinned package.
+    _run([*install, "--no-deps", "--require-hashes", "-r", str(requirements)])
     if uv is None:
         # Some packages ship templates that are no valid Python, so the status says nothing.
         packages = str(VIRTUAL_ENVIRONMENT / "lib")

@@ -33,8 +33,8 @@ def print_comparison(home: Home, first: str, second: str) -> None:
     """
     if not first or not second:
         raise LocalError(
-            f"A: received {quoted(first)}, B: received {quoted(second)}; name two versions or model "
-            "names, as in make compare A=reference B=20241231T221500Z-1a2b3c4d"
+            f"A: received {quoted(first)}, B: received {quoted(second)}; name two versions or "
+            "model names, as in make compare A=reference B=20241231T221500Z-1a2b3c4d"
         )
     with start_postgres(home.postgres_directory) as postgres:
         prepare_market(postgres)
