@@ -34,7 +34,12 @@ from roi_forecast.model.members import find_members
 from roi_forecast.model.predictor import Predictor, load_predictor
 from roi_forecast.model.ridge import fit_ridge
 from roi_forecast.model.training_result import read_result
-from roi_forecast.model.versions import ModelVersion, find_champion, find_version, is_published
+from roi_forecast.model.versions import (
+    ModelVersion,
+    find_champion,
+    find_version,
+    has_served_or_forecast,
+)
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import load_universe
 from roi_forecast.verified import open_listing
@@ -78,7 +83,7 @@ def evaluate_model(
     with engine.connect() as connection:
         version = find_version(connection, version_id)
         champion = find_champion(connection, run.model_name)
-        published = is_published(connection, version_id)
+        published = has_served_or_forecast(connection, version_id)
         carried_out = find_carried_out(connection, run.run_id, version_id)
     if carried_out is not None:
         logger.info("version %s was promoted for this run already", version_id)

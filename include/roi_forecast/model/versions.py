@@ -119,7 +119,7 @@ def find_trained(connection: Connection, model_name: str, fingerprint: str) -> M
     return _find(connection, (model_versions.c.model_name == model_name) & same)
 
 
-def is_published(connection: Connection, version_id: str) -> bool:
+def has_served_or_forecast(connection: Connection, version_id: str) -> bool:
     """Tell whether a version ever served or forecast: its files and figures are then final."""
     published = [exists().where(table.c.version_id == version_id) for table in _PUBLISHING]
     return bool(connection.scalar(select(or_(*published))))
