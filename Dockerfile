@@ -3,7 +3,6 @@
 
 FROM python:3.11.17-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 \
-    PYTHONPATH=/opt/roi/include \
     PATH=/opt/roi/venv/bin:$PATH \
     AIRFLOW_HOME=/var/lib/roi/airflow
 # The user's number is fixed, so that volumes keep their owner from image to image.
@@ -29,6 +28,7 @@ RUN pip install --no-cache-dir --no-deps --no-compile --require-hashes \
  && (python -m compileall -q -j 0 /opt/roi/venv/lib || true)
 
 FROM base AS project
+COPY pyproject.toml /opt/roi/
 COPY include /opt/roi/include
 COPY dags /opt/roi/dags
 COPY plugins /opt/roi/plugins
@@ -37,6 +37,7 @@ RUN python -m compileall -q /opt/roi/include /opt/roi/dags /opt/roi/plugins
 FROM base AS cpu
 COPY --from=cpu-packages /opt/roi/venv /opt/roi/venv
 COPY --from=project /opt/roi /opt/roi
+RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable /opt/roi
 ARG CODE_REVISION=unknown
 ENV ROI_CODE_REVISION=$CODE_REVISION
 USER roi
@@ -45,6 +46,7 @@ WORKDIR /var/lib/roi
 FROM base AS gpu
 COPY --from=gpu-packages /opt/roi/venv /opt/roi/venv
 COPY --from=project /opt/roi /opt/roi
+RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable /opt/roi
 ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 ARG CODE_REVISION=unknown

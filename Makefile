@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv/bin/python
 # No setting of the shell reaches the command, but for those that process_environment.py lets through.
-LAUNCH := $(VENV) -I include/roi_local/launch.py
+LAUNCH := $(VENV) -I -m roi_local.launch
 
 # Values reach Python as they were typed: $(value …) keeps make from expanding a $ in them, and the
 # environment keeps them from the shell.
@@ -23,7 +23,6 @@ export ROI_A := $(value A)
 export ROI_B := $(value B)
 unexport SOURCE CSV CONF QUERY OWNER PORT YES PRICES WHAT MODEL OUT A B SECTIONS
 unexport $(filter PYTHON%,$(.VARIABLES))
-export PYTHONPATH := $(CURDIR)/include
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run backtest tune up down tensorboard sql compare export clean test lint audit format benchmark-accuracy benchmark-speed env
@@ -38,37 +37,37 @@ setup-dev:
 	@$(PYTHON) -I include/roi_local/bootstrap.py dev
 
 run: setup ## the daily workflow once; SOURCE=simulated|yahoo|csv CSV=path CONF='{"epochs": 20}'
-	@$(LAUNCH) roi_local.run
+	@$(LAUNCH) roi_local.commands.run
 
 tune: setup ## search for better hyperparameters; CONF='{"study": "spring", "trials": 20}'
-	@$(LAUNCH) roi_local.tune
+	@$(LAUNCH) roi_local.commands.tune
 
 backtest: setup ## walk forward through past prices, refitting as time goes on; takes what `make run` takes
-	@$(LAUNCH) roi_local.backtest
+	@$(LAUNCH) roi_local.commands.backtest
 
 up: setup ## the live Airflow in the foreground, on 127.0.0.1:8080; PORT=… names another port
-	@$(LAUNCH) roi_local.up
+	@$(LAUNCH) roi_local.commands.up
 
 down: setup ## stop the live Airflow
-	@$(LAUNCH) roi_local.down
+	@$(LAUNCH) roi_local.commands.down
 
 tensorboard: setup ## TensorBoard on the logs of all trainings, on 127.0.0.1:6006; PORT=… names another port
-	@$(LAUNCH) roi_local.tensorboard
+	@$(LAUNCH) roi_local.commands.tensorboard
 
 sql: setup ## psql on the views, read-only; QUERY='…' answers one query as CSV; OWNER=1 may change everything
-	@$(LAUNCH) roi_local.sql
+	@$(LAUNCH) roi_local.commands.sql
 
 compare: setup ## two versions side by side; A=version or model name B=likewise
-	@$(LAUNCH) roi_local.compare
+	@$(LAUNCH) roi_local.commands.compare
 
 export: setup ## CSV: the combined price and ROI table, or WHAT=view; OUT=path MODEL=name
-	@$(LAUNCH) roi_local.export
+	@$(LAUNCH) roi_local.commands.export
 
 env: setup ## write .env with the secrets of an installation by docker compose; keeps what is there
 	@$(LAUNCH) roi_production.environment_file
 
 clean: setup ## delete databases, models and logs, after asking; YES=1 answers
-	@$(LAUNCH) roi_local.clean
+	@$(LAUNCH) roi_local.commands.clean
 
 test: setup-dev ## run all tests; ARGS='-k scaling' passes options to pytest
 	@$(VENV) -m pytest -n 2 --dist loadfile $(ARGS)
@@ -78,10 +77,10 @@ lint: setup-dev ## check format, style, types and security; shows known advisori
 	@$(VENV) -m ruff check .
 	@$(VENV) -m mypy include $(sort $(dir $(wildcard dags/*.py plugins/*.py)))
 	@$(VENV) -m bandit --quiet --configfile pyproject.toml --recursive include $(sort $(dir $(wildcard dags/*.py plugins/*.py)))
-	@$(LAUNCH) roi_local.audit --show
+	@$(LAUNCH) roi_local.commands.audit --show
 
 audit: setup-dev ## like the end of lint, but fails on any known advisory or without an answer
-	@$(LAUNCH) roi_local.audit
+	@$(LAUNCH) roi_local.commands.audit
 
 format: setup-dev ## bring the code into the project's format
 	@$(VENV) -m ruff format .

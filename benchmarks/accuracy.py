@@ -20,9 +20,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
-
 from horizon_accuracy import horizon_tables
 from interval_accuracy import interval_tables
 from network_accuracy import network_tables
@@ -37,10 +34,10 @@ from reference_data import (
     reference_symbols,
 )
 
-from roi_forecast.artifacts import write_file
-from roi_forecast.evaluation.walk_forward import WalkForward, walk_forward
+from roi_forecast.backtest.walk_forward import WalkForward, walk_forward
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.model.expanding_scale import REFIT_EVERY
+from roi_forecast.files.artifacts import write_file
+from roi_forecast.forecaster.expanding_scale import REFIT_EVERY
 
 RESULT = REPOSITORY / "benchmarks" / "accuracy.md"
 DEFAULTS = {"start": date(2020, 10, 1), "first": date(2021, 12, 1), "last": date(2024, 12, 31)}

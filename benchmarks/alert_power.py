@@ -10,14 +10,9 @@ first one.
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
-
 from gate_power import log_rois
 
 from roi_forecast.config import MonitoringConfig

@@ -22,16 +22,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
-
 from free_port import free_port
 from output_file import output_file
 from planted_market import plant_market
 from speed_database import market_database
 
-from roi_forecast.artifacts import write_file
 from roi_forecast.database.engine import create_database_engine
+from roi_forecast.files.artifacts import write_file
 from roi_forecast.settings import Settings
 
 REQUESTS = {

@@ -9,22 +9,18 @@ repetitions in which every rule of the comparison is kept.
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
-
 from roi_forecast.config import parse_run_config
-from roi_forecast.evaluation.gate import Compared, judge
 from roi_forecast.evaluation.paired_scores import paired_scores
 from roi_forecast.features.leakage import LeakageAudit
 from roi_forecast.features.returns import smooth
 from roi_forecast.features.scaling import FloatArray
-from roi_forecast.model.versions import ModelVersion
+from roi_forecast.gate.rules import Compared, judge
+from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
 
 SMOOTHING = 5

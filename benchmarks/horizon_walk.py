@@ -9,20 +9,20 @@ from datetime import date
 
 import numpy as np
 
+from roi_forecast.backtest.folds import fold_dataset, plan_folds
 from roi_forecast.config import LONGEST_HORIZON, ModelConfig, MultiStep
-from roi_forecast.evaluation.folds import fold_dataset, plan_folds
-from roi_forecast.evaluation.horizon_intervals import HorizonErrors, horizon_intervals
-from roi_forecast.evaluation.horizons import METHODS, forecast_horizons, horizon_shrinkage
-from roi_forecast.evaluation.intervals import Intervals
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import log_roi_ahead, to_percent
 from roi_forecast.features.scaling import FloatArray
-from roi_forecast.model.direct import fit_direct
-from roi_forecast.model.expanding_scale import REFIT_EVERY, fit_expanding_scale
-from roi_forecast.model.horizon_scale import fit_horizon_scale
-from roi_forecast.model.ridge import fit_ridge
-from roi_forecast.model.scale_inputs import scale_inputs
+from roi_forecast.forecaster.direct import fit_direct
+from roi_forecast.forecaster.expanding_scale import REFIT_EVERY, fit_expanding_scale
+from roi_forecast.forecaster.horizon_intervals import HorizonErrors, horizon_intervals
+from roi_forecast.forecaster.horizon_scale import fit_horizon_scale
+from roi_forecast.forecaster.horizons import METHODS, forecast_horizons, horizon_shrinkage
+from roi_forecast.forecaster.intervals import Intervals
+from roi_forecast.forecaster.scale_inputs import scale_inputs
+from roi_forecast.network.ridge import fit_ridge
 
 _VALIDATION_SHARE = 0.15
 

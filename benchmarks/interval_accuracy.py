@@ -8,11 +8,11 @@ from collections.abc import Mapping
 import numpy as np
 from interval_peers import constant_scale, ewma_scale, garch_intervals, har_scale
 
+from roi_forecast.backtest.walk_forward import WalkForward, intervals_of_scale
 from roi_forecast.evaluation.bootstrap import BLOCK_SESSIONS, bootstrap_mean
-from roi_forecast.evaluation.intervals import Intervals
-from roi_forecast.evaluation.walk_forward import WalkForward, intervals_of_scale
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.model.expanding_scale import FIRST_FIT, REFIT_EVERY
+from roi_forecast.forecaster.expanding_scale import FIRST_FIT, REFIT_EVERY
+from roi_forecast.forecaster.intervals import Intervals
 
 SHIPPED, GARCH = "shipped: regression at half-lives 1, 5, 22", "GARCH(1,1), Student t"
 

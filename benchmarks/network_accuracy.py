@@ -15,9 +15,9 @@ from reference_data import load_dataset, reference_symbols
 from roi_forecast.config import ModelConfig
 from roi_forecast.evaluation.scores import SPLITS, CandidateScores, score_candidate
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.model.predictor import load_predictor
-from roi_forecast.model.ridge import fit_ridge
-from roi_forecast.model.training import train_model
+from roi_forecast.network.predictor import load_predictor
+from roi_forecast.network.ridge import fit_ridge
+from roi_forecast.network.training.train import train_model
 
 SHARE_OF_NOISE_LIMIT = 0.985
 BELOW_RIDGE = 0.005

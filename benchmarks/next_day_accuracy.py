@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from roi_forecast.backtest.next_day_skill import next_day_skill
+from roi_forecast.backtest.run import walk_through
+from roi_forecast.backtest.walk_forward import WalkForward
 from roi_forecast.config import BacktestConfig, RunConfig
 from roi_forecast.evaluation import metrics
-from roi_forecast.evaluation.backtest import walk_through
-from roi_forecast.evaluation.next_day_skill import next_day_skill
-from roi_forecast.evaluation.walk_forward import WalkForward
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import to_percent
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from roi_forecast.artifacts import require_regular_or_absent
+from roi_forecast.files.artifacts import require_regular_or_absent
 
 
 def output_file(text: str) -> Path:

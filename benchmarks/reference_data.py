@@ -14,7 +14,7 @@ from roi_forecast.config import FeatureConfig
 from roi_forecast.features.build import assemble_dataset
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.rows import align_rows
-from roi_forecast.market.csv_files import CsvSource
+from roi_forecast.market.sources.csv_files import CsvSource
 from roi_forecast.universe import load_universe
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -9,19 +9,14 @@ of the shape (sessions, assets).
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from datetime import date, timedelta
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
-
 from peak_memory import peak_mib
 
 from roi_forecast.market.calendars import sessions
-from roi_forecast.market.simulated import SimulatedSource
+from roi_forecast.market.sources.simulated import SimulatedSource
 from roi_forecast.universe import load_universe
 
 END = date(2024, 12, 31)

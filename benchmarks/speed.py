@@ -22,8 +22,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
-
 from output_file import output_file
 from reference_data import REPOSITORY, describe_machine
 from speed_api import api
@@ -33,7 +31,7 @@ from speed_universes import scale
 from speed_upserts import upserts
 from speed_views import views
 
-from roi_forecast.artifacts import write_file
+from roi_forecast.files.artifacts import write_file
 
 BENCHMARKS = Path(__file__).parent
 RESULT = BENCHMARKS / "speed.md"

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
-
 from api_latency import served, wait_until_up
 from speed_database import planted_database
 

@@ -26,7 +26,6 @@ def daily_run(arguments: argparse.Namespace) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="roi-speed-") as home:
         environment = {
             **os.environ,
-            "PYTHONPATH": str(REPOSITORY / "include"),
             "ROI_HOME": home,
             "ROI_SOURCE": "simulated",
             "ROI_PORT": str(free_port()),
@@ -52,7 +51,7 @@ def daily_run(arguments: argparse.Namespace) -> Iterator[str]:
 def _run(day: str, environment: Mapping[str, str], timeout: float) -> dict[str, str]:
     conf = {"as_of_date": day, "min_sessions_between_promotions": 1}
     answer = subprocess.run(
-        [sys.executable, "-m", "roi_local.run"],
+        [sys.executable, "-m", "roi_local.commands.run"],
         cwd=REPOSITORY,
         env={**environment, "ROI_CONF": json.dumps(conf)},
         capture_output=True,
@@ -71,7 +70,7 @@ def _live_airflow(environment: Mapping[str, str], home: Path) -> Iterator[None]:
     log = home / "up.log"
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "roi_local.up"],
+            [sys.executable, "-m", "roi_local.commands.up"],
             cwd=REPOSITORY,
             env=environment,
             stdout=output,

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
 
 from planted_market import plant_market, symbols_of, trading_dates
 from planted_monitoring import plant_monitoring
 
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate
-from roi_local.postgres import EmbeddedPostgres, start_postgres
+from roi_local.postgres.server import EmbeddedPostgres, start_postgres
 
 
 @contextmanager

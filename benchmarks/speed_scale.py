@@ -16,11 +16,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
-
 from peak_memory import peak_mib
+from sqlalchemy import Engine
 
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.settings import Settings
@@ -84,7 +81,7 @@ def _run(engine: Engine) -> Any:
 
 
 def _resolve(engine: Engine, settings: Settings, assets: int, years: int) -> int:
-    from roi_forecast.runs.resolve import resolve_run
+    from roi_forecast.planning.resolve import resolve_run
 
     run = resolve_run(engine, settings, RUN_ID, parameters(assets, years), lambda _: False, now=NOW)
     return len(run.extraction_symbols)
@@ -92,7 +89,7 @@ def _resolve(engine: Engine, settings: Settings, assets: int, years: int) -> int
 
 def _extract(engine: Engine, settings: Settings) -> int:
     from roi_forecast.market.extraction import extract_prices
-    from roi_forecast.market.sources import open_source
+    from roi_forecast.market.sources.registry import open_source
 
     run = _run(engine)
     source = open_source(run.config, settings)
@@ -103,7 +100,7 @@ def _extract(engine: Engine, settings: Settings) -> int:
 
 
 def _check(engine: Engine) -> None:
-    from roi_forecast.market.checks import check_prices
+    from roi_forecast.market.checks.price_checks import check_prices
 
     check_prices(engine, _run(engine))
 
@@ -116,7 +113,7 @@ def _build(engine: Engine, settings: Settings) -> str:
 
 def _train(engine: Engine, settings: Settings, known: dict[str, Any]) -> str:
     from roi_forecast.features.storage import load_dataset
-    from roi_forecast.model.candidates import train_candidate
+    from roi_forecast.registry.candidates import train_candidate
 
     dataset = load_dataset(settings.datasets_directory / known["build_dataset"])
     version = train_candidate(engine, _run(engine), dataset, settings.models_directory, now=NOW)
@@ -134,20 +131,20 @@ def _evaluate(engine: Engine, settings: Settings, known: dict[str, Any]) -> str 
 
 
 def _decide(engine: Engine, known: dict[str, Any]) -> bool:
-    from roi_forecast.evaluation.decide import decide_promotion
+    from roi_forecast.gate.decide import decide_promotion
 
     verdict = decide_promotion(engine, _run(engine), known["train_model"], known["evaluate_model"])
     return verdict.promoted
 
 
 def _promote(engine: Engine, settings: Settings, known: dict[str, Any]) -> None:
-    from roi_forecast.registry.promotion import promote_model
+    from roi_forecast.serving.promotion import promote_model
 
     promote_model(engine, settings.models_directory, known["train_model"], RUN_ID, "benchmark")
 
 
 def _forecast(engine: Engine, settings: Settings, known: dict[str, Any]) -> int:
-    from roi_forecast.forecasts.store import store_forecasts
+    from roi_forecast.serving.forecast_store import store_forecasts
 
     return store_forecasts(
         engine,

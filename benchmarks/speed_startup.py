@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,15 +15,17 @@ BENCHMARKS = Path(__file__).parent
 PROCESSES = {
     "nothing (Python itself)": "pass",
     "`import tensorflow`": "import tensorflow",
-    "resolve_run": "import roi_forecast.runs.resolve",
-    "extract_prices": "import roi_forecast.market.extraction, roi_forecast.market.simulated",
-    "check_prices": "import roi_forecast.market.checks",
+    "resolve_run": "import roi_forecast.planning.resolve",
+    "extract_prices": (
+        "import roi_forecast.market.extraction, roi_forecast.market.sources.simulated"
+    ),
+    "check_prices": "import roi_forecast.market.checks.price_checks",
     "build_dataset": "import roi_forecast.features.build",
-    "train_model": "import roi_forecast.model.training",
+    "train_model": "import roi_forecast.network.training.train",
     "evaluate_model": "import roi_forecast.evaluation.evaluate",
-    "decide_promotion": "import roi_forecast.evaluation.decide",
-    "promote_model": "import roi_forecast.registry.promotion",
-    "forecast": "import roi_forecast.forecasts.store",
+    "decide_promotion": "import roi_forecast.gate.decide",
+    "promote_model": "import roi_forecast.serving.promotion",
+    "forecast": "import roi_forecast.serving.forecast_store",
     "Airflow alone": "import airflow.sdk",
     **{
         f"Airflow, and parsing {file.name}": (
@@ -57,7 +58,6 @@ def start_up(arguments: argparse.Namespace) -> Iterator[str]:
         for _ in range(arguments.processes):
             answer = subprocess.run(
                 [sys.executable, "-c", program],
-                env={**os.environ, "PYTHONPATH": str(REPOSITORY / "include")},
                 capture_output=True,
                 text=True,
                 check=True,

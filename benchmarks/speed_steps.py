@@ -13,7 +13,6 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,11 +74,10 @@ def keras_steps(kind: str) -> Callable[[], None]:
     if kind != "project":
         # TensorFlow's own choice: all cores for each operation.
         os.environ["TF_NUM_INTRAOP_THREADS"] = "0"
-    sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
     from roi_forecast.config import ModelConfig
-    from roi_forecast.model import compilation
-    from roi_forecast.model import network as building
-    from roi_forecast.model.backend import keras
+    from roi_forecast.network import compilation
+    from roi_forecast.network import network as building
+    from roi_forecast.network.backend import keras
     import tensorflow as tf  # isort: skip - after Keras, which quiets it
 
     if kind in ("keras", "fused"):

@@ -11,8 +11,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
-
 from speed_database import market_database
 from speed_scale import STAGES
 

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Engine, text
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
-
 from speed_database import market_database
+from sqlalchemy import Engine, text
 
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.market.binary_copy import binary_bars
-from roi_forecast.market.source import BAR_COLUMNS
+from roi_forecast.market.sources.source import BAR_COLUMNS
 from roi_forecast.market.store import register_assets, upsert_bars
 from roi_forecast.universe import load_universe
 

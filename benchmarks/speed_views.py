@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import Connection, text
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
-
 from speed_database import planted_database
+from sqlalchemy import Connection, text
 
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.reading.engine import create_reader_engine

@@ -25,25 +25,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "include"))
-
 from output_file import output_file
 
-from roi_forecast.artifacts import write_file
 from roi_forecast.config import FeatureConfig, ModelConfig
 from roi_forecast.evaluation import metrics
 from roi_forecast.features.build import assemble_dataset
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.rows import PriceRows, align_rows
-from roi_forecast.market.csv_files import CsvSource
-from roi_forecast.model.fine_tuning import FineTuning
-from roi_forecast.model.outliers import find_outliers
-from roi_forecast.model.predictor import load_predictor
-from roi_forecast.model.ridge import fit_ridge
-from roi_forecast.model.training import train_model
-from roi_forecast.model.training_result import MODEL_FILE, TrainingResult
+from roi_forecast.files.artifacts import write_file
+from roi_forecast.market.sources.csv_files import CsvSource
+from roi_forecast.network.predictor import load_predictor
+from roi_forecast.network.ridge import fit_ridge
+from roi_forecast.network.training.fine_tuning import FineTuning
+from roi_forecast.network.training.outliers import find_outliers
+from roi_forecast.network.training.result import MODEL_FILE, TrainingResult
+from roi_forecast.network.training.train import train_model
 from roi_forecast.universe import load_universe
 
 REPOSITORY = Path(__file__).resolve().parents[1]

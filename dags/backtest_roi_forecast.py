@@ -6,12 +6,12 @@ from datetime import timedelta
 
 from airflow.sdk import dag, task
 
-from roi_airflow.dataset_tasks import dataset_of
-from roi_airflow.links import OWN_TAG
+from roi_airflow.api_server.links import OWN_TAG
 from roi_airflow.notification import report_failure
 from roi_airflow.parameters import run_parameters
-from roi_airflow.reasons import REASONS
-from roi_airflow.stage import (
+from roi_airflow.tasks.dataset_tasks import dataset_of
+from roi_airflow.tasks.reasons import REASONS
+from roi_airflow.tasks.stage import (
     begin_run,
     current_run_id,
     due_moment,
@@ -54,7 +54,7 @@ def backtest_roi_forecast() -> None:
     def resolve_backtest() -> list[list[str]]:
         """Check parameters and preconditions; return the symbols to extract, in batches."""
         from roi_forecast.market.extraction import extraction_batches
-        from roi_forecast.runs.resolve import resolve_backtest as resolve
+        from roi_forecast.planning.resolve import resolve_backtest as resolve
 
         with begin_run() as installation:
             run = resolve(
@@ -69,7 +69,7 @@ def backtest_roi_forecast() -> None:
     @task(queue="gpu", pool=TRAINING_POOL, retries=2, execution_timeout=timedelta(hours=12))
     def walk_forward(dataset_id: str) -> None:
         """Walk forward with every predictor, going on where a killed attempt stopped."""
-        from roi_forecast.evaluation.backtest import run_backtest
+        from roi_forecast.backtest.run import run_backtest
         from roi_forecast.features.storage import load_dataset
 
         with open_stage(last=True) as stage:

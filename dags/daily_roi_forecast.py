@@ -8,17 +8,17 @@ from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
 
+from roi_airflow.api_server.links import OWN_TAG
 from roi_airflow.backfill_order import wait_for_earlier_dates
-from roi_airflow.dataset_tasks import dataset_of
 from roi_airflow.deadline import forecast_deadline
-from roi_airflow.forecast_tasks import forecast
-from roi_airflow.links import OWN_TAG
 from roi_airflow.metrics import send_figures
 from roi_airflow.notification import report_failure
 from roi_airflow.parameters import run_parameters
-from roi_airflow.promotion_tasks import settle_promotion
-from roi_airflow.reasons import REASONS
-from roi_airflow.stage import (
+from roi_airflow.tasks.dataset_tasks import dataset_of
+from roi_airflow.tasks.forecast_tasks import forecast
+from roi_airflow.tasks.promotion_tasks import settle_promotion
+from roi_airflow.tasks.reasons import REASONS
+from roi_airflow.tasks.stage import (
     begin_run,
     current_run_id,
     due_moment,
@@ -81,7 +81,7 @@ def daily_roi_forecast() -> None:
     def resolve_run() -> list[list[str]]:
         """Check parameters and preconditions; return the symbols to extract, in batches."""
         from roi_forecast.market.extraction import extraction_batches
-        from roi_forecast.runs.resolve import resolve_run as resolve
+        from roi_forecast.planning.resolve import resolve_run as resolve
 
         with begin_run() as installation:
             wait_for_earlier_dates()
@@ -99,8 +99,8 @@ def daily_roi_forecast() -> None:
     def plan_training(dataset_id: str) -> list[dict[str, Any]]:
         """Decide what the candidate starts from; return one entry for each network to train."""
         from roi_forecast.features.storage import load_dataset
-        from roi_forecast.model.training_plan import plan_training as plan
-        from roi_forecast.registry.fallback import replace_damaged_champion
+        from roi_forecast.registry.training_plan import plan_training as plan
+        from roi_forecast.serving.fallback import replace_damaged_champion
 
         with open_stage() as stage:
             run, models = stage.run, stage.settings.models_directory
@@ -124,7 +124,7 @@ def daily_roi_forecast() -> None:
     def train_member(dataset_id: str, member: dict[str, Any]) -> None:
         """Train one network, going on where a killed attempt stopped."""
         from roi_forecast.features.storage import load_dataset
-        from roi_forecast.model.candidates import train_member as train
+        from roi_forecast.registry.candidates import train_member as train
 
         get_current_context()["network_number"] = member["number"] + 1  # type: ignore[typeddict-unknown-key]
         with open_stage() as stage:
@@ -142,7 +142,7 @@ def daily_roi_forecast() -> None:
     def combine_members(dataset_id: str, members: list[dict[str, Any]]) -> str:
         """Register the trained networks as one candidate; return its version id."""
         from roi_forecast.features.storage import load_dataset
-        from roi_forecast.model.candidates import combine_members as combine
+        from roi_forecast.registry.candidates import combine_members as combine
 
         with open_stage() as stage:
             dataset = load_dataset(stage.settings.datasets_directory / dataset_id)
@@ -161,7 +161,7 @@ def daily_roi_forecast() -> None:
         """Score the candidate, its baselines and the champion; return whom it was compared with."""
         from roi_forecast.evaluation.evaluate import evaluate_model as evaluate
         from roi_forecast.features.storage import load_dataset
-        from roi_forecast.registry.fallback import replace_damaged_champion
+        from roi_forecast.serving.fallback import replace_damaged_champion
 
         with open_stage() as stage:
             run, models = stage.run, stage.settings.models_directory

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 from airflow.sdk import dag, task
 
+from roi_airflow.api_server.links import OWN_TAG
 from roi_airflow.assets import FORECASTS
-from roi_airflow.links import OWN_TAG
 from roi_airflow.notification import report_failure
 from roi_airflow.parameters import run_parameters
-from roi_airflow.reasons import REASONS
-from roi_airflow.stage import activity_of, given_parameters, open_installation
+from roi_airflow.tasks.reasons import REASONS
+from roi_airflow.tasks.stage import activity_of, given_parameters, open_installation
 from roi_forecast.config import RetentionConfig
 
 UNCLAIMED_DAGS = ("backtest_roi_forecast", "tune_roi_forecast")
@@ -47,7 +47,7 @@ def prune_registry() -> None:
     def prune() -> None:
         """Delete the files of old versions, candidates and datasets."""
         from roi_forecast.config import parse_config
-        from roi_forecast.registry.retention import prune_registry as prune_files
+        from roi_forecast.serving.retention import prune_registry as prune_files
 
         with open_installation() as installation:
             config = parse_config(RetentionConfig, given_parameters())

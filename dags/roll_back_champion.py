@@ -6,12 +6,12 @@ from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
 
+from roi_airflow.api_server.links import OWN_TAG
 from roi_airflow.assets import CHAMPION, describe_champion
-from roi_airflow.links import OWN_TAG
 from roi_airflow.notification import report_failure
 from roi_airflow.parameters import run_parameters
-from roi_airflow.reasons import REASONS
-from roi_airflow.stage import current_run_id, given_parameters, open_installation
+from roi_airflow.tasks.reasons import REASONS
+from roi_airflow.tasks.stage import current_run_id, given_parameters, open_installation
 from roi_forecast.config import RollbackConfig
 
 DOCUMENTATION = """
@@ -45,7 +45,7 @@ def roll_back_champion() -> None:
     def roll_back() -> None:
         """Check the version in a fresh process and let it serve."""
         from roi_forecast.config import parse_config
-        from roi_forecast.registry.rollback import roll_back_champion as roll_back_to
+        from roi_forecast.serving.rollback import roll_back_champion as roll_back_to
 
         run: Any = get_current_context()["dag_run"]
         person = run.triggering_user_name or "somebody"

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from airflow.sdk import TriggerRule, dag, get_current_context, task
 
-from roi_airflow.dataset_tasks import dataset_of
-from roi_airflow.links import OWN_TAG
+from roi_airflow.api_server.links import OWN_TAG
 from roi_airflow.notification import report_failure
 from roi_airflow.parameters import run_parameters
-from roi_airflow.reasons import REASONS
-from roi_airflow.stage import (
+from roi_airflow.tasks.dataset_tasks import dataset_of
+from roi_airflow.tasks.reasons import REASONS
+from roi_airflow.tasks.stage import (
     begin_run,
     current_run_id,
     due_moment,
@@ -60,7 +60,7 @@ def tune_roi_forecast() -> None:
     def resolve_run() -> list[list[str]]:
         """Check parameters and preconditions; return the symbols to extract, in batches."""
         from roi_forecast.market.extraction import extraction_batches
-        from roi_forecast.runs.resolve import resolve_tuning
+        from roi_forecast.planning.resolve import resolve_tuning
 
         with begin_run() as installation:
             run = resolve_tuning(
@@ -75,8 +75,8 @@ def tune_roi_forecast() -> None:
     @task
     def open_search(dataset_id: str) -> list[int]:
         """Begin the study or go on with it; return the slots of the trials it still lacks."""
-        from roi_forecast.evaluation.study import open_search as open_
         from roi_forecast.features.storage import load_dataset
+        from roi_forecast.tuning.study import open_search as open_
 
         with open_stage() as stage:
             dataset = load_dataset(stage.settings.datasets_directory / dataset_id)
@@ -92,8 +92,8 @@ def tune_roi_forecast() -> None:
     )
     def run_trial(slot: int, dataset_id: str) -> None:
         """Train with parameters that were not tried yet, and score them on validation rows."""
-        from roi_forecast.evaluation.trial import run_trial as run_
         from roi_forecast.features.storage import load_dataset
+        from roi_forecast.tuning.trial import run_trial as run_
 
         context = get_current_context()
         context["trial"] = f"slot {slot}"  # type: ignore[typeddict-unknown-key]
@@ -107,7 +107,7 @@ def tune_roi_forecast() -> None:
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def report_best() -> None:
         """Log the best trials of the study."""
-        from roi_forecast.evaluation.best_trials import log_best_trials
+        from roi_forecast.tuning.best_trials import log_best_trials
 
         with open_stage(last=True) as stage:
             log_best_trials(stage.engine, stage.run)

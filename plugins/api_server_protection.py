@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow.plugins_manager import AirflowPlugin
 
-from roi_airflow.security_headers import SecurityHeaders
+from roi_airflow.api_server.security_headers import SecurityHeaders
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def limit_requests(app: ASGIApp) -> ASGIApp:
     """Wrap the API server; the packages for that are loaded by no other process of Airflow."""
-    from roi_airflow.request_limits import RequestLimits
+    from roi_airflow.api_server.request_limits import RequestLimits
 
     return RequestLimits(app)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from roi_airflow.pages import URL_PREFIX, ForecastPages, airflow_path
+from roi_airflow.api_server.pages import URL_PREFIX, ForecastPages, airflow_path
 
 
 class ForecastPagesPlugin(AirflowPlugin):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from roi_airflow.links import ForecastPageLink
+from roi_airflow.api_server.links import ForecastPageLink
 
 
 class TaskLinksPlugin(AirflowPlugin):

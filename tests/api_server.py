@@ -20,7 +20,6 @@ import psutil
 from installation import free_port
 from planted import plant_market
 from roi_forecast.database.engine import create_database_engine
-from roi_local.databases import prepare_airflow, prepare_market
 from roi_local.environment import (
     ADMINISTRATOR,
     MARKET_DATABASE,
@@ -28,7 +27,8 @@ from roi_local.environment import (
     airflow_environment,
     load_secrets,
 )
-from roi_local.postgres import start_postgres
+from roi_local.postgres.databases import prepare_airflow, prepare_market
+from roi_local.postgres.server import start_postgres
 
 FAB = {
     "AIRFLOW__CORE__AUTH_MANAGER": (

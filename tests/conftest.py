@@ -14,12 +14,12 @@ from databases import REAL_PRICES, fresh_market, new_name
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate
 from roi_forecast.settings import Settings
-from roi_local.postgres import EmbeddedPostgres, start_postgres
+from roi_local.postgres.server import EmbeddedPostgres, start_postgres
 
 if TYPE_CHECKING:
     from live_stack import SharedStack
     from planted import Planted
-    from serving import Served, ServedTemplate
+    from serving_version import Served, ServedTemplate
 
 _TEMPLATE = "market_template"
 
@@ -73,7 +73,7 @@ def _served_template(
     postgres: EmbeddedPostgres, market_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> ServedTemplate:
     # TensorFlow loads for seconds: only the tests that need a model wait for it.
-    from serving import build_template
+    from serving_version import build_template
 
     return build_template(postgres, market_template, tmp_path_factory.mktemp("served"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from roi_forecast.market.simulated import SimulatedSource
+from roi_forecast.market.sources.simulated import SimulatedSource
 from roi_forecast.universe import load_universe
 
 

@@ -8,22 +8,22 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from roi_forecast.evaluation.decide import decide_promotion
 from roi_forecast.evaluation.evaluate import evaluate_model
-from roi_forecast.evaluation.gate import Verdict
 from roi_forecast.features.build import build_dataset
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.forecasts.store import StoredForecasts, store_forecasts
-from roi_forecast.market.checks import check_prices
+from roi_forecast.gate.decide import decide_promotion
+from roi_forecast.gate.rules import Verdict
+from roi_forecast.market.checks.price_checks import check_prices
 from roi_forecast.market.extraction import extract_prices
-from roi_forecast.market.sources import open_source
-from roi_forecast.model.candidates import train_candidate
+from roi_forecast.market.sources.registry import open_source
 from roi_forecast.monitoring.monitor import Monitoring, monitor_champion
-from roi_forecast.registry.promotion import promote_model, reject_model
+from roi_forecast.planning.resolve import resolve_run
+from roi_forecast.registry.candidates import train_candidate
 from roi_forecast.runs.attempts import Attempt, Ending, record_start, recorded
 from roi_forecast.runs.claims import release_run
-from roi_forecast.runs.resolve import resolve_run
 from roi_forecast.runs.resolved_run import ResolvedRun
+from roi_forecast.serving.forecast_store import StoredForecasts, store_forecasts
+from roi_forecast.serving.promotion import promote_model, reject_model
 from roi_forecast.settings import Settings
 
 SYMBOLS = ("RELIANCE.NS", "TCS.NS", "INFY.NS", "GC=F")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from roi_local.postgres import EmbeddedPostgres
+from roi_local.postgres.server import EmbeddedPostgres
 
 REAL_PRICES = Path(__file__).parents[2] / "shared" / "market" / "daily_prices.csv.gz"
 

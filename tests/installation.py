@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from roi_local.environment import DAGS_FOLDER_VARIABLE, HOME_VARIABLE, REPOSITORY, Home
+from roi_local.environment import DAGS_FOLDER_VARIABLE, HOME_VARIABLE, Home
 from roi_local.processes import find_processes
 from roi_local.stack import RUN_PURPOSE, UP_PURPOSE, purpose_mark
 
@@ -79,7 +79,6 @@ def command_environment(home: Home) -> dict[str, str]:
     """The environment in which a `make` target of another installation would run."""
     return {
         **os.environ,
-        "PYTHONPATH": str(REPOSITORY / "include"),
         HOME_VARIABLE: str(home.directory),
         DAGS_FOLDER_VARIABLE: str(home.dags_folder),
     }

@@ -47,7 +47,6 @@ from sqlalchemy import Engine
 
 from installation import READY_SECONDS, command_environment, free_port, remaining_processes
 from roi_forecast.database.engine import create_database_engine
-from roi_local.airflow_metadata import RunState, metadata_engine, read_run
 from roi_local.environment import (
     ADMINISTRATOR,
     AIRFLOW_DATABASE,
@@ -57,7 +56,8 @@ from roi_local.environment import (
     Home,
     load_secrets,
 )
-from roi_local.postgres import AIRFLOW_DRIVER, EmbeddedPostgres, start_postgres
+from roi_local.postgres.server import AIRFLOW_DRIVER, EmbeddedPostgres, start_postgres
+from roi_local.run_progress.airflow_metadata import RunState, metadata_engine, read_run
 from roi_local.stack import Stack, is_stack_up, read_stack
 
 SMALL: dict[str, Any] = {
@@ -225,7 +225,7 @@ def _start(home: Home, log_path: Path) -> None:
     # A file and a session of its own: it outlives the pytest process that starts it.
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "roi_local.up"],
+            [sys.executable, "-m", "roi_local.commands.up"],
             env=command_environment(home) | {PORT_VARIABLE: str(free_port())},
             stdin=subprocess.DEVNULL,
             stdout=log,

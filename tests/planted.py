@@ -17,7 +17,7 @@ from databases import new_name
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.reading.engine import create_reader_engine
 from roi_forecast.settings import Settings
-from roi_local.postgres import EmbeddedPostgres
+from roi_local.postgres.server import EmbeddedPostgres
 from roi_web.application import create_application
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))

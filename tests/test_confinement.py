@@ -9,16 +9,16 @@ from pathlib import Path
 import keras
 import pytest
 
-from roi_forecast.artifacts import confined, write_file
 from roi_forecast.config import parse_run_config
 from roi_forecast.errors import ConfigError, PreflightError, RegistryError, SourceDataError
-from roi_forecast.market.sources import open_source
-from roi_forecast.model.candidates import candidate_path
-from roi_forecast.model.predictor import load_predictor
-from roi_forecast.model.versions import ModelVersion
+from roi_forecast.files.artifacts import confined, write_file
+from roi_forecast.files.verified import read_manifest
+from roi_forecast.market.sources.registry import open_source
+from roi_forecast.network.predictor import load_predictor
+from roi_forecast.registry.candidates import candidate_path
+from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.settings import Settings
 from roi_forecast.universe import load_universe
-from roi_forecast.verified import read_manifest
 from roi_local.environment import REPOSITORY
 
 OUTSIDE = ["../other", "a/../../other", "/etc/passwd", "..", ".", "", "a/../.."]

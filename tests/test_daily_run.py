@@ -24,9 +24,9 @@ from roi_forecast.database.tables import (
     promotions,
     runs,
 )
-from roi_forecast.model.versions import find_champion, find_version
+from roi_forecast.registry.versions import find_champion, find_version
 from roi_forecast.settings import Settings
-from roi_local.postgres import EmbeddedPostgres
+from roi_local.postgres.server import EmbeddedPostgres
 
 HORIZONS = (1, 5, 20)
 

@@ -15,7 +15,6 @@ from live_stack import SMALL
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.reading.engine import create_reader_engine
 from roi_forecast.settings import Settings
-from roi_local.airflow_metadata import metadata_engine
 from roi_local.environment import (
     MARKET_DATABASE,
     PAGES_LOGIN,
@@ -23,8 +22,9 @@ from roi_local.environment import (
     Home,
     airflow_environment,
 )
-from roi_local.postgres import EmbeddedPostgres
+from roi_local.postgres.server import EmbeddedPostgres
 from roi_local.process_environment import process_environment
+from roi_local.run_progress.airflow_metadata import metadata_engine
 
 
 @pytest.mark.parametrize("name", hostile.VARIABLES)
@@ -119,9 +119,9 @@ def test_what_protects_a_connection_is_not_taken_away(
 TRAINING = """
 import sys
 from pathlib import Path
-from model.synthetic_dataset import SMALL, synthetic_dataset
-from roi_forecast.model.training import train_model
-from roi_forecast.model.backend import keras
+from network.synthetic_dataset import SMALL, synthetic_dataset
+from roi_forecast.network.training.train import train_model
+from roi_forecast.network.backend import keras
 config = SMALL.model_copy(update={"epochs": 3, "improvement_standard_errors": 0.0})
 result = train_model(synthetic_dataset(), config, Path(sys.argv[1]))
 print(result.epochs, [record.validation_loss for record in result.history])
@@ -130,8 +130,7 @@ print(keras.config.floatx(), keras.config.epsilon(), keras.config.image_data_for
 
 
 def train(folder: Path, **variables: str) -> str:
-    paths = os.pathsep.join([str(REPOSITORY / "tests"), str(REPOSITORY / "include")])
-    environment = {**process_environment(), "PYTHONPATH": paths, **variables}
+    environment = {**process_environment(), "PYTHONPATH": str(REPOSITORY / "tests"), **variables}
     command = [sys.executable, "-c", TRAINING, str(folder / "training")]
     answer = hostile.run(command, environment, folder)
     assert answer.returncode == 0, answer.stderr

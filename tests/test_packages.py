@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from requirements_file import read_pins
-from roi_local.audit import REQUIREMENTS as AUDITED
+from roi_local.commands.audit import REQUIREMENTS as AUDITED
 from roi_local.environment import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))

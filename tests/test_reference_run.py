@@ -11,7 +11,7 @@ from sqlalchemy import Engine, func, select
 from daily_run import carry_out
 from roi_forecast.config import ModelConfig
 from roi_forecast.database.tables import predictions
-from roi_forecast.model.versions import find_champion, find_version
+from roi_forecast.registry.versions import find_champion, find_version
 from roi_forecast.settings import Settings
 from roi_forecast.universe import load_universe
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,26 +13,24 @@ ROOT = Path(__file__).parents[1]
 # TensorFlow costs seconds and hundreds of megabytes; so do the libraries that come with it.
 HEAVY = ("tensorflow", "keras", "jax", "torch")
 STAGES = [
-    "roi_forecast.runs.resolve",
+    "roi_forecast.planning.resolve",
     "roi_forecast.market.extraction",
-    "roi_forecast.market.sources",
-    "roi_forecast.market.checks",
+    "roi_forecast.market.sources.registry",
+    "roi_forecast.market.checks.price_checks",
     "roi_forecast.features.build",
     "roi_forecast.features.storage",
-    "roi_forecast.model.candidates",
+    "roi_forecast.registry.candidates",
     "roi_forecast.evaluation.evaluate",
-    "roi_forecast.evaluation.decide",
-    "roi_forecast.registry.promotion",
-    "roi_forecast.forecasts.store",
-    "roi_airflow.stage",
+    "roi_forecast.gate.decide",
+    "roi_forecast.serving.promotion",
+    "roi_forecast.serving.forecast_store",
+    "roi_airflow.tasks.stage",
 ]
 
 
 def in_a_fresh_process(program: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "include")}
     answer = subprocess.run(
         [sys.executable, "-c", program],
-        env=environment,
         capture_output=True,
         text=True,
         timeout=300,
@@ -57,7 +54,7 @@ def test_no_stage_loads_tensorflow_by_being_imported():
 def test_a_source_that_needs_no_yahoo_does_not_load_its_client():
     loaded = in_a_fresh_process(
         "import sys\n"
-        "import roi_forecast.market.sources, roi_forecast.market.simulated\n"
+        "import roi_forecast.market.sources.registry, roi_forecast.market.sources.simulated\n"
         "print([name for name in ('yfinance', 'curl_cffi') if name in sys.modules])\n"
     )
     assert loaded == "[]"

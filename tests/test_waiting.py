@@ -14,24 +14,24 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, text
 
-from evaluation.test_trial import begin
 from roi_forecast.database.engine import lock_until_commit
 from roi_forecast.database.migrate import migrate
 from roi_forecast.database.roles import OPTUNA_SCHEMA
-from roi_forecast.evaluation import study
 from roi_forecast.market.store import register_assets, upsert_bars
-from roi_forecast.registry import fallback, promotion, rollback
-from roi_forecast.registry.fallback import open_whole_champion
-from roi_forecast.registry.promotion import promote_model
-from roi_forecast.registry.retention import prune_registry
-from roi_forecast.registry.rollback import roll_back_champion
 from roi_forecast.runs.claims import claim_run
+from roi_forecast.serving import fallback, promotion, rollback
+from roi_forecast.serving.fallback import open_whole_champion
+from roi_forecast.serving.promotion import promote_model
+from roi_forecast.serving.retention import prune_registry
+from roi_forecast.serving.rollback import roll_back_champion
 from roi_forecast.settings import Settings
+from roi_forecast.tuning import study
 from roi_forecast.universe import load_universe
-from roi_local.databases import prepare_market
-from roi_local.postgres import EmbeddedPostgres
+from roi_local.postgres.databases import prepare_market
+from roi_local.postgres.server import EmbeddedPostgres
 from runs.test_claims import active, run
-from serving import MODEL_NAME, Served
+from serving_version import MODEL_NAME, Served
+from tuning.test_trial import begin
 
 NOW = datetime(2025, 3, 4, 12, tzinfo=UTC)
 CHAMPION = ("champion", MODEL_NAME)
@@ -175,5 +175,5 @@ def test_creating_the_logins_waits_for_another_process_at_it(
     market_engine: Engine, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = str(market_engine.url.database)
-    monkeypatch.setattr("roi_local.databases.MARKET_DATABASE", database)
+    monkeypatch.setattr("roi_local.postgres.databases.MARKET_DATABASE", database)
     assert waits(market_engine, ("logins",), lambda: prepare_market(postgres))

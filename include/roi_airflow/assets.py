@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, get_current_context
 
 if TYPE_CHECKING:
-    from roi_forecast.model.versions import ModelVersion
+    from roi_forecast.registry.versions import ModelVersion
 
 _GROUP = "roi-forecast"
 

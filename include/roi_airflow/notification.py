@@ -17,8 +17,8 @@ from urllib.parse import quote
 
 from airflow.sdk import DAG, BaseNotifier
 
-from roi_airflow.links import airflow_address
-from roi_airflow.reasons import FAILURE
+from roi_airflow.api_server.links import airflow_address
+from roi_airflow.tasks.reasons import FAILURE
 from roi_forecast.errors import PreflightError
 
 if TYPE_CHECKING:

@@ -52,6 +52,7 @@ def set_up(purpose: str) -> None:
         uv = _find_uv()
         _create(uv)
         _install(uv, REPOSITORY / REQUIREMENTS[purpose])
+        _install_project(uv)
         _stamp(purpose).write_text(_fingerprint(purpose), encoding="utf-8")
 
 
@@ -71,12 +72,13 @@ def _python() -> Path:
 
 
 def _fingerprint(purpose: str) -> str:
-    """Return what the environment is made of: requirements, interpreter, place."""
+    """Return what the environment is made of: requirements, project, interpreter, place."""
     requirements = (REPOSITORY / REQUIREMENTS[purpose]).read_bytes()
+    project = (REPOSITORY / "pyproject.toml").read_bytes()
     configuration = (VIRTUAL_ENVIRONMENT / "pyvenv.cfg").read_bytes()
     place = os.fsencode(str(VIRTUAL_ENVIRONMENT))
     interpreter = os.fsencode(str(_python().resolve()))
-    parts = (requirements, configuration, place, interpreter)
+    parts = (requirements, project, configuration, place, interpreter)
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
@@ -143,14 +145,11 @@ def _has_pip() -> bool:
 def _install(uv: str | None, requirements: Path) -> None:
     print(f"Installing {requirements.name}, 3 GB in all, minutes at first ...", flush=True)
     python = str(_python())
-    if uv is not None:
-        install = [uv, "pip", "install", "--quiet", "--python", python, "--compile-bytecode"]
-    else:
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        install += ["--no-compile"]
+    compiling = "--no-compile" if uv is None else "--compile-bytecode"
     # The file names every package, also those that others need: nothing is left to resolve, and
     # some releases of pip take an extra that one package asks of another for an unpinned package.
-    _run([*install, "--no-deps", "--require-hashes", "-r", str(requirements)])
+    command = [*_installer(uv), "--no-deps", "--require-hashes", compiling]
+    _run([*command, "-r", str(requirements)])
     if uv is None:
         # Some packages ship templates that are no valid Python, so the status says nothing.
         packages = str(VIRTUAL_ENVIRONMENT / "lib")
@@ -159,6 +158,19 @@ def _install(uv: str | None, requirements: Path) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+
+
+def _install_project(uv: str | None) -> None:
+    """Install the project where it lies; the packages installed before contain what builds it."""
+    command = [*_installer(uv), "--no-deps", "--no-build-isolation", "--editable"]
+    _run([*command, str(REPOSITORY)])
+
+
+def _installer(uv: str | None) -> list[str]:
+    if uv is not None:
+        return [uv, "pip", "install", "--quiet", "--python", str(_python())]
+    pip = [str(_python()), "-m", "pip"]
+    return [*pip, "install", "--quiet", "--disable-pip-version-check"]
 
 
 def _run(command: list[str]) -> None:

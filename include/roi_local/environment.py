@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from roi_forecast.artifacts import write_file
+from roi_forecast.files.artifacts import write_file
 from roi_forecast.quoting import quoted
 from roi_forecast.settings import (
     DATA_DIRECTORY_VARIABLE,
@@ -19,15 +19,15 @@ from roi_forecast.settings import (
     READER_DATABASE_URL_VARIABLE,
 )
 from roi_local.errors import LocalError
-from roi_local.postgres import AIRFLOW_DRIVER, EmbeddedPostgres
+from roi_local.postgres.server import AIRFLOW_DRIVER, EmbeddedPostgres
 from roi_local.private_files import create_private_folder, resolve_own_path
-from roi_local.process_environment import INCLUDE, process_environment
+from roi_local.process_environment import process_environment
 
 HOME_VARIABLE = "ROI_HOME"
 PORT_VARIABLE = "ROI_PORT"
 DAGS_FOLDER_VARIABLE = "ROI_DAGS_FOLDER"
 
-REPOSITORY = INCLUDE.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 AIRFLOW_DATABASE = "airflow"
 MARKET_DATABASE = "market"
 ADMINISTRATOR = "admin"

@@ -1,6 +1,6 @@
 """Start a module in the environment of `process_environment`: the way into every local command.
 
-Run as a script by the Makefile: `python -I launch.py MODULE ARGUMENT…`. With -I Python itself takes
+Run by the Makefile: `python -I -m roi_local.launch MODULE ARGUMENT…`. With -I Python itself takes
 no setting of the environment, and what it starts next is given none.
 """
 
@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from roi_local.process_environment import process_environment
 

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import IO
 
-from roi_forecast.verified import KINDS_OF_FILE
+from roi_forecast.files.verified import KINDS_OF_FILE
 from roi_local.errors import LocalError
 
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
-
-INCLUDE = Path(__file__).resolve().parents[1]
 
 _OWN_PREFIX = "ROI_"
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -53,7 +50,6 @@ def process_environment(inherited: Mapping[str, str] = os.environ) -> dict[str, 
         "NO_PROXY": direct,
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
-        "PYTHONPATH": str(INCLUDE),
         # A module of the folder that a person happens to be in is not ours.
         "PYTHONSAFEPATH": "1",
         "PYTHONNOUSERSITE": "1",

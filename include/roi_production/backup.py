@@ -17,19 +17,19 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import func, inspect, select
 from sqlalchemy.engine import make_url
 
-from roi_forecast.artifacts import TENSORBOARD_DIRECTORY, published_directory, write_manifest
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate
 from roi_forecast.database.roles import OPTUNA_SCHEMA
 from roi_forecast.database.tables import SCHEMA, model_versions, runs
 from roi_forecast.errors import RegistryError
+from roi_forecast.files.artifacts import TENSORBOARD_DIRECTORY, published_directory, write_manifest
+from roi_forecast.files.verified import open_verified
 from roi_forecast.inherited import forget_postgres_settings
-from roi_forecast.registry.serving import open_champion
+from roi_forecast.serving.serving_version import open_champion
 from roi_forecast.settings import DATABASE_URL_VARIABLE, Settings
-from roi_forecast.verified import open_verified
 from roi_local.command import run_command
 from roi_local.errors import LocalError
-from roi_local.postgres_programs import program
+from roi_local.postgres.programs import program
 from roi_production.settings import OWNER_URL_VARIABLE
 
 logger = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ import sys
 
 from roi_forecast.database.migrate import migrate
 from roi_forecast.settings import POOLS
-from roi_local.airflow_metadata import create_pools, metadata_engine
 from roi_local.command import run_command
 from roi_local.errors import LocalError
+from roi_local.run_progress.airflow_metadata import create_pools, metadata_engine
 from roi_production.databases import create_databases, grant_pools
 from roi_production.settings import ADMINISTRATOR_PASSWORD_VARIABLE, Addresses
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.synthetic_dataset import synthetic_dataset
-from roi_forecast.evaluation.horizons import METHODS
+from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.features.dataset import Dataset
+from roi_forecast.forecaster.horizons import METHODS
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from model.synthetic_dataset import synthetic_dataset
-from roi_forecast.evaluation.folds import Fold
+from network.synthetic_dataset import synthetic_dataset
+from roi_forecast.backtest.folds import Fold
 from roi_forecast.features.dataset import Dataset
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))

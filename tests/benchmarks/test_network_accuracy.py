@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from model.synthetic_dataset import synthetic_dataset
-from roi_forecast.evaluation.next_day import NextDayCalibration
+from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.evaluation.scores import CandidateScores, Score
-from roi_forecast.model.expanding_scale import ExpandingScale
+from roi_forecast.forecaster.expanding_scale import ExpandingScale
+from roi_forecast.forecaster.next_day import NextDayCalibration
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 

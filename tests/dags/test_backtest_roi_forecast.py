@@ -14,7 +14,7 @@ from live_stack import SMALL, SharedStack, task_states
 from roi_forecast.config import BacktestRunConfig
 from roi_forecast.database.tables import SCHEMA
 from roi_forecast.settings import TRAINING_POOL
-from roi_local.backtest import BACKTEST_DAG, print_backtest
+from roi_local.commands.backtest import BACKTEST_DAG, print_backtest
 from roi_local.environment import Home
 from roi_local.run_parameters import CONF_VARIABLE
 
@@ -36,7 +36,7 @@ def test_parsing_the_file_loads_nothing_slow() -> None:
     )
     answer = subprocess.run(
         [sys.executable, "-c", code],
-        env={"PYTHONPATH": f"{DAGS}:{DAGS.parent / 'include'}", "AIRFLOW_HOME": "/nonexistent"}
+        env={"PYTHONPATH": str(DAGS), "AIRFLOW_HOME": "/nonexistent"}
         | {"AIRFLOW__CORE__UNIT_TEST_MODE": "True"},
         capture_output=True,
         text=True,

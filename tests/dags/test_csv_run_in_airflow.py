@@ -13,9 +13,9 @@ import pytest
 
 from databases import REAL_PRICES
 from installation import run_command
+from roi_local.commands.sql import OWNER_VARIABLE, QUERY_VARIABLE
 from roi_local.environment import REPOSITORY, Home
 from roi_local.run_parameters import CONF_VARIABLE, CSV_VARIABLE, SOURCE_VARIABLE
-from roi_local.sql import OWNER_VARIABLE, QUERY_VARIABLE
 
 CASES = REAL_PRICES.parents[1] / "cases"
 SECRET = "hunter2-and-nobody-else"

@@ -11,15 +11,15 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 
-from roi_airflow.retries import ExponentialBackoff
-from roi_airflow.stage import Installation, Stage
+from roi_airflow.tasks.retries import ExponentialBackoff
+from roi_airflow.tasks.stage import Installation, Stage
 from roi_airflow.trading_days import TradingDayTimetable
 from roi_forecast.config import RunConfig
 from roi_forecast.errors import RunConflictError
-from roi_forecast.registry import fallback, promotion
-from roi_forecast.registry.promotion import promote_model
+from roi_forecast.serving import fallback, promotion
+from roi_forecast.serving.promotion import promote_model
 from roi_forecast.settings import POOLS
-from serving import Served
+from serving_version import Served
 
 DAGS = Path(__file__).parents[2] / "dags"
 
@@ -40,7 +40,7 @@ def test_parsing_the_file_loads_nothing_slow() -> None:
     )
     answer = subprocess.run(
         [sys.executable, "-c", code],
-        env={"PYTHONPATH": f"{DAGS}:{DAGS.parent / 'include'}", "AIRFLOW_HOME": "/nonexistent"}
+        env={"PYTHONPATH": str(DAGS), "AIRFLOW_HOME": "/nonexistent"}
         | {"AIRFLOW__CORE__UNIT_TEST_MODE": "True"},
         capture_output=True,
         text=True,

@@ -22,15 +22,15 @@ from installation import (
     wait_for_login,
 )
 from market.yahoo_server import YahooServer
-from roi_forecast.market.simulated import SimulatedSource
+from roi_forecast.market.sources.simulated import SimulatedSource
 from roi_forecast.settings import YAHOO_URL_VARIABLE
 from roi_forecast.universe import load_universe
-from roi_local.airflow_metadata import RunState, metadata_engine, read_run
+from roi_local.commands.run import DAILY_DAG
+from roi_local.commands.sql import OWNER_VARIABLE, QUERY_VARIABLE
 from roi_local.environment import AIRFLOW_DATABASE, PORT_VARIABLE, REPOSITORY, Home
-from roi_local.postgres import start_postgres
-from roi_local.run import DAILY_DAG
+from roi_local.postgres.server import start_postgres
 from roi_local.run_parameters import CONF_VARIABLE, SOURCE_VARIABLE
-from roi_local.sql import OWNER_VARIABLE, QUERY_VARIABLE
+from roi_local.run_progress.airflow_metadata import RunState, metadata_engine, read_run
 from roi_local.stack import Stack
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]

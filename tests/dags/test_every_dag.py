@@ -4,7 +4,7 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 
-from roi_airflow.links import OWN_TAG
+from roi_airflow.api_server.links import OWN_TAG
 from roi_airflow.notification import report_failure
 from roi_local.environment import REPOSITORY
 

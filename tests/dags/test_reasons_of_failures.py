@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from daily_prices import save_prices
 from live_stack import SMALL, SharedStack
 from roi_forecast.reading.views import run_history
-from roi_local.airflow_metadata import RunState
+from roi_local.run_progress.airflow_metadata import RunState
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 

@@ -15,7 +15,7 @@ from roi_forecast.database.migrate import migrate, require_current_schema
 from roi_forecast.database.tables import SCHEMA, metadata
 from roi_forecast.database.views import read_views
 from roi_forecast.errors import PreflightError
-from roi_local.postgres import EmbeddedPostgres
+from roi_local.postgres.server import EmbeddedPostgres
 
 VIEWS = (
     "latest_predictions",

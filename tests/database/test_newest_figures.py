@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, select, text, update
 from database.plain_views import assert_rows_are_those_of_the_plain_view
 from planted import Planted, planted_market
 from roi_forecast.database.tables import drift, evaluations
-from roi_local.postgres import EmbeddedPostgres
+from roi_local.postgres.server import EmbeddedPostgres
 
 
 @pytest.fixture(scope="module")

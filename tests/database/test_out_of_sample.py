@@ -14,7 +14,7 @@ from planted import Planted, planted_market
 from roi_forecast.database.migrate import migrate
 from roi_forecast.database.tables import model_versions, predictions
 from roi_forecast.reading.track_record import read_track_record
-from roi_local.postgres import EmbeddedPostgres
+from roi_local.postgres.server import EmbeddedPostgres
 
 VIEWS = (
     "published_forecasts",

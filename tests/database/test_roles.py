@@ -14,9 +14,9 @@ from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate
 from roi_forecast.database.roles import OPTUNA_SCHEMA, WRITER_ROLE
 from roi_forecast.database.tables import evaluations, history_changes, metadata, predictions
-from roi_forecast.registry.retention import prune_registry
+from roi_forecast.serving.retention import prune_registry
 from roi_forecast.settings import Settings
-from serving import PARAMETERS
+from serving_version import PARAMETERS
 
 MAY_CHANGE = {
     "assets": {"UPDATE"},

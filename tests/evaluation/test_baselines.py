@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.synthetic_dataset import synthetic_dataset
+from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.baselines import noise_limit, persistence, training_mean
 

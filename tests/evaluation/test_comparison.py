@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.synthetic_dataset import synthetic_dataset
-from roi_forecast.artifacts import write_manifest
+from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.errors import EvaluationError
 from roi_forecast.evaluation import comparison
 from roi_forecast.evaluation.comparison import Comparison, compare_with_champion
@@ -17,6 +16,7 @@ from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import log_roi_and_smoothed
 from roi_forecast.features.rows import PriceRows
 from roi_forecast.features.scaling import Scaler
+from roi_forecast.files.artifacts import write_manifest
 
 DATASET = synthetic_dataset()
 TARGETS = DATASET.split.test

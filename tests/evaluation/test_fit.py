@@ -8,7 +8,7 @@ import pytest
 
 from roi_forecast.config import ModelConfig, RunConfig
 from roi_forecast.evaluation.fit import FitFigures, judge_fit
-from roi_forecast.model.training_result import EpochRecord, TrainingResult
+from roi_forecast.network.training.result import EpochRecord, TrainingResult
 
 LIMIT = (0.799, 0.700)
 RIDGE = (0.802, 0.695)

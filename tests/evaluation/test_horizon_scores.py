@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.synthetic_dataset import synthetic_dataset
+from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.config import MultiStep
 from roi_forecast.evaluation.horizon_scores import score_horizons
-from roi_forecast.evaluation.horizons import METHODS, HorizonCalibration
-from roi_forecast.evaluation.next_day import NextDayCalibration
 from roi_forecast.features.preprocessing import Preprocessing
-from roi_forecast.model.recursive import forecast_recursively
-from roi_forecast.model.ridge import fit_ridge
+from roi_forecast.forecaster.horizons import METHODS, HorizonCalibration
+from roi_forecast.forecaster.next_day import NextDayCalibration
+from roi_forecast.forecaster.recursive import forecast_recursively
+from roi_forecast.network.ridge import fit_ridge
 
 DATASET = synthetic_dataset(rows=260)
 PREPROCESSING = Preprocessing.of_dataset(DATASET)

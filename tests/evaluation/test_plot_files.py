@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from tensorboard.backend.event_processing.event_accumulator import IMAGES, EventAccumulator
 
 from roi_forecast.errors import RegistryError
-from roi_forecast.model.candidates import candidate_path
-from roi_forecast.verified import read_manifest
+from roi_forecast.files.verified import read_manifest
+from roi_forecast.registry.candidates import candidate_path
 
 if TYPE_CHECKING:
-    from serving import Served
+    from serving_version import Served
 
 PICTURES = ["error_by_asset", "forecast_and_outcome", "interval_calibration", "loss_curves"]
 

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Table, delete, insert, select, update
 
 from daily_run import NOW
-from roi_forecast.artifacts import checksum
 from roi_forecast.config import parse_run_config
 from roi_forecast.database.tables import (
     evaluations,
@@ -19,16 +18,17 @@ from roi_forecast.database.tables import (
     promotions,
 )
 from roi_forecast.errors import RegistryError
-from roi_forecast.evaluation.approval import record_approval
-from roi_forecast.evaluation.decide import decide_promotion
 from roi_forecast.evaluation.evaluate import evaluate_model
 from roi_forecast.evaluation.stored_evaluation import COMMON, METRICS_FILE
-from roi_forecast.forecasts.store import store_forecasts
-from roi_forecast.registry import promotion
-from roi_forecast.registry.promotion import promote_model
+from roi_forecast.files.artifacts import checksum
+from roi_forecast.files.verified import read_manifest
+from roi_forecast.gate.approval import record_approval
+from roi_forecast.gate.decide import decide_promotion
 from roi_forecast.runs.resolved_run import ResolvedRun
-from roi_forecast.verified import read_manifest
-from serving import Served
+from roi_forecast.serving import promotion
+from roi_forecast.serving.forecast_store import store_forecasts
+from roi_forecast.serving.promotion import promote_model
+from serving_version import Served
 
 TABLES = (evaluations, gate_decisions, model_versions, promotions, predictions)
 

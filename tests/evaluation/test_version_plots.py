@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roi_forecast.evaluation.intervals import Intervals
 from roi_forecast.evaluation.version_plots import VersionFigures, draw_version, shown_assets
-from roi_forecast.model.tensorboard import png_size
+from roi_forecast.forecaster.intervals import Intervals
+from roi_forecast.network.training.tensorboard import png_size
 
 NAMES = ["error_by_asset", "forecast_and_outcome", "interval_calibration", "loss_curves"]
 

@@ -12,7 +12,7 @@ from roi_forecast.exports.views import export_view
 from special_files import SPECIAL_FILES
 
 if TYPE_CHECKING:
-    from serving import Served
+    from serving_version import Served
 
 
 def test_a_view_is_written_with_a_header_and_all_its_rows(served: Served, tmp_path: Path) -> None:

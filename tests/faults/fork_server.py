@@ -16,9 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+from roi_forecast.files.verified import VerifiedDirectory
 from roi_forecast.settings import Settings
-from roi_forecast.verified import VerifiedDirectory
-from roi_local.environment import REPOSITORY
 
 
 class ForkServer:
@@ -57,7 +56,7 @@ class ForkServer:
 @contextmanager
 def start_fork_server(log: Path) -> Iterator[ForkServer]:
     """Start a server; what its stages say goes to a log."""
-    search_path = os.pathsep.join([str(REPOSITORY / "include"), str(Path(__file__).parents[1])])
+    search_path = str(Path(__file__).parents[1])
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "faults.fork_server"],
@@ -79,7 +78,7 @@ def _serve(answers: IO[str]) -> None:
     import tensorflow  # noqa: F401
 
     from faults.stages import STAGES, Work
-    from roi_forecast.registry import load_check, promotion
+    from roi_forecast.serving import load_check, promotion
 
     def check_in_this_process(files: VerifiedDirectory) -> None:
         sys.argv[1:] = [str(files.directory), files.checksum]

@@ -20,8 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from daily_run import NOW, SMALL_RUN, prepare
 from later_migration import go_one_migration_back
-from model.test_training_state import IDENTITY, state
-from roi_forecast.artifacts import write_manifest
+from network.training.test_state import IDENTITY, state
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate, require_current_schema
 from roi_forecast.database.tables import (
@@ -33,19 +32,21 @@ from roi_forecast.database.tables import (
 )
 from roi_forecast.errors import PreflightError, RegistryError
 from roi_forecast.features.build import build_dataset
-from roi_forecast.forecasts.store import store_forecasts
+from roi_forecast.files.artifacts import write_manifest
+from roi_forecast.files.verified import read_manifest
 from roi_forecast.market.extraction import extract_prices
-from roi_forecast.market.sources import open_source
-from roi_forecast.model.training_state import load_state, save_state
-from roi_forecast.registry import fallback, promotion, rollback, serving
-from roi_forecast.registry.promotion import promote_model
-from roi_forecast.registry.serving import open_champion
-from roi_forecast.runs.resolve import resolve_run
+from roi_forecast.market.sources.registry import open_source
+from roi_forecast.network.training.state import load_state, save_state
+from roi_forecast.planning.resolve import resolve_run
 from roi_forecast.runs.resolved_run import ResolvedRun
+from roi_forecast.serving import fallback, promotion, rollback
+from roi_forecast.serving import serving_version as serving
+from roi_forecast.serving.forecast_store import store_forecasts
+from roi_forecast.serving.promotion import promote_model
+from roi_forecast.serving.serving_version import open_champion
 from roi_forecast.settings import Settings
-from roi_forecast.verified import read_manifest
-from roi_local.postgres import start_postgres
-from serving import MODEL_NAME, Served
+from roi_local.postgres.server import start_postgres
+from serving_version import MODEL_NAME, Served
 
 SYMBOLS = ["TCS.NS", "GC=F"]
 

@@ -29,11 +29,11 @@ from roi_forecast.database.tables import (
     runs,
 )
 from roi_forecast.errors import DatasetError, RegistryError
-from roi_forecast.model.versions import find_champion
-from roi_forecast.registry.serving import open_champion
+from roi_forecast.files.verified import read_manifest
+from roi_forecast.registry.versions import find_champion
+from roi_forecast.serving.serving_version import open_champion
 from roi_forecast.settings import Settings
-from roi_forecast.verified import read_manifest
-from roi_local.postgres import EmbeddedPostgres
+from roi_local.postgres.server import EmbeddedPostgres
 
 logger = logging.getLogger(__name__)
 

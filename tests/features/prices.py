@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from roi_forecast.market.simulated import SimulatedSource
+from roi_forecast.market.sources.simulated import SimulatedSource
 from roi_forecast.universe import load_universe
 
 SYMBOLS = ("RELIANCE.NS", "TCS.NS", "INFY.NS", "GC=F")

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from roi_airflow.deadline import forecast_deadline
 from roi_airflow.notification import report_failure
-from roi_airflow.reasons import REASONS
+from roi_airflow.tasks.reasons import REASONS
 
 DEADLINE = forecast_deadline({})
 assert DEADLINE is not None

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from roi_forecast.config import parse_run_config
-from roi_forecast.market.simulated import SimulatedSource
-from roi_forecast.market.yahoo import YahooSource
+from roi_forecast.market.sources.simulated import SimulatedSource
+from roi_forecast.market.sources.yahoo import YahooSource
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import load_universe
 

@@ -15,11 +15,11 @@ from sqlalchemy import Engine, select
 from databases import REAL_PRICES
 from roi_forecast.database.tables import daily_prices, extractions, price_checks
 from roi_forecast.errors import PriceCheckError, RoiForecastError, SourceDataError, SourceError
-from roi_forecast.market.checks import PriceCheckReport, check_prices
+from roi_forecast.market.checks.price_checks import PriceCheckReport, check_prices
 from roi_forecast.market.extraction import extract_batch
-from roi_forecast.market.sources import open_source
+from roi_forecast.market.sources.registry import open_source
 from roi_forecast.market.store import load_bars
-from roi_forecast.runs.resolve import resolve_run
+from roi_forecast.planning.resolve import resolve_run
 from roi_forecast.settings import Settings
 
 CASES = REAL_PRICES.parents[1] / "cases"

@@ -29,10 +29,10 @@ from roi_forecast.market.extraction import (
     extraction_batches,
 )
 from roi_forecast.market.restatement import find_restatement
-from roi_forecast.market.simulated import SimulatedSource
-from roi_forecast.market.simulated_events import fate_of
+from roi_forecast.market.sources.simulated import SimulatedSource
+from roi_forecast.market.sources.simulated_events import fate_of
+from roi_forecast.market.sources.yahoo import YahooSource
 from roi_forecast.market.store import load_bars
-from roi_forecast.market.yahoo import YahooSource
 from roi_forecast.universe import load_universe
 
 from .conftest import END, START

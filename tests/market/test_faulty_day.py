@@ -16,20 +16,20 @@ from daily_run import SMALL_RUN
 from installation import run_command
 from roi_forecast.database.tables import extractions, predictions, price_checks
 from roi_forecast.errors import SourceError
-from roi_forecast.evaluation.decide import decide_promotion
 from roi_forecast.evaluation.evaluate import evaluate_model
 from roi_forecast.features.build import build_dataset
-from roi_forecast.forecasts.store import store_forecasts
-from roi_forecast.market.checks import check_prices
+from roi_forecast.gate.decide import decide_promotion
+from roi_forecast.market.checks.price_checks import check_prices
 from roi_forecast.market.extraction import extract_prices
-from roi_forecast.market.yahoo import YahooSource
-from roi_forecast.model.candidates import train_candidate
-from roi_forecast.registry.promotion import promote_model
-from roi_forecast.runs.resolve import resolve_run
+from roi_forecast.market.sources.yahoo import YahooSource
+from roi_forecast.planning.resolve import resolve_run
+from roi_forecast.registry.candidates import train_candidate
+from roi_forecast.serving.forecast_store import store_forecasts
+from roi_forecast.serving.promotion import promote_model
 from roi_forecast.settings import YAHOO_URL_VARIABLE, Settings
+from roi_local.commands.sql import QUERY_VARIABLE
 from roi_local.environment import REPOSITORY, Home
 from roi_local.run_parameters import CONF_VARIABLE, SOURCE_VARIABLE
-from roi_local.sql import QUERY_VARIABLE
 
 from .yahoo_server import AnswerFault, ContentFault, Fault, YahooServer
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, column, delete, insert, select, table, update
 from roi_forecast.database.tables import SCHEMA, model_versions, predictions
 from roi_forecast.features.returns import to_percent
 from roi_forecast.features.scaling import FloatArray
-from serving import Served
+from serving_version import Served
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from roi_forecast.config import MonitoringConfig
 from roi_forecast.database.tables import champion_checks, evaluations
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.monitoring.monitor import Monitoring, monitor_champion, report_alerts
-from serving import MODEL_NAME, Served
+from serving_version import MODEL_NAME, Served
 
 from .live_forecasts import Past, forget, past, publish, read
 

@@ -28,7 +28,7 @@ import psycopg
 from installation import free_port
 from production.compose_file import read_compose, read_environment_file, words
 from roi_local.environment import REPOSITORY
-from roi_local.postgres_programs import create_data, server_programs, spawn
+from roi_local.postgres.programs import create_data, server_programs, spawn
 from roi_local.processes import end_processes, find_processes, mark
 from roi_production.environment_file import write_environment
 
@@ -102,7 +102,7 @@ class NativeCompose:
         environment = inherited | translated | dict(self.settings)
         environment |= {
             "PATH": f"{programs}{os.pathsep}{inherited.get('PATH', os.defpath)}",
-            "PYTHONPATH": f"{REPOSITORY / 'include'}{os.pathsep}{REPOSITORY / 'tests'}",
+            "PYTHONPATH": str(REPOSITORY / "tests"),
             "PYTHONUNBUFFERED": "1",
             "NO_PROXY": "127.0.0.1",
             "AIRFLOW_HOME": str(self.folder / "roi" / "airflow"),

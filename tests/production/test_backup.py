@@ -9,12 +9,12 @@ from databases import new_name
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.tables import metadata
 from roi_forecast.errors import RegistryError
-from roi_forecast.registry.serving import open_champion
+from roi_forecast.serving.serving_version import open_champion
 from roi_forecast.settings import Settings
 from roi_local.errors import LocalError
-from roi_local.postgres import EmbeddedPostgres
+from roi_local.postgres.server import EmbeddedPostgres
 from roi_production.backup import restore_backup, save_backup
-from serving import MODEL_NAME, Served
+from serving_version import MODEL_NAME, Served
 
 
 def counts(url: str) -> dict[str, int]:

@@ -15,7 +15,7 @@ from production.compose_file import COMPOSE_FILE, read_compose, read_variables, 
 from requirements_file import read_pins
 from roi_forecast.settings import Settings
 from roi_local.environment import REPOSITORY, airflow_environment
-from roi_local.postgres_programs import program
+from roi_local.postgres.programs import program
 from roi_production.environment_file import SECRETS, SETTINGS
 from roi_production.health import COMPONENTS
 from roi_production.settings import Addresses

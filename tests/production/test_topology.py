@@ -37,11 +37,11 @@ from roi_forecast.database.tables import (
     runs,
 )
 from roi_forecast.errors import RegistryError
-from roi_forecast.model.versions import find_champion
-from roi_forecast.verified import read_manifest
-from roi_local.airflow_metadata import RunState, read_run
-from roi_local.postgres_programs import program
-from roi_local.run import DAILY_DAG
+from roi_forecast.files.verified import read_manifest
+from roi_forecast.registry.versions import find_champion
+from roi_local.commands.run import DAILY_DAG
+from roi_local.postgres.programs import program
+from roi_local.run_progress.airflow_metadata import RunState, read_run
 from roi_production.environment_file import SECRETS
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]

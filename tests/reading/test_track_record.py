@@ -11,7 +11,7 @@ from planted import Planted, planted_market
 from roi_forecast.database.tables import daily_prices, predictions
 from roi_forecast.reading import track_record
 from roi_forecast.reading.track_record import Tally, read_track_record
-from roi_local.postgres import EmbeddedPostgres
+from roi_local.postgres.server import EmbeddedPostgres
 
 
 @pytest.fixture(scope="module")

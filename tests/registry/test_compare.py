@@ -8,10 +8,10 @@ from sqlalchemy import update
 from roi_forecast.database.tables import model_versions
 from roi_forecast.errors import RegistryError
 from roi_forecast.registry.compare import compare_versions
-from roi_local.compare import comparison_lines
+from roi_local.commands.compare import comparison_lines
 
 if TYPE_CHECKING:
-    from serving import Served
+    from serving_version import Served
 
 
 def change(served: Served, version_id: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from roi_airflow.deadline import FirstQueued, forecast_deadline, report_late_forecasts
 from roi_forecast.errors import PreflightError
 from roi_forecast.settings import DEADLINE_VARIABLE
-from serving import Served
+from serving_version import Served
 
 
 def test_deadline_is_counted_from_when_the_run_was_queued() -> None:

@@ -15,7 +15,7 @@ import pytest
 from airflow.api_fastapi.auth.tokens import JWTGenerator
 
 from api_server import FAB, ApiServer, run_api_server
-from roi_airflow.request_limits import ANONYMOUS_BODY_BYTES, TASK_BODY_BYTES
+from roi_airflow.api_server.request_limits import ANONYMOUS_BODY_BYTES, TASK_BODY_BYTES
 from roi_local.environment import ADMINISTRATOR
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]

@@ -17,7 +17,7 @@ from roi_airflow.metrics import figure_metric, measured, send_figures, stage_met
 from roi_forecast.database.tables import extractions
 from roi_forecast.monitoring.run_figures import FIGURES, read_figures
 from roi_local.environment import REPOSITORY
-from serving import Served
+from serving_version import Served
 
 DASHBOARD = json.loads((REPOSITORY / "docs" / "grafana-dashboard.json").read_text())
 

@@ -24,7 +24,7 @@ from airflow_browser import (
 )
 from browser import accessibility_violations, chromium, keep_screenshot
 from live_stack import SMALL, SharedStack
-from roi_airflow.pages import DAILY_DAG
+from roi_airflow.api_server.pages import DAILY_DAG
 from roi_forecast.database.tables import model_versions, promotions
 from roi_web import api, pages
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pendulum
@@ -169,8 +168,7 @@ def test_reading_the_schedule_imports_no_calendar() -> None:
     )
     answer = subprocess.run(
         [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(Path(trading_days.__file__).parents[1])}
-        | {"AIRFLOW_HOME": "/nonexistent", "AIRFLOW__CORE__UNIT_TEST_MODE": "True"},
+        env={"AIRFLOW_HOME": "/nonexistent", "AIRFLOW__CORE__UNIT_TEST_MODE": "True"},
         capture_output=True,
         text=True,
         check=True,

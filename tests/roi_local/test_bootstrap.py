@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import subprocess
 import sys
 import time
@@ -92,7 +91,6 @@ def test_setting_up_waits_for_another_that_is_at_it() -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = subprocess.Popen(
             [sys.executable, "-c", code],
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY / "include")},
         )
         waiting = False
         while process.poll() is None and not waiting:

@@ -15,7 +15,7 @@ from roi_local.environment import (
     airflow_environment,
     load_secrets,
 )
-from roi_local.postgres import EmbeddedPostgres
+from roi_local.postgres.server import EmbeddedPostgres
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from collections.abc import Callable
 import pytest
 
 from installation import LiveStack, remaining_processes, run_command
-from roi_local.airflow_metadata import metadata_engine, read_run
+from roi_local.commands.run import DAILY_DAG
 from roi_local.environment import AIRFLOW_DATABASE
 from roi_local.errors import LocalError
-from roi_local.log_events import TaskLogFiles
-from roi_local.postgres import start_postgres
-from roi_local.run import DAILY_DAG
+from roi_local.postgres.server import start_postgres
 from roi_local.run_parameters import CONF_VARIABLE
+from roi_local.run_progress.airflow_metadata import metadata_engine, read_run
+from roi_local.run_progress.log_events import TaskLogFiles
 from roi_local.stack import Stack, is_stack_up
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]

@@ -15,7 +15,7 @@ from browser import accessibility_violations, chromium, keep_screenshot
 from installation import free_port
 from planted import TOKEN, Planted, planted_market
 from roi_forecast.runs.attempts import Attempt, Ending, record_start, recorded
-from roi_local.postgres import EmbeddedPostgres
+from roi_local.postgres.server import EmbeddedPostgres
 
 pytestmark = pytest.mark.slow
 

@@ -11,10 +11,10 @@ from markupsafe import escape
 from sqlalchemy import select, update
 
 from planted import DAG_ID, TOKEN, Planted, planted_market
-from roi_forecast.artifacts import write_manifest
 from roi_forecast.database.tables import assets, model_versions, predictions
+from roi_forecast.files.artifacts import write_manifest
 from roi_forecast.runs.attempts import Attempt, Ending, record_start, recorded
-from roi_local.postgres import EmbeddedPostgres
+from roi_local.postgres.server import EmbeddedPostgres
 from roi_web.formatting import MINUS
 from special_files import SPECIAL_FILES
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -24,7 +23,6 @@ from roi_forecast.runs.attempts import (
     recorded,
     settle_runs,
 )
-from roi_local.environment import REPOSITORY
 
 NOW = datetime(2025, 1, 15, 12, tzinfo=UTC)
 DONE = Ending("succeeded", ends_run=True)
@@ -130,7 +128,6 @@ def test_a_killed_stage_has_failed_and_says_so(engine: Engine) -> None:
     url = engine.url.render_as_string(hide_password=False)
     process = subprocess.Popen(
         [sys.executable, "-c", DIES, url],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "include")},
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -21,8 +21,8 @@ from roi_forecast.features.preprocessing import PreparedRows, Preprocessing
 from roi_forecast.features.returns import implied_log_roi, known_sum
 from roi_forecast.features.rows import PriceRows
 from roi_forecast.features.scaling import FloatArray
-from roi_forecast.model.predictor import load_predictor
-from roi_forecast.verified import VerifiedDirectory, open_verified
+from roi_forecast.files.verified import VerifiedDirectory, open_verified
+from roi_forecast.network.predictor import load_predictor
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,11 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from roi_forecast.artifacts import PLOTS_DIRECTORY
+from roi_forecast.blas import on_one_blas_thread
 from roi_forecast.errors import RegistryError, RoiForecastError
-from roi_forecast.evaluation.carried_out import find_carried_out
 from roi_forecast.evaluation.comparison import compare_with_champion
 from roi_forecast.evaluation.fit import FitFigures, judge_fit
 from roi_forecast.evaluation.horizon_scores import score_horizons
-from roi_forecast.evaluation.horizons import HorizonCalibration
 from roi_forecast.evaluation.overall_figures import log_figures, overall_figures
 from roi_forecast.evaluation.plot_files import save_plots
 from roi_forecast.evaluation.scores import SPLITS, CandidateScores, Score, score_candidate
@@ -29,12 +27,15 @@ from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.rows import load_rows
 from roi_forecast.features.scaling import FloatArray
-from roi_forecast.model.blas import on_one_blas_thread
-from roi_forecast.model.members import find_members
-from roi_forecast.model.predictor import Predictor, load_predictor
-from roi_forecast.model.ridge import fit_ridge
-from roi_forecast.model.training_result import read_result
-from roi_forecast.model.versions import (
+from roi_forecast.files.artifacts import PLOTS_DIRECTORY
+from roi_forecast.files.verified import open_listing
+from roi_forecast.forecaster.horizons import HorizonCalibration
+from roi_forecast.gate.carried_out import find_carried_out
+from roi_forecast.network.predictor import Predictor, load_predictor
+from roi_forecast.network.ridge import fit_ridge
+from roi_forecast.network.training.members import find_members
+from roi_forecast.network.training.result import read_result
+from roi_forecast.registry.versions import (
     ModelVersion,
     find_champion,
     find_version,
@@ -42,7 +43,6 @@ from roi_forecast.model.versions import (
 )
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import load_universe
-from roi_forecast.verified import open_listing
 
 logger = logging.getLogger(__name__)
 

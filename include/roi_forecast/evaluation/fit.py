@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from roi_forecast.model.training_result import TrainingResult
+from roi_forecast.network.training.result import TrainingResult
 
 Verdict = Literal["overfit", "underfit", "unimproved", "balanced", "unknown"]
 

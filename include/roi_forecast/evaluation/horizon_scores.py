@@ -8,13 +8,13 @@ import numpy as np
 
 from roi_forecast.config import MultiStep
 from roi_forecast.evaluation import metrics
-from roi_forecast.evaluation.horizons import HorizonCalibration
 from roi_forecast.evaluation.scores import Score
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import log_roi_ahead, to_percent
 from roi_forecast.features.scaling import FloatArray
-from roi_forecast.model.recursive import WindowForecaster
+from roi_forecast.forecaster.horizons import HorizonCalibration
+from roi_forecast.forecaster.recursive import WindowForecaster
 
 
 def score_horizons(

@@ -12,15 +12,15 @@ import numpy.typing as npt
 
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.baselines import noise_limit, persistence, training_mean
-from roi_forecast.evaluation.next_day import (
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.returns import implied_log_roi, known_sum, to_percent
+from roi_forecast.features.scaling import FloatArray
+from roi_forecast.forecaster.next_day import (
     NextDayCalibration,
     counted_log_roi,
     shrinkage_factor,
 )
-from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.returns import implied_log_roi, known_sum, to_percent
-from roi_forecast.features.scaling import FloatArray
-from roi_forecast.model.ridge import Ridge
+from roi_forecast.network.ridge import Ridge
 
 SPLITS = ("train", "validation", "test")
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from roi_forecast.artifacts import write_file, write_manifest
 from roi_forecast.database.tables import evaluations, model_versions
-from roi_forecast.evaluation.horizons import HorizonCalibration
 from roi_forecast.evaluation.scores import SPLITS, Score
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.model.versions import ModelVersion
+from roi_forecast.files.artifacts import write_file, write_manifest
+from roi_forecast.forecaster.horizons import HorizonCalibration
+from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)

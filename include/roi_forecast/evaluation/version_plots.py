@@ -14,9 +14,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from roi_forecast.evaluation import metrics
-from roi_forecast.evaluation.intervals import Intervals
 from roi_forecast.evaluation.plot_style import default_style
 from roi_forecast.features.scaling import FloatArray
+from roi_forecast.forecaster.intervals import Intervals
 
 MOST_PANELS = 24
 """Assets with a panel of their own; of more, those that stand evenly among all by their R2."""

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 from sqlalchemy import Engine, select
 
-from roi_forecast.artifacts import write_file
 from roi_forecast.database.tables import runs
 from roi_forecast.errors import ExportError
 from roi_forecast.features.rows import PriceRows, load_rows
+from roi_forecast.files.artifacts import write_file
 from roi_forecast.runs.resolved_run import ResolvedRun
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from psycopg import sql
 from sqlalchemy import Engine, inspect
 
-from roi_forecast.artifacts import written_file
 from roi_forecast.database.tables import SCHEMA
 from roi_forecast.errors import ExportError
+from roi_forecast.files.artifacts import written_file
 
 
 def view_names(engine: Engine) -> list[str]:

@@ -26,8 +26,8 @@ from roi_forecast.features.scaling import FloatArray, Scaler
 from roi_forecast.features.split import split_targets
 from roi_forecast.features.storage import describe_dataset, load_dataset, save_dataset
 from roi_forecast.market.blocks import Bars
-from roi_forecast.market.check_results import CheckResult, replace_results
-from roi_forecast.market.checks import usable_symbols
+from roi_forecast.market.checks.check_results import CheckResult, replace_results
+from roi_forecast.market.checks.price_checks import usable_symbols
 from roi_forecast.market.store import StoredBars
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import Asset, load_universe

@@ -16,7 +16,7 @@ from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import log_roi_and_smoothed
 from roi_forecast.features.rows import PriceRows
 from roi_forecast.features.scaling import FloatArray, Scaler
-from roi_forecast.verified import VerifiedDirectory
+from roi_forecast.files.verified import VerifiedDirectory
 
 SCALER_FILE = "scaler.json"
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from roi_forecast.arrays import read_array
-from roi_forecast.artifacts import published_directory, write_manifest
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.dataset import Dataset, Split
 from roi_forecast.features.leakage import MANIFEST_KEY, LeakageAudit
 from roi_forecast.features.scaling import Scaler
-from roi_forecast.verified import open_verified
+from roi_forecast.files.arrays import read_array
+from roi_forecast.files.artifacts import published_directory, write_manifest
+from roi_forecast.files.verified import open_verified
 
 _SCALER_FILE = "scaler.json"
 _ARRAYS = ("dates", "prices", "log_roi", "smoothed", "filled", "true_range")

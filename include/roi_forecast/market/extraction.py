@@ -14,20 +14,20 @@ from sqlalchemy.dialects.postgresql import insert
 
 from roi_forecast.database.tables import daily_prices, extractions
 from roi_forecast.errors import SourceError, SourceUnavailableError
-from roi_forecast.market.bar_checks import (
+from roi_forecast.market.checks.bar_checks import (
     BAR_CHECKS,
     VOLATILITY_BARS,
     empty_invalid_volumes,
     split_doubted,
 )
-from roi_forecast.market.check_results import replace_results
+from roi_forecast.market.checks.check_results import replace_results
 from roi_forecast.market.restatement import (
     RESTATEMENT_CHECK,
     find_restatement,
     record_restatement,
     require_complete,
 )
-from roi_forecast.market.source import PriceSource
+from roi_forecast.market.sources.source import PriceSource
 from roi_forecast.market.store import (
     first_and_last_date,
     load_bars,

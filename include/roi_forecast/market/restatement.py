@@ -10,8 +10,8 @@ from sqlalchemy import Connection, insert
 
 from roi_forecast.database.tables import price_restatements
 from roi_forecast.errors import SourceDataError
-from roi_forecast.market.bar_checks import possible_prices
-from roi_forecast.market.check_results import CheckResult
+from roi_forecast.market.checks.bar_checks import possible_prices
+from roi_forecast.market.checks.check_results import CheckResult
 
 RESTATEMENT_TOLERANCE = 1e-5
 """Relative change of the oldest overlapping price above which all history counts as restated."""

@@ -37,7 +37,7 @@ from sqlalchemy.schema import CreateTable
 from roi_forecast.database.engine import lock_until_commit
 from roi_forecast.database.tables import assets, daily_prices
 from roi_forecast.market.binary_copy import as_dates, binary_bars, read_binary_series
-from roi_forecast.market.source import BAR_COLUMNS
+from roi_forecast.market.sources.source import BAR_COLUMNS
 from roi_forecast.universe import Asset
 
 ASSETS_A_BLOCK = 250

@@ -11,8 +11,8 @@ from sqlalchemy import Engine, delete, insert, select
 from roi_forecast.database.tables import datasets, drift
 from roi_forecast.features.returns import log_roi
 from roi_forecast.features.rows import load_rows
-from roi_forecast.model.versions import ModelVersion
 from roi_forecast.monitoring.drift import Drift, measure_drift
+from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import load_universe
 

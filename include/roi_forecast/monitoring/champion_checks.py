@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from roi_forecast.config import MonitoringConfig
-from roi_forecast.evaluation.conformal import LEVELS
+from roi_forecast.forecaster.conformal import LEVELS
 from roi_forecast.monitoring.live_scores import LiveScores, block_sessions
 
 Scope = Literal["version", "model_name"]

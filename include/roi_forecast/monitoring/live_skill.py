@@ -14,10 +14,10 @@ from sqlalchemy import Connection, Engine, delete, insert
 
 from roi_forecast.database.tables import champion_checks, evaluations
 from roi_forecast.evaluation.metrics import written
-from roi_forecast.model.versions import ModelVersion
 from roi_forecast.monitoring.champion_checks import ChampionCheck, check_champion, judged_sessions
 from roi_forecast.monitoring.live_scores import LiveScores, score_outcomes
 from roi_forecast.monitoring.outcomes import arrange, load_outcomes
+from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, select
 
 from roi_forecast.database.tables import champion_checks
-from roi_forecast.model.versions import find_champion
 from roi_forecast.monitoring.asset_drift import watch_drift
 from roi_forecast.monitoring.champion_checks import ChampionCheck
 from roi_forecast.monitoring.live_skill import watch_live_skill
+from roi_forecast.registry.versions import find_champion
 from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from roi_forecast.database.tables import SCHEMA
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.market.calendars import reference_sessions
 from roi_forecast.market.store import load_bars
-from roi_forecast.model.versions import ModelVersion
+from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.universe import Asset, load_universe
 
 _prediction_outcomes = table(

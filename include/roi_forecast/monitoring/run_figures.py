@@ -14,8 +14,8 @@ from roi_forecast.database.tables import (
     predictions,
     promotions,
 )
-from roi_forecast.evaluation.gate import VERDICT
-from roi_forecast.registry.fallback import fallback_author
+from roi_forecast.gate.rules import VERDICT
+from roi_forecast.serving.fallback import fallback_author
 
 FIGURES = (
     "bars_stored",

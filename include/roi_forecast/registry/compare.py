@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, select
 
 from roi_forecast.database.tables import datasets, model_versions
 from roi_forecast.errors import RegistryError
-from roi_forecast.model.versions import find_champion
+from roi_forecast.registry.versions import find_champion
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from roi_forecast.artifacts import PLOTS_DIRECTORY, confined
 from roi_forecast.errors import RegistryError
-from roi_forecast.manifest import MANIFEST
-from roi_forecast.model.candidates import candidate_path
-from roi_forecast.model.versions import VERSIONS_DIRECTORY
-from roi_forecast.verified import VerifiedDirectory, open_listing
+from roi_forecast.files.artifacts import PLOTS_DIRECTORY, confined
+from roi_forecast.files.manifest import MANIFEST
+from roi_forecast.files.verified import VerifiedDirectory, open_listing
+from roi_forecast.registry.candidates import candidate_path
+from roi_forecast.registry.versions import VERSIONS_DIRECTORY
 
 logger = logging.getLogger(__name__)
 

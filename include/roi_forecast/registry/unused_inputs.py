@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection, func, or_, select
 
 from roi_forecast.database.tables import datasets, model_versions, runs
-from roi_forecast.leftovers import newest_change
+from roi_forecast.files.leftovers import newest_change
 
 _RECENT = timedelta(days=7)
 

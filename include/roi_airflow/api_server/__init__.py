@@ -1,0 +1,1 @@
+"""What Airflow's API server gains: pages, and protection of both."""

@@ -1,0 +1,268 @@
+"""Limits on what a client may send to the API server: bodies, requests, attempts to log in.
+
+They depend on the application that a request reaches and on who signed in, never on how the path is
+written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from contextlib import suppress
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import TYPE_CHECKING
+
+from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
+from airflow.configuration import conf
+from limits import parse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.routing import Match, Mount
+
+from roi_airflow.api_server.device_cookies import DeviceCookies
+from roi_airflow.api_server.login_limits import (
+    ACCOUNT_PAUSE,
+    LoginLimits,
+    TooManyAttemptsError,
+    account_in,
+)
+from roi_airflow.api_server.request_counts import RequestCounts
+from roi_airflow.api_server.token_subjects import PEOPLE, TASKS, token_subject
+from roi_web.admission import CLIENT
+
+if TYPE_CHECKING:
+    from limits import RateLimitItem
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+ANONYMOUS_BODY_BYTES = 16 * 1024
+PERSON_BODY_BYTES = 1024**2
+TASK_BODY_BYTES = 2 * 1024**2
+BODY_SECONDS = 60.0
+ANONYMOUS_REQUESTS = parse("1200 per minute")
+PERSON_REQUESTS = parse("6000 per minute")
+
+_TASK_MOUNT = "/execution"
+_LOGIN_MOUNT = "/auth"
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_IPV6_PREFIX = 64
+
+
+class RequestLimits:
+    """ASGI middleware that answers too large a body with 413 and too many requests with 429.
+
+    It counts within this process: people who signed in by the subject of their token, everybody
+    else by address, which behind a proxy uvicorn has to take from the proxy's headers. Tasks are
+    not counted. Without a valid token a body may be no larger than an attempt to log in.
+
+    Args:
+        app: What to protect, inside the application of Airflow that the scope names.
+        logins: Limits attempts to log in.
+        anonymous: Requests of an address.
+        person: Requests of a person.
+        body_seconds: How long a body may take to arrive.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        logins: LoginLimits | None = None,
+        anonymous: RateLimitItem = ANONYMOUS_REQUESTS,
+        person: RateLimitItem = PERSON_REQUESTS,
+        body_seconds: float = BODY_SECONDS,
+    ) -> None:
+        self._app = app
+        self._counts = RequestCounts()
+        self._logins = logins or LoginLimits(self._counts)
+        self._devices = DeviceCookies(conf.get_mandatory_value("api", "secret_key"))
+        self._anonymous = anonymous
+        self._person = person
+        self._body_seconds = body_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or hand it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        mount = reached_mount(scope)
+        is_task_api = mount == _TASK_MOUNT
+        subject = await token_subject(scope, TASKS if is_task_api else PEOPLE)
+        scope[CLIENT] = f"address {network_of(scope)}" if subject is None else f"subject {subject}"
+        may_log_in = mount == _LOGIN_MOUNT and scope["method"] not in _SAFE_METHODS
+        if not may_log_in and (wait := self._wait(scope, subject, is_task_api=is_task_api)):
+            await _refuse(send, 429, "too many requests; try again later", retry_after=wait)
+            return
+        most = ANONYMOUS_BODY_BYTES
+        if subject is not None:
+            most = TASK_BODY_BYTES if is_task_api else PERSON_BODY_BYTES
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if not declared.isdigit() or int(declared) > most:
+            await _refuse(send, 413, _too_large(most))
+            return
+        body = _BoundedBody(receive, most, self._body_seconds)
+        with suppress(_BodyError):
+            if may_log_in:
+                await self._answer_login(scope, body.receive, body.unless_refused(send), subject)
+            else:
+                await self._app(scope, body.receive, body.unless_refused(send))
+        if body.error is not None:
+            await _refuse(send, body.error.status_code, body.error.detail)
+
+    def _wait(self, scope: Scope, subject: str | None, *, is_task_api: bool) -> float:
+        """Count a request; return 0, or after how many seconds the client may try again."""
+        if subject is None:
+            limit, slot = self._anonymous, self._counts.slot(network_of(scope))
+        elif is_task_api:
+            return 0.0
+        else:
+            limit, slot = self._person, self._counts.slot(subject)
+        if self._counts.add(limit, slot):
+            return 0.0
+        return max(1.0, self._counts.seconds_left(limit, slot))
+
+    async def _answer_login(
+        self, scope: Scope, receive: Receive, send: Send, subject: str | None
+    ) -> None:
+        request = Request(scope, receive)
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return
+        account = account_in(request.headers.get("content-type", ""), body)
+        repeated = _repeated(body, receive)
+        if account is None:
+            if wait := self._wait(scope, subject, is_task_api=False):
+                await _refuse(send, 429, "too many requests; try again later", retry_after=wait)
+            else:
+                await self._app(scope, repeated, send)
+            return
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        async def ask() -> bool:
+            await self._app(scope, repeated, keep)
+            return _lets_in(messages[0])
+
+        try:
+            device = self._devices.device(request, account)
+            paused = await self._logins.check(account, network_of(scope), ask, device)
+        except TooManyAttemptsError:
+            detail = "too many attempts to log in are waiting for their turn; try again later"
+            await _refuse(send, 429, detail, retry_after=ACCOUNT_PAUSE)
+            return
+        if paused:
+            detail = "this attempt to log in failed, and too many before it did"
+            await _refuse(send, 429, detail, retry_after=paused)
+            return
+        if _lets_in(messages[0]):
+            messages[0]["headers"] = [*messages[0]["headers"], self._devices.header(account)]
+        for message in messages:
+            await send(message)
+
+
+def reached_mount(scope: Scope) -> str:
+    """Return the path of the mounted application that answers a request; "" is Airflow itself."""
+    for route in scope["app"].routes:
+        if isinstance(route, Mount) and route.matches(scope)[0] is Match.FULL:
+            return route.path
+    return ""
+
+
+def network_of(scope: Scope) -> str:
+    """Return what one client holds of addresses: an IPv4 address, or a /64 of IPv6."""
+    host = (scope.get("client") or ("", 0))[0]
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return str(ip_network((address, _IPV6_PREFIX), strict=False))
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+class _BodyError(HTTPException):
+    """A body is too large, or not complete in time."""
+
+
+def _too_large(most: int) -> str:
+    return f"this request may hold {most} bytes"
+
+
+class _BoundedBody:
+    """A body as it arrives, up to a number of bytes and of seconds.
+
+    Attributes:
+        error: Why the rest of it is not read.
+    """
+
+    def __init__(self, receive: Receive, most: int, seconds: float) -> None:
+        self.error: _BodyError | None = None
+        self._receive = receive
+        self._most = most
+        self._seconds = seconds
+        self._deadline: float | None = None
+        self._received = 0
+        self._is_complete = False
+
+    async def receive(self) -> Message:
+        """Return the next message; raise where a limit is passed."""
+        if self._is_complete:
+            return await self._receive()
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().time() + self._seconds
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            detail = f"the body of this request took more than {self._seconds:g} s"
+            self.error = _BodyError(408, detail)
+            raise self.error from None
+        self._received += len(message.get("body", b""))
+        if self._received > self._most:
+            self.error = _BodyError(413, _too_large(self._most))
+            raise self.error
+        self._is_complete = not message.get("more_body", False)
+        return message
+
+    def unless_refused(self, send: Send) -> Send:
+        """Hold back what an application answers to a body that it was not given."""
+
+        async def send_unless_refused(message: Message) -> None:
+            if self.error is None:
+                await send(message)
+
+        return send_unless_refused
+
+
+def _repeated(body: bytes, receive: Receive) -> Receive:
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return receive_again
+
+
+def _lets_in(start: Message) -> bool:
+    """Tell whether the start of an answer to an attempt to log in is that of a success."""
+    if 200 <= start["status"] < 300:
+        return True
+    cookie = f"{COOKIE_NAME_JWT_TOKEN}=".encode()
+    return any(
+        name.lower() == b"set-cookie"
+        and value.startswith(cookie)
+        and value.removeprefix(cookie).partition(b";")[0] not in (b"", b'""')
+        for name, value in start["headers"]
+    )
+
+
+async def _refuse(send: Send, status: int, detail: str, *, retry_after: float = 0.0) -> None:
+    body = json.dumps({"detail": detail}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    if retry_after:
+        headers.append((b"retry-after", b"%d" % math.ceil(retry_after)))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,1 @@
+"""The walk through the past: folds, forecasts and their scores."""

@@ -1,0 +1,63 @@
+"""What needs no fitting, walked through the same rows: the peers that stand beside every backtest.
+
+None of these forecasts is shrunk. Their intervals are made as those of any other predictor, with
+the same scale and conformal quantiles of their own errors; where those of a fitted predictor would
+take the errors of the zero forecast, so do those of the noise limit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from roi_forecast.backtest.walk_forward import WalkForward, intervals_of_scale
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.returns import known_sum
+from roi_forecast.features.scaling import FloatArray
+
+NAIVE_PREDICTORS = ("zero", "persistence", "noise_limit")
+
+
+def naive_walks(dataset: Dataset, walk: WalkForward) -> dict[str, WalkForward]:
+    """Return the walk-forwards of the naive predictors over the folds of another one.
+
+    `zero` forecasts that no price moves; `persistence` the last smoothed and the last plain log
+    ROI; `noise_limit` the mean of the fold's training rows, so that its smoothed forecast is that
+    of an oracle for which returns cannot be predicted.
+
+    Args:
+        dataset: The rows that were walked through.
+        walk: Gives folds, dates, scales and what came.
+    """
+    targets, span = walk.targets, dataset.smoothing
+    known = known_sum(dataset.log_roi, targets, span)
+    lengths = [len(fold.targets) for fold in walk.folds]
+    mean = np.repeat([fold.known_mean for fold in walk.folds], lengths, axis=0)
+    last = slice(targets.start - 1, targets.stop - 1)
+    earlier = np.full((targets.start, len(dataset.symbols)), np.nan)
+    earlier[1:] = dataset.log_roi[: targets.start - 1]
+    return {
+        "zero": _walk(dataset, walk, known / span, np.zeros(mean.shape)),
+        "persistence": _walk(
+            dataset, walk, dataset.smoothed[last], dataset.log_roi[last], before=earlier
+        ),
+        "noise_limit": _walk(dataset, walk, (known + mean) / span, mean),
+    }
+
+
+def _walk(
+    dataset: Dataset,
+    walk: WalkForward,
+    smoothed: FloatArray,
+    log_roi: FloatArray,
+    before: FloatArray | None = None,
+) -> WalkForward:
+    return replace(
+        walk,
+        folds=tuple(replace(fold, shrinkage=1.0) for fold in walk.folds),
+        smoothed=smoothed,
+        implied=log_roi,
+        published=log_roi,
+        intervals=intervals_of_scale(dataset, walk.row_scales, walk.targets, log_roi, before),
+    )

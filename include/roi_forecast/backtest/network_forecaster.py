@@ -1,0 +1,69 @@
+"""The configured network as what forecasts in a walk-forward: one training for each fold."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from roi_forecast.config import ModelConfig
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.scaling import FloatArray
+
+if TYPE_CHECKING:
+    from roi_forecast.network.predictor import Predictor
+
+
+class NetworkForecaster:
+    """Trains the network of a fold on its first call and predicts with it.
+
+    Trainings are kept, each in a folder named after the fold's first target date and a hash of its
+    rows and settings. One that is finished there is not trained again, and one that was interrupted
+    goes on after its last epoch, so that a killed walk-forward ends with the forecasts of an
+    uninterrupted one. The time of a folder is that of its last use.
+
+    Args:
+        config: The network and how it is trained, the same for every fold.
+        directory: Folder of the trainings.
+    """
+
+    def __init__(self, config: ModelConfig, directory: Path) -> None:
+        self._config = config
+        self._directory = directory
+        self._trained: tuple[str, Predictor] | None = None
+
+    def __call__(self, dataset: Dataset, targets: range) -> FloatArray:
+        """Forecast target rows of a fold's dataset.
+
+        Args:
+            dataset: What `fold_dataset` returns; its training and validation rows are fitted on.
+            targets: Target rows of it.
+
+        Returns:
+            Scaled smoothed log ROI, shape (targets, assets).
+
+        Raises:
+            TrainingError: As `train_model`.
+        """
+        if self._trained is None or self._trained[0] != dataset.dataset_id:
+            self._trained = (dataset.dataset_id, self._train(dataset))
+        return self._trained[1].predict(dataset.scaled, dataset.scaled_log_roi, targets)
+
+    def _train(self, dataset: Dataset) -> Predictor:
+        # TensorFlow loads for seconds: only a walk-forward with a network waits for it.
+        from roi_forecast.network.predictor import load_predictor
+        from roi_forecast.network.training.train import train_model
+
+        first_target_date = dataset.dates[dataset.split.test.start]
+        directory = self._directory / f"{first_target_date}-{self._digest(dataset)}"
+        train_model(dataset, self._config, directory)
+        # By this retention sees which backtests a network belongs to.
+        os.utime(directory)
+        return load_predictor(directory)
+
+    def _digest(self, dataset: Dataset) -> str:
+        settings = self._config.model_dump(mode="json", include=set(ModelConfig.model_fields))
+        facts = json.dumps([dataset.dataset_id, settings], sort_keys=True)
+        return hashlib.sha256(facts.encode()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""Files of the installation: written whole, checked by a manifest, cleared away after a crash."""

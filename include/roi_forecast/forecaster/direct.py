@@ -1,0 +1,128 @@
+"""Direct multi-step forecasts: for each horizon a ridge regression of the move to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from roi_forecast.config import LONGEST_HORIZON
+from roi_forecast.errors import DatasetError
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.preprocessing import Preprocessing
+from roi_forecast.features.returns import log_roi_ahead
+from roi_forecast.features.windows import window_view
+from roi_forecast.forecaster.recursive import ModelRows
+from roi_forecast.network.inputs import plain_lags
+
+FloatArray = npt.NDArray[np.float64]
+
+FIRST_HORIZON = 2
+"""The next session is the network's own business."""
+
+# The moves over all horizons are held of so many at a time.
+_ASSETS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class DirectRidge:
+    """One set of lag weights for each horizon, for all assets.
+
+    Attributes:
+        weights: Shape (horizons, seq_len + plain lags), of the horizons 2, 3, …: first of the
+            centred scaled smoothed log ROI, then of the scaled plain log ROI, oldest lag first.
+    """
+
+    weights: FloatArray
+
+    def predict(
+        self, preprocessing: Preprocessing, rows: ModelRows, origins: range, horizons: int
+    ) -> FloatArray:
+        """Forecast the log ROI cumulated over 2, …, `horizons` sessions from each origin on.
+
+        Args:
+            preprocessing: Of the version that the weights belong to.
+            rows: Rows in time order, as the preprocessing made them.
+            origins: Rows whose session is the first that is forecast; the last may be the row after
+                the last. No row from an origin on takes part in its forecasts.
+            horizons: The longest one.
+
+        Returns:
+            Shape (horizons - 1, origins, assets), unscaled.
+
+        Raises:
+            DatasetError: There are no weights for the longest horizon, or an origin has too few
+                rows before it, or lies after the next row.
+        """
+        count = horizons - FIRST_HORIZON + 1
+        if count > len(self.weights):
+            raise DatasetError(
+                f"there are direct forecasts up to {len(self.weights) + 1} sessions ahead; "
+                f"received the horizon {horizons}"
+            )
+        scaler, seq_len = preprocessing.scaler, preprocessing.seq_len
+        known = slice(max(origins.start - seq_len, 0), origins.stop - 1)
+        # One product of matrices for each origin: the windows are views, never copied.
+        forecast = np.zeros((len(origins), count, len(scaler.center)))
+        for series, weights in (
+            (rows.scaled_log_roi[known].astype(np.float64), self.weights[:count, seq_len:]),
+            (rows.scaled[known] - scaler.center, self.weights[:count, :seq_len]),
+        ):
+            own = range(origins.start - known.start, origins.stop - known.start)
+            forecast += weights @ window_view(series, own, weights.shape[1])
+        forecast = forecast.transpose(1, 0, 2)
+        ahead = np.arange(FIRST_HORIZON, horizons + 1)[:, np.newaxis, np.newaxis]
+        cumulated: FloatArray = forecast / scaler.slope + ahead * scaler.log_roi_mean
+        return cumulated
+
+
+def fit_direct(dataset: Dataset, penalty: float) -> DirectRidge:
+    """Fit every horizon on the training rows, all assets together.
+
+    Minimises the sum of squared errors of the log ROI ahead, less its training mean and in scaled
+    units, plus `penalty` times the sum of squared weights, without an intercept. Only moves that
+    end on a training row count, so no row after the last training target is read. A horizon without
+    one forecasts the mean.
+
+    Args:
+        dataset: Gives the rows, the split and the scaler.
+        penalty: Above 0.
+    """
+    train, seq_len = dataset.split.train, dataset.seq_len
+    plain = plain_lags(seq_len)
+    smoothed = (dataset.scaled[: train.stop] - dataset.scaler.center).astype(np.float64)
+    scaled_log_roi = dataset.scaled_log_roi[: train.stop].astype(np.float64)
+    horizons = range(FIRST_HORIZON, LONGEST_HORIZON + 1)
+    gram = np.zeros((len(horizons), seq_len + plain, seq_len + plain))
+    moment = np.zeros((len(horizons), seq_len + plain))
+    # One asset at a time: the design matrix of all would be seq_len times the rows.
+    for asset in range(len(dataset.symbols)):
+        own = slice(asset, asset + 1)
+        lags = np.concatenate(
+            [
+                window_view(smoothed[:, own], train, seq_len)[..., 0],
+                window_view(scaled_log_roi[:, own], train, plain)[..., 0],
+            ],
+            axis=1,
+        )
+        if asset % _ASSETS_AT_ONCE == 0:
+            block = slice(asset, asset + _ASSETS_AT_ONCE)
+            targets = np.stack([_scaled_ahead(dataset, train, each, block) for each in horizons])
+        own_targets = targets[..., asset % _ASSETS_AT_ONCE]
+        counted = np.isfinite(own_targets)
+        moment += np.where(counted, own_targets, 0.0) @ lags
+        # The same for every horizon but for the few rows that do not count.
+        whole = lags.T @ lags
+        for number, left_out in enumerate(~counted):
+            gram[number] += whole - lags[left_out].T @ lags[left_out]
+    solution = np.linalg.solve(gram + penalty * np.eye(seq_len + plain), moment[..., np.newaxis])
+    return DirectRidge(solution[..., 0].astype(np.float64, copy=False))
+
+
+def _scaled_ahead(dataset: Dataset, train: range, horizon: int, assets: slice) -> FloatArray:
+    """Return the centred log ROI ahead of training targets in scaled units, (targets, assets)."""
+    known, scaler = slice(train.start, train.stop), dataset.scaler
+    ahead = log_roi_ahead(dataset.log_roi[known, assets], dataset.filled[known, assets], horizon)
+    scaled: FloatArray = (ahead - horizon * scaler.log_roi_mean[assets]) * scaler.slope[assets]
+    return scaled

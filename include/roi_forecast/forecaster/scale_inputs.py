@@ -1,0 +1,268 @@
+"""What the scale forecast sees: how much prices moved lately, of the asset and of the market."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from roi_forecast.features.movement import SMALLEST_MOVE
+from roi_forecast.forecaster.decayed_sums import decayed_sums
+from roi_forecast.universe import load_universe
+
+FloatArray = npt.NDArray[np.float64]
+
+HALF_LIVES = (1, 5, 22)
+"""A day, a week and a month of sessions, as in the HAR model of Corsi (2009)."""
+MEMORY = 66
+"""Rows that an average looks back: three of the longest half-lives."""
+DIRECTION_HALF_LIVES = (1, 5)
+"""Of the balance of falls and rises: the effect of a fall on volatility fades within days."""
+
+_AVERAGES = 2 * (2 * len(HALF_LIVES) - 1)
+_WEEKDAYS = 4
+_COMMON = _AVERAGES + 1
+_BALANCE = 2 * _COMMON + 1
+# Where the values that are an asset's own stand among the inputs.
+_AVERAGED = 2 * len(HALF_LIVES)
+_OWN = [
+    *range(len(HALF_LIVES)),
+    *range(_AVERAGES // 2, _AVERAGES // 2 + len(HALF_LIVES)),
+    *range(_BALANCE, _BALANCE + len(DIRECTION_HALF_LIVES)),
+]
+INPUTS = 2 * (_AVERAGES + 1) + 2 * len(DIRECTION_HALF_LIVES) + _WEEKDAYS + 1
+
+# What is only needed on the way is held of so many assets at a time.
+_ASSETS_AT_ONCE = 128
+_STOCK = "stock"
+
+
+class MarketRows(Protocol):
+    """Rows of a dataset or of a version's preprocessing; shapes as there."""
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The assets, in column order."""
+
+    @property
+    def dates(self) -> npt.NDArray[np.datetime64]:
+        """Reference sessions."""
+
+    @property
+    def log_roi(self) -> FloatArray:
+        """Plain log ROI, unscaled."""
+
+    @property
+    def true_range(self) -> FloatArray:
+        """True range, a fraction."""
+
+    @property
+    def filled(self) -> npt.NDArray[np.bool_]:
+        """Whether the asset had no bar."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Consecutive rows: what `MarketRows` asks for, of these alone; views, no copies."""
+
+    symbols: tuple[str, ...]
+    dates: npt.NDArray[np.datetime64]
+    log_roi: FloatArray
+    true_range: FloatArray
+    filled: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, rows: MarketRows, start: int, stop: int) -> Self:
+        """Return the rows from `start` up to, but not with, `stop`."""
+        return cls(
+            rows.symbols,
+            rows.dates[start:stop],
+            rows.log_roi[start:stop],
+            rows.true_range[start:stop],
+            rows.filled[start:stop],
+        )
+
+
+@dataclass(frozen=True)
+class ScaleInputs:
+    """The inputs of the scale forecast, most of which the assets of a row have in common.
+
+    Attributes:
+        dates: Dates of the rows, shape (rows,), datetime64[D].
+        own: What an asset has to itself, shape (rows, assets, own values): the logs of its averages
+            and the balance of its falls and rises.
+        market: What all assets have in common, shape (rows, INPUTS), 0 where an input is an asset's
+            own; NaN in row 0, which has nothing before it.
+        is_no_stock: 1 for an asset whose class is not stock, 0 for a stock, shape (assets,).
+    """
+
+    dates: npt.NDArray[np.datetime64]
+    own: FloatArray
+    market: FloatArray
+    is_no_stock: FloatArray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and assets."""
+        return self.own.shape[0], self.own.shape[1]
+
+    def at(self, rows: npt.ArrayLike, assets: npt.ArrayLike) -> FloatArray:
+        """Return all inputs of pairs of a row and an asset.
+
+        Args:
+            rows: Rows of the pairs.
+            assets: Their assets; broadcast against the rows.
+
+        Returns:
+            Shape (…, INPUTS); NaN in row 0.
+        """
+        rows, assets = np.broadcast_arrays(rows, assets)
+        inputs: FloatArray = self.market[rows]
+        own = self.own[rows, assets]
+        for number, place in enumerate(_OWN):
+            inputs[..., place] += own[..., number]
+        other = self.is_no_stock[assets]
+        np.multiply(
+            inputs[..., :_COMMON], other[..., np.newaxis], out=inputs[..., _COMMON : 2 * _COMMON]
+        )
+        inputs[..., 2 * _COMMON] = other
+        return inputs
+
+    def times(self, slopes: FloatArray, rows: slice) -> FloatArray:
+        """Return the sum of the inputs times their slopes, shape (rows, assets).
+
+        Args:
+            slopes: Shape (INPUTS,).
+            rows: The rows wanted.
+        """
+        sums = np.empty((len(self.own[rows]), self.shape[1]))
+        for other in (0.0, 1.0):
+            is_of_class = self.is_no_stock == other
+            weights = slopes.copy()
+            weights[:_COMMON] += other * slopes[_COMMON : 2 * _COMMON]
+            weights[_COMMON : 2 * _COMMON] = 0.0
+            common = self.market[rows] @ weights + other * slopes[2 * _COMMON]
+            # All of one class is a view, where a choice of columns would be a copy.
+            columns = slice(None) if is_of_class.all() else is_of_class
+            sums[:, columns] = self.own[rows, columns] @ weights[_OWN] + common[:, np.newaxis]
+        return sums
+
+
+def scale_inputs(rows: MarketRows, next_date: np.datetime64 | None = None) -> ScaleInputs:
+    """Return the inputs of the scale forecast of every row.
+
+    The inputs of row t are known before session t: they come from the rows t - MEMORY to t - 1 and
+    from the dates of t - 1 and t, which the calendar gives in advance. In this order:
+
+    - for the absolute log ROI and then for the true range: the logs of the asset's weighted
+      averages, whose weights halve every HALF_LIVES rows, and the averages of the shorter
+      half-lives over that of the longest, in logs, meant over all assets;
+    - the log of the calendar days since the row before;
+    - all of these again for assets that are no stocks, 0 for stocks, and whether it is one;
+    - the balance of falls and rises, see `_fall_balance`, of the asset and meant over all assets
+      (after a fall prices move more: Black, 1976);
+    - whether the session is a Monday, Tuesday, Wednesday or Thursday.
+
+    What is missing (a filled row, a range without a bar) takes no part in an average. An asset
+    without a single value in its memory takes the mean of the others.
+
+    Args:
+        rows: Rows in time order.
+        next_date: Target date after the last row, where a forecast of it is wanted.
+
+    Returns:
+        Of all rows, and one row more with `next_date`.
+    """
+    dates = rows.dates if next_date is None else np.append(rows.dates, next_date)
+    own = np.empty((len(dates), len(rows.symbols), len(_OWN)))
+    for first in range(0, own.shape[1], _ASSETS_AT_ONCE):
+        assets = slice(first, first + _ASSETS_AT_ONCE)
+        log_roi = np.where(rows.filled[:, assets], np.nan, rows.log_roi[:, assets])
+        moves = _decayed(np.abs(log_roi), len(dates))
+        ranges = _decayed(rows.true_range[:, assets], len(dates))
+        own[:, assets, : len(HALF_LIVES)] = _log_averages(*moves)
+        own[:, assets, len(HALF_LIVES) : _AVERAGED] = _log_averages(*ranges)
+        own[:, assets, _AVERAGED:] = _fall_balance(log_roi, moves[0])
+    market = np.zeros((len(dates), INPUTS))
+    for first_own, first_input in ((0, 0), (len(HALF_LIVES), _AVERAGES // 2)):
+        means = _means_where_missing(own[..., first_own : first_own + len(HALF_LIVES)])
+        shorter = slice(first_input + len(HALF_LIVES), first_input + _AVERAGES // 2)
+        market[:, shorter] = means[:, :-1] - means[:, -1:]
+    days = np.diff(dates).astype("timedelta64[D]").astype(np.float64)
+    market[1:, _AVERAGES] = np.log(days)
+    market[:, _BALANCE + len(DIRECTION_HALF_LIVES) : -_WEEKDAYS] = own[..., _AVERAGED:].mean(axis=1)
+    market[:, -_WEEKDAYS:] = _weekdays(dates)
+    market[0] = np.nan
+    return ScaleInputs(dates, own, market, _is_no_stock(rows.symbols))
+
+
+def _is_no_stock(symbols: tuple[str, ...]) -> FloatArray:
+    """Return 1 for an asset whose class is not stock, 0 for a stock, shape (assets,)."""
+    assets = load_universe().select(symbols)
+    return np.array([float(asset.asset_class != _STOCK) for asset in assets])
+
+
+def _weekdays(dates: npt.NDArray[np.datetime64]) -> FloatArray:
+    """Return 1 where the date is a Monday, …, Thursday, else 0, shape (dates, 4)."""
+    # 1970-01-01, day 0 of numpy, was a Thursday.
+    weekdays = (dates.astype("datetime64[D]").astype(np.int64) + 3) % 7
+    marks: FloatArray = (weekdays[:, np.newaxis] == np.arange(_WEEKDAYS)).astype(np.float64)
+    return marks
+
+
+def _decayed(values: FloatArray, rows: int) -> tuple[FloatArray, FloatArray]:
+    """Return the decayed sums of values and of their number, each (half-lives, rows, assets)."""
+    counted = np.isfinite(values)
+    sums = decayed_sums(np.where(counted, values, 0.0), HALF_LIVES, rows, MEMORY)
+    # Assets without a gap have one number in common.
+    has_gap = ~counted.all(axis=0)
+    whole = decayed_sums(np.ones((len(values), 1)), HALF_LIVES, rows, MEMORY)
+    numbers = np.repeat(whole, values.shape[1], axis=2)
+    numbers[..., has_gap] = decayed_sums(
+        counted[:, has_gap].astype(np.float64), HALF_LIVES, rows, MEMORY
+    )
+    return sums, numbers
+
+
+def _log_averages(sums: FloatArray, numbers: FloatArray) -> FloatArray:
+    """Return the logs of the weighted averages before each row, shape (rows, assets, half-lives).
+
+    NaN in row 0 and where nothing counts.
+    """
+    averages = np.full(sums.shape, np.nan)
+    np.divide(sums, numbers, out=averages, where=numbers > 0)
+    logs: FloatArray = np.log(averages + SMALLEST_MOVE).transpose(1, 2, 0)
+    return logs
+
+
+def _fall_balance(log_roi: FloatArray, moves: FloatArray) -> FloatArray:
+    """Return how far falls outweigh rises before each row, from -1 (only rises) to 1 (only falls).
+
+    The weighted sum of the negated log ROIs over that of the absolute ones, with weights that halve
+    every DIRECTION_HALF_LIVES rows; 0 where nothing moved. Shape (rows, assets, half-lives).
+
+    Args:
+        log_roi: Shape (rows, assets), NaN where it does not count.
+        moves: Decayed sums of the absolute log ROIs, shape (HALF_LIVES, rows or rows + 1, assets).
+    """
+    rows = moves.shape[1]
+    falls = decayed_sums(-np.nan_to_num(log_roi), DIRECTION_HALF_LIVES, rows, MEMORY)
+    sizes = moves[[HALF_LIVES.index(half_life) for half_life in DIRECTION_HALF_LIVES]]
+    balances: FloatArray = np.zeros(falls.shape)
+    np.divide(falls, sizes, out=balances, where=sizes > 0)
+    return balances.transpose(1, 2, 0)
+
+
+def _means_where_missing(logs: FloatArray) -> FloatArray:
+    """Return the means over all assets, shape (rows, values), and put them where a log is missing.
+
+    Without any log the mean is that of no move.
+    """
+    known = np.isfinite(logs)
+    counts = known.sum(axis=1)
+    sums = np.where(known, logs, 0.0).sum(axis=1)
+    means: FloatArray = np.where(counts > 0, sums / np.maximum(counts, 1), np.log(SMALLEST_MOVE))
+    np.copyto(logs, means[:, np.newaxis], where=~known)
+    return means

@@ -1,1 +1,0 @@
-"""Forecasts of the serving version, stored for people to query."""

@@ -1,0 +1,1 @@
+"""Whether a candidate may serve: rules, decision and approval."""

@@ -1,0 +1,133 @@
+"""Deciding on a candidate from the stored figures, and storing the decision rule by rule."""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy import Connection, Engine, delete, insert, select
+
+from roi_forecast.database.tables import datasets, evaluations, gate_decisions
+from roi_forecast.evaluation.evaluate import SESSIONS, UPPER_LOSS_DIFFERENCE
+from roi_forecast.evaluation.stored_evaluation import COMMON
+from roi_forecast.features.leakage import LeakageAudit
+from roi_forecast.gate.carried_out import find_carried_out
+from roi_forecast.gate.rules import VERDICT, Compared, Ruling, Verdict, judge
+from roi_forecast.registry.versions import ModelVersion, find_champion, find_version
+from roi_forecast.runs.resolved_run import ResolvedRun
+
+logger = logging.getLogger(__name__)
+
+
+def decide_promotion(
+    engine: Engine, run: ResolvedRun, version_id: str, opponent: str | None
+) -> Verdict:
+    """Judge the evaluated candidate and store every ruling in `gate_decisions`.
+
+    Deciding again for the same run replaces what was stored, unless the version was promoted
+    since: then the decision stands as it is.
+
+    Args:
+        engine: Market database.
+        run: The resolved run, with its tolerances.
+        version_id: The candidate.
+        opponent: The version that `evaluate_model` compared it with, or None.
+
+    Raises:
+        RegistryError: There is no such version.
+    """
+    with engine.begin() as connection:
+        candidate = find_version(connection, version_id)
+        carried_out = find_carried_out(connection, run.run_id, version_id)
+        if carried_out is not None:
+            logger.info("version %s was promoted for this run already", version_id)
+            return carried_out.verdict
+        champion = find_champion(connection, run.model_name)
+        verdict = judge(
+            run,
+            candidate,
+            champion,
+            opponent,
+            _compared(connection, run.run_id, version_id),
+            _audit(connection, candidate.dataset_id),
+        )
+        judged_against = champion.version_id if champion else None
+        summary = Ruling(VERDICT, None, None, verdict.promoted, verdict.reason)
+        connection.execute(
+            delete(gate_decisions).where(
+                gate_decisions.c.run_id == run.run_id, gate_decisions.c.version_id == version_id
+            )
+        )
+        connection.execute(
+            insert(gate_decisions),
+            [
+                {
+                    "run_id": run.run_id,
+                    "version_id": version_id,
+                    "rule": ruling.rule,
+                    "opponent": judged_against,
+                    "decisive": ruling.decisive,
+                    "threshold": ruling.threshold,
+                    "observed": ruling.observed,
+                    "passed": ruling.passed,
+                    "reason": ruling.reason,
+                }
+                for ruling in (*verdict.rulings, summary)
+            ],
+        )
+    for ruling in verdict.rulings:
+        mark = "passed" if ruling.passed else "failed"
+        logger.info("rule %s %s: %s", ruling.rule, mark, ruling.reason)
+    logger.info("%s: %s", "promote" if verdict.promoted else "reject", verdict.reason)
+    return verdict
+
+
+def judge_alone(connection: Connection, run: ResolvedRun, candidate: ModelVersion) -> Verdict:
+    """Judge a candidate as if no version served under its name; nothing is stored.
+
+    Args:
+        connection: Market database.
+        run: The resolved run, with its tolerances.
+        candidate: The evaluated version.
+    """
+    audit = _audit(connection, candidate.dataset_id)
+    return judge(run, candidate, None, None, Compared(), audit)
+
+
+def _audit(connection: Connection, dataset_id: str) -> LeakageAudit | None:
+    manifest = connection.scalar(
+        select(datasets.c.manifest).where(datasets.c.dataset_id == dataset_id)
+    )
+    return None if manifest is None else LeakageAudit.from_manifest(manifest)
+
+
+def _compared(connection: Connection, run_id: str, version_id: str) -> Compared:
+    rows = connection.execute(
+        select(
+            evaluations.c.predictor,
+            evaluations.c.symbol,
+            evaluations.c.metric,
+            evaluations.c.value,
+        ).where(
+            evaluations.c.run_id == run_id,
+            evaluations.c.version_id == version_id,
+            evaluations.c.target == COMMON,
+        )
+    )
+    figures = {(row.predictor, row.symbol, row.metric): row.value for row in rows}
+    drops, left_out = {}, {}
+    for (predictor, symbol, metric), value in figures.items():
+        if predictor != "model" or not symbol:
+            continue
+        theirs = figures.get(("champion", symbol, metric))
+        if value is None or theirs is None:
+            left_out[symbol] = "its ROI does not vary on the shared sessions"
+        else:
+            drops[symbol] = theirs - value
+    return Compared(
+        candidate_r2=figures.get(("model", None, "r2")),
+        champion_r2=figures.get(("champion", None, "r2")),
+        upper_loss_difference=figures.get(("model", None, UPPER_LOSS_DIFFERENCE)),
+        sessions=int(figures.get(("model", None, SESSIONS)) or 0),
+        asset_drops=drops,
+        left_out=left_out,
+    )

@@ -1,0 +1,1 @@
+"""What is asked of prices before they are used."""

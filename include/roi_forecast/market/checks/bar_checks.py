@@ -1,0 +1,207 @@
+"""Which bars of a fetched series are believed. A bar in doubt is named and not stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from roi_forecast.market.checks.check_results import CheckResult
+from roi_forecast.market.sources.source import PRICE_COLUMNS
+
+RANGE_TOLERANCE = 0.005
+"""Share of the close by which open or close may lie outside low to high, as settlements do."""
+
+SMALLEST_JUMP = math.log(1.5)
+"""Log ROI below which no move is doubted, however calm the asset was."""
+
+LARGEST_JUMP = math.log(3)
+"""Log ROI above which no move is believed, even if later bars repeat it: splits, wrong units."""
+
+JUMP_DEVIATIONS = 12
+"""A move is doubted beyond this many of the asset's own recent standard deviations."""
+
+CONFIRMING_BARS = 2
+"""Later bars that have to stay at a doubted price's level before it is believed."""
+
+VOLATILITY_BARS = 60
+"""Believed bars from which the recent standard deviation is estimated."""
+
+FIRST_BARS = 5
+"""Bars whose median stands in for the price before the first."""
+
+SMALLEST_PRICE, LARGEST_PRICE = 1e-12, 1e15
+"""Prices between which one can be in any currency, after any number of splits."""
+
+LARGEST_VOLUME = 2**53
+"""Up to here a float64 counts whole shares, and no exchange trades as many in a day."""
+
+VOLUME_CHECK = "invalid_volume"
+
+BAR_CHECKS = (
+    "missing_price",
+    "non_positive_price",
+    "impossible_price",
+    "inconsistent_range",
+    "jump",
+    VOLUME_CHECK,
+)
+
+_DEVIATION_OF_MEDIAN = 1.4826
+
+
+def split_doubted(
+    symbol: str, bars: pd.DataFrame, earlier_closes: Sequence[float]
+) -> tuple[pd.DataFrame, list[CheckResult]]:
+    """Separate the bars that may be stored from those that may not.
+
+    Args:
+        symbol: Whose bars.
+        bars: As `PriceSource.fetch` returns them.
+        earlier_closes: Adjusted closes already stored before the first of `bars`, oldest first;
+            moves are judged against them too.
+
+    Returns:
+        The believed bars, and one failed result of severity `drop_bar` for each other bar.
+    """
+    prices = bars[list(PRICE_COLUMNS)]
+    outside = (
+        np.maximum(prices[["open", "close"]].max(axis=1) - prices["high"], 0)
+        + np.maximum(prices["low"] - prices[["open", "close"]].min(axis=1), 0)
+    ) / prices["close"].abs()
+    faults = [
+        ("missing_price", prices.isna().any(axis=1), "a price is missing"),
+        ("non_positive_price", (prices <= 0).any(axis=1), "a price is zero or negative"),
+        (
+            "impossible_price",
+            (prices < SMALLEST_PRICE).any(axis=1) | (prices > LARGEST_PRICE).any(axis=1),
+            f"a price lies outside {SMALLEST_PRICE:g} to {LARGEST_PRICE:g}",
+        ),
+        (
+            "inconsistent_range",
+            (outside > RANGE_TOLERANCE) | (prices["high"] < prices["low"]),
+            "open or close lies outside low to high",
+        ),
+    ]
+    doubted = pd.Series(data=False, index=bars.index)
+    results = []
+    for check_name, found, reason in faults:
+        for _, bar in bars[found & ~doubted].iterrows():
+            named = ", ".join(f"{column} {bar[column]:g}" for column in PRICE_COLUMNS)
+            results.append(_dropped(symbol, check_name, bar, f"{reason}: {named}"))
+        doubted |= found
+    sound = bars[~doubted]
+    is_jump, moves = find_jumps(sound["adj_close"].to_numpy(), earlier_closes)
+    for (_, bar), move in zip(sound[is_jump].iterrows(), moves[is_jump], strict=True):
+        reason = (
+            f"adj_close {bar['adj_close']:g} is {math.exp(move):.3g} times the last believed one, "
+            "which the asset's own volatility does not explain"
+        )
+        results.append(_dropped(symbol, "jump", bar, reason, observed=move))
+    return sound[~is_jump].reset_index(drop=True), results
+
+
+def possible_prices(bars: pd.DataFrame) -> pd.DataFrame:
+    """Return the prices of `PRICE_COLUMNS`, NaN where one cannot be, shape (bars, prices)."""
+    prices = bars[list(PRICE_COLUMNS)]
+    return prices.where((prices >= SMALLEST_PRICE) & (prices <= LARGEST_PRICE))
+
+
+def has_possible_prices(bars: pd.DataFrame) -> pd.Series[bool]:
+    """Tell of each bar whether all of its prices are there and can be, shape (bars,)."""
+    return possible_prices(bars).notna().all(axis=1)
+
+
+def empty_invalid_volumes(
+    symbol: str, bars: pd.DataFrame
+) -> tuple[pd.DataFrame, list[CheckResult]]:
+    """Replace volumes that cannot be by none: a bar is as good as its prices.
+
+    Args:
+        symbol: Whose bars.
+        bars: As `PriceSource.fetch` returns them.
+
+    Returns:
+        The bars, and one failed result of severity `warn` if there was such a volume.
+    """
+    volume = bars["volume"]
+    invalid = (volume < 0) | (volume > LARGEST_VOLUME)
+    if not invalid.any():
+        return bars, []
+    first = bars[invalid].iloc[0]
+    day = first["trading_date"].date()
+    result = CheckResult(
+        check_name=VOLUME_CHECK,
+        severity="warn",
+        passed=False,
+        message=(
+            f"{symbol}: {int(invalid.sum())} volumes are no numbers from 0 to "
+            f"{LARGEST_VOLUME:.3g}, the first is {first['volume']:g} on {day}; they are stored as "
+            "empty"
+        ),
+        symbol=symbol,
+        trading_date=day,
+    )
+    return bars.assign(volume=volume.mask(invalid)), [result]
+
+
+def find_jumps(
+    closes: npt.NDArray[np.float64], earlier_closes: Sequence[float] = ()
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """Find prices that are too far from the last believed price.
+
+    The limit follows the asset's own volatility up to that price, estimated from the median
+    absolute log ROI (robust: one wild bar does not widen it). A move beyond it is still believed if
+    it is not absurd and the next `CONFIRMING_BARS` prices stay at the new level. The first price
+    has none before it and is held against the median of the first few, by `LARGEST_JUMP`.
+
+    Args:
+        closes: Adjusted closes, shape (bars,), positive, in date order.
+        earlier_closes: Believed ones before them, oldest first.
+
+    Returns:
+        Whether each price is a jump, and its log ROI to the last believed price, shapes (bars,).
+    """
+    levels = np.log(closes)
+    believed = [math.log(close) for close in earlier_closes]
+    first_level = float(np.median(levels[:FIRST_BARS])) if len(levels) else 0.0
+    jumps = np.zeros(len(levels), dtype=bool)
+    moves = np.zeros(len(levels))
+    for number, level in enumerate(levels):
+        moves[number] = level - (believed[-1] if believed else first_level)
+        # No limit is smaller, so the recent moves need not be looked at.
+        if abs(moves[number]) <= SMALLEST_JUMP:
+            believed.append(level)
+            continue
+        recent = np.abs(np.diff(believed[-VOLATILITY_BARS - 1 :]))
+        deviation = _DEVIATION_OF_MEDIAN * np.median(recent) if len(recent) else 0.0
+        limit = max(SMALLEST_JUMP, JUMP_DEVIATIONS * deviation) if believed else LARGEST_JUMP
+        following = levels[number + 1 : number + 1 + CONFIRMING_BARS]
+        confirmed = (
+            abs(moves[number]) <= LARGEST_JUMP
+            and len(following) == CONFIRMING_BARS
+            and bool(np.all(np.abs(following - level) < SMALLEST_JUMP))
+        )
+        if abs(moves[number]) > limit and not confirmed:
+            jumps[number] = True
+        else:
+            believed.append(level)
+    return jumps, moves
+
+
+def _dropped(
+    symbol: str, check_name: str, bar: pd.Series, reason: str, observed: float | None = None
+) -> CheckResult:
+    day = bar["trading_date"].date()
+    return CheckResult(
+        check_name=check_name,
+        severity="drop_bar",
+        passed=False,
+        message=f"{symbol} {day}: {reason}; the bar is not stored",
+        symbol=symbol,
+        trading_date=day,
+        observed=observed,
+    )

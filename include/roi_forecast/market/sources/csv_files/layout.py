@@ -1,0 +1,203 @@
+"""What the header of a file of prices says: which column means what, and of which symbol."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from roi_forecast.errors import SourceDataError
+from roi_forecast.market.sources.source import BAR_COLUMNS
+from roi_forecast.quoting import quoted
+
+NAMED_IN_LINE = ""
+"""Key of the columns whose symbol each line names itself."""
+
+_SYMBOL = "symbol"
+_DATE = BAR_COLUMNS[0]
+_MEANINGS = frozenset({_SYMBOL, *BAR_COLUMNS})
+_OTHER_SPELLINGS = {
+    "date": _DATE,
+    "datetime": _DATE,
+    "timestamp": _DATE,
+    "adjclose": "adj_close",
+    "adjusted_close": "adj_close",
+    "ticker": _SYMBOL,
+}
+_UNNAMED = {"", "unnamed_0"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the values of a line stand.
+
+    Attributes:
+        separator: What stands between two fields.
+        names: What each field of a line means, the unknown ones as they are written, shape
+            (fields,).
+        symbol_at: The field that names the symbol, or None where the header or the file's name
+            does.
+        columns: By symbol, the fields of `BAR_COLUMNS`; by `NAMED_IN_LINE` where each line names
+            its symbol.
+        empty_at: Fields without a name, in which nothing may stand.
+    """
+
+    separator: str
+    names: tuple[str, ...]
+    symbol_at: int | None
+    columns: Mapping[str, tuple[int, ...]]
+    empty_at: tuple[int, ...]
+
+    def is_header(self, fields: Sequence[str]) -> bool:
+        """Tell whether the fields are a header rather than a bar, this one or another."""
+        if any(field[:1].isdigit() for field in fields):
+            return False
+        return {_DATE, "close"} <= {meaning_of(field) for field in fields}
+
+    def is_own_header(self, fields: Sequence[str]) -> bool:
+        """Tell whether the fields are this header again."""
+        return _meanings(fields) == self.names
+
+
+def split_fields(line: str, separator: str) -> list[str]:
+    """Return the fields of one line.
+
+    Raises:
+        csv.Error: A quote is not closed, or text follows a closed one.
+    """
+    if '"' not in line:
+        return line.split(separator)
+    return next(csv.reader([line], delimiter=separator, strict=True, skipinitialspace=True))
+
+
+def recognise(lines: Iterator[tuple[int, str]], name: str, file_symbol: str) -> Layout:
+    """Take the header from the lines, and return what it says.
+
+    Args:
+        lines: Of the file, with their numbers; the lines after the header are left.
+        name: How errors call the file.
+        file_symbol: The symbol that the file's name stands for.
+
+    Raises:
+        SourceDataError: Names file, line and what was expected.
+    """
+    number, header = next(((n, line) for n, line in lines if line.strip()), (0, ""))
+    if not header:
+        raise SourceDataError(f"{name}: not a table of prices but empty; expected {_expected()}")
+    separator = ";" if header.count(";") > header.count(",") else ","
+    place = f"{name}, line {number}"
+    fields = _split_header(header, separator, place)
+    first = meaning_of(fields[0])
+    if first == "price" or (first == _SYMBOL and not _MEANINGS & set(map(meaning_of, fields[1:]))):
+        return _recognise_pairs(fields, lines, separator, name)
+    return _recognise_names(fields, separator, place, file_symbol)
+
+
+def meaning_of(spelling: str) -> str:
+    """Return what a column's name means, or how it would be written plainly."""
+    plain = re.sub(r"[\s:_-]+", "_", spelling.strip().lower()).strip("_")
+    return _OTHER_SPELLINGS.get(plain, plain)
+
+
+def _recognise_names(fields: Sequence[str], separator: str, place: str, file_symbol: str) -> Layout:
+    names = _meanings(fields)
+    at = _find(names, fields, place)
+    if len(at) < len(_MEANINGS) // 2:
+        raise SourceDataError(
+            f"{place}: not a table of prices in UTF-8; received {quoted(separator.join(fields))}, "
+            f"expected {_expected()}"
+        )
+    columns = _places(at, place)
+    symbol_at = at.get(_SYMBOL)
+    return Layout(
+        separator=separator,
+        names=names,
+        symbol_at=symbol_at,
+        columns={file_symbol if symbol_at is None else NAMED_IN_LINE: columns},
+        empty_at=tuple(i for i, field in enumerate(fields) if i and not field.strip()),
+    )
+
+
+def _recognise_pairs(
+    first: Sequence[str], lines: Iterator[tuple[int, str]], separator: str, name: str
+) -> Layout:
+    """Recognise what yfinance writes: a line of columns, one of symbols, one of "Date"."""
+    rows = {meaning_of(first[0]): first}
+    for wanted in ("price" if "price" not in rows else _SYMBOL, _DATE):
+        number, line = next(lines, (len(rows), ""))
+        fields = _split_header(line, separator, f"{name}, line {number}")
+        others = any(map(str.strip, fields[1:])) if wanted == _DATE else False
+        if meaning_of(fields[0]) != wanted or len(fields) != len(first) or others:
+            raise SourceDataError(
+                f"{name}, line {number}: received {quoted(line)}; after a line of column names "
+                "and one of symbols, expected a line Date,,, as yfinance writes it, with as many "
+                "fields"
+            )
+        rows[wanted] = fields
+    names = _meanings(rows["price"])
+    columns = {}
+    for symbol in dict.fromkeys(map(str.strip, rows[_SYMBOL][1:])):
+        place = f"{name}, lines {number - 2} to {number}, columns of {quoted(symbol)}"
+        own = tuple(
+            meaning if at and rows[_SYMBOL][at].strip() == symbol else ""
+            for at, meaning in enumerate(names)
+        )
+        columns[symbol] = _places({**_find(own, rows["price"], place), _DATE: 0}, place)
+    return Layout(separator, (_DATE, *names[1:]), None, columns, ())
+
+
+def _split_header(line: str, separator: str, place: str) -> list[str]:
+    try:
+        return split_fields(line, separator)
+    except csv.Error as error:
+        raise SourceDataError(
+            f"{place}: not a header ({error}); received {quoted(line)}, expected {_expected()}"
+        ) from error
+
+
+def _meanings(fields: Sequence[str]) -> tuple[str, ...]:
+    """Return what each field of a header means; the first without a name may be the date."""
+    names = [meaning_of(field) for field in fields]
+    if names and names[0] in _UNNAMED:
+        # An index as pandas writes it: of dates, or of row numbers where a date stands elsewhere.
+        names[0] = "" if _DATE in names else _DATE
+    return tuple(names)
+
+
+def _find(names: Sequence[str], spellings: Sequence[str], place: str) -> dict[str, int]:
+    at: dict[str, int] = {}
+    for number, meaning in enumerate(names):
+        if meaning not in _MEANINGS:
+            continue
+        if meaning in at:
+            both = f"{quoted(spellings[at[meaning]])} and {quoted(spellings[number])}"
+            raise SourceDataError(
+                f"{place}: the columns {both} both mean {_spelled(meaning)}; leave one of them"
+            )
+        at[meaning] = number
+    return at
+
+
+def _places(at: Mapping[str, int], place: str) -> tuple[int, ...]:
+    missing = [column for column in BAR_COLUMNS if column not in at]
+    if missing:
+        hint = (
+            "; without adjusted prices, repeat close as adj_close: the forecasts are then of price "
+            "returns"
+            if missing == ["adj_close"]
+            else ""
+        )
+        raise SourceDataError(
+            f"{place}: the columns {', '.join(map(_spelled, missing))} are missing; expected "
+            f"{_expected()}{hint}"
+        )
+    return tuple(at[column] for column in BAR_COLUMNS)
+
+
+def _spelled(meaning: str) -> str:
+    return "date" if meaning == _DATE else meaning
+
+
+def _expected() -> str:
+    return ",".join((_SYMBOL, *map(_spelled, BAR_COLUMNS)))

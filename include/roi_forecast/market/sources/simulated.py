@@ -1,0 +1,120 @@
+"""A seeded market without a network: the same returns for a symbol whatever range is asked.
+
+Every symbol has one path over all weekdays since a fixed origin, and a session's bar shows the path
+on that day. So neither the range nor a calendar that learns of a new holiday changes other bars.
+Assets are drawn one by one, so that memory does not grow with their number.
+
+Prices come as Yahoo gives them: adjusted to the newest bar there is. A split or a dividend restates
+all bars before it for whoever asks again afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from roi_forecast.market.calendars import sessions
+from roi_forecast.market.sources.simulated_events import (
+    cumulative_shares,
+    cumulative_value_kept,
+    fate_of,
+    is_missing,
+)
+from roi_forecast.market.sources.simulated_returns import (
+    FloatArray,
+    random_stream,
+    simulate_log_roi,
+)
+from roi_forecast.market.sources.source import as_bars
+from roi_forecast.universe import Asset
+
+ORIGIN = date(1990, 1, 1)
+
+_SMALLEST_PRICE_STEP = 0.01
+
+
+class SimulatedSource:
+    """A market drawn from fixed seeds; no bar lies before 1990.
+
+    Args:
+        today: The market's present, or None for the real one: splits and dividends up to it are in
+            the prices. Whoever asks for later bars moves it to the last of them.
+    """
+
+    key = "simulated"
+
+    def __init__(self, today: date | None = None) -> None:
+        self._today = today or datetime.now(UTC).date()
+
+    def fetch(self, asset: Asset, start: date, end: date) -> pd.DataFrame:
+        """Return the bars of the asset's own sessions; see `PriceSource.fetch`.
+
+        Raises:
+            NoPricesError: The asset has no session between the two dates.
+        """
+        path = _simulate(asset, _weekdays(max(self._today, end, ORIGIN)))
+        held = sessions(asset.exchange, max(start, ORIGIN), end)
+        return as_bars(path[path["trading_date"].isin(held)], asset, start, end)
+
+    def check_reachable(self, asset: Asset) -> None:
+        """Return: nothing has to be reached."""
+
+    def last_trading_date(self, assets: Sequence[Asset], until: date) -> None:
+        """Return None: there are bars for every session."""
+
+
+@lru_cache(maxsize=8)
+def _weekdays(end: date) -> pd.DatetimeIndex:
+    return pd.bdate_range(ORIGIN, end)
+
+
+def _simulate(asset: Asset, days: pd.DatetimeIndex) -> pd.DataFrame:
+    """Return the bars of the days on which the asset trades, adjusted to the last of them."""
+    symbol = asset.symbol
+    fate = fate_of(symbol)
+    if fate.traded_until is not None:
+        days = days[days <= pd.Timestamp(fate.traded_until)]
+    character = random_stream(symbol, "character")
+    market_exposure = character.uniform(0.6, 1.3)
+    own_volatility = character.uniform(0.007, 0.015)
+    first_price = character.uniform(100, 3000)
+    typical_volume = 10 ** character.uniform(5, 7)
+
+    log_roi = simulate_log_roi(asset, len(days), market_exposure, own_volatility)
+    kept = cumulative_value_kept(asset, len(days), character)
+    whole = first_price * np.exp(np.cumsum(log_roi)) * kept
+    shares = cumulative_shares(asset, fate, days, whole)
+    previous = np.concatenate([[first_price], whole[:-1]])[: len(days)]
+
+    traded = _traded_prices(symbol, previous / shares, whole / shares, 0.5 * own_volatility)
+    split_adjustment = shares / shares[-1:]
+    bars = pd.DataFrame({name: prices * split_adjustment for name, prices in traded.items()})
+    bars["adj_close"] = bars["close"] * (kept[-1:] / kept)
+    activity = np.exp(0.4 * random_stream(symbol, "volume").standard_normal(len(days)))
+    bars["volume"] = np.round(typical_volume * activity / split_adjustment).astype("int64")
+    bars.insert(0, "trading_date", days)
+    absent = is_missing(symbol, fate, len(days))
+    if fate.listed_from is not None:
+        absent |= days < pd.Timestamp(fate.listed_from)
+    return bars[~absent]
+
+
+def _traded_prices(
+    symbol: str, previous: FloatArray, close: FloatArray, intraday: float
+) -> dict[str, FloatArray]:
+    """Return open, high, low and close as they were traded, in whole steps, shapes (days,)."""
+    days = len(close)
+    opened = previous * np.exp(intraday * random_stream(symbol, "gap").standard_normal(days))
+    above = np.abs(intraday * random_stream(symbol, "above").standard_normal(days))
+    below = np.abs(intraday * random_stream(symbol, "below").standard_normal(days))
+    prices = {
+        "open": opened,
+        "high": np.maximum(opened, close) * np.exp(above),
+        "low": np.minimum(opened, close) * np.exp(-below),
+        "close": close,
+    }
+    return {name: np.maximum(np.round(p, 2), _SMALLEST_PRICE_STEP) for name, p in prices.items()}

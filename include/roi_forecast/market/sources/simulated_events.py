@@ -1,0 +1,111 @@
+"""What happens to simulated assets: dividends and splits, and fates that a symbol's name asks for.
+
+| a symbol that begins with | has this fate |
+|---|---|
+| `LISTED2023` | its first bar is of a day in 2023 |
+| `DELISTED2024` | its last bar is of a day in 2024 |
+| `SPLIT2024` | a split of five for one on a day in 2024 |
+| `GAPS10` | it lacks about 10 % of its bars |
+
+The day follows from the whole symbol, so `LISTED2023.NS` and `LISTED2023B.NS` differ. Every other
+symbol trades on all sessions of its exchange.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from roi_forecast.market.sources.simulated_returns import FloatArray, random_stream
+from roi_forecast.universe import Asset
+
+SHARES_AFTER_SPLIT = 5
+
+DEAR = 4
+"""A stock is split the day after it has closed above this multiple of its first price."""
+
+_SHARE_WITH_DIVIDENDS = 0.7
+_WEEKDAYS_BETWEEN_DIVIDENDS = 130
+_FATE = re.compile(r"(?P<kind>LISTED|DELISTED|SPLIT)(?P<year>(?:19|20)\d\d)|GAPS(?P<percent>\d\d)")
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What a symbol's name asks for.
+
+    Attributes:
+        listed_from: No bar lies before this date.
+        traded_until: No bar lies after this date.
+        split_on: The date of a split.
+        missing_share: Share of the bars that are lacking.
+    """
+
+    listed_from: date | None = None
+    traded_until: date | None = None
+    split_on: date | None = None
+    missing_share: float = 0.0
+
+
+def fate_of(symbol: str) -> Fate:
+    """Return the fate that the symbol's name asks for; most ask for none."""
+    match = _FATE.match(symbol)
+    if match is None:
+        return Fate()
+    if match["percent"]:
+        return Fate(missing_share=int(match["percent"]) / 100)
+    day_of_year = int(random_stream(symbol, "fate").integers(60, 300))
+    day = date(int(match["year"]), 1, 1) + timedelta(days=day_of_year)
+    if match["kind"] == "LISTED":
+        return Fate(listed_from=day)
+    return Fate(traded_until=day) if match["kind"] == "DELISTED" else Fate(split_on=day)
+
+
+def cumulative_value_kept(asset: Asset, days: int, character: np.random.Generator) -> FloatArray:
+    """Return the share of its value that the asset has not paid out as dividends, shape (days,).
+
+    Args:
+        asset: Only stocks pay dividends, and not all of them.
+        days: Weekdays since the origin.
+        character: The asset's random numbers, from which its habits are drawn.
+    """
+    pays = asset.asset_class == "stock" and character.random() < _SHARE_WITH_DIVIDENDS
+    dividend = character.uniform(0.002, 0.012) if pays else 0.0
+    first = int(character.integers(_WEEKDAYS_BETWEEN_DIVIDENDS))
+    goes_ex = np.arange(days) % _WEEKDAYS_BETWEEN_DIVIDENDS == first
+    return (1 - dividend) ** np.cumsum(goes_ex, dtype=np.float64)
+
+
+def cumulative_shares(
+    asset: Asset, fate: Fate, days: pd.DatetimeIndex, prices: FloatArray
+) -> FloatArray:
+    """Return how many shares one share of the first day has become, shape (days,).
+
+    Args:
+        asset: Only stocks are split.
+        fate: May ask for a split on a day; other stocks are split when they have become dear.
+        days: Weekdays since the origin.
+        prices: Prices as if nothing was ever split, shape (days,).
+    """
+    shares = np.ones(len(days))
+    if fate.split_on is not None:
+        shares[days >= pd.Timestamp(fate.split_on)] = SHARES_AFTER_SPLIT
+        return shares
+    if asset.asset_class != "stock":
+        return shares
+    first = 0
+    while (dear := prices[first:] / shares[first:] > DEAR * prices[0]).any():
+        first += int(dear.argmax()) + 1
+        shares[first:] *= SHARES_AFTER_SPLIT
+    return shares
+
+
+def is_missing(symbol: str, fate: Fate, days: int) -> npt.NDArray[np.bool_]:
+    """Return on which days the asset lacks its bar, shape (days,)."""
+    if fate.missing_share == 0:
+        return np.zeros(days, dtype=bool)
+    return random_stream(symbol, "missing").random(days) < fate.missing_share

@@ -1,0 +1,201 @@
+"""Daily bars from Yahoo Finance, through yfinance."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from roi_forecast.errors import SourceDataError, SourceError, SourceUnavailableError
+from roi_forecast.market.sources.source import NoPricesError, UnknownSymbolError, as_bars
+from roi_forecast.universe import Asset
+
+if TYPE_CHECKING:
+    from roi_forecast.market.sources.yahoo_session import YahooSession
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 20.0
+
+_COLUMNS = {
+    "Open": "open",
+    "High": "high",
+    "Low": "low",
+    "Close": "close",
+    "Adj Close": "adj_close",
+    "Volume": "volume",
+}
+
+# yfinance keeps its session, cookies and answers in one object per process.
+_one_at_a_time = threading.Lock()
+
+
+class RateLimitedError(SourceUnavailableError):
+    """Yahoo asks for fewer requests."""
+
+
+class YahooSource:
+    """Yahoo Finance, or a server that answers like it.
+
+    Args:
+        cache_directory: Where yfinance keeps time zones and cookies between processes.
+        base_url: Address that answers in place of Yahoo's hosts, or None for Yahoo itself.
+        timeout: Seconds after which a request is given up.
+    """
+
+    key = "yahoo"
+
+    def __init__(
+        self, cache_directory: Path, base_url: str | None, timeout: float = TIMEOUT_SECONDS
+    ) -> None:
+        self._cache_directory = cache_directory / "yfinance"
+        self._base_url = base_url
+        self._timeout = timeout
+
+    def fetch(self, asset: Asset, start: date, end: date) -> pd.DataFrame:
+        """Return the asset's bars; see `PriceSource.fetch`.
+
+        Raises:
+            RateLimitedError: Yahoo still answers 429 after new cookies.
+            MalformedAnswerError: The answer is not JSON.
+            SourceUnavailableError: No answer in time, or a server error.
+            UnknownSymbolError: Yahoo does not know the symbol.
+            NoPricesError: It has no bars for the dates asked.
+            SourceDataError: The adjusted close is missing, the currency or time zone is not the
+                declared one, or one date has two different bars.
+        """
+        with _one_at_a_time, self._explained(asset.symbol):
+            frame, chart = self._ask(asset.symbol, start, end)
+        _check_chart(asset, chart)
+        missing = [column for column in _COLUMNS if column not in frame.columns]
+        if missing:
+            raise SourceDataError(
+                f"{asset.symbol}: yfinance returned no column {', '.join(missing)}; received "
+                f"{', '.join(map(str, frame.columns))}"
+            )
+        bars = frame.rename(columns=_COLUMNS)
+        bars.insert(0, "trading_date", pd.DatetimeIndex(bars.index).tz_localize(None))
+        return as_bars(bars, asset, start, end)
+
+    def check_reachable(self, asset: Asset) -> None:
+        """Ask for the asset's last days; see `PriceSource.check_reachable`."""
+        today = datetime.now(UTC).date()
+        try:
+            self.fetch(asset, today - timedelta(days=10), today)
+        except SourceDataError as error:
+            logger.warning("Yahoo answers, but not with prices: %s", error)
+
+    def last_trading_date(self, assets: Sequence[Asset], until: date) -> None:
+        """Return None: Yahoo goes on."""
+
+    def _ask(self, symbol: str, start: date, end: date) -> tuple[pd.DataFrame, dict[str, Any]]:
+        # Before yfinance, which would load curl_cffi in the usual way.
+        from roi_forecast.market.sources.yahoo_session import YahooSession  # isort: skip
+
+        import yfinance
+        from yfinance.data import YfData
+
+        self._cache_directory.mkdir(parents=True, exist_ok=True)
+        yfinance.set_tz_cache_location(str(self._cache_directory))
+        yfinance.config.debug.hide_exceptions = False
+        # It keeps answers about past ranges, errors among them, as long as the process lives.
+        YfData.cache_get.cache_clear()
+        session: YahooSession = YahooSession(self._timeout, self._base_url)
+        with session:
+            frame = yfinance.Ticker(symbol, session=session).history(
+                start=start,
+                end=end + timedelta(days=1),
+                interval="1d",
+                auto_adjust=False,
+                back_adjust=False,
+                actions=False,
+                repair=False,
+                keepna=True,
+                timeout=self._timeout,
+            )
+        return frame, session.last_chart
+
+    @contextmanager
+    def _explained(self, symbol: str) -> Iterator[None]:
+        """Turn what yfinance and the network raise into the two kinds of source error."""
+        from roi_forecast.market.sources.browser_requests import requests  # isort: skip
+
+        from yfinance.exceptions import (
+            YFException,
+            YFPricesMissingError,
+            YFRateLimitError,
+            YFTzMissingError,
+        )
+
+        try:
+            yield
+        except SourceError:
+            raise
+        except YFRateLimitError as error:
+            raise RateLimitedError(
+                f"{symbol}: Yahoo answers 429 (too many requests), also with new cookies; ask "
+                "again later, or for fewer assets at once"
+            ) from error
+        except YFTzMissingError as error:
+            raise UnknownSymbolError(
+                f"{symbol}: Yahoo does not know the symbol ({error})"
+            ) from error
+        except YFPricesMissingError as error:
+            raise NoPricesError(
+                f"{symbol}: Yahoo has no prices for these dates ({error})"
+            ) from error
+        except requests.exceptions.Timeout as error:
+            raise SourceUnavailableError(
+                f"{symbol}: Yahoo did not answer within {self._timeout:g} seconds"
+            ) from error
+        except requests.exceptions.RequestException as error:
+            raise SourceUnavailableError(f"{symbol}: Yahoo cannot be reached ({error})") from error
+        except (YFException, LookupError, TypeError, ValueError) as error:
+            raise SourceDataError(
+                f"{symbol}: yfinance could not read Yahoo's answer "
+                f"({type(error).__name__}: {error})"
+            ) from error
+
+
+def _check_chart(asset: Asset, chart: dict[str, Any]) -> None:
+    """Refuse what yfinance would have passed on or repaired in silence."""
+    meta = chart.get("meta", {})
+    for name, received, declared in (
+        ("currency", meta.get("currency"), asset.currency),
+        ("time zone", meta.get("exchangeTimezoneName"), asset.exchange.timezone.key),
+    ):
+        if received != declared:
+            raise SourceDataError(
+                f"{asset.symbol}: Yahoo states the {name} {received!r}, the universe declares "
+                f"{declared!r} for {asset.exchange.name}; nothing is stored until they agree"
+            )
+    if "adjclose" not in chart.get("indicators", {}):
+        raise SourceDataError(
+            f"{asset.symbol}: Yahoo's answer has no adjusted close; without it dividends and "
+            "splits would look like losses"
+        )
+    _check_dates(asset, chart)
+
+
+def _check_dates(asset: Asset, chart: dict[str, Any]) -> None:
+    zone = ZoneInfo(chart["meta"]["exchangeTimezoneName"])
+    days = [datetime.fromtimestamp(moment, zone).date() for moment in chart["timestamp"]]
+    closes = chart["indicators"]["quote"][0]["close"]
+    # A running session comes as a second bar of its day, at the end; yfinance keeps the newer one.
+    settled = list(zip(days, closes, strict=True))
+    if len(days) > 1 and days[-1] == days[-2]:
+        del settled[-2]
+    first_close: dict[date, float | None] = {}
+    for day, close in settled:
+        if first_close.setdefault(day, close) != close:
+            raise SourceDataError(
+                f"{asset.symbol}: Yahoo gives two different bars for {day}, closing at "
+                f"{first_close[day]} and {close}; one bar per trading date is allowed"
+            )

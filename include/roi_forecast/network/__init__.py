@@ -1,0 +1,1 @@
+"""The networks: layers, losses and the devices they run on."""

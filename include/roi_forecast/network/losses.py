@@ -1,0 +1,154 @@
+"""Errors that leave out masked targets. A target is masked where it is NaN."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roi_forecast.config import LossConfig
+from roi_forecast.network.backend import keras
+from roi_forecast.network.devices import sum_over_devices
+
+
+@keras.saving.register_keras_serializable(package="roi_forecast")
+class MaskedLoss(keras.losses.Loss):  # type: ignore[misc]
+    """The mean of a function of the error over the targets that are not NaN.
+
+    Computed in float32 whatever the network's precision is.
+
+    Args:
+        kind: `mse`, `mae`, `huber` (Huber 1964), `weighted_mse` or `pinball` (Koenker and Bassett
+            1978). `weighted_mse` is `mse`, to be called with weights.
+        huber_delta: Up to this error, scaled, Huber's function is half the square, beyond it
+            linear.
+        pinball_level: The quantile whose forecast minimises the pinball error.
+    """
+
+    def __init__(
+        self,
+        kind: str = "mse",
+        huber_delta: float = 0.1,
+        pinball_level: float = 0.5,
+        name: str = "masked_loss",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        self.kind = kind
+        self.huber_delta = huber_delta
+        self.pinball_level = pinball_level
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Return the loss.
+
+        Args:
+            y_true: Shape (batch, assets), scaled, NaN where masked.
+            y_pred: Same shape, scaled.
+            sample_weight: Same shape, or None: what each target's error is multiplied with.
+
+        Returns:
+            A scalar, divided by the number of targets that count; 0, with a gradient of 0, where
+            every target is masked. On one of several devices the sum over its own part of the
+            batch, divided by the number that counts in all parts.
+        """
+        error, counted = _error_where_counted(y_true, y_pred)
+        values = self._of_error(error)
+        if sample_weight is not None:
+            values = values * keras.ops.cast(sample_weight, values.dtype)
+        # With several devices each gives its share of the batch's loss, and gradients are summed.
+        counted = sum_over_devices(counted)
+        return keras.ops.sum(values) / keras.ops.maximum(counted, 1.0)
+
+    def _of_error(self, error: Any) -> Any:
+        # The error is forecast less target; every kind is 0 where it is 0, so masked ones add none.
+        ops = keras.ops
+        if self.kind == "mae":
+            return ops.abs(error)
+        if self.kind == "huber":
+            size = ops.abs(error)
+            linear = self.huber_delta * (size - 0.5 * self.huber_delta)
+            return ops.where(size <= self.huber_delta, 0.5 * ops.square(error), linear)
+        if self.kind == "pinball":
+            return ops.maximum((1.0 - self.pinball_level) * error, -self.pinball_level * error)
+        return ops.square(error)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what the constructor takes."""
+        return {
+            **super().get_config(),
+            "kind": self.kind,
+            "huber_delta": self.huber_delta,
+            "pinball_level": self.pinball_level,
+        }
+
+
+def build_loss(config: LossConfig) -> MaskedLoss:
+    """Return the loss that a configuration names."""
+    return MaskedLoss(config.loss, config.huber_delta, config.pinball_level)
+
+
+@keras.saving.register_keras_serializable(package="roi_forecast")
+class TargetLoss(keras.metrics.Metric):  # type: ignore[misc]
+    """A loss over all batches of an epoch, without the penalties that training adds to it.
+
+    A batch counts by its windows, as in the loss that Keras reports.
+
+    Args:
+        loss: The loss.
+        name: Its name in the logs.
+    """
+
+    def __init__(self, loss: MaskedLoss, name: str = "target_loss", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.loss = loss
+        self.total = self.add_variable(shape=(), initializer="zeros", name="total")
+        self.count = self.add_variable(shape=(), initializer="zeros", name="count")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch, shapes (batch, assets)."""
+        windows = keras.ops.cast(keras.ops.shape(y_true)[0], self.total.dtype)
+        loss = self.loss(y_true, y_pred, sample_weight)
+        self.total.assign_add(sum_over_devices(windows) * loss)
+        self.count.assign_add(windows)
+
+    def result(self) -> Any:
+        """Return the loss so far; 0 where nothing counted."""
+        return self.total / keras.ops.maximum(self.count, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what the constructor takes."""
+        return {**super().get_config(), "loss": keras.losses.serialize(self.loss)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> TargetLoss:
+        """Make one from what `get_config` gave."""
+        return cls(**{**config, "loss": keras.losses.deserialize(config["loss"])})
+
+
+@keras.saving.register_keras_serializable(package="roi_forecast")
+class MaskedMeanAbsoluteError(keras.metrics.Metric):  # type: ignore[misc]
+    """The masked mean absolute error over all batches of an epoch, each target counting once."""
+
+    def __init__(self, name: str = "mae", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.total = self.add_variable(shape=(), initializer="zeros", name="total")
+        self.count = self.add_variable(shape=(), initializer="zeros", name="count")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # noqa: ARG002
+        """Add a batch, shapes (batch, assets)."""
+        error, counted = _error_where_counted(y_true, y_pred)
+        self.total.assign_add(keras.ops.sum(keras.ops.abs(error)))
+        self.count.assign_add(counted)
+
+    def result(self) -> Any:
+        """Return the error so far, in scaled units; 0 where nothing counted."""
+        return self.total / keras.ops.maximum(self.count, 1.0)
+
+
+def _error_where_counted(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    y_pred = keras.ops.cast(y_pred, "float32")
+    y_true = keras.ops.cast(y_true, "float32")
+    masked = keras.ops.isnan(y_true)
+    # The mask goes on the target before the subtraction: a gradient through NaN would be NaN even
+    # where the result is then discarded.
+    error = keras.ops.where(masked, 0.0, y_pred - keras.ops.where(masked, 0.0, y_true))
+    counted = keras.ops.sum(keras.ops.cast(keras.ops.logical_not(masked), "float32"))
+    return error, counted

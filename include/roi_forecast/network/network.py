@@ -1,0 +1,118 @@
+"""The network: the reference LSTM-attention architecture, alone or beside the highway."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from roi_forecast.config import ModelConfig
+from roi_forecast.network.backend import keras
+from roi_forecast.network.fused_lstm import FusedLSTM
+from roi_forecast.network.highway import AutoregressiveHighway
+from roi_forecast.network.inputs import SCALED, SCALED_LOG_ROI, plain_lags
+from roi_forecast.network.ridge import Ridge
+from roi_forecast.network.self_attention import SelfAttention
+
+HIGHWAY_LAYER = "highway"
+
+
+def build_network(
+    config: ModelConfig,
+    seq_len: int,
+    n_assets: int,
+    center: npt.NDArray[np.float64],
+    ridge: Ridge | None,
+) -> keras.Model:
+    """Build the network that `config.architecture` names, untrained.
+
+    `hybrid` takes the input `scaled`, shape (batch, seq_len, assets). `hybrid_ar` also takes
+    `scaled_log_roi`, shape (batch, plain lags, assets), and adds the highway; the last layer of its
+    network starts at zero, so that untrained it predicts what the highway does. Both give the
+    scaled smoothed log ROI of the next row, shape (batch, assets), as float32 whatever precision
+    the layers before compute in.
+
+    Args:
+        config: The architecture, its sizes and its precision.
+        seq_len: Rows in one window.
+        n_assets: Columns of the dataset.
+        center: Mean scaled smoothed log ROI of the training rows, shape (assets,). `hybrid` has no
+            use for it.
+        ridge: What the highway starts from; None lets it start at the center. `hybrid` has no use
+            for it.
+
+    Raises:
+        ValueError: The shape of the center or of ridge's weights does not fit.
+    """
+    scaled = keras.Input((seq_len, n_assets), name=SCALED)
+    if config.architecture == "hybrid":
+        output = _reference_layers(scaled, config, n_assets, output_initializer="glorot_uniform")
+        return keras.Model({SCALED: scaled}, output, name="hybrid")
+
+    scaled_log_roi = keras.Input((plain_lags(seq_len), n_assets), name=SCALED_LOG_ROI)
+    highway = AutoregressiveHighway(name=HIGHWAY_LAYER)
+    straight = highway([scaled, scaled_log_roi])
+    correction = _reference_layers(scaled, config, n_assets, output_initializer="zeros")
+    forecast = keras.layers.Add(name="forecast")([straight, correction])
+    network = keras.Model(
+        {SCALED: scaled, SCALED_LOG_ROI: scaled_log_roi}, forecast, name="hybrid_ar"
+    )
+    highway.start_from(
+        center,
+        ridge.smoothed_weights if ridge else np.zeros(seq_len),
+        ridge.plain_weights if ridge else np.zeros(plain_lags(seq_len)),
+    )
+    return network
+
+
+def input_names(network: keras.Model) -> list[str]:
+    """Return the names of the windows that a network takes."""
+    return [str(tensor.name) for tensor in network.inputs]
+
+
+def _reference_layers(
+    scaled: Any, config: ModelConfig, n_assets: int, output_initializer: str
+) -> Any:
+    layers = keras.layers
+    l2 = keras.regularizers.L2(config.kernel_l2) if config.kernel_l2 else None
+    precision = config.precision
+    features = scaled
+    for number, units in enumerate(config.lstm_units, start=1):
+        lstm = FusedLSTM(
+            units // 2,
+            return_sequences=True,
+            dropout=config.lstm_dropout,
+            kernel_regularizer=l2,
+            dtype=precision,
+        )
+        features = layers.Bidirectional(lstm, name=f"bidirectional_lstm_{number}", dtype=precision)(
+            features
+        )
+    attended = SelfAttention(
+        config.attention_heads,
+        config.attention_key_dim,
+        kernel_regularizer=l2,
+        name="self_attention",
+        dtype=precision,
+    )(features, features)
+    features = layers.Add(name="residual", dtype=precision)([features, attended])
+    features = layers.LayerNormalization(name="layer_normalization", dtype=precision)(features)
+    features = layers.GlobalAveragePooling1D(name="average_pooling", dtype=precision)(features)
+    if config.batch_normalization:
+        # Keras' momentum of 0.99 would need hundreds of batches; an epoch here has a dozen.
+        features = layers.BatchNormalization(
+            momentum=0.9, name="batch_normalization", dtype=precision
+        )(features)
+    features = layers.Dense(
+        config.dense_units, "relu", kernel_regularizer=l2, name="dense", dtype=precision
+    )(features)
+    features = layers.Dropout(config.dense_dropout, name="dense_dropout", dtype=precision)(features)
+    # The last sums stay in float32: what they add up decides on the forecast's digits.
+    return layers.Dense(
+        n_assets,
+        kernel_initializer=output_initializer,
+        kernel_regularizer=l2,
+        name="output",
+        dtype="float32",
+    )(features)

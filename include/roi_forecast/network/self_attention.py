@@ -1,0 +1,130 @@
+"""Keras' attention of a sequence to itself, with half of its projections multiplied out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roi_forecast.network.backend import keras  # isort: skip - it quiets TensorFlow's start
+import tensorflow as tf
+
+from roi_forecast.network.device import has_gpu
+
+ops = keras.ops
+
+
+@keras.saving.register_keras_serializable(package="roi_forecast")
+class SelfAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
+    """Attention with the weights, configuration and numbers of `keras.layers.MultiHeadAttention`.
+
+    With x a row's features, Q, K, V and O a head's projections and b their biases, a head's scores
+    are (x Q + b_q) (x K + b_k)' and its output is P (x V + b_v) O + b_o, where P are the softmaxed
+    scores. What adds the same to every score of a row, b_k among it, changes no softmax, and the
+    rows of P add up to 1. So
+
+        scores = (x Q K' + b_q K') x'        output = (P x) V O + b_v O + b_o
+
+    which needs two projections of the rows instead of four: the products Q K' and V O are taken
+    once for all rows. That saves work where the features are no wider than a head's key; elsewhere,
+    and with masks, dropout or another sequence to attend to, this is Keras' own layer.
+
+    In training on processors, the two halves of a batch are computed beside each other: each of
+    these operations waits for the one before, and one by itself keeps half of the cores busy.
+
+    Input: the same sequence as query and value, shape (batch, rows, features). Output: same shape.
+    """
+
+    def call(
+        self,
+        query: Any,
+        value: Any,
+        key: Any = None,
+        query_mask: Any = None,
+        value_mask: Any = None,
+        key_mask: Any = None,
+        attention_mask: Any = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        """Attend; called by Keras. The arguments are those of `keras.layers.MultiHeadAttention`."""
+        masks = (query_mask, value_mask, key_mask, attention_mask)
+        if (
+            query is value
+            and (key is None or key is value)
+            and all(mask is None for mask in masks)
+            and not (return_attention_scores or use_causal_mask)
+            and self._can_be_multiplied_out(query)
+        ):
+            return self._attend_to_itself(query, in_halves=bool(training) and not has_gpu())
+        return super().call(
+            query,
+            value,
+            key,
+            query_mask=query_mask,
+            value_mask=value_mask,
+            key_mask=key_mask,
+            attention_mask=attention_mask,
+            return_attention_scores=return_attention_scores,
+            training=training,
+            use_causal_mask=use_causal_mask,
+        )
+
+    def _can_be_multiplied_out(self, sequence: Any) -> bool:
+        configuration = self.get_config()
+        return (
+            len(sequence.shape) == 3
+            and self.compute_dtype == "float32"
+            and sequence.shape[2] <= self.key_dim
+            and configuration["use_bias"]
+            and not self.dropout
+            and configuration["attention_axes"] in (None, [1], (1,))
+            and configuration["output_shape"] is None
+            and not configuration.get("use_gate")
+            and configuration.get("sliding_window") is None
+        )
+
+    def _attend_to_itself(self, sequence: Any, in_halves: bool) -> Any:
+        rows, features = sequence.shape[1:]
+        heads = self.num_heads
+        to_scores, score_bias = self._score_weights(features)
+        to_output, output_bias = self._output_weights(features)
+
+        def attend(windows: Any) -> Any:
+            flat = ops.reshape(windows, (-1, features))
+            queries = ops.reshape(
+                ops.matmul(flat, to_scores) + score_bias, (-1, rows * heads, features)
+            )
+            scores = ops.softmax(ops.matmul(queries, ops.transpose(windows, (0, 2, 1))))
+            seen = ops.reshape(ops.matmul(scores, windows), (-1, heads * features))
+            output = ops.matmul(seen, to_output) + output_bias
+            return ops.reshape(output, (-1, rows, features))
+
+        if not in_halves:
+            return attend(sequence)
+        count = tf.shape(sequence)[0]
+        halves = tf.split(sequence, [count // 2, count - count // 2])
+        return tf.concat([attend(half) for half in halves], 0)
+
+    # Projections to heads have the shape (features, heads, key), the one back (heads, key,
+    # features); the biases of the first (heads, key).
+
+    def _score_weights(self, features: int) -> tuple[Any, Any]:
+        to_query, to_key = (
+            ops.transpose(layer.kernel, (1, 0, 2)) for layer in (self.query_dense, self.key_dense)
+        )
+        width = self.num_heads * features
+        scaled_query = to_query * self.key_dim**-0.5
+        scaled_bias = ops.expand_dims(self.query_dense.bias, 1) * self.key_dim**-0.5
+        to_key = ops.transpose(to_key, (0, 2, 1))
+        weights = ops.transpose(ops.matmul(scaled_query, to_key), (1, 0, 2))
+        bias = ops.matmul(scaled_bias, to_key)
+        return ops.reshape(weights, (features, width)), ops.reshape(bias, (width,))
+
+    def _output_weights(self, features: int) -> tuple[Any, Any]:
+        to_value = ops.transpose(self.value_dense.kernel, (1, 0, 2))
+        back = ops.convert_to_tensor(self.output_dense.kernel)
+        weights = ops.reshape(ops.matmul(to_value, back), (self.num_heads * features, features))
+        value_bias = ops.reshape(self.value_dense.bias, (1, -1))
+        bias = ops.matmul(value_bias, ops.reshape(back, (-1, features))) + self.output_dense.bias
+        # Keeps the key's bias a part of the graph, with the gradient of 0 that it has.
+        return weights, bias + 0.0 * ops.sum(self.key_dense.bias)

@@ -1,0 +1,1 @@
+"""Training a network: batches, progress, checkpoints and what came of it."""

@@ -1,0 +1,187 @@
+"""The callback that makes training resumable, writes its history and stops it where it diverges."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from roi_forecast.errors import TrainingError
+from roi_forecast.network.backend import keras
+from roi_forecast.network.training.batches import WindowBatches
+from roi_forecast.network.training.result import EpochRecord
+from roi_forecast.network.training.state import Arrays, TrainingState, save_state
+
+logger = logging.getLogger(__name__)
+
+_EARLY_STOPPING_COUNTERS = ("wait", "best", "best_epoch", "stopped_epoch")
+_PLATEAU_COUNTERS = ("wait", "best", "cooldown_counter")
+
+
+def untrained_state(network: keras.Model, validation: WindowBatches) -> TrainingState:
+    """Score the untrained network on the validation rows: the best so far, as epoch 0.
+
+    Raises:
+        TrainingError: The validation loss is not a finite number.
+    """
+    started = time.perf_counter()
+    scores = network.evaluate(validation, verbose=0, return_dict=True)
+    record = EpochRecord(
+        epoch=0,
+        loss=None,
+        mae=None,
+        validation_loss=float(scores["target_loss"]),
+        validation_mae=float(scores["mae"]),
+        learning_rate=_scalar(network.optimizer.learning_rate),
+        seconds=time.perf_counter() - started,
+    )
+    best = record.validation_loss
+    if not math.isfinite(best):
+        raise TrainingError(
+            f"before training, the loss on the validation rows is {best}: the dataset holds values "
+            "that are not finite or far too large; check the prices and build it anew"
+        )
+    return TrainingState(
+        variables=_arrays(network.variables),
+        optimizer_variables=_arrays(network.optimizer.variables),
+        best_weights=tuple(network.get_weights()),
+        # Keras counts epochs from 0, so the untrained network is epoch -1 to it.
+        early_stopping={"wait": 0, "best": best, "best_epoch": -1, "stopped_epoch": 0},
+        plateau={"wait": 0, "best": best, "cooldown_counter": 0},
+        history=(record,),
+        stopped=False,
+    )
+
+
+class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
+    """Starts from a state, and after each epoch records, logs and saves the next one.
+
+    Has to come after the two other callbacks, whose counters are part of the state and which reset
+    themselves when training begins.
+
+    Args:
+        state: Where to start.
+        early_stopping: Its counters are set and saved.
+        plateau: The callback that halves the learning rate; likewise.
+        training: Is put into each epoch's order.
+        directory: Directory of the training, for the state.
+        identity: What makes a training the same as this one, as JSON values.
+    """
+
+    def __init__(
+        self,
+        state: TrainingState,
+        early_stopping: keras.callbacks.EarlyStopping,
+        plateau: keras.callbacks.ReduceLROnPlateau,
+        training: WindowBatches,
+        directory: Path,
+        identity: Mapping[str, Any],
+    ) -> None:
+        super().__init__()
+        self.history = list(state.history)
+        self._state = state
+        self._early_stopping = early_stopping
+        self._plateau = plateau
+        self._training = training
+        self._directory = directory
+        self._identity = identity
+        self.seconds = 0.0
+        self._epoch_started = 0.0
+        self._learning_rate = 0.0
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of the best validation loss, counted from 1; 0 is the untrained network."""
+        return int(self._early_stopping.best_epoch) + 1
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:  # noqa: ARG002
+        """Bring network, optimiser and callbacks into the state to start from."""
+        for variables, arrays in (
+            (self.model.variables, self._state.variables),
+            (self.model.optimizer.variables, self._state.optimizer_variables),
+        ):
+            for variable, array in zip(variables, arrays, strict=True):
+                variable.assign(array)
+        for name, value in self._state.early_stopping.items():
+            setattr(self._early_stopping, name, value)
+        for name, value in self._state.plateau.items():
+            setattr(self._plateau, name, value)
+        self._early_stopping.best_weights = list(self._state.best_weights)
+
+    def on_epoch_begin(
+        self,
+        epoch: int,
+        logs: Mapping[str, float] | None = None,  # noqa: ARG002
+    ) -> None:
+        """Shuffle for the epoch and start its clock."""
+        self._training.start_epoch(epoch)
+        self._epoch_started = time.perf_counter()
+        self._learning_rate = _scalar(self.model.optimizer.learning_rate)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Record, check, log and save the epoch.
+
+        Raises:
+            TrainingError: A loss is not a finite number; the state stays that of the epoch before.
+        """
+        scores = logs or {}
+        record = EpochRecord(
+            epoch=epoch + 1,
+            loss=float(scores["target_loss"]),
+            mae=float(scores["mae"]),
+            validation_loss=float(scores["val_target_loss"]),
+            validation_mae=float(scores["val_mae"]),
+            learning_rate=self._learning_rate,
+            seconds=time.perf_counter() - self._epoch_started,
+        )
+        _require_finite(record)
+        self.seconds += record.seconds
+        self.history.append(record)
+        logger.info(
+            "epoch %d/%d: loss %.6f mae %.5f validation_loss %.6f validation_mae %.5f "
+            "learning_rate %.2g (%.1f s)",
+            record.epoch,
+            self.params["epochs"],
+            record.loss,
+            record.mae,
+            record.validation_loss,
+            record.validation_mae,
+            record.learning_rate,
+            record.seconds,
+        )
+        state = TrainingState(
+            variables=_arrays(self.model.variables),
+            optimizer_variables=_arrays(self.model.optimizer.variables),
+            best_weights=tuple(self._early_stopping.best_weights),
+            early_stopping=_counters(self._early_stopping, _EARLY_STOPPING_COUNTERS),
+            plateau=_counters(self._plateau, _PLATEAU_COUNTERS),
+            history=tuple(self.history),
+            stopped=bool(self.model.stop_training),
+        )
+        save_state(self._directory, state, self._identity)
+
+
+def _arrays(variables: list[keras.Variable]) -> Arrays:
+    return tuple(keras.ops.convert_to_numpy(variable) for variable in variables)
+
+
+def _counters(callback: keras.callbacks.Callback, names: tuple[str, ...]) -> dict[str, float]:
+    return {name: getattr(callback, name) for name in names}
+
+
+def _require_finite(record: EpochRecord) -> None:
+    losses = (record.loss, record.validation_loss)
+    if not all(loss is None or math.isfinite(loss) for loss in losses):
+        raise TrainingError(
+            f"the loss is no longer a finite number in epoch {record.epoch} (loss {record.loss}, "
+            f"validation_loss {record.validation_loss}) at learning_rate {record.learning_rate:g}; "
+            "set a lower learning_rate, or gradient_clip_norm (1.0 is a usual value)"
+        )
+
+
+def _scalar(variable: keras.Variable) -> float:
+    # A variable that several devices share is no number to Python.
+    return float(keras.ops.convert_to_numpy(variable))

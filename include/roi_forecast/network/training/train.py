@@ -1,0 +1,291 @@
+"""Training: from a dataset to model.keras, resumable after each epoch."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from roi_forecast.config import ModelConfig
+from roi_forecast.errors import TrainingError
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.files.artifacts import write_file
+from roi_forecast.files.manifest import MANIFEST
+from roi_forecast.network.backend import keras
+from roi_forecast.network.compilation import compile_network
+from roi_forecast.network.device import require_precision, training_device
+from roi_forecast.network.devices import require_equal_parts, training_scope
+from roi_forecast.network.inputs import model_inputs
+from roi_forecast.network.memory import memory_errors_named
+from roi_forecast.network.network import build_network, input_names
+from roi_forecast.network.predictor import load_predictor
+from roi_forecast.network.ridge import Ridge, fit_ridge
+from roi_forecast.network.training.augmentation import build_augmentation
+from roi_forecast.network.training.batches import window_batches
+from roi_forecast.network.training.callbacks import build_callbacks
+from roi_forecast.network.training.fine_tuning import FineTuning
+from roi_forecast.network.training.outliers import check_outliers
+from roi_forecast.network.training.progress import TrainingProgress, untrained_state
+from roi_forecast.network.training.proof import is_proven
+from roi_forecast.network.training.result import (
+    MODEL_FILE,
+    RESULT_FILE,
+    EpochRecord,
+    TrainingResult,
+    finish,
+    read_finished,
+    write_history,
+)
+from roi_forecast.network.training.state import STATE_DIRECTORY, load_state
+from roi_forecast.network.training.target_weights import target_weights
+
+logger = logging.getLogger(__name__)
+
+
+# A GPU sums in another order and may round products to fewer digits.
+_TOLERANCE = 1e-3
+_COMPARED_WINDOWS = 64
+
+OnEpoch = Callable[[EpochRecord], None]
+"""Is told of each epoch once its state is saved; what it raises ends the training."""
+
+
+def train_model(
+    dataset: Dataset,
+    config: ModelConfig,
+    directory: Path,
+    *,
+    fine_tuning: FineTuning | None = None,
+    on_epoch: OnEpoch | None = None,
+    tensorboard: bool = False,
+) -> TrainingResult:
+    """Train the network on the dataset's training rows and keep its best weights.
+
+    The best weights are those of the lowest validation loss, the untrained network included; they
+    are kept where they are better than the untrained network's by as many standard errors as the
+    configuration demands.
+    Weights are fitted to training rows; validation rows decide on the learning rate and the end;
+    test rows are not read. The same dataset, configuration and device give the same weights.
+
+    After each epoch the whole state is written to `directory`/training_state. A call after a kill
+    goes on from there and ends with the weights of an uninterrupted training; a call on a finished
+    directory returns its result. A state or a result of another dataset, configuration or Keras
+    version is discarded.
+
+    Args:
+        dataset: What to train on.
+        config: The architecture and how to train it. A run's other parameters do not matter.
+        directory: Is created; on return holds model.keras, history.json and training.json.
+        fine_tuning: The network that training goes on from; None: from nothing.
+        on_epoch: Is told of each epoch; a call after it ended the training goes on from there.
+        tensorboard: Whether to write logs for TensorBoard to `directory`/tensorboard.
+
+    Raises:
+        TrainingError: Every training or every validation target is filled, the training rows hold
+            outliers that are refused, the device lacks the precision or runs out of memory, the
+            loss is no longer a number, or the saved file forecasts something else than the network.
+        RegistryError: The network that training goes on from does not load.
+    """
+    began = time.perf_counter()
+    identity = _identity(dataset, config, fine_tuning)
+    finished = read_finished(directory, identity)
+    if finished is not None:
+        logger.info("%s already holds this training; nothing to do", directory)
+        shutil.rmtree(directory / STATE_DIRECTORY, ignore_errors=True)
+        return finished
+    _require_targets(dataset)
+    check_outliers(dataset, config)
+    device = training_device()
+    require_precision(config.precision)
+    directory.mkdir(parents=True, exist_ok=True)
+    # What these say of the files holds no longer.
+    for name in (RESULT_FILE, MANIFEST):
+        (directory / name).unlink(missing_ok=True)
+
+    _make_deterministic(config.seed)
+    with training_scope():
+        network = _compiled_network(dataset, config, fine_tuning)
+    start = network.get_weights()
+    logger.info(
+        "training %s with %d weights on %d windows of %d assets, validating on %d; device: %s",
+        network.name,
+        network.count_params(),
+        len(dataset.split.train),
+        len(dataset.symbols),
+        len(dataset.split.validation),
+        device,
+    )
+    with memory_errors_named(config, dataset.seq_len):
+        progress = _train(
+            network, dataset, config, directory, identity, on_epoch, tensorboard=tensorboard
+        )
+        best_epoch = progress.best_epoch
+        if best_epoch > 0 and not is_proven(network, start, dataset, config):
+            network.set_weights(start)
+            best_epoch = 0
+    trained = time.perf_counter()
+
+    served = _save_network(network, config, dataset, directory)
+    _require_same_forecasts(served, dataset, directory)
+    write_history(directory, progress.history)
+    epoch_seconds = sum(record.seconds for record in progress.history[1:])
+    stage_seconds = {
+        "prepare": round(trained - began - progress.seconds, 3),
+        "train": round(epoch_seconds, 3),
+        "save": round(time.perf_counter() - trained, 3),
+    }
+    result = TrainingResult(
+        directory,
+        dataset.dataset_id,
+        tuple(progress.history),
+        best_epoch,
+        device,
+        stage_seconds,
+    )
+    finish(result, identity)
+    shutil.rmtree(directory / STATE_DIRECTORY, ignore_errors=True)
+    logger.info(
+        "kept the weights of epoch %d of %d (validation_loss %.6f; untrained %.6f)",
+        result.best_epoch,
+        result.epochs,
+        result.history[result.best_epoch].validation_loss,
+        result.history[0].validation_loss,
+    )
+    return result
+
+
+def _identity(
+    dataset: Dataset, config: ModelConfig, fine_tuning: FineTuning | None = None
+) -> dict[str, Any]:
+    # A run's configuration is a ModelConfig too; its other parameters must not forbid resuming.
+    return {
+        "dataset_id": dataset.dataset_id,
+        "config": config.model_dump(mode="json", include=set(ModelConfig.model_fields)),
+        "keras": keras.__version__,
+        "fine_tuning": None if fine_tuning is None else fine_tuning.identity(),
+    }
+
+
+def _save_network(
+    network: keras.Model, config: ModelConfig, dataset: Dataset, directory: Path
+) -> keras.Model:
+    if config.precision != "float32":
+        # Any machine has to forecast with it; the weights themselves are float32 already.
+        served = _network(dataset, config.model_copy(update={"precision": "float32"}), None)
+        served.set_weights(network.get_weights())
+        network = served
+    # Keras writes in place, so it writes elsewhere first.
+    with TemporaryDirectory() as elsewhere:
+        file = Path(elsewhere, MODEL_FILE)
+        network.save(file, include_optimizer=False)
+        write_file(directory / MODEL_FILE, file.read_bytes())
+    return network
+
+
+def _require_same_forecasts(network: keras.Model, dataset: Dataset, directory: Path) -> None:
+    # Later stages read the file without Keras, so here is the place to compare the two.
+    targets = dataset.split.validation[:_COMPARED_WINDOWS]
+    inputs = model_inputs(dataset.scaled, dataset.scaled_log_roi, targets, dataset.seq_len)
+    windows = {name: inputs[name].copy() for name in input_names(network)}
+    expected = keras.ops.convert_to_numpy(network(windows, training=False))
+    found = load_predictor(directory).predict(dataset.scaled, dataset.scaled_log_roi, targets)
+    difference = float(np.abs(found - expected).max())
+    logger.info("forecasts from %s differ by at most %.2g, scaled", MODEL_FILE, difference)
+    if not difference <= _TOLERANCE:
+        raise TrainingError(
+            f"forecasts from {directory / MODEL_FILE} differ from those of the trained network by "
+            f"{difference:.2g}, scaled; allowed is {_TOLERANCE:g}: please report it"
+        )
+
+
+def _require_targets(dataset: Dataset) -> None:
+    for name in ("train", "validation"):
+        targets: range = getattr(dataset.split, name)
+        if dataset.filled[targets.start : targets.stop].all():
+            raise TrainingError(
+                f"no {name} target is left among the rows {targets}: every asset is filled on "
+                "every row; check the prices or choose an earlier start_date"
+            )
+
+
+def _make_deterministic(seed: int) -> None:
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def _compiled_network(
+    dataset: Dataset, config: ModelConfig, fine_tuning: FineTuning | None
+) -> keras.Model:
+    if fine_tuning is None:
+        network = _network(dataset, config, _warm_start(dataset, config))
+    else:
+        network = _network(dataset, config, None)
+        fine_tuning.prepare(network)
+    compile_network(network, config)
+    return network
+
+
+def _warm_start(dataset: Dataset, config: ModelConfig) -> Ridge | None:
+    return fit_ridge(dataset, config.ridge_penalty) if config.architecture == "hybrid_ar" else None
+
+
+def _network(dataset: Dataset, config: ModelConfig, ridge: Ridge | None) -> keras.Model:
+    n_assets = len(dataset.symbols)
+    return build_network(config, dataset.seq_len, n_assets, dataset.scaler.center, ridge)
+
+
+def _train(
+    network: keras.Model,
+    dataset: Dataset,
+    config: ModelConfig,
+    directory: Path,
+    identity: dict[str, Any],
+    on_epoch: OnEpoch | None,
+    *,
+    tensorboard: bool,
+) -> TrainingProgress:
+    names = input_names(network)
+    training, validation = (
+        window_batches(
+            dataset,
+            targets,
+            names,
+            config.batch_size,
+            seed=seed,
+            weights=target_weights(dataset, targets, config),
+            augmentation=augmentation,
+        )
+        for targets, seed, augmentation in (
+            (dataset.split.train, config.seed, build_augmentation(dataset, config)),
+            (dataset.split.validation, None, None),
+        )
+    )
+    for batches in (training, validation):
+        require_equal_parts(network, len(batches[0][1]))
+    state = load_state(directory, identity)
+    if state is None:
+        state = untrained_state(network, validation)
+    else:
+        logger.info("going on after epoch %d of %d", state.history[-1].epoch, config.epochs)
+    callbacks = build_callbacks(
+        config, state, training, directory, identity, on_epoch, tensorboard=tensorboard
+    )
+    network.fit(
+        training,
+        validation_data=validation,
+        # A training that early stopping had ended only gets its best weights back.
+        initial_epoch=config.epochs if state.stopped else state.history[-1].epoch,
+        epochs=config.epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=list(callbacks.ordered),
+    )
+    return callbacks.progress

@@ -1,0 +1,117 @@
+"""The checks a person would make before training: what is missing is found before any work."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+from sqlalchemy import Engine, column, create_engine, select, table
+from sqlalchemy.exc import SQLAlchemyError
+
+from roi_forecast.database.migrate import require_current_schema
+from roi_forecast.errors import PreflightError, RoiForecastError
+from roi_forecast.market.sources.source import PriceSource
+from roi_forecast.network.device import visible_device
+from roi_forecast.settings import POOLS, Settings
+from roi_forecast.universe import Asset
+
+logger = logging.getLogger(__name__)
+
+MIN_FREE_DISK_GIB = 1.0
+MIN_FREE_MEMORY_GIB = 1.5
+
+_GIB = 1024**3
+
+
+def check_preconditions(
+    engine: Engine, settings: Settings, source: PriceSource, asset: Asset
+) -> None:
+    """Check the database, the pools, disk, memory and the source; log what was found.
+
+    Args:
+        engine: Market database.
+        settings: Where this installation keeps things.
+        source: The price source of the run.
+        asset: An asset of the run, to ask the source about.
+
+    Raises:
+        PreflightError: Names everything that is missing, in one line.
+    """
+    checks: list[Callable[[], str]] = [
+        lambda: _check_database(engine),
+        lambda: _check_pools(settings.metadata_url),
+        lambda: _check_disk(settings.data_directory),
+        _check_memory,
+        lambda: f"the training device is {visible_device()}",
+        lambda: _check_source(source, asset),
+    ]
+    missing = []
+    for check in checks:
+        try:
+            logger.info("preflight: %s", check())
+        except RoiForecastError as error:
+            missing.append(str(error))
+    if missing:
+        raise PreflightError("the run cannot start: " + "; ".join(missing))
+
+
+def _check_database(engine: Engine) -> str:
+    try:
+        require_current_schema(engine)
+    except SQLAlchemyError as error:
+        where = engine.url.render_as_string(hide_password=True)
+        raise PreflightError(
+            f"the market database {where} does not answer: {_first_line(error)}"
+        ) from error
+    return "the market database answers and is migrated"
+
+
+def _check_pools(metadata_url: str | None) -> str:
+    if metadata_url is None:
+        return "Airflow's pools were not checked (ROI_AIRFLOW_METADATA_URL is not set)"
+    slot_pool = table("slot_pool", column("pool"))
+    engine = create_engine(metadata_url)
+    try:
+        with engine.connect() as connection:
+            found = set(connection.scalars(select(slot_pool.c.pool)))
+    except SQLAlchemyError as error:
+        raise PreflightError(f"Airflow's pools cannot be read: {_first_line(error)}") from error
+    finally:
+        engine.dispose()
+    lacking = [name for name in POOLS if name not in found]
+    if lacking:
+        commands = " and ".join(f"`airflow pools set {name} {POOLS[name]} ''`" for name in lacking)
+        raise PreflightError(f"Airflow lacks the pool {', '.join(lacking)}: run {commands}")
+    return f"Airflow has the pools {', '.join(POOLS)}"
+
+
+def _check_disk(directory: Path) -> str:
+    directory.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(directory).free / _GIB
+    if free < MIN_FREE_DISK_GIB:
+        raise PreflightError(
+            f"{directory} has {free:.2f} GiB free; at least {MIN_FREE_DISK_GIB:g} GiB are needed"
+        )
+    return f"{free:.0f} GiB of disk are free"
+
+
+def _check_memory() -> str:
+    free = psutil.virtual_memory().available / _GIB
+    if free < MIN_FREE_MEMORY_GIB:
+        raise PreflightError(
+            f"{free:.2f} GiB of memory are free; at least {MIN_FREE_MEMORY_GIB:g} GiB are needed"
+        )
+    return f"{free:.1f} GiB of memory are free"
+
+
+def _check_source(source: PriceSource, asset: Asset) -> str:
+    source.check_reachable(asset)
+    return f"the source {source.key} is reachable"
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    """Return what the database said, without the statement that SQLAlchemy adds to it."""
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]

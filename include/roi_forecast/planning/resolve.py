@@ -1,0 +1,224 @@
+"""Resolving a run: parameters and preconditions are checked, open questions settled and stored."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from roi_forecast.config import (
+    RunConfig,
+    SharedConfig,
+    parse_backtest_config,
+    parse_run_config,
+    parse_tuning_config,
+)
+from roi_forecast.database.tables import model_versions
+from roi_forecast.errors import ConfigError
+from roi_forecast.market.calendars import last_final_session, session_on_or_before
+from roi_forecast.market.sources.registry import open_source
+from roi_forecast.market.sources.source import PriceSource
+from roi_forecast.market.sources.special_session import is_special_session
+from roi_forecast.planning.preflight import check_preconditions
+from roi_forecast.planning.tuned import require_no_later_study, with_tuned_parameters
+from roi_forecast.runs.claims import claim_run, store_unclaimed
+from roi_forecast.runs.resolved_run import ResolvedRun
+from roi_forecast.settings import Settings
+from roi_forecast.universe import Asset, load_universe, reference_exchange
+
+logger = logging.getLogger(__name__)
+
+_DAYS_PER_YEAR = 365.25
+
+
+def resolve_run(
+    engine: Engine,
+    settings: Settings,
+    run_id: str,
+    parameters: Mapping[str, Any],
+    is_active: Callable[[str], bool],
+    *,
+    now: datetime,
+) -> ResolvedRun:
+    """Check everything that can be checked before any work, and store the resolved run.
+
+    Args:
+        engine: Market database.
+        settings: Where this installation keeps things.
+        run_id: Identifies the run.
+        parameters: The run parameters as a person gave them.
+        is_active: Tells of another run's id whether that run is still going.
+        now: When the run was due, with time zone; only sessions that were final then count.
+
+    Raises:
+        ConfigError: A parameter is wrong.
+        PreflightError: Something the run needs is missing.
+        RunConflictError: Another run of the model name is still going.
+    """
+    config = parse_run_config(with_tuned_parameters(engine, parameters))
+    run = _resolve(engine, settings, run_id, config, now)
+    require_no_later_study(engine, run)
+    symbols = _with_champions_symbols(engine, config, run.source_key)
+    run = run.model_copy(update={"extraction_symbols": symbols})
+    claim_run(engine, run, is_active, now=datetime.now(UTC))
+    _log(run, config)
+    return run
+
+
+def resolve_backtest(
+    engine: Engine,
+    settings: Settings,
+    run_id: str,
+    parameters: Mapping[str, Any],
+    *,
+    now: datetime,
+) -> ResolvedRun:
+    """Check everything that can be checked before a backtest, and store the resolved run.
+
+    A backtest trains no candidate, so it claims no model name and waits for no other run.
+
+    Args:
+        engine: Market database.
+        settings: Where this installation keeps things.
+        run_id: Identifies the run.
+        parameters: The parameters as a person gave them.
+        now: When the run was due, with time zone; only sessions that were final then count.
+
+    Raises:
+        ConfigError: A parameter is wrong.
+        PreflightError: Something the run needs is missing, or a daily run has the run's id.
+    """
+    config = parse_backtest_config(parameters)
+    run = _resolve(engine, settings, run_id, config.as_daily(), now)
+    first, start, last = config.first_target_date, run.start_date, run.as_of_date
+    if first is not None and not start < first <= last:
+        raise ConfigError(
+            f"first_target_date: received {first}; it must lie after the start date {start} and "
+            f"not after the as-of date {last}"
+        )
+    run = run.model_copy(update={"backtest": config.walk()})
+    store_unclaimed(engine, run, now=datetime.now(UTC))
+    _log(run, config)
+    return run
+
+
+def resolve_tuning(
+    engine: Engine,
+    settings: Settings,
+    run_id: str,
+    parameters: Mapping[str, Any],
+    *,
+    now: datetime,
+) -> ResolvedRun:
+    """Check everything that can be checked before a search, and store the resolved run.
+
+    A search trains no candidate, so it claims no model name and waits for no other run.
+
+    Args:
+        engine: Market database.
+        settings: Where this installation keeps things.
+        run_id: Identifies the run.
+        parameters: The parameters as a person gave them.
+        now: When the run was due, with time zone; only sessions that were final then count.
+
+    Raises:
+        ConfigError: A parameter is wrong.
+        PreflightError: Something the run needs is missing, or a daily run has the run's id.
+    """
+    config = parse_tuning_config(parameters)
+    run = _resolve(engine, settings, run_id, config.as_daily(), now)
+    run = run.model_copy(update={"tuning": config.search()})
+    store_unclaimed(engine, run, now=datetime.now(UTC))
+    _log(run, config)
+    return run
+
+
+def _resolve(
+    engine: Engine, settings: Settings, run_id: str, config: RunConfig, now: datetime
+) -> ResolvedRun:
+    """Return the run with the symbols it is about; what is missing is one error."""
+    assets = load_universe().select(config.symbols)
+    source = open_source(config, settings)
+    check_preconditions(engine, settings, source, assets[0])
+    as_of_date = _settle_as_of_date(config, assets, source, now)
+    start_date = config.start_date or as_of_date - timedelta(
+        days=round(config.lookback_years * _DAYS_PER_YEAR)
+    )
+    if start_date >= as_of_date:
+        raise ConfigError(
+            f"start_date: received {start_date}; it must lie before the as-of date {as_of_date}"
+        )
+    return ResolvedRun(
+        run_id=run_id,
+        config=config,
+        model_name=config.resolved_model_name,
+        source_key=source.key,
+        start_date=start_date,
+        as_of_date=as_of_date,
+        extraction_symbols=config.symbols,
+        resolved_at=now,
+    )
+
+
+def _settle_as_of_date(
+    config: RunConfig, assets: tuple[Asset, ...], source: PriceSource, now: datetime
+) -> date:
+    """Return the last reference session that the run may know.
+
+    That is the last final session, or the named date; never later than the end of a file, of which
+    only rows of the run's assets count, and none after the last final session.
+    """
+    last_final = last_final_session(assets, now)
+    named = config.as_of_date
+    if named is None:
+        end_of_source = source.last_trading_date(assets, last_final)
+        if end_of_source is None or end_of_source >= last_final:
+            return last_final
+        return _session_of(end_of_source, assets, source)
+    exchanges = {asset.exchange for asset in assets}
+    if any(exchange.final_at(named) > now for exchange in exchanges):
+        raise ConfigError(
+            f"as_of_date: received {named}; the last session whose bars are final is {last_final}"
+        )
+    return _session_of(named, assets, source)
+
+
+def _session_of(day: date, assets: tuple[Asset, ...], source: PriceSource) -> date:
+    """Return the date itself where it was a session, if only a special one, else the last one."""
+    session = session_on_or_before(reference_exchange(assets), day)
+    if session == day:
+        return day
+    if is_special_session(source, assets, day):
+        logger.info("%s is a session that the calendar lacks", day)
+        return day
+    logger.info("%s is no session; the as-of date is %s", day, session)
+    return session
+
+
+def _with_champions_symbols(engine: Engine, config: RunConfig, source_key: str) -> tuple[str, ...]:
+    """Return the run's symbols, then those that the serving champion needs on top."""
+    statement = select(model_versions.c.symbols).where(
+        model_versions.c.model_name == config.resolved_model_name,
+        model_versions.c.state == "champion",
+        model_versions.c.source == source_key,
+    )
+    with engine.connect() as connection:
+        champions = connection.scalar(statement) or []
+    return tuple(dict.fromkeys([*config.symbols, *champions]))
+
+
+def _log(run: ResolvedRun, config: SharedConfig) -> None:
+    logger.info(
+        "run %s: model name %s, source %s, %d assets, %s to %s",
+        run.run_id,
+        run.model_name,
+        run.source_key,
+        len(run.config.symbols),
+        run.start_date,
+        run.as_of_date,
+    )
+    for name, value in config.model_dump(mode="json").items():
+        logger.info("parameter %s = %s", name, value)

@@ -1,0 +1,293 @@
+"""Training a candidate for a run: the same data, configuration and seed are trained only once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, insert
+
+from roi_forecast.config import ModelConfig, RunConfig
+from roi_forecast.database.tables import model_versions
+from roi_forecast.errors import RegistryError, TrainingError
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.preprocessing import Preprocessing
+from roi_forecast.files.artifacts import write_manifest
+from roi_forecast.files.verified import VerifiedDirectory
+from roi_forecast.network.training.experiment_record import (
+    code_revision,
+    hyperparameters,
+    training_record,
+)
+from roi_forecast.network.training.members import member_directory, network_files
+from roi_forecast.network.training.result import TrainingResult, read_result
+from roi_forecast.registry.training_plan import plan_training
+from roi_forecast.registry.versions import ModelVersion, find_trained, find_version, open_version
+from roi_forecast.runs.resolved_run import ResolvedRun
+
+logger = logging.getLogger(__name__)
+
+# Part of every fingerprint: raise it when the same inputs would train to other weights.
+_TRAINING_REVISION = 2
+
+
+def train_candidate(
+    engine: Engine, run: ResolvedRun, dataset: Dataset, models_directory: Path, *, now: datetime
+) -> ModelVersion:
+    """Train the run's candidate, or take the version that the same inputs gave before.
+
+    The DAG does the same in three steps, so that the members of an ensemble are trained side by
+    side: `plan_training`, `train_member` for each, `combine_members`.
+
+    Args:
+        engine: Market database.
+        run: The resolved run.
+        dataset: What to train on.
+        models_directory: Folder of the registry.
+        now: The present, with time zone; names the version.
+
+    Raises:
+        TrainingError: Training could not go on, or the run asks for a champion that does not fit.
+        RegistryError: The champion that training is to go on from is damaged.
+    """
+    plan = plan_training(engine, run, dataset, models_directory)
+    for number in range(plan.members):
+        train_member(engine, run, dataset, models_directory, number, plan.base_version_id)
+    return combine_members(engine, run, dataset, models_directory, plan.base_version_id, now=now)
+
+
+def train_member(
+    engine: Engine,
+    run: ResolvedRun,
+    dataset: Dataset,
+    models_directory: Path,
+    number: int,
+    base_version_id: str | None,
+) -> None:
+    """Train one network of the run's candidate, unless the same inputs gave a version before.
+
+    An interrupted training goes on where it stopped; a finished one is left as it is.
+
+    Args:
+        engine: Market database.
+        run: The resolved run.
+        dataset: What to train on.
+        models_directory: Folder of the registry.
+        number: Which network, counted from 0; its seed is the run's plus this.
+        base_version_id: The version that training goes on from, or None.
+
+    Raises:
+        TrainingError: Training could not go on.
+        RegistryError: The version that training is to go on from is damaged.
+    """
+    inputs = _Inputs(engine, run, dataset, models_directory, base_version_id)
+    if inputs.known_version() is not None:
+        return
+    # TensorFlow loads for seconds: only a run that really trains waits for it.
+    from roi_forecast.network.training.fine_tuning import FineTuning
+    from roi_forecast.network.training.train import train_model
+
+    config, size = run.config, run.config.ensemble_size
+    changes = {"seed": config.seed + number}
+    fine_tuning = None
+    if (base_network := inputs.base_network(number)) is not None:
+        fine_tuning = FineTuning(base_network, config.trainable_layers)
+        changes["epochs"] = config.fine_tune_epochs
+    directory = member_directory(inputs.directory, number, size)
+    directory.mkdir(parents=True, exist_ok=True)
+    if size > 1:
+        logger.info("member %d of %d, seed %d", number + 1, size, changes["seed"])
+    train_model(
+        inputs.preprocessing.read(dataset),
+        config.model_copy(update=changes),
+        directory,
+        fine_tuning=fine_tuning,
+        tensorboard=config.tensorboard,
+    )
+
+
+def combine_members(
+    engine: Engine,
+    run: ResolvedRun,
+    dataset: Dataset,
+    models_directory: Path,
+    base_version_id: str | None,
+    *,
+    now: datetime,
+) -> ModelVersion:
+    """Register the trained networks of a run's candidate as one version.
+
+    Args:
+        engine: Market database.
+        run: The resolved run.
+        dataset: What they were trained on.
+        models_directory: Folder of the registry.
+        base_version_id: As given to `train_member`.
+        now: The present, with time zone; names the version.
+
+    Returns:
+        The new version, or the one that the same inputs gave before.
+
+    Raises:
+        TrainingError: A network is not there or not finished.
+    """
+    inputs = _Inputs(engine, run, dataset, models_directory, base_version_id)
+    known = inputs.known_version()
+    if known is not None:
+        return known
+    results = _finished_members(inputs.directory, run.config.ensemble_size)
+    inputs.preprocessing.save(inputs.directory)
+    version_id = f"{now:%Y%m%dT%H%M%SZ}-{inputs.fingerprint[:8]}"
+    record = training_record(run.config, results, base_version_id)
+    description = inputs.describe(version_id, record)
+    digest = write_manifest(inputs.directory, description)
+    with engine.begin() as connection:
+        connection.execute(
+            insert(model_versions).values(
+                version_id=version_id,
+                model_name=run.model_name,
+                state="candidate",
+                fingerprint=inputs.fingerprint,
+                run_id=run.run_id,
+                dataset_id=dataset.dataset_id,
+                source=dataset.source,
+                symbols=list(inputs.preprocessing.symbols),
+                first_date=dataset.dates[0].item(),
+                last_date=dataset.dates[-1].item(),
+                hyperparameters=description["hyperparameters"],
+                training_record=record,
+                seed=run.config.seed,
+                code_revision=description["code_revision"],
+                path=inputs.path.as_posix(),
+                checksum=digest,
+            )
+        )
+        return find_version(connection, version_id)
+
+
+def candidate_path(model_name: str, run_id: str) -> Path:
+    """Return where a run's candidate lies, relative to the registry.
+
+    A run id may be any name that Airflow allows, `..` among them.
+    """
+    return Path(model_name, "candidates", re.sub(r"^\.|[^A-Za-z0-9_.-]", "_", run_id))
+
+
+class _Inputs:
+    """Everything that a candidate's weights depend on, and where it is trained."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        run: ResolvedRun,
+        dataset: Dataset,
+        models_directory: Path,
+        base_version_id: str | None,
+    ) -> None:
+        self._engine = engine
+        self._run = run
+        self._dataset = dataset
+        self._models_directory = models_directory
+        self.path = candidate_path(run.model_name, run.run_id)
+        self.directory = models_directory / self.path
+        self.base: ModelVersion | None = None
+        self._base_files: VerifiedDirectory | None = None
+        self.preprocessing = Preprocessing.of_dataset(dataset)
+        if base_version_id is not None:
+            with engine.connect() as connection:
+                self.base = find_version(connection, base_version_id)
+            self._base_files = open_version(self.base, models_directory)
+            self.preprocessing = Preprocessing.load(self._base_files)
+        self.fingerprint = _fingerprint(run.model_name, dataset, run.config, self.base)
+
+    def base_network(self, number: int) -> bytes | None:
+        """Return the file of the network that a member goes on from, or None: from nothing."""
+        if self._base_files is None:
+            return None
+        try:
+            return self._base_files.read(network_files(self._base_files.files)[number])
+        except (ValueError, IndexError) as error:
+            raise RegistryError(f"{self._base_files.directory}: no network {number}") from error
+
+    def known_version(self) -> ModelVersion | None:
+        """Return the version that the same inputs gave before, if its files are whole."""
+        with self._engine.connect() as connection:
+            known = find_trained(connection, self._run.model_name, self.fingerprint)
+        if known is None or not _is_intact(known, self._models_directory):
+            return None
+        logger.info(
+            "version %s was trained from the same inputs and is used again", known.version_id
+        )
+        return known
+
+    def describe(self, version_id: str, record: dict[str, Any]) -> dict[str, Any]:
+        """Return what the manifest says."""
+        run, dataset, split = self._run, self._dataset, self._dataset.split
+        last_date = str(dataset.dates[-1])
+        from_scratch_until = last_date
+        if self._base_files is not None:
+            manifest = self._base_files.manifest
+            from_scratch_until = manifest.get("from_scratch_until", manifest["last_date"])
+        return {
+            "version_id": version_id,
+            "model_name": run.model_name,
+            "run_id": run.run_id,
+            "source": dataset.source,
+            "simulated": dataset.source == "simulated",
+            "dataset_id": dataset.dataset_id,
+            "symbols": list(self.preprocessing.symbols),
+            "first_date": str(dataset.dates[0]),
+            "last_date": last_date,
+            "last_trained_date": str(dataset.dates[split.train.stop - 1]),
+            "last_fitted_date": str(dataset.dates[split.validation.stop - 1]),
+            "from_scratch_until": from_scratch_until,
+            "hyperparameters": hyperparameters(run.config),
+            "training_record": record,
+            "seed": run.config.seed,
+            "code_revision": code_revision(),
+        }
+
+
+def _fingerprint(
+    model_name: str, dataset: Dataset, config: RunConfig, base: ModelVersion | None
+) -> str:
+    facts: dict[str, Any] = {
+        "training_revision": _TRAINING_REVISION,
+        "model_name": model_name,
+        "dataset": dataset.dataset_id,
+        "hyperparameters": config.model_dump(mode="json", include=set(ModelConfig.model_fields)),
+        "ensemble_size": config.ensemble_size,
+    }
+    # What the mode was decides nothing; what it led to does.
+    if base is not None:
+        facts["base"] = [base.version_id, base.checksum]
+        facts["trainable_layers"] = config.trainable_layers
+        facts["fine_tune_epochs"] = config.fine_tune_epochs
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _finished_members(directory: Path, ensemble_size: int) -> list[TrainingResult]:
+    results = []
+    for number in range(ensemble_size):
+        result = read_result(member_directory(directory, number, ensemble_size))
+        if result is None:
+            raise TrainingError(
+                f"network {number + 1} of {ensemble_size} in {directory} is not finished; "
+                "train it again"
+            )
+        results.append(result)
+    return results
+
+
+def _is_intact(version: ModelVersion, models_directory: Path) -> bool:
+    try:
+        open_version(version, models_directory)
+    except RegistryError as error:
+        logger.warning("version %s cannot be used again: %s", version.version_id, error)
+        return False
+    return True

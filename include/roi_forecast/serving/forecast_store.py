@@ -1,0 +1,192 @@
+"""Storing a version's forecasts of the next sessions, for each of its assets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.dialects.postgresql import insert
+
+from roi_forecast.blas import on_one_blas_thread
+from roi_forecast.database.tables import predictions
+from roi_forecast.errors import DatasetError, NothingToForecastError
+from roi_forecast.features.preprocessing import Preprocessing
+from roi_forecast.features.rows import PriceRows, load_rows
+from roi_forecast.forecaster.conformal import TRAILING
+from roi_forecast.forecaster.scale_inputs import MEMORY
+from roi_forecast.market.calendars import next_sessions
+from roi_forecast.market.opening import opens_at
+from roi_forecast.registry.versions import ModelVersion
+from roi_forecast.runs.resolved_run import ResolvedRun
+from roi_forecast.serving.forecast_path import HorizonForecast, forecast_path
+from roi_forecast.serving.forecasting_version import open_forecasting_version
+from roi_forecast.universe import Asset, load_universe, reference_exchange
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StoredForecasts:
+    """What one run forecast.
+
+    Attributes:
+        version_id: The version that forecast.
+        added: How many forecasts are new.
+    """
+
+    version_id: str
+    added: int
+
+
+@on_one_blas_thread
+def store_forecasts(
+    engine: Engine,
+    run: ResolvedRun,
+    dataset_id: str,
+    models_directory: Path,
+    *,
+    candidate_id: str | None,
+    now: datetime,
+) -> StoredForecasts:
+    """Forecast the run's horizons from its as-of date with the version that may.
+
+    That is whichever serves or, where that one knows the days to come, the run's own candidate:
+    see `open_forecasting_version`. Where the champion's files are damaged, the version before
+    serves from now on. The target date of a horizon is so many sessions of the reference calendar
+    ahead. What is stored is never changed: a second forecast of the same version, as-of date and
+    horizon adds nothing.
+
+    Args:
+        engine: Market database.
+        run: The resolved run; no price after its as-of date is read.
+        dataset_id: The run's dataset, stored with the forecasts.
+        models_directory: Folder of the registry.
+        candidate_id: The version that the run trained; None where it is not decided on yet.
+        now: The present, with time zone: a forecast made after its target session opened is
+            marked as a backfill, and so is one by a version that does not serve.
+
+    Raises:
+        NothingToForecastError: No version may forecast the as-of date, or the one that may
+            forecasts from another source, which has no prices for it.
+        DamagedVersionError: The version's files are missing or damaged, and no other can take its
+            place.
+        RegistryError: The champion does not load, or its calibration is of an older format.
+        DatasetError: The stored prices do not reach the as-of date.
+        EvaluationError: The stored prices are too few for an interval.
+    """
+    serving = open_forecasting_version(engine, run, candidate_id, models_directory)
+    version = serving.version
+    assets = load_universe().select(version.symbols)
+    preprocessing = Preprocessing.load(serving.files)
+    try:
+        rows = _load_recent_rows(
+            engine, version, assets, preprocessing, run.as_of_date, run.config.horizons[-1]
+        )
+    except DatasetError as error:
+        if version.source == run.source_key:
+            raise
+        raise NothingToForecastError(
+            f"version {version.version_id} forecasts from {version.source}, not from this run's "
+            f"{run.source_key}: {error}"
+        ) from error
+    horizons = run.config.horizons
+    sessions = next_sessions(reference_exchange(assets), run.as_of_date, horizons[-1])
+    path = forecast_path(serving, preprocessing, rows, sessions[0], horizons, run.config.multi_step)
+    common = {
+        "version_id": version.version_id,
+        "as_of_date": run.as_of_date,
+        "run_id": run.run_id,
+        "source": version.source,
+        "dataset_id": dataset_id if version.source == run.source_key else version.dataset_id,
+        "created_at": now,
+    }
+    # Nobody was told a forecast by a version that did not serve when its session opened.
+    known_from = now if version.state == "champion" else None
+    values = [
+        {**common, **value}
+        for forecast in path
+        for value in _values(forecast, assets, sessions[forecast.horizon - 1], known_from)
+    ]
+    added = insert(predictions).on_conflict_do_nothing().returning(predictions.c.symbol)
+    with engine.begin() as connection:
+        count = len(connection.execute(added, values).all())
+    logger.info(
+        "version %s, as of %s, %s sessions ahead: %d forecasts, %d of them new",
+        version.version_id,
+        run.as_of_date,
+        ", ".join(map(str, horizons)),
+        len(values),
+        count,
+    )
+    return StoredForecasts(version.version_id, count)
+
+
+def _values(
+    forecast: HorizonForecast,
+    assets: tuple[Asset, ...],
+    target_date: date,
+    known_from: datetime | None,
+) -> Iterator[dict[str, Any]]:
+    is_late = {
+        exchange: known_from is None or opens_at(exchange, target_date) <= known_from
+        for exchange in {asset.exchange for asset in assets}
+    }
+    for column, asset in enumerate(assets):
+        yield {
+            "symbol": asset.symbol,
+            "horizon": forecast.horizon,
+            "target_date": target_date,
+            "method": forecast.method,
+            "predicted_roi_pct": float(forecast.roi_pct[column]),
+            "predicted_smoothed_roi_pct": float(forecast.smoothed_roi_pct[column]),
+            "lower_80_pct": float(forecast.lower_80_pct[column]),
+            "upper_80_pct": float(forecast.upper_80_pct[column]),
+            "lower_95_pct": float(forecast.lower_95_pct[column]),
+            "upper_95_pct": float(forecast.upper_95_pct[column]),
+            "member_spread_pct": (
+                None
+                if forecast.member_spread_pct is None
+                else float(forecast.member_spread_pct[column])
+            ),
+            "backfill": is_late[asset.exchange],
+        }
+
+
+def _load_recent_rows(
+    engine: Engine,
+    version: ModelVersion,
+    assets: tuple[Asset, ...],
+    preprocessing: Preprocessing,
+    as_of_date: date,
+    longest_horizon: int,
+) -> PriceRows:
+    # An error of the longest horizon lies that far back before it is known.
+    scored = TRAILING + longest_horizon
+    before_window = max(preprocessing.seq_len, MEMORY)
+    with engine.connect() as connection:
+        return load_rows(
+            connection,
+            version.source,
+            assets,
+            # Rows before the version's own may not be there; a forecast of the past needs them.
+            min(
+                max(
+                    _sessions_before(as_of_date, scored + before_window + preprocessing.smoothing),
+                    version.first_date,
+                ),
+                _sessions_before(as_of_date, preprocessing.rows_needed),
+            ),
+            as_of_date,
+            max_lost_share=1.0,
+            carries_in=True,
+        )
+
+
+def _sessions_before(day: date, sessions: int) -> date:
+    # Twice the sessions in calendar days, and a month of holidays: always enough.
+    return day - timedelta(days=2 * sessions + 30)

@@ -1,0 +1,99 @@
+"""`make backtest`: a walk-forward backtest once, to its end, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from sqlalchemy import Engine, column, select, table
+
+from roi_forecast.backtest.files import plot_path
+from roi_forecast.config import parse_backtest_config
+from roi_forecast.database.tables import SCHEMA
+from roi_forecast.evaluation.metrics import written
+from roi_forecast.settings import Settings
+from roi_local.command import run_command
+from roi_local.commands.run import run_once
+from roi_local.environment import Home
+from roi_local.run_parameters import run_parameters
+from roi_local.run_progress.report import print_table
+
+BACKTEST_DAG = "backtest_roi_forecast"
+
+_FIGURES = (
+    "smoothed_r2",
+    "next_day_r2_against_zero",
+    "next_day_r2_against_mean",
+    "rank_correlation",
+    "rank_correlation_t",
+    "directional_accuracy",
+    "coverage_80",
+    "coverage_95",
+    "interval_score_80",
+    "interval_score_95",
+)
+_backtest_folds = table(
+    "backtest_folds",
+    *(column(name) for name in ("run_id", "fold", "predictor", "first_date", "last_date")),
+    *(column(name) for name in _FIGURES),
+    schema=SCHEMA,
+)
+
+
+def print_backtest(engine: Engine, run_id: str, backtests_directory: Path, out: TextIO) -> None:
+    """Print the figures of all folds together, where the plot lies, and how to ask for the folds.
+
+    Args:
+        engine: Market database.
+        run_id: A backtest that ended.
+        backtests_directory: Folder of all backtests.
+        out: Where to print.
+    """
+    view = _backtest_folds.c
+    with engine.connect() as connection:
+        rows = connection.execute(
+            select(_backtest_folds).where(view.run_id == run_id).order_by(view.fold, view.predictor)
+        ).all()
+    together = [row for row in rows if row.fold is None]
+    if not together:
+        print(f"Run {run_id} left no backtest in the market database.", file=out)
+        return
+    folds = {row.fold for row in rows} - {None}
+    print(
+        f"\nAll {len(folds)} folds together, {together[0].first_date} to {together[0].last_date}:",
+        file=out,
+    )
+    header = ("", *(row.predictor for row in together))
+    lines = [
+        (name.replace("_", " "), *(written(getattr(row, name)) for row in together))
+        for name in _FIGURES
+    ]
+    print_table(header, lines, out)
+    print(
+        "The smoothed ROI is mostly known a day ahead; the next-day ROI is not. R2 of the "
+        "published next-day ROI, interval scores in percent points.",
+        file=out,
+    )
+    print(f"\nPlot of the folds: {plot_path(backtests_directory, run_id)}", file=out)
+    question = (
+        "SELECT fold, predictor, first_date, smoothed_r2, next_day_r2_against_zero, coverage_80 "  # nosec B608 # noqa: S608, it is shown, not run
+        f"FROM roi.backtest_folds WHERE run_id = '{run_id}' ORDER BY fold, predictor"
+    )
+    print(f'\nAsk for the folds with:\n  make sql QUERY="{question}"', file=out)
+
+
+def _run(home: Home) -> int:
+    backtests = Settings("", home.data_directory).backtests_directory
+    return run_once(
+        home,
+        BACKTEST_DAG,
+        run_parameters(os.environ, parse_backtest_config),
+        lambda engine, run_id, out: print_backtest(engine, run_id, backtests, out),
+        sys.stdout,
+    )
+
+
+if __name__ == "__main__":
+    run_command("backtest", lambda: _run(Home.from_environment()))

@@ -1,0 +1,58 @@
+"""`make export`: the combined price and ROI table, or a view, as a CSV file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from roi_forecast.database.engine import create_database_engine
+from roi_local.command import run_command
+from roi_local.environment import MARKET_DATABASE, PIPELINE_LOGIN, Home
+from roi_local.postgres.databases import prepare_market
+from roi_local.postgres.server import start_postgres
+
+WHAT_VARIABLE = "ROI_WHAT"
+MODEL_VARIABLE = "ROI_MODEL"
+OUT_VARIABLE = "ROI_OUT"
+COMBINED = "combined"
+
+
+def export(home: Home, what: str, model_name: str | None, path: Path) -> None:
+    """Write a CSV file and say how many rows it has.
+
+    Args:
+        home: The installation; its PostgreSQL is started if it does not run, and stopped again.
+        what: `combined`, or the name of a view.
+        model_name: With `combined`, whose newest run; None takes the newest of all.
+        path: The file.
+
+    Raises:
+        ExportError: There is nothing of this name, or the file cannot be written.
+    """
+    with start_postgres(home.postgres_directory) as postgres:
+        prepare_market(postgres)
+        engine = create_database_engine(postgres.url(MARKET_DATABASE, login=PIPELINE_LOGIN))
+        try:
+            if what == COMBINED:
+                from roi_forecast.exports.combined import export_combined
+
+                rows = export_combined(engine, path, model_name)
+            else:
+                from roi_forecast.exports.views import export_view
+
+                rows = export_view(engine, what, path)
+        finally:
+            engine.dispose()
+    print(f"{path}: {rows} rows")
+
+
+def main() -> None:
+    """Export what the environment names."""
+    what = os.environ.get(WHAT_VARIABLE) or COMBINED
+    out = os.environ.get(OUT_VARIABLE) or f"{'dataset_' if what == COMBINED else ''}{what}.csv"
+    model_name = os.environ.get(MODEL_VARIABLE) or None
+    export(Home.from_environment(), what, model_name, Path(out))
+
+
+if __name__ == "__main__":
+    run_command("export", main)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from network.synthetic_dataset import synthetic_dataset
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.forecaster.scale_inputs import HALF_LIVES, INPUTS, MEMORY, MarketRows
+from roi_forecast.forecaster.scale_inputs import scale_inputs as compact_inputs
+
+DATASET = synthetic_dataset(rows=160)
+DAYS = 10
+BALANCE = 23
+
+
+def scale_inputs(rows: MarketRows, next_date: np.datetime64 | None = None) -> np.ndarray:
+    """All inputs of every row and asset, shape (rows, assets, INPUTS)."""
+    inputs = compact_inputs(rows, next_date)
+    return inputs.at(np.arange(inputs.shape[0])[:, np.newaxis], np.arange(inputs.shape[1]))
+
+
+def average(values: np.ndarray, row: int, asset: int, half_life: int) -> float:
+    """The weighted average before a row, term by term."""
+    total = weights = 0.0
+    for back in range(1, MEMORY + 1):
+        if row - back >= 0 and not np.isnan(values[row - back, asset]):
+            weight = 2 ** (-(back - 1) / half_life)
+            total += weight * values[row - back, asset]
+            weights += weight
+    return float(np.log(total / weights + 0.0005))
+
+
+@pytest.mark.parametrize("row", [70, 159])
+def test_inputs_are_averages_of_the_rows_before(row: int) -> None:
+    inputs = scale_inputs(DATASET)
+    moves = np.where(DATASET.filled, np.nan, np.abs(DATASET.log_roi))
+    assets = range(len(DATASET.symbols))
+    for number, values in enumerate((moves, DATASET.true_range)):
+        own = np.array([[average(values, row, a, half) for half in HALF_LIVES] for a in assets])
+        first = 5 * number
+        np.testing.assert_allclose(inputs[row, :, first : first + 3], own)
+        market = (own[:, :2] - own[:, 2:]).mean(axis=0)
+        for asset in assets:
+            np.testing.assert_allclose(inputs[row, asset, first + 3 : first + 5], market)
+    assert inputs.shape == (160, len(DATASET.symbols), INPUTS)
+
+
+def test_an_input_is_the_log_of_the_days_since_the_row_before() -> None:
+    np.testing.assert_allclose(np.exp(_four_sessions()[1:, 0, DAYS]), [1, 3, 2])
+
+
+def test_the_last_inputs_tell_mondays_to_thursdays_apart() -> None:
+    friday, monday, wednesday = _four_sessions()[1:, 0, -4:]
+    assert friday.tolist() == [0, 0, 0, 0]
+    assert monday.tolist() == [1, 0, 0, 0]
+    assert wednesday.tolist() == [0, 0, 1, 0]
+
+
+def _four_sessions() -> np.ndarray:
+    dates = np.array(["2024-01-04", "2024-01-05", "2024-01-08"], dtype="datetime64[D]")
+    cut = {name: getattr(DATASET, name)[:3] for name in ("log_roi", "true_range", "filled")}
+    return scale_inputs(replace(DATASET, dates=dates, **cut), np.datetime64("2024-01-10"))
+
+
+def test_assets_that_are_no_stocks_have_the_common_inputs_once_more() -> None:
+    inputs = scale_inputs(replace(DATASET, symbols=("TCS.NS", "GC=F", "AAPL")))[1:]
+    common, again = inputs[..., : DAYS + 1], inputs[..., DAYS + 1 : 2 * (DAYS + 1)]
+    np.testing.assert_array_equal(again[:, 1], common[:, 1])
+    assert not again[:, [0, 2]].any()
+    assert inputs[..., 2 * (DAYS + 1)].tolist() == [[0, 1, 0]] * len(inputs)
+
+
+@pytest.mark.parametrize("row", [4, 120])
+def test_the_balance_of_falls_and_rises_is_that_of_the_rows_before(row: int) -> None:
+    inputs = scale_inputs(DATASET)
+    moves = np.where(DATASET.filled, 0.0, DATASET.log_roi)
+    own = np.empty((3, 2))
+    for asset in range(3):
+        for number, half_life in enumerate((1, 5)):
+            weights = [2 ** (-(back - 1) / half_life) for back in range(1, min(row, MEMORY) + 1)]
+            before = [moves[row - back, asset] for back in range(1, min(row, MEMORY) + 1)]
+            falls = -sum(weight * move for weight, move in zip(weights, before, strict=True))
+            size = sum(weight * abs(move) for weight, move in zip(weights, before, strict=True))
+            own[asset, number] = falls / size
+    np.testing.assert_allclose(inputs[row, :, BALANCE : BALANCE + 2], own)
+    market = np.broadcast_to(own.mean(axis=0), (3, 2))
+    np.testing.assert_allclose(inputs[row, :, BALANCE + 2 : BALANCE + 4], market)
+
+
+def test_falls_alone_give_a_balance_of_one_and_no_moves_of_zero() -> None:
+    log_roi = np.tile([-0.01, 0.02, 0.0], (len(DATASET.dates), 1))
+    nothing_filled = np.zeros_like(DATASET.filled)
+    inputs = scale_inputs(replace(DATASET, log_roi=log_roi, filled=nothing_filled))
+    np.testing.assert_allclose(inputs[50, :, BALANCE : BALANCE + 2], [[1, 1], [-1, -1], [0, 0]])
+
+
+@pytest.mark.parametrize("row", [1, 30, 120])
+def test_no_row_from_the_forecast_one_on_is_read(row: int) -> None:
+    changed = {}
+    for name in ("log_roi", "true_range"):
+        values = getattr(DATASET, name).copy()
+        values[row:] = 1e6
+        changed[name] = values
+    filled = DATASET.filled.copy()
+    filled[row:] ^= True
+    wild: Dataset = replace(DATASET, filled=filled, **changed)
+    np.testing.assert_array_equal(scale_inputs(wild)[: row + 1], scale_inputs(DATASET)[: row + 1])
+    assert not np.allclose(scale_inputs(wild)[row + 1], scale_inputs(DATASET)[row + 1])
+
+
+def test_what_lies_further_back_than_the_memory_does_not_matter() -> None:
+    log_roi = DATASET.log_roi.copy()
+    log_roi[:40] = 1e6
+    found = scale_inputs(replace(DATASET, log_roi=log_roi))
+    expected = scale_inputs(DATASET)
+    np.testing.assert_array_equal(found[40 + MEMORY :], expected[40 + MEMORY :])
+    assert not np.allclose(found[40 + MEMORY - 1], expected[40 + MEMORY - 1])
+
+
+def test_an_asset_without_any_bar_takes_the_mean_of_the_others() -> None:
+    filled, true_range = DATASET.filled.copy(), DATASET.true_range.copy()
+    filled[:, 0], true_range[:, 0] = True, np.nan
+    inputs = scale_inputs(replace(DATASET, filled=filled, true_range=true_range))[100]
+    np.testing.assert_allclose(inputs[0, :3], inputs[1:, :3].mean(axis=0))
+    assert np.isfinite(inputs).all()
+
+
+def test_the_sum_of_inputs_times_slopes_is_that_of_the_inputs_one_by_one() -> None:
+    rows = replace(DATASET, symbols=("TCS.NS", "GC=F", "AAPL"))
+    slopes = np.random.default_rng(8).normal(size=INPUTS)
+    found = compact_inputs(rows).times(slopes, slice(1, 90))
+    np.testing.assert_allclose(found, scale_inputs(rows)[1:90] @ slopes, rtol=1e-12)
+
+
+def test_inputs_do_not_depend_on_how_many_assets_are_worked_on_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = scale_inputs(DATASET)
+    monkeypatch.setattr("roi_forecast.forecaster.scale_inputs._ASSETS_AT_ONCE", 2)
+    monkeypatch.setattr("roi_forecast.forecaster.decayed_sums._COLUMNS_AT_ONCE", 1)
+    np.testing.assert_array_equal(scale_inputs(DATASET), expected)

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSkipException,
+)
+from sqlalchemy import Engine, select
+
+from roi_airflow.tasks import stage
+from roi_airflow.tasks.stage import activity_of, begin_run, open_installation
+from roi_forecast.database.tables import stage_endings
+from roi_forecast.errors import (
+    ConfigError,
+    NothingToForecastError,
+    PriceCheckError,
+    RunConflictError,
+    SourceUnavailableError,
+)
+from roi_forecast.reading.views import run_history
+
+
+class TaskInstance:
+    """Counts DAG runs as Airflow does, and how often it is asked."""
+
+    def __init__(self, going: dict[str, set[str]]) -> None:
+        self.going = going
+        self.asked = 0
+
+    def get_dr_count(
+        self, dag_id: str, *, states: list[str], run_ids: list[str] | None = None
+    ) -> int:
+        assert states == ["queued", "running"]
+        self.asked += 1
+        going = self.going.get(dag_id, set())
+        return len(going if run_ids is None else going & set(run_ids))
+
+
+def count_in(monkeypatch: pytest.MonkeyPatch, going: dict[str, set[str]]) -> TaskInstance:
+    task_instance = TaskInstance(going)
+    monkeypatch.setattr(stage, "get_current_context", lambda: {"ti": task_instance})
+    return task_instance
+
+
+def test_a_run_of_any_of_the_dags_counts_as_active(monkeypatch: pytest.MonkeyPatch) -> None:
+    count_in(monkeypatch, {"backtest": {"a"}, "search": {"b"}, "daily": {"c"}})
+    is_active = activity_of("backtest", "search")
+    assert [is_active(run_id) for run_id in "abcd"] == [True, True, False, False]
+
+
+def test_no_run_is_asked_for_where_none_is_going(monkeypatch: pytest.MonkeyPatch) -> None:
+    task_instance = count_in(monkeypatch, {})
+    is_active = activity_of("backtest", "search")
+    assert not any(is_active(str(number)) for number in range(100))
+    assert task_instance.asked == 2
+
+
+@pytest.fixture
+def task(market_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A task in the second of three attempts of a run."""
+    monkeypatch.setenv("ROI_DATABASE_URL", market_url)
+    monkeypatch.setenv("ROI_DATA_DIRECTORY", str(tmp_path))
+    task_instance = SimpleNamespace(task_id="forecast", map_index=-1, try_number=2, max_tries=2)
+    task_instance.get_dr_count = lambda **_: 0
+    context = {
+        "ti": task_instance,
+        "task": SimpleNamespace(retry_delay=timedelta(seconds=30)),
+        "dag_run": SimpleNamespace(
+            run_id="run", dag_id="daily_roi_forecast", conf={"model_name": "mine", "epoch": 3}
+        ),
+        "dag": SimpleNamespace(params=SimpleNamespace(dump=lambda: {"epochs": 5})),
+    }
+    monkeypatch.setattr(stage, "get_current_context", lambda: context)
+    return task_instance
+
+
+def ended(market_engine: Engine) -> tuple[Any, ...]:
+    columns = stage_endings.c
+    with market_engine.connect() as connection:
+        row = connection.execute(select(columns.outcome, columns.reason, columns.ends_run)).one()
+    return tuple(row)
+
+
+def go_wrong(error: BaseException, *, last: bool = False) -> None:
+    with open_installation() as installation, stage._recorded(installation.engine, last=last):
+        try:
+            raise LookupError("a cause")
+        except LookupError:
+            raise error  # noqa: B904, what came before has to be left out
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "ending"),
+    [
+        (
+            RunConflictError("run 'x' is still going"),
+            AirflowRescheduleException,
+            ("waiting", "run 'x' is still going", False),
+        ),
+        (
+            NothingToForecastError("no version serves"),
+            AirflowSkipException,
+            ("skipped", "no version serves", True),
+        ),
+        (
+            PriceCheckError("the quorum was missed"),
+            AirflowFailException,
+            ("failed", "the quorum was missed", False),
+        ),
+    ],
+)
+def test_an_error_of_this_project_is_told_alone_and_kept_as_what_it_means(
+    task: SimpleNamespace,
+    market_engine: Engine,
+    error: Exception,
+    raised: type[Exception],
+    ending: tuple[Any, ...],
+) -> None:
+    with pytest.raises(raised) as found:
+        go_wrong(error, last=True)
+    assert found.value.__cause__ is None
+    assert found.value.__suppress_context__
+    assert ended(market_engine) == ending
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (SourceUnavailableError("no answer"), "no answer"),
+        (KeyError("close"), "KeyError: 'close'"),
+        (KeyboardInterrupt("a time limit"), "KeyboardInterrupt: a time limit"),
+    ],
+)
+def test_an_error_that_may_pass_is_followed_by_another_attempt_while_one_is_left(
+    task: SimpleNamespace, market_engine: Engine, error: BaseException, reason: str
+) -> None:
+    with pytest.raises(type(error)):
+        go_wrong(error)
+    outcome, words, _ = ended(market_engine)
+    assert outcome == "retrying"
+    assert words.startswith("attempt 2 of 3 failed, the next starts at about ")
+    assert words.endswith(f" UTC: {reason}")
+
+
+def test_the_last_attempt_fails_for_good(task: SimpleNamespace, market_engine: Engine) -> None:
+    task.try_number = 3
+    with pytest.raises(SourceUnavailableError) as found:
+        go_wrong(SourceUnavailableError("no answer"))
+    assert found.value.__suppress_context__
+    assert ended(market_engine) == ("failed", "no answer", False)
+
+
+def test_a_run_is_on_record_under_its_name_before_its_parameters_are_checked(
+    task: SimpleNamespace, market_engine: Engine
+) -> None:
+    with pytest.raises(AirflowFailException), begin_run():
+        raise ConfigError("epoch: unknown")
+    with market_engine.connect() as connection:
+        (found,) = connection.execute(select(run_history)).all()
+    assert (found.run_id, found.model_name, found.state) == ("run", "mine", "failed")
+    assert (found.failed_stage, found.reason) == ("forecast", "epoch: unknown")

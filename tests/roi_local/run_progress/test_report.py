@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import io
+
+from sqlalchemy import insert, update
+
+from daily_run import NOW
+from monitoring.live_forecasts import forget, past, publish
+from roi_forecast.database.tables import model_versions, price_checks
+from roi_forecast.monitoring.monitor import monitor_champion
+from roi_forecast.serving.fallback import replace_damaged_champion
+from roi_forecast.serving.promotion import promote_model
+from roi_local.run_progress.report import print_report
+from serving_version import MODEL_NAME, Served
+
+
+def report(served: Served) -> str:
+    out = io.StringIO()
+    print_report(served.engine, served.outcome.run.run_id, out)
+    return out.getvalue()
+
+
+def test_the_report_names_the_fit_and_no_alert_where_there_is_none(served: Served) -> None:
+    text = report(served)
+    metrics = served.champion.metrics
+    assert f"Fit: {metrics['fit_verdict']}; {metrics['fit_advice']}." in text
+    assert "below its limit" not in text
+
+
+def test_the_report_shows_the_next_session_and_the_farthest_horizon(served: Served) -> None:
+    text = report(served)
+    (line,) = (line for line in text.splitlines() if line.split()[:1] == ["GC=F"])
+    assert "2024-12-30" in line
+    # Twenty sessions after 2024-12-27.
+    assert "2025-01-24" in line
+    assert len(line) <= 110
+
+
+def test_the_report_names_assets_that_are_left_out_of_the_run_and_of_its_figures(
+    served: Served,
+) -> None:
+    check = {
+        "run_id": served.outcome.run.run_id,
+        "source": "simulated",
+        "symbol": "EEE",
+        "check_name": "movement",
+        "severity": "drop_asset",
+        "passed": False,
+        "message": "EEE: its price stands still",
+        "checked_at": NOW,
+    }
+    metrics = {**served.champion.metrics, "left_out": {"r2": {"FFF": "halted"}}}
+    with served.engine.begin() as connection:
+        connection.execute(insert(price_checks), [check, {**check, "passed": True}])
+        connection.execute(update(model_versions).values(metrics=metrics))
+    text = report(served)
+    assert text.count("EEE: its price stands still") == 1
+    assert f"{metrics['r2']:.4f}; without FFF (halted)." in text
+
+
+def test_the_report_names_a_champion_below_its_limit_and_why(served: Served) -> None:
+    forget(served)
+    known = past(served, 40)
+    publish(served, known.targets, -known.actual, 1e-9, 1e-9)
+    monitor_champion(served.engine, served.outcome.run)
+    text = report(served)
+    assert f"Champion {served.champion.version_id} is below its limit:" in text
+    assert "  horizon 1: coverage_80 0.0000, with 97.5 % confidence under" in text
+
+
+def test_the_report_names_a_damaged_champion_and_what_serves_in_its_place(served: Served) -> None:
+    first = served.champion.version_id
+    promote_model(served.engine, served.models, served.add_candidate("next"), "next", "test")
+    (served.champion_directory / "model.keras").unlink()
+    replace_damaged_champion(served.engine, served.models, MODEL_NAME, "run")
+    text = report(served)
+    assert "champion next is damaged: " in text
+    assert f"{first} serves in its place." in text

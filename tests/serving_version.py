@@ -1,0 +1,144 @@
+"""An installation in which a version serves; trained once, cloned for every test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine, delete, insert, select
+
+from daily_run import NOW, Outcome, carry_out
+from roi_forecast.database.engine import create_database_engine
+from roi_forecast.database.tables import gate_decisions, model_versions
+from roi_forecast.errors import RegistryError
+from roi_forecast.files.artifacts import write_manifest
+from roi_forecast.files.manifest import MANIFEST
+from roi_forecast.files.verified import read_manifest
+from roi_forecast.gate.rules import VERDICT
+from roi_forecast.registry.versions import ModelVersion, find_champion, find_version
+from roi_forecast.settings import Settings
+from roi_local.postgres.server import EmbeddedPostgres
+
+PARAMETERS = {"symbols": ["TCS.NS", "GC=F"], "epochs": 1}
+MODEL_NAME = "simulated"
+
+_DATABASE = "served_template"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A market database and a registry with one champion, forecast once."""
+
+    engine: Engine
+    settings: Settings
+    outcome: Outcome
+
+    @property
+    def models(self) -> Path:
+        """Folder of the registry."""
+        return self.settings.models_directory
+
+    @property
+    def champion(self) -> ModelVersion:
+        """The version that serves."""
+        with self.engine.connect() as connection:
+            version = find_champion(connection, MODEL_NAME)
+        assert version is not None
+        return version
+
+    @property
+    def champion_directory(self) -> Path:
+        """Files of the version that serves."""
+        return self.champion.directory(self.models)
+
+    def version(self, version_id: str) -> ModelVersion:
+        """Read a version."""
+        with self.engine.connect() as connection:
+            return find_version(connection, version_id)
+
+    def add_candidate(
+        self, version_id: str, *, passed: bool = True, opponent: str | None = ""
+    ) -> str:
+        """Add a candidate with the champion's files, judged by run `version_id`.
+
+        The opponent is the present champion unless another is named.
+        """
+        champion = self.champion
+        path = f"{MODEL_NAME}/candidates/{version_id}"
+        directory = self.models / path
+        shutil.copytree(self.champion_directory, directory)
+        manifest = read_manifest(directory, RegistryError)
+        checksum = write_manifest(directory, {**manifest, "version_id": version_id})
+        with self.engine.begin() as connection:
+            known = (
+                connection.execute(
+                    select(model_versions).where(model_versions.c.version_id == champion.version_id)
+                )
+                .mappings()
+                .one()
+            )
+            changed = {
+                "version_id": version_id,
+                "state": "candidate",
+                "fingerprint": version_id,
+                "path": path,
+                "checksum": checksum,
+            }
+            connection.execute(insert(model_versions).values({**known, **changed}))
+        self.judge(version_id, passed, champion.version_id if opponent == "" else opponent)
+        return version_id
+
+    def judge(self, version_id: str, passed: bool, opponent: str | None) -> None:
+        """Store a verdict of run `version_id`."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                delete(gate_decisions).where(gate_decisions.c.version_id == version_id)
+            )
+            connection.execute(
+                insert(gate_decisions).values(
+                    run_id=version_id,
+                    version_id=version_id,
+                    rule=VERDICT,
+                    opponent=opponent,
+                    decisive=True,
+                    passed=passed,
+                    reason="judged by the test",
+                )
+            )
+
+
+@dataclass(frozen=True)
+class ServedTemplate:
+    """What every `Served` is cloned from."""
+
+    postgres: EmbeddedPostgres
+    directory: Path
+    outcome: Outcome
+
+    @contextmanager
+    def clone(self, name: str, directory: Path) -> Iterator[Served]:
+        """Give a copy of the database and of the data folder."""
+        shutil.copytree(self.directory, directory, symlinks=True)
+        self.postgres.create_database(name, template=_DATABASE)
+        settings = Settings(self.postgres.url(name), directory)
+        engine = create_database_engine(settings.database_url)
+        yield Served(engine, settings, self.outcome)
+        engine.dispose()
+        self.postgres.drop_database(name)
+
+
+def build_template(
+    postgres: EmbeddedPostgres, market_template: str, directory: Path
+) -> ServedTemplate:
+    """Carry out the one run that all clones share."""
+    postgres.create_database(_DATABASE, template=market_template)
+    settings = Settings(postgres.url(_DATABASE), directory)
+    engine = create_database_engine(settings.database_url)
+    outcome = carry_out(engine, settings, "run", PARAMETERS, NOW)
+    engine.dispose()
+    assert outcome.verdict.promoted
+    assert (directory / "models" / MODEL_NAME / "champion" / MANIFEST).is_file()
+    return ServedTemplate(postgres, directory, outcome)
