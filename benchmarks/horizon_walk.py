@@ -10,7 +10,7 @@ from datetime import date
 import numpy as np
 
 from roi_forecast.backtest.folds import fold_dataset, plan_folds
-from roi_forecast.config import LONGEST_HORIZON, ModelConfig, MultiStep
+from roi_forecast.config import MAX_HORIZON, ModelConfig, MultiStep
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import log_roi_ahead, to_percent
@@ -57,7 +57,7 @@ class HorizonWalk:
 
 
 def walk_horizons(
-    dataset: Dataset, first_date: date, *, horizons: int = LONGEST_HORIZON
+    dataset: Dataset, first_date: date, *, horizons: int = MAX_HORIZON
 ) -> HorizonWalk:
     """Walk through the rows from a date on, refitting ridge, direct and scales as time goes on.
 

@@ -18,7 +18,7 @@ from roi_forecast.forecaster.next_day import counted_log_roi
 
 _EWMA_DECAY = 0.97
 _HAR_SPANS = (1, 5, 22)
-_SMALLEST_MOVE = 0.0005
+_MIN_MOVE = 0.0005
 
 
 def constant_scale(dataset: Dataset) -> FloatArray:
@@ -52,12 +52,12 @@ def har_scale(dataset: Dataset, refits: list[int]) -> FloatArray:
     """
     moves = np.abs(counted_log_roi(dataset))
     columns = [
-        np.log(_means_before(values, span) + _SMALLEST_MOVE)
+        np.log(_means_before(values, span) + _MIN_MOVE)
         for values in (moves, dataset.true_range)
         for span in _HAR_SPANS
     ]
     design = np.stack([np.ones(moves.shape), *columns], axis=-1)
-    target = np.log(moves + _SMALLEST_MOVE)
+    target = np.log(moves + _MIN_MOVE)
     usable = np.isfinite(target) & np.isfinite(design).all(axis=-1)
     usable[: _HAR_SPANS[-1]] = False
     scales = np.full(moves.shape, np.nan)

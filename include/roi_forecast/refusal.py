@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from roi_forecast.quoting import MOST_LISTED, named, quoted
+from roi_forecast.quoting import MAX_LISTED, named, quoted
 
 
 def explain(error: ValidationError, schema: Mapping[str, Any]) -> str:
@@ -38,9 +38,9 @@ def explain(error: ValidationError, schema: Mapping[str, Any]) -> str:
                 f"{location}: received {quoted(detail['input'])}; allowed is "
                 f"{_allowed(schema[name])} ({detail['msg'].lower()})"
             )
-    more = len(lines) - MOST_LISTED
+    more = len(lines) - MAX_LISTED
     also = [f"and {more} more refusals"] if more > 0 else []
-    return "run parameters refused: " + "; ".join([*lines[:MOST_LISTED], *also])
+    return "run parameters refused: " + "; ".join([*lines[:MAX_LISTED], *also])
 
 
 def _allowed(schema: Mapping[str, Any]) -> str:

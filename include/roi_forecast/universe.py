@@ -20,7 +20,7 @@ from roi_forecast.quoting import quoted
 
 UNIVERSE_FILE = Path(__file__).with_name("universe.toml")
 
-LONGEST_SYMBOL = 32
+MAX_SYMBOL = 32
 
 _SYMBOL = re.compile(r"(?P<root>\^?[A-Z0-9][A-Z0-9&_-]*)(?P<suffix>[.=][A-Z]+)?")
 
@@ -186,10 +186,10 @@ def _read_declared(path: Path) -> _Declared:
 
 def _exchange_of(symbol: str, exchanges: tuple[Exchange, ...], path: Path) -> Exchange:
     match = _SYMBOL.fullmatch(symbol)
-    if match is None or len(symbol) > LONGEST_SYMBOL:
+    if match is None or len(symbol) > MAX_SYMBOL:
         raise UniverseError(
             f"symbol {quoted(symbol)} is not a Yahoo symbol: capitals, digits, '&', '-' or '_', "
-            f"then an exchange suffix such as '.NS' or '=F', {LONGEST_SYMBOL} characters at most"
+            f"then an exchange suffix such as '.NS' or '=F', {MAX_SYMBOL} characters at most"
         )
     suffix = match["suffix"] or ""
     for exchange in exchanges:

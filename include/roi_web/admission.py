@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CLIENT = "roi_forecast.client"
 """Key of a scope: who asks, as told by whatever stands in front of the application."""
 
-MOST_WAITING = 2000
+MAX_WAITING = 2000
 _RETRY_SECONDS = 5
 
 
@@ -42,14 +42,14 @@ class Admission:
     Args:
         app: Must hold no connection once it starts to answer.
         places: Requests at a time.
-        most_waiting: More than that are answered with 503; half as many for each client.
+        max_waiting: More than that are answered with 503; half as many for each client.
     """
 
-    def __init__(self, app: ASGIApp, *, places: int, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(self, app: ASGIApp, *, places: int, max_waiting: int = MAX_WAITING) -> None:
         self._app = app
         self._places = asyncio.Semaphore(places)
         self._places_of_client = max(1, places // 2)
-        self._most_waiting = most_waiting
+        self._max_waiting = max_waiting
         self._waiting = 0
         self._clients: WeakValueDictionary[str, _Client] = WeakValueDictionary()
 
@@ -60,7 +60,7 @@ class Admission:
             return
         name: str = scope.get(CLIENT) or (scope.get("client") or ("", 0))[0]
         client = self._clients.setdefault(name, _Client(asyncio.Semaphore(self._places_of_client)))
-        if self._waiting >= self._most_waiting or client.waiting >= self._most_waiting // 2:
+        if self._waiting >= self._max_waiting or client.waiting >= self._max_waiting // 2:
             refused = JSONResponse(
                 {"detail": "too many requests are waiting; try again"},
                 status_code=503,

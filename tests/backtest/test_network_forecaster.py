@@ -23,7 +23,7 @@ def walk(directory: Path) -> WalkForward:
         DATASET,
         FIRST_DATE,
         forecaster=NetworkForecaster(CONFIG, directory),
-        most_folds=2,
+        max_folds=2,
         predictor="network",
     )
 

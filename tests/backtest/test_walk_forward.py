@@ -127,7 +127,7 @@ def test_a_forecaster_is_asked_once_a_fold_for_validation_and_targets() -> None:
         asked.append((dataset, targets))
         return ridge_forecaster(dataset, targets)
 
-    found = walk_forward(DATASET, FIRST_DATE, forecaster=noting, most_folds=2)
+    found = walk_forward(DATASET, FIRST_DATE, forecaster=noting, max_folds=2)
     assert [fold.targets for fold in found.folds] == [range(250, 325), range(325, 400)]
     assert len(asked) == 4
     for number, (dataset, targets) in enumerate(asked):

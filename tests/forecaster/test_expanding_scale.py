@@ -43,8 +43,8 @@ def test_a_rolling_fit_takes_the_newest_rows() -> None:
     np.testing.assert_allclose(scale.fits[-1].slopes, own.slopes)
 
 
-def fit_on_some(log_roi: np.ndarray, last_fit: int, most_pairs: int) -> ExpandingScale:
-    return fit_expanding_scale(INPUTS, log_roi, last_fit, most_pairs=most_pairs)
+def fit_on_some(log_roi: np.ndarray, last_fit: int, max_pairs: int) -> ExpandingScale:
+    return fit_expanding_scale(INPUTS, log_roi, last_fit, max_pairs=max_pairs)
 
 
 def test_a_fit_on_fewer_pairs_takes_that_share_of_the_rows_before_it() -> None:
@@ -64,12 +64,12 @@ def test_as_many_pairs_as_there_are_change_nothing() -> None:
     assert some.to_json() == whole.to_json()
 
 
-@pytest.mark.parametrize("most_pairs", [160, 10**9])
-def test_a_planted_future_value_changes_no_fit_before_it(most_pairs: int) -> None:
+@pytest.mark.parametrize("max_pairs", [160, 10**9])
+def test_a_planted_future_value_changes_no_fit_before_it(max_pairs: int) -> None:
     wild = DATASET.log_roi.copy()
     wild[130:] = 1e3
-    expected = fit_on_some(DATASET.log_roi, 150, most_pairs).to_json()
-    found = fit_on_some(wild, 150, most_pairs).to_json()
+    expected = fit_on_some(DATASET.log_roi, 150, max_pairs).to_json()
+    found = fit_on_some(wild, 150, max_pairs).to_json()
     assert found[:3] == expected[:3]
     assert found[3] != expected[3]
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 
 from roi_forecast.errors import TrainingError
-from roi_forecast.features.movement import SMALLEST_MOVE
+from roi_forecast.features.movement import MIN_MOVE
 from roi_forecast.forecaster.scale import PENALTY, Scale, fit_scale
 
 
@@ -23,7 +23,7 @@ def test_fit_is_the_minimum_that_a_search_finds() -> None:
     log_rois[5:20, 1] = np.nan
     counted = np.isfinite(log_rois)
     design = inputs[counted]
-    moves = np.maximum(np.abs(log_rois[counted]), SMALLEST_MOVE)
+    moves = np.maximum(np.abs(log_rois[counted]), MIN_MOVE)
     spread = design.std(axis=0)
 
     def loss(weights: np.ndarray) -> float:
@@ -56,14 +56,14 @@ def test_zero_returns_do_not_reward_ever_smaller_scales() -> None:
     inputs, log_rois = moving_market(600, 2, np.array([0.3]))
     inputs[:, 1], log_rois[:, 1] = inputs[:, 0].min() - 1.0, 0.0
     fitted = fit_scale(inputs, log_rois, penalty=1.0).predict(inputs)
-    assert fitted[:, 1].min() > 0.9 * SMALLEST_MOVE
+    assert fitted[:, 1].min() > 0.9 * MIN_MOVE
 
 
 def test_moves_below_the_smallest_are_alike() -> None:
     inputs, log_rois = moving_market(300, 2, np.array([0.3]))
     calm = np.random.default_rng(2).random(log_rois.shape) < 0.2
     one = fit_scale(inputs, np.where(calm, 0.0, log_rois))
-    other = fit_scale(inputs, np.where(calm, 0.99 * SMALLEST_MOVE, log_rois))
+    other = fit_scale(inputs, np.where(calm, 0.99 * MIN_MOVE, log_rois))
     assert one.to_json() == other.to_json()
 
 

@@ -22,7 +22,7 @@ from roi_forecast.database.tables import (
 )
 from roi_forecast.errors import SourceDataError, SourceUnavailableError, UniverseError
 from roi_forecast.market.extraction import (
-    MOST_BATCHES,
+    MAX_BATCHES,
     OVERLAP_BARS,
     extract_batch,
     extract_prices,
@@ -487,7 +487,7 @@ def test_batches_hold_every_symbol_once_in_order_and_differ_by_one_at_most(count
 
 
 def test_a_universe_of_thousands_stays_below_the_tasks_that_airflow_maps():
-    assert len(extraction_batches([f"SIM{number}.NS" for number in range(5000)])) == MOST_BATCHES
+    assert len(extraction_batches([f"SIM{number}.NS" for number in range(5000)])) == MAX_BATCHES
     assert extraction_batches(["A", "B", "C"]) == [["A"], ["B"], ["C"]]
 
 

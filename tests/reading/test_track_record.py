@@ -80,7 +80,7 @@ def test_record_is_the_same_in_however_many_periods_it_is_counted(
 ) -> None:
     with gappy.reader.connect() as connection:
         expected = read_track_record(connection, "reference", date.min)
-        monkeypatch.setattr(track_record, "_LONGEST_PERIOD", timedelta(days=days))
+        monkeypatch.setattr(track_record, "_MAX_PERIOD", timedelta(days=days))
         found = read_track_record(connection, "reference", date.min)
 
     assert found.total is not None

@@ -149,7 +149,7 @@ def test_a_request_that_fails_gives_its_place_back() -> None:
 def test_a_queue_that_is_full_is_said_so() -> None:
     async def requests() -> None:
         slow = Slow()
-        app = Admission(slow, places=2, most_waiting=8)
+        app = Admission(slow, places=2, max_waiting=8)
         waiting = [asyncio.create_task(ask(app)) for _ in range(5)]
         await settle()
         status, body = await ask(app)

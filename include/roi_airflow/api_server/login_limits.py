@@ -120,9 +120,9 @@ class LoginLimits:
             return pause
 
     @asynccontextmanager
-    async def _turn(self, name: str, most_waiting: int) -> AsyncIterator[None]:
+    async def _turn(self, name: str, max_waiting: int) -> AsyncIterator[None]:
         turn = self._turns.setdefault(name, _Turn())
-        if turn.waiting >= most_waiting:
+        if turn.waiting >= max_waiting:
             raise TooManyAttemptsError
         turn.waiting += 1
         try:

@@ -34,7 +34,7 @@ class Fold:
 
 
 def plan_folds(
-    dataset: Dataset, first_date: date, refit_every: int, most_folds: int | None
+    dataset: Dataset, first_date: date, refit_every: int, max_folds: int | None
 ) -> list[range]:
     """Return the target rows of each fold, from a date to the last row, without a gap.
 
@@ -42,7 +42,7 @@ def plan_folds(
         dataset: The rows.
         first_date: The first target is the first row on or after it.
         refit_every: Sessions in a fold; the last fold may have fewer.
-        most_folds: Where more folds would be needed, each takes more sessions instead.
+        max_folds: Where more folds would be needed, each takes more sessions instead.
 
     Raises:
         EvaluationError: There is no row on or after the first date.
@@ -54,8 +54,8 @@ def plan_folds(
             f"no row on or after {first_date}: the data end at {dataset.dates[-1]}; "
             "name an earlier first date"
         )
-    if most_folds is not None:
-        refit_every = max(refit_every, -(-(rows - start) // most_folds))
+    if max_folds is not None:
+        refit_every = max(refit_every, -(-(rows - start) // max_folds))
     return [
         range(first, min(first + refit_every, rows)) for first in range(start, rows, refit_every)
     ]

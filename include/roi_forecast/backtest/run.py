@@ -117,7 +117,7 @@ def walk_through(
                 refit_every=backtest.refit_every,
                 window=backtest.window_sessions if backtest.window == "rolling" else None,
                 validation_share=config.validation_share,
-                most_folds=backtest.most_neural_folds if neural else None,
+                max_folds=backtest.most_neural_folds if neural else None,
                 predictor=predictor,
             )
     return {**walks, **naive_walks(dataset, next(iter(walks.values())))}

@@ -85,7 +85,7 @@ def walk_forward(
     refit_every: int = REFIT_EVERY,
     window: int | None = None,
     validation_share: float = 0.15,
-    most_folds: int | None = None,
+    max_folds: int | None = None,
     predictor: str = "ridge",
 ) -> WalkForward:
     """Walk through the rows from a date on, refitting every so many sessions.
@@ -97,18 +97,18 @@ def walk_forward(
     Args:
         dataset: The rows; its own split and scaler are not used.
         first_date: The first target is the first row on or after it.
-        forecaster: Of the smoothed log ROI. A neural one is slow: limit it by `most_folds`.
+        forecaster: Of the smoothed log ROI. A neural one is slow: limit it by `max_folds`.
         refit_every: Sessions in a fold.
         window: Most rows before a fold's first target to fit on (rolling); None takes all
             (expanding).
         validation_share: Share of the windows before a fold that the shrinkage is fitted on.
-        most_folds: Where more folds would be needed, each takes more sessions instead.
+        max_folds: Where more folds would be needed, each takes more sessions instead.
         predictor: What the forecaster is called in the log.
 
     Raises:
         EvaluationError: There are too few rows before the first date, or none after it.
     """
-    parts = plan_folds(dataset, first_date, refit_every, most_folds)
+    parts = plan_folds(dataset, first_date, refit_every, max_folds)
     targets = range(parts[0].start, parts[-1].stop)
     # Too few rows before the first target are found before a slow forecaster begins.
     fold_dataset(dataset, parts[0], window, validation_share)

@@ -12,7 +12,7 @@ from roi_forecast.config.backtest import BacktestConfig
 from roi_forecast.config.candidate import CandidateConfig
 from roi_forecast.config.data import DataConfig, SourceKind
 from roi_forecast.config.features import FeatureConfig
-from roi_forecast.config.forecast import LONGEST_HORIZON, ForecastConfig, MultiStep
+from roi_forecast.config.forecast import MAX_HORIZON, ForecastConfig, MultiStep
 from roi_forecast.config.gate import GateConfig
 from roi_forecast.config.loss import LossConfig
 from roi_forecast.config.model import ModelConfig
@@ -38,7 +38,7 @@ from roi_forecast.config.training import TrainingConfig
 from roi_forecast.config.tuning import ResolvedSearch, TunedName, TuningConfig
 
 __all__ = [
-    "LONGEST_HORIZON",
+    "MAX_HORIZON",
     "PRESETS",
     "ApprovalConfig",
     "BacktestConfig",

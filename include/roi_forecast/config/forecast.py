@@ -8,12 +8,12 @@ from pydantic import Field, field_validator
 
 from roi_forecast.config.base import Config
 
-LONGEST_HORIZON = 30
+MAX_HORIZON = 30
 """Reference sessions that the farthest forecast lies ahead."""
 
 MultiStep = Literal["direct", "recursive"]
 
-Horizon = Annotated[int, Field(ge=1, le=LONGEST_HORIZON)]
+Horizon = Annotated[int, Field(ge=1, le=MAX_HORIZON)]
 
 
 class ForecastConfig(Config):
@@ -22,7 +22,7 @@ class ForecastConfig(Config):
     horizons: tuple[Horizon, ...] = Field(
         (1, 5, 20),
         min_length=1,
-        max_length=LONGEST_HORIZON,
+        max_length=MAX_HORIZON,
         description="Sessions ahead that are forecast, each once; 1, the next session, is always "
         "among them.",
     )

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from roi_forecast.errors import EvaluationError, RegistryError
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.paired_scores import (
-    FEWEST_SESSIONS,
+    MIN_SESSIONS,
     PairedScores,
     paired_scores,
 )
@@ -75,10 +75,10 @@ def compare_with_champion(
     unseen = test_dates > np.datetime64(champion_files.manifest["last_fitted_date"])
     own, theirs = _common_rows(test_dates, prepared.dates, preprocessing.seq_len, unseen)
     shared = [symbol for symbol in dataset.symbols if symbol in preprocessing.symbols]
-    if len(own) < FEWEST_SESSIONS or not shared:
+    if len(own) < MIN_SESSIONS or not shared:
         raise EvaluationError(
             f"candidate and champion share {len(own)} sessions that the champion was not fitted "
-            f"on and {len(shared)} assets; at least {FEWEST_SESSIONS} sessions and one asset are "
+            f"on and {len(shared)} assets; at least {MIN_SESSIONS} sessions and one asset are "
             "needed"
         )
     columns = np.array([dataset.symbols.index(symbol) for symbol in shared])

@@ -11,7 +11,7 @@ from roi_forecast.features.scaling import FloatArray
 
 BLOCK_SESSIONS = 10
 """Two weeks: forecast errors of a day resemble those of the days before in size alone."""
-FEWEST_SESSIONS = 2 * BLOCK_SESSIONS
+MIN_SESSIONS = 2 * BLOCK_SESSIONS
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def paired_scores(
         symbols: The assets, in column order.
 
     Raises:
-        EvaluationError: There are fewer than FEWEST_SESSIONS sessions, or nothing counts.
+        EvaluationError: There are fewer than MIN_SESSIONS sessions, or nothing counts.
     """
     variance = metrics.squared_loss(actual, metrics.mean_of_counted(actual))
     difference = ((candidate - actual) ** 2 - (champion - actual) ** 2) / variance

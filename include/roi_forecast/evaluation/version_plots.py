@@ -18,9 +18,9 @@ from roi_forecast.evaluation.plot_style import default_style
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.forecaster.intervals import Intervals
 
-MOST_PANELS = 24
+MAX_PANELS = 24
 """Assets with a panel of their own; of more, those that stand evenly among all by their R2."""
-MOST_NAMED = 60
+MAX_NAMED = 60
 """Assets whose names fit beside a bar."""
 _ROLLING_SESSIONS = 20
 
@@ -135,7 +135,7 @@ def _draw_losses(figures: VersionFigures) -> bytes:
 
 def _draw_forecasts(figures: VersionFigures) -> bytes:
     r2 = metrics.r2(figures.actual, figures.forecast)
-    shown = shown_assets(r2, MOST_PANELS)
+    shown = shown_assets(r2, MAX_PANELS)
     columns = min(4, len(shown))
     lines = math.ceil(len(shown) / columns)
     some = "" if len(shown) == len(r2) else f", {len(shown)} of {len(r2)} assets"
@@ -165,7 +165,7 @@ def _draw_errors(figures: VersionFigures) -> bytes:
     errors = metrics.mean_absolute_error(figures.actual, figures.forecast)
     limits = metrics.mean_absolute_error(figures.actual, figures.noise_limit)
     order = np.argsort(np.nan_to_num(errors, nan=np.inf), kind="stable")
-    named = len(order) <= MOST_NAMED
+    named = len(order) <= MAX_NAMED
     height = 1.5 + 0.24 * len(order) if named else 5.0
     title = f"{figures.title}: mean absolute error on test rows, scaled"
     figure = _figure(8.5, height, title)

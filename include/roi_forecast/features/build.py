@@ -19,7 +19,7 @@ from roi_forecast.database.tables import datasets
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.dataset import Dataset, Split
 from roi_forecast.features.leakage import LeakageAudit, audit_dataset
-from roi_forecast.features.movement import MIN_MOVING_SHARE, SMALLEST_MOVE, measure_movement
+from roi_forecast.features.movement import MIN_MOVE, MIN_MOVING_SHARE, measure_movement
 from roi_forecast.features.returns import log_roi_and_smoothed
 from roi_forecast.features.rows import ROW_COLUMNS, PriceRows, align_rows
 from roi_forecast.features.scaling import FloatArray, Scaler
@@ -123,7 +123,7 @@ def align_moving_rows(
                 MOVEMENT_CHECK,
                 "drop_asset",
                 bool(passed),
-                f"{symbol}: its price moves by more than {SMALLEST_MOVE:.2%} on {moving} of the "
+                f"{symbol}: its price moves by more than {MIN_MOVE:.2%} on {moving} of the "
                 f"{movement.rows} training rows; on the others it stands still or grows at one "
                 f"rate. An asset that moves on less than {MIN_MOVING_SHARE:.0%} takes part in "
                 "nothing and has no forecast",

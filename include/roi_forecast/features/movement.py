@@ -17,7 +17,7 @@ from roi_forecast.features.scaling import FloatArray
 HALT_SESSIONS = 5
 """A price that has not moved for so many sessions is halted, from the last of them on."""
 
-SMALLEST_MOVE = 0.0005
+MIN_MOVE = 0.0005
 """Log ROI, five basis points: moves below it are alike to the scale forecast."""
 
 MIN_MOVING_SHARE = 0.5
@@ -82,5 +82,5 @@ def measure_movement(log_roi: FloatArray) -> Movement:
         log_roi: Of the training rows, shape (training rows, assets); no other row may decide.
     """
     usual = np.median(log_roi, axis=0)
-    moving = (np.abs(log_roi) > SMALLEST_MOVE) & (np.abs(log_roi - usual) > SMALLEST_MOVE)
+    moving = (np.abs(log_roi) > MIN_MOVE) & (np.abs(log_roi - usual) > MIN_MOVE)
     return Movement(np.asarray(moving.sum(axis=0), dtype=np.intp), len(log_roi))

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.lib.format as npy
 import numpy.typing as npt
 
-_MOST_ENTRIES = 64
-_MOST_GROWTH = 2
+_MAX_ENTRIES = 64
+_MAX_GROWTH = 2
 _READ_HEADER = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -57,17 +57,17 @@ def read_archive(content: bytes) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
             names = {entry.filename for entry in entries}
-            if len(entries) > _MOST_ENTRIES or len(names) != len(entries):
+            if len(entries) > _MAX_ENTRIES or len(names) != len(entries):
                 raise ValueError(
                     f"a zip file of {len(entries)} entries with {len(names)} names; "
-                    f"expected at most {_MOST_ENTRIES}, each once"
+                    f"expected at most {_MAX_ENTRIES}, each once"
                 )
             # No entry gives more bytes than it says here, whatever its compressed bytes hold.
             unpacked = sum(entry.file_size for entry in entries)
-            if unpacked > _MOST_GROWTH * len(content):
+            if unpacked > _MAX_GROWTH * len(content):
                 raise ValueError(
                     f"a zip file of {len(content)} bytes that unpacks to {unpacked}; "
-                    f"expected at most {_MOST_GROWTH} times its size"
+                    f"expected at most {_MAX_GROWTH} times its size"
                 )
             return {entry.filename: archive.read(entry) for entry in entries}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 MANIFEST = "manifest.json"
 
-_LONGEST_SHOWN = 60
+_MAX_SHOWN = 60
 
 
 def parse_manifest(content: bytes) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def parse_manifest(content: bytes) -> dict[str, Any]:
 
 def shown(text: str) -> str:
     """Return a name as an error quotes it."""
-    return repr(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")
+    return repr(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}...")
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -30,10 +30,10 @@ KINDS_OF_FILE = {
 }
 """What to call a file in an error, by the kind that its mode says."""
 
-_LARGEST_READ_BYTES = 2**30
-_LARGEST_MANIFEST_BYTES = 2**26
+_MAX_READ_BYTES = 2**30
+_MAX_MANIFEST_BYTES = 2**26
 _BLOCK_BYTES = 2**20
-_NAMED_AT_MOST = 3
+_MAX_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class VerifiedDirectory:
             OSError: It is there but cannot be read.
         """
         with self._opened(name) as file:
-            content = _read_at_most(file, _LARGEST_READ_BYTES, self.error)
+            content = _read_at_most(file, _MAX_READ_BYTES, self.error)
         self._require_listed(name, hashlib.sha256(content).hexdigest())
         return content
 
@@ -233,7 +233,7 @@ def _require_regular(path: Path, status: os.stat_result, error: type[RoiForecast
 def _read_manifest(directory: Path, error: type[RoiForecastError]) -> bytes:
     try:
         with open_regular(directory / MANIFEST, error) as file:
-            return _read_at_most(file, _LARGEST_MANIFEST_BYTES, error)
+            return _read_at_most(file, _MAX_MANIFEST_BYTES, error)
     except (FileNotFoundError, NotADirectoryError) as cause:
         raise error(f"{directory / MANIFEST} is missing: no readable {MANIFEST}") from cause
 
@@ -257,8 +257,8 @@ def _digest(file: IO[bytes], copy: IO[bytes] | None = None) -> str:
 def _require_nothing_unlisted(opened: VerifiedDirectory, error: type[RoiForecastError]) -> None:
     unlisted = sorted(_unlisted(opened))
     if unlisted:
-        named = ", ".join(shown(name) for name in unlisted[:_NAMED_AT_MOST])
-        more = f" and {len(unlisted) - _NAMED_AT_MOST} more" * (len(unlisted) > _NAMED_AT_MOST)
+        named = ", ".join(shown(name) for name in unlisted[:_MAX_NAMED])
+        more = f" and {len(unlisted) - _MAX_NAMED} more" * (len(unlisted) > _MAX_NAMED)
         raise error(
             f"{opened.directory} holds {named}{more}, which its {MANIFEST} does not list; "
             "nothing of it was opened: find out who put it there and move it away"

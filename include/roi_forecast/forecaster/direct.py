@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from roi_forecast.config import LONGEST_HORIZON
+from roi_forecast.config import MAX_HORIZON
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
@@ -93,7 +93,7 @@ def fit_direct(dataset: Dataset, penalty: float) -> DirectRidge:
     plain = plain_lags(seq_len)
     smoothed = (dataset.scaled[: train.stop] - dataset.scaler.center).astype(np.float64)
     scaled_log_roi = dataset.scaled_log_roi[: train.stop].astype(np.float64)
-    horizons = range(FIRST_HORIZON, LONGEST_HORIZON + 1)
+    horizons = range(FIRST_HORIZON, MAX_HORIZON + 1)
     gram = np.zeros((len(horizons), seq_len + plain, seq_len + plain))
     moment = np.zeros((len(horizons), seq_len + plain))
     # One asset at a time: the design matrix of all would be seq_len times the rows.

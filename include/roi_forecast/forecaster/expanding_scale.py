@@ -17,7 +17,7 @@ REFIT_EVERY = 21
 """Sessions between two refits."""
 FIRST_FIT = 63
 """Rows before the first fit, where there are that many."""
-MOST_PAIRS = 200_000
+MAX_PAIRS = 200_000
 """Pairs of a row and an asset that a fit rests on, about: of more it takes a random part."""
 
 # The shortest averages are noise before this row; the longest need not be full.
@@ -76,11 +76,11 @@ def fit_expanding_scale(
     refit_every: int = REFIT_EVERY,
     longest: int | None = None,
     horizon: int = 1,
-    most_pairs: int = MOST_PAIRS,
+    max_pairs: int = MAX_PAIRS,
 ) -> ExpandingScale:
     """Fit the scale before row `last_fit`, and every `refit_every` rows back from there.
 
-    A fit for the rows from t on is given the rows before t alone. With more than `most_pairs` pairs
+    A fit for the rows from t on is given the rows before t alone. With more than `max_pairs` pairs
     of a row and an asset before t it takes a random part of them, the same share of every row's;
     which ones depends on nothing but the row's number and how many assets there are.
 
@@ -93,7 +93,7 @@ def fit_expanding_scale(
         longest: Most rows of one fit, the newest ones; None takes all (an expanding window).
         horizon: Rows that an entry sums over. It is known only that many rows on, and so many
             overlapping entries hold as much as one: the penalty of the slopes grows with it.
-        most_pairs: About how many pairs a fit rests on at most.
+        max_pairs: About how many pairs a fit rests on at most.
 
     Raises:
         TrainingError: There is no row to fit on, or no price moved.
@@ -111,7 +111,7 @@ def fit_expanding_scale(
         if longest is None
         else np.maximum(_WARM_UP, stops - longest)
     )
-    shares = most_pairs / ((stops - firsts) * inputs.shape[1])
+    shares = max_pairs / ((stops - firsts) * inputs.shape[1])
     pairs = _draw_pairs(inputs, log_rois[: stops[-1]], stops, shares)
     fits: list[Scale] = []
     weights = None

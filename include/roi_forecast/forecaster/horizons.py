@@ -12,7 +12,7 @@ from typing import Any, Self, get_args
 
 import numpy as np
 
-from roi_forecast.config import LONGEST_HORIZON, MultiStep
+from roi_forecast.config import MAX_HORIZON, MultiStep
 from roi_forecast.errors import EvaluationError, RegistryError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
@@ -29,7 +29,7 @@ from roi_forecast.forecaster.next_day import (
     shrinkage_factor,
 )
 from roi_forecast.forecaster.recursive import ModelRows, WindowForecaster, forecast_recursively
-from roi_forecast.forecaster.scale_inputs import MarketRows, Stretch, scale_inputs
+from roi_forecast.forecaster.scale_inputs import MarketRows, RowSlice, scale_inputs
 
 METHODS: tuple[MultiStep, ...] = get_args(MultiStep)
 
@@ -45,7 +45,7 @@ class HorizonCalibration:
         next_day: Horizon 1, which is the network's own in both ways.
         scale: Expected absolute log ROI up to each horizon.
         direct: The direct forecasts of the horizons from 2 on.
-        shrinkage: Factor from 0 to 1 of each way and horizon, shape (LONGEST_HORIZON,).
+        shrinkage: Factor from 0 to 1 of each way and horizon, shape (MAX_HORIZON,).
     """
 
     next_day: NextDayCalibration
@@ -91,7 +91,7 @@ class HorizonCalibration:
                 preprocessing,
                 dataset,
                 validation,
-                LONGEST_HORIZON,
+                MAX_HORIZON,
             )
             factors = horizon_shrinkage(cumulated, dataset, validation, test.start)
             factors[0] = next_day.shrinkage
@@ -170,7 +170,7 @@ class HorizonCalibration:
                 f"{given} on"
             )
         first = first_needed_row(targets, horizons)
-        recent = Stretch.of(rows, first, len(rows.dates))
+        recent = RowSlice.of(rows, first, len(rows.dates))
         inputs = scale_inputs(recent, next_date)
         scored = self.next_day.first_scored_row(inputs.dates)
         published = self.publish(method, cumulated[:, max(first - given, 0) :])
@@ -215,8 +215,8 @@ class HorizonCalibration:
                 method: np.asarray(farther["shrinkage"][method], dtype=np.float64)
                 for method in METHODS
             }
-            if any(factors.shape != (LONGEST_HORIZON,) for factors in shrinkage.values()):
-                raise ValueError(f"its shrinkage does not reach to horizon {LONGEST_HORIZON}")
+            if any(factors.shape != (MAX_HORIZON,) for factors in shrinkage.values()):
+                raise ValueError(f"its shrinkage does not reach to horizon {MAX_HORIZON}")
             weights = np.asarray(farther["direct"], dtype=np.float64)
             scale = HorizonScale.from_json(next_day.scale, farther["scale"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -26,8 +26,8 @@ from roi_forecast.forecaster.scale_inputs import (
     INPUTS,
     MEMORY,
     MarketRows,
+    RowSlice,
     ScaleInputs,
-    Stretch,
     scale_inputs,
 )
 
@@ -116,7 +116,7 @@ class NextDayCalibration:
                 f"row {given} on"
             )
         first = first_needed_row(targets, 1)
-        recent = Stretch.of(rows, first, len(rows.dates))
+        recent = RowSlice.of(rows, first, len(rows.dates))
         inputs = scale_inputs(recent, next_date)
         published = self.shrinkage * implied[max(first - given, 0) :]
         targets = range(targets.start - first, targets.stop - first)
@@ -167,7 +167,7 @@ class NextDayCalibration:
 def fitted_inputs(dataset: Dataset) -> ScaleInputs:
     """Return the inputs of the training rows, and of the row after them, which they lead to."""
     stop = dataset.split.train.stop
-    return scale_inputs(Stretch.of(dataset, 0, stop), dataset.dates[stop])
+    return scale_inputs(RowSlice.of(dataset, 0, stop), dataset.dates[stop])
 
 
 def first_needed_row(targets: range, horizons: int) -> int:

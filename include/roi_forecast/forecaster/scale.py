@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from roi_forecast.errors import TrainingError
-from roi_forecast.features.movement import SMALLEST_MOVE
+from roi_forecast.features.movement import MIN_MOVE
 from roi_forecast.features.rounding import varies
 
 FloatArray = npt.NDArray[np.float64]
@@ -23,9 +23,9 @@ FloatArray = npt.NDArray[np.float64]
 PENALTY = 300.0
 """Of the squared slopes of standardised inputs; thousands of targets outweigh it, a few do not."""
 
-_MOST_STEPS = 100
+_MAX_STEPS = 100
 _TOLERANCE = 1e-9
-_SHORTEST_STEP = 1e-10
+_MIN_STEP = 1e-10
 # Few enough for the processor's cache.
 _PAIRS_AT_ONCE = 512
 
@@ -61,7 +61,7 @@ def fit_scale(inputs: FloatArray, log_rois: FloatArray, penalty: float = PENALTY
     """Fit by the likelihood of a Laplace distribution whose mean absolute deviation is the scale.
 
     Minimises the sum of log s + |r| / s over all counted entries, where |r| is at least
-    SMALLEST_MOVE, plus half of the penalty times
+    MIN_MOVE, plus half of the penalty times
     the sum of the squared slopes of the standardised inputs. That is convex in the weights; Newton
     steps with step halving reach the minimum.
 
@@ -99,7 +99,7 @@ def fit_weights(
 ) -> FloatArray:
     """Return the weights of the design's columns that `fit_scale` is after.
 
-    A move below SMALLEST_MOVE counts as that. Otherwise a price that stands still would reward ever
+    A move below MIN_MOVE counts as that. Otherwise a price that stands still would reward ever
     smaller scales without end, and the one set of weights would owe that to all assets.
 
     Args:
@@ -115,12 +115,12 @@ def fit_weights(
     # An input that does not vary gets no slope; how its constant is rounded must not count.
     penalties = penalty * np.where(varies(design), design.var(axis=0), 1.0)
     penalties[0] = 0.0
-    moves = np.maximum(moves, SMALLEST_MOVE)
+    moves = np.maximum(moves, MIN_MOVE)
     if weights is None:
         weights = np.zeros(design.shape[1])
         weights[0] = np.log(moves.mean())
     loss, gradient, curvature = _evaluate(design, moves, penalties, weights)
-    for _ in range(_MOST_STEPS):
+    for _ in range(_MAX_STEPS):
         step = np.linalg.solve(curvature, gradient)
         if 0.5 * gradient @ step <= _TOLERANCE * len(moves):
             # What a Newton step leaves to gain is about the square of what it gained.
@@ -132,7 +132,7 @@ def fit_weights(
             if found[0] <= loss:
                 break
             length /= 2
-            if length <= _SHORTEST_STEP:
+            if length <= _MIN_STEP:
                 return weights
         weights, (loss, gradient, curvature) = nearer, found
     return weights

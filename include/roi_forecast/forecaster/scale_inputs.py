@@ -8,7 +8,7 @@ from typing import Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from roi_forecast.features.movement import SMALLEST_MOVE
+from roi_forecast.features.movement import MIN_MOVE
 from roi_forecast.forecaster.decayed_sums import decayed_sums
 from roi_forecast.universe import load_universe
 
@@ -64,7 +64,7 @@ class MarketRows(Protocol):
 
 
 @dataclass(frozen=True)
-class Stretch:
+class RowSlice:
     """Consecutive rows: what `MarketRows` asks for, of these alone; views, no copies."""
 
     symbols: tuple[str, ...]
@@ -233,7 +233,7 @@ def _log_averages(sums: FloatArray, numbers: FloatArray) -> FloatArray:
     """
     averages = np.full(sums.shape, np.nan)
     np.divide(sums, numbers, out=averages, where=numbers > 0)
-    logs: FloatArray = np.log(averages + SMALLEST_MOVE).transpose(1, 2, 0)
+    logs: FloatArray = np.log(averages + MIN_MOVE).transpose(1, 2, 0)
     return logs
 
 
@@ -263,6 +263,6 @@ def _means_where_missing(logs: FloatArray) -> FloatArray:
     known = np.isfinite(logs)
     counts = known.sum(axis=1)
     sums = np.where(known, logs, 0.0).sum(axis=1)
-    means: FloatArray = np.where(counts > 0, sums / np.maximum(counts, 1), np.log(SMALLEST_MOVE))
+    means: FloatArray = np.where(counts > 0, sums / np.maximum(counts, 1), np.log(MIN_MOVE))
     np.copyto(logs, means[:, np.newaxis], where=~known)
     return means

@@ -23,7 +23,7 @@ from roi_forecast.universe import Asset, Exchange, reference_exchange
 logger = logging.getLogger(__name__)
 
 FIRST_CALENDAR_DATE = "1997-01-02"
-_LONGEST_BREAK = timedelta(days=30)
+_MAX_BREAK = timedelta(days=30)
 
 
 def sessions(exchange: Exchange, start: date, end: date) -> pd.DatetimeIndex:
@@ -50,12 +50,12 @@ def sessions(exchange: Exchange, start: date, end: date) -> pd.DatetimeIndex:
 
 def session_on_or_before(exchange: Exchange, day: date) -> date:
     """Return the last session that is not after `day`."""
-    return _last(sessions(exchange, day - _LONGEST_BREAK, day))
+    return _last(sessions(exchange, day - _MAX_BREAK, day))
 
 
 def next_sessions(exchange: Exchange, after: date, count: int) -> list[date]:
     """Return the first `count` sessions later than `after`, in order."""
-    span = timedelta(days=2 * count) + _LONGEST_BREAK
+    span = timedelta(days=2 * count) + _MAX_BREAK
     following = sessions(exchange, after + timedelta(days=1), after + span)
     return [session.date() for session in following[:count]]
 
@@ -76,7 +76,7 @@ def last_final_session(assets: Sequence[Asset], now: datetime) -> date:
     reference = reference_exchange(assets)
     # The furthest zones lie 14 hours ahead, so a session dated tomorrow may already be over.
     end = now.date() + timedelta(days=1)
-    candidates = sessions(reference, end - _LONGEST_BREAK, end)
+    candidates = sessions(reference, end - _MAX_BREAK, end)
     final = [
         session
         for session in candidates

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 OVERLAP_BARS = 10
 """Stored bars that are fetched again: late corrections and restated history show in them."""
 
-MOST_BATCHES = 200
+MAX_BATCHES = 200
 """Tasks that an extraction is spread over at most: far below Airflow's max_map_length of 1,024."""
 
 _LOG_EVERY = 10
@@ -180,7 +180,7 @@ def count_changed_rows(engine: Engine, run_id: str) -> int:
     return int(count or 0)
 
 
-def extraction_batches(symbols: Sequence[str], most: int = MOST_BATCHES) -> list[list[str]]:
+def extraction_batches(symbols: Sequence[str], most: int = MAX_BATCHES) -> list[list[str]]:
     """Divide the symbols among at most `most` batches, as evenly as whole assets allow.
 
     A universe of up to `most` assets gets one batch an asset, so that each shows by itself; more

@@ -11,7 +11,7 @@ from roi_forecast.features.movement import MIN_MOVING_SHARE
 from roi_forecast.features.rounding import beyond_rounding
 from roi_forecast.features.scaling import FloatArray
 
-_FEWEST_WINDOWS = 3
+_MIN_WINDOWS = 3
 """So many windows must fit into the training rows side by side."""
 
 
@@ -128,7 +128,7 @@ def wasserstein_distances(values: FloatArray, members: npt.NDArray[np.bool_]) ->
 
 def _measure(training: FloatArray, newest: FloatArray) -> _Measured | None:
     length = len(newest)
-    if length < 2 or len(training) < _FEWEST_WINDOWS * length:
+    if length < 2 or len(training) < _MIN_WINDOWS * length:
         return None
     # The spread of a price that stands still is chance, and its windows would count for all assets.
     moves = beyond_rounding(np.abs(training - np.median(training)), np.abs(training).max())

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 _BATCH_BYTES = 16 * 2**20
 # The products of an LSTM's row are then too small for threads, which would wait for each other
 # longer than they work, and far longer beside other processes.
-_MOST_WINDOWS = 64
+_MAX_WINDOWS = 64
 
 
 class Network(Protocol):
@@ -133,7 +133,7 @@ class Predictor:
     ) -> npt.NDArray[np.float64]:
         windows = inputs[SCALED]
         window_bytes = self.seq_len * self.n_assets * windows.itemsize
-        size = max(1, min(_MOST_WINDOWS, _BATCH_BYTES // window_bytes))
+        size = max(1, min(_MAX_WINDOWS, _BATCH_BYTES // window_bytes))
         batches = [
             network.predict(
                 {

@@ -21,9 +21,9 @@ from roi_forecast.reading.records import Record
 
 RecordType = TypeVar("RecordType", bound=Record)
 
-LARGEST_PAGE = 1000
+MAX_PAGE = 1000
 
-_LARGEST_INTEGER = 2**63
+_MAX_INTEGER = 2**63
 
 
 class CursorError(RoiForecastError):
@@ -48,7 +48,7 @@ class Listing(Generic[RecordType]):
         self,
         connection: Connection,
         *conditions: ColumnElement[bool],
-        limit: int = LARGEST_PAGE,
+        limit: int = MAX_PAGE,
         cursor: str | None = None,
     ) -> tuple[list[RecordType], str | None]:
         """Return up to `limit` rows and the cursor of the next page, or None after the last.
@@ -116,5 +116,5 @@ class Listing(Generic[RecordType]):
 def _can_be_stored(value: object) -> bool:
     """Tell whether PostgreSQL can compare a column with a value out of JSON."""
     if isinstance(value, int):
-        return abs(value) < _LARGEST_INTEGER
+        return abs(value) < _MAX_INTEGER
     return isinstance(value, str) and "\x00" not in value

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, func, select, tuple_
 from roi_forecast.reading.views import published_forecasts, realised_forecasts
 
 # A year of 5,000 assets takes 3 s; three years in one statement ran into the reader's time limit.
-_LONGEST_PERIOD = timedelta(days=366)
+_MAX_PERIOD = timedelta(days=366)
 _ERRORS = 2
 
 
@@ -135,7 +135,7 @@ def _periods(connection: Connection, model_name: str, since: date) -> Iterator[t
     first = connection.execute(dated.order_by(published.target_date)).scalar()
     last = connection.execute(dated.order_by(published.target_date.desc())).scalar()
     while first is not None and last is not None and first <= last:
-        end = min(last, first + _LONGEST_PERIOD - timedelta(days=1))
+        end = min(last, first + _MAX_PERIOD - timedelta(days=1))
         yield first, end
         first = end + timedelta(days=1)
 

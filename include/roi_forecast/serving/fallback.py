@@ -12,7 +12,7 @@ from roi_forecast.errors import DamagedVersionError, NoChampionError, RegistryEr
 from roi_forecast.registry.versions import ModelVersion, find_version, open_version
 from roi_forecast.serving.champion import find_undisputed, mark_damaged
 from roi_forecast.serving.load_check import check_loads
-from roi_forecast.serving.rollback import let_serve_again
+from roi_forecast.serving.rollback import reinstate
 from roi_forecast.serving.serving_version import (
     ServingVersion,
     open_champion,
@@ -110,7 +110,7 @@ def _fall_back(
             "Restore its files from a backup, or train with gate_override_reason"
         ) from damage
     with engine.begin() as connection:
-        serving = let_serve_again(
+        serving = reinstate(
             connection,
             models_directory,
             version,

@@ -68,7 +68,7 @@ def forecast_path(
         rows: Carried prices up to the as-of date, shape (rows, assets): at least one window, and as
             many as the intervals look back.
         next_session: The session after the last row.
-        horizons: Ascending, from 1 to LONGEST_HORIZON.
+        horizons: Ascending, from 1 to MAX_HORIZON.
         method: How horizons beyond the first are forecast.
 
     Returns:

@@ -31,7 +31,7 @@ from roi_forecast.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-FEWEST_VERSIONS = 2
+MIN_VERSIONS = 2
 """The champion and the version that served before it are kept in any case."""
 
 _DELETED = re.compile(r"^\..*\.deleted$")
@@ -88,11 +88,11 @@ def prune_registry(
     Raises:
         ConfigError: Fewer than the champion and the version before it would stay, or no backtest.
     """
-    if keep_versions < FEWEST_VERSIONS or keep_candidates < 0 or keep_backtests < 1:
+    if keep_versions < MIN_VERSIONS or keep_candidates < 0 or keep_backtests < 1:
         raise ConfigError(
             f"keep_versions: received {keep_versions}, keep_candidates: received "
             f"{keep_candidates}, keep_backtests: received {keep_backtests}; allowed are at least "
-            f"{FEWEST_VERSIONS}, 0 and 1"
+            f"{MIN_VERSIONS}, 0 and 1"
         )
     models, networks = settings.models_directory, networks_directory(settings.backtests_directory)
     _finish_deletions(models, settings.datasets_directory, networks)

@@ -56,9 +56,7 @@ def roll_back_champion(
         return version
     check_loads(open_version(version, models_directory))
     with engine.begin() as connection:
-        serving = let_serve_again(
-            connection, models_directory, version, champion, rolled_back_by, reason
-        )
+        serving = reinstate(connection, models_directory, version, champion, rolled_back_by, reason)
     if serving.version_id != version.version_id:
         raise RegistryError(
             f"{serving.version_id} became champion of {model_name!r} meanwhile, in place of "
@@ -74,7 +72,7 @@ def roll_back_champion(
     return serving
 
 
-def let_serve_again(
+def reinstate(
     connection: Connection,
     models_directory: Path,
     version: ModelVersion,

@@ -47,7 +47,7 @@ from roi_local.private_files import open_private_file
 MARKET_DRIVER = "postgresql+psycopg"
 AIRFLOW_DRIVER = "postgresql+psycopg2"
 
-_MOST_SOCKET_PATH_BYTES = 107
+_MAX_SOCKET_PATH_BYTES = 107
 _SETTINGS = {
     "listen_addresses": "",
     # The data directory itself, whose path may be too long for a socket: nobody else enters it.
@@ -204,7 +204,7 @@ def _socket_directory(data_directory: Path) -> Iterator[Path]:
 
 def _suits_sockets(directory: Path) -> bool:
     path = str(directory / SOCKET_NAME)
-    short = len(os.fsencode(path)) <= _MOST_SOCKET_PATH_BYTES
+    short = len(os.fsencode(path)) <= _MAX_SOCKET_PATH_BYTES
     return short and re.fullmatch(r"[A-Za-z0-9/._-]+", path) is not None
 
 

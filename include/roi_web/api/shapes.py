@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import ColumnElement, TableClause
 
-from roi_forecast.reading.pagination import LARGEST_PAGE
+from roi_forecast.reading.pagination import MAX_PAGE
 from roi_forecast.reading.records import Record
 from roi_web.errors import ErrorMessage
 
@@ -44,7 +44,7 @@ UntilFilter = Annotated[date | None, Query(description="Only target dates up to 
 HorizonFilter = Annotated[
     int | None, Query(ge=1, le=250, description="Only this many reference sessions ahead.")
 ]
-Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Most rows on this page.")]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Most rows on this page.")]
 Cursor = Annotated[
     str | None,
     Query(max_length=1000, description="The `next_cursor` of the page before."),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roi_forecast.market.checks.bar_checks import (
-    LARGEST_VOLUME,
+    MAX_VOLUME,
     empty_invalid_volumes,
     find_jumps,
     split_doubted,
@@ -130,7 +130,7 @@ def test_whatever_numbers_a_source_gives_only_possible_ones_remain(rows):
     assert all(not result.passed and "\n" not in result.message for result in doubted + emptied)
 
 
-@pytest.mark.parametrize("wrong", [-1.0, math.inf, -math.inf, 1e20, LARGEST_VOLUME * 2.0])
+@pytest.mark.parametrize("wrong", [-1.0, math.inf, -math.inf, 1e20, MAX_VOLUME * 2.0])
 def test_a_volume_that_cannot_be_is_empty_and_named_and_its_bar_stays(wrong):
     bars = make_bars([100.0] * 4, volume=[1.0, wrong, np.nan, wrong])
     kept, results = empty_invalid_volumes("GC=F", bars)

@@ -10,7 +10,7 @@ from network.synthetic_dataset import SMALL
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.network.predictor import load_predictor
 from roi_forecast.network.ridge import fit_ridge
-from roi_forecast.network.training.proof import FEWEST_BLOCKS, paired_standard_errors
+from roi_forecast.network.training.proof import MIN_BLOCKS, paired_standard_errors
 from roi_forecast.network.training.result import TrainingResult
 from roi_forecast.network.training.train import train_model
 
@@ -22,7 +22,7 @@ def test_standard_errors_are_the_t_statistic_of_the_paired_differences() -> None
 
 
 def test_too_few_blocks_prove_nothing_against_the_best_epoch() -> None:
-    assert paired_standard_errors(-np.ones(FEWEST_BLOCKS - 1)) == np.inf
+    assert paired_standard_errors(-np.ones(MIN_BLOCKS - 1)) == np.inf
 
 
 def test_equal_losses_are_no_improvement() -> None:

@@ -15,10 +15,10 @@ from roi_forecast.market.sources.source import PRICE_COLUMNS
 RANGE_TOLERANCE = 0.005
 """Share of the close by which open or close may lie outside low to high, as settlements do."""
 
-SMALLEST_JUMP = math.log(1.5)
+MIN_JUMP = math.log(1.5)
 """Log ROI below which no move is doubted, however calm the asset was."""
 
-LARGEST_JUMP = math.log(3)
+MAX_JUMP = math.log(3)
 """Log ROI above which no move is believed, even if later bars repeat it: splits, wrong units."""
 
 JUMP_DEVIATIONS = 12
@@ -33,10 +33,10 @@ VOLATILITY_BARS = 60
 FIRST_BARS = 5
 """Bars whose median stands in for the price before the first."""
 
-SMALLEST_PRICE, LARGEST_PRICE = 1e-12, 1e15
+MIN_PRICE, MAX_PRICE = 1e-12, 1e15
 """Prices between which one can be in any currency, after any number of splits."""
 
-LARGEST_VOLUME = 2**53
+MAX_VOLUME = 2**53
 """Up to here a float64 counts whole shares, and no exchange trades as many in a day."""
 
 VOLUME_CHECK = "invalid_volume"
@@ -77,8 +77,8 @@ def split_doubted(
         ("non_positive_price", (prices <= 0).any(axis=1), "a price is zero or negative"),
         (
             "impossible_price",
-            (prices < SMALLEST_PRICE).any(axis=1) | (prices > LARGEST_PRICE).any(axis=1),
-            f"a price lies outside {SMALLEST_PRICE:g} to {LARGEST_PRICE:g}",
+            (prices < MIN_PRICE).any(axis=1) | (prices > MAX_PRICE).any(axis=1),
+            f"a price lies outside {MIN_PRICE:g} to {MAX_PRICE:g}",
         ),
         (
             "inconsistent_range",
@@ -107,7 +107,7 @@ def split_doubted(
 def possible_prices(bars: pd.DataFrame) -> pd.DataFrame:
     """Return the prices of `PRICE_COLUMNS`, NaN where one cannot be, shape (bars, prices)."""
     prices = bars[list(PRICE_COLUMNS)]
-    return prices.where((prices >= SMALLEST_PRICE) & (prices <= LARGEST_PRICE))
+    return prices.where((prices >= MIN_PRICE) & (prices <= MAX_PRICE))
 
 
 def has_possible_prices(bars: pd.DataFrame) -> pd.Series[bool]:
@@ -128,7 +128,7 @@ def empty_invalid_volumes(
         The bars, and one failed result of severity `warn` if there was such a volume.
     """
     volume = bars["volume"]
-    invalid = (volume < 0) | (volume > LARGEST_VOLUME)
+    invalid = (volume < 0) | (volume > MAX_VOLUME)
     if not invalid.any():
         return bars, []
     first = bars[invalid].iloc[0]
@@ -139,7 +139,7 @@ def empty_invalid_volumes(
         passed=False,
         message=(
             f"{symbol}: {int(invalid.sum())} volumes are no numbers from 0 to "
-            f"{LARGEST_VOLUME:.3g}, the first is {first['volume']:g} on {day}; they are stored as "
+            f"{MAX_VOLUME:.3g}, the first is {first['volume']:g} on {day}; they are stored as "
             "empty"
         ),
         symbol=symbol,
@@ -156,7 +156,7 @@ def find_jumps(
     The limit follows the asset's own volatility up to that price, estimated from the median
     absolute log ROI (robust: one wild bar does not widen it). A move beyond it is still believed if
     it is not absurd and the next `CONFIRMING_BARS` prices stay at the new level. The first price
-    has none before it and is held against the median of the first few, by `LARGEST_JUMP`.
+    has none before it and is held against the median of the first few, by `MAX_JUMP`.
 
     Args:
         closes: Adjusted closes, shape (bars,), positive, in date order.
@@ -173,17 +173,17 @@ def find_jumps(
     for number, level in enumerate(levels):
         moves[number] = level - (believed[-1] if believed else first_level)
         # No limit is smaller, so the recent moves need not be looked at.
-        if abs(moves[number]) <= SMALLEST_JUMP:
+        if abs(moves[number]) <= MIN_JUMP:
             believed.append(level)
             continue
         recent = np.abs(np.diff(believed[-VOLATILITY_BARS - 1 :]))
         deviation = _DEVIATION_OF_MEDIAN * np.median(recent) if len(recent) else 0.0
-        limit = max(SMALLEST_JUMP, JUMP_DEVIATIONS * deviation) if believed else LARGEST_JUMP
+        limit = max(MIN_JUMP, JUMP_DEVIATIONS * deviation) if believed else MAX_JUMP
         following = levels[number + 1 : number + 1 + CONFIRMING_BARS]
         confirmed = (
-            abs(moves[number]) <= LARGEST_JUMP
+            abs(moves[number]) <= MAX_JUMP
             and len(following) == CONFIRMING_BARS
-            and bool(np.all(np.abs(following - level) < SMALLEST_JUMP))
+            and bool(np.all(np.abs(following - level) < MIN_JUMP))
         )
         if abs(moves[number]) > limit and not confirmed:
             jumps[number] = True

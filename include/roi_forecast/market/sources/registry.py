@@ -33,7 +33,7 @@ def open_source(config: RunConfig, settings: Settings, symbols: Sequence[str] = 
             _csv_path(str(config.csv_path), settings),
             allowed=settings.csv_directory,
             symbols=symbols,
-            most_bytes=settings.csv_file_mib * MIB,
+            max_bytes=settings.csv_file_mib * MIB,
         )
     if config.source == "simulated":
         from roi_forecast.market.sources.simulated import SimulatedSource

@@ -34,7 +34,7 @@ from roi_forecast.universe import Asset
 
 ORIGIN = date(1990, 1, 1)
 
-_SMALLEST_PRICE_STEP = 0.01
+_MIN_PRICE_STEP = 0.01
 
 
 class SimulatedSource:
@@ -117,4 +117,4 @@ def _traded_prices(
         "low": np.minimum(opened, close) * np.exp(-below),
         "close": close,
     }
-    return {name: np.maximum(np.round(p, 2), _SMALLEST_PRICE_STEP) for name, p in prices.items()}
+    return {name: np.maximum(np.round(p, 2), _MIN_PRICE_STEP) for name, p in prices.items()}

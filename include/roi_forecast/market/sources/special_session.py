@@ -9,7 +9,7 @@ from roi_forecast.errors import SourceDataError
 from roi_forecast.market.sources.source import PriceSource
 from roi_forecast.universe import Asset, reference_exchange
 
-MOST_ASKED = 9
+MAX_ASKED = 9
 """Assets of the reference calendar that are asked for a bar, so that a slip costs few requests."""
 
 
@@ -25,7 +25,7 @@ def is_special_session(source: PriceSource, assets: Sequence[Asset], day: date) 
         SourceUnavailableError: The source does not answer now.
     """
     calendar = reference_exchange(assets).calendar
-    asked = [asset for asset in assets if asset.exchange.calendar == calendar][:MOST_ASKED]
+    asked = [asset for asset in assets if asset.exchange.calendar == calendar][:MAX_ASKED]
     with_bar = without_bar = 0
     for asset in asked:
         if _has_bar(source, asset, day):

@@ -25,7 +25,7 @@ from roi_forecast.network.training.target_weights import target_weights
 
 logger = logging.getLogger(__name__)
 
-FEWEST_BLOCKS = 5
+MIN_BLOCKS = 5
 
 Weights = Sequence[npt.NDArray[np.floating]]
 
@@ -81,7 +81,7 @@ def standard_errors_better(
 def paired_standard_errors(differences: npt.NDArray[np.float64]) -> float:
     """Return the mean of the differences over its standard error, shape (blocks,)."""
     count = len(differences)
-    if count < FEWEST_BLOCKS:
+    if count < MIN_BLOCKS:
         return float("inf")
     mean, error = differences.mean(), differences.std(ddof=1) / np.sqrt(count)
     if not varies(differences):

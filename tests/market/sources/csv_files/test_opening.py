@@ -13,11 +13,11 @@ import pytest
 
 from roi_forecast.errors import SourceDataError, SourceUnavailableError
 from roi_forecast.market.sources.csv_files import opening
-from roi_forecast.market.sources.csv_files.opening import LONGEST_LINE, MIB, opened_lines
+from roi_forecast.market.sources.csv_files.opening import MAX_LINE, MIB, opened_lines
 
 
-def read(path: Path, allowed: Path, most_bytes: int = MIB) -> list[tuple[int, str]]:
-    with opened_lines(path, allowed, most_bytes) as lines:
+def read(path: Path, allowed: Path, max_bytes: int = MIB) -> list[tuple[int, str]]:
+    with opened_lines(path, allowed, max_bytes) as lines:
         return list(lines)
 
 
@@ -156,7 +156,7 @@ def test_more_than_the_allowed_bytes_are_refused_before_or_while_they_are_unpack
 
 
 def test_a_line_without_an_end_is_refused(tmp_path):
-    (tmp_path / "p.csv").write_text("a\n" + "b" * (LONGEST_LINE + 1))
+    (tmp_path / "p.csv").write_text("a\n" + "b" * (MAX_LINE + 1))
     with pytest.raises(SourceDataError, match="line 2: longer than"):
         read(tmp_path / "p.csv", tmp_path, 4 * MIB)
 

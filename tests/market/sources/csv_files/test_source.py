@@ -384,7 +384,7 @@ def test_the_last_date_is_of_the_assets_asked_and_lies_not_ahead(tmp_path):
 
 
 def test_more_lines_than_any_asset_has_sessions_cost_only_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("roi_forecast.market.sources.csv_files.source.MOST_LINES", 1)
+    monkeypatch.setattr("roi_forecast.market.sources.csv_files.source.MAX_LINES", 1)
     source = write(tmp_path / "p.csv", HEADER, *ROWS)
     assert len(source.fetch(GOLD, START, END)) == 1
     with pytest.raises(SourceDataError, match="more than 1 lines"):

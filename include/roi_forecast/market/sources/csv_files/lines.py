@@ -11,10 +11,10 @@ from roi_forecast.errors import SourceDataError
 from roi_forecast.market.sources.csv_files.layout import NAMED_IN_LINE, Layout, split_fields
 from roi_forecast.quoting import quoted
 
-LONGEST_FIELD = 64
+MAX_FIELD = 64
 """Characters of a date, price or volume."""
 
-MOST_STRANGERS = 10_000
+MAX_STRANGERS = 10_000
 """Symbols that nobody asked for of which is remembered that they are in the file."""
 
 
@@ -98,8 +98,8 @@ def _bars_beside_each_other(
 def _bar(symbol: str, fields: list[str], layout: Layout, key: str, number: int) -> Line | None:
     """Return a line's bar, or None where all of its fields are empty."""
     texts: tuple[str, ...] = itemgetter(*layout.columns[key])(fields)
-    if max(map(len, texts)) > LONGEST_FIELD:
-        return Line(symbol, number, (), f"a field of more than {LONGEST_FIELD} characters")
+    if max(map(len, texts)) > MAX_FIELD:
+        return Line(symbol, number, (), f"a field of more than {MAX_FIELD} characters")
     texts = tuple(map(str.strip, texts))
     if layout.empty_at and any(fields[at].strip() for at in layout.empty_at):
         return Line(symbol, number, (), "a value in a column that has no name")
@@ -130,5 +130,5 @@ def _is_header_again(fields: list[str], layout: Layout, name: str, number: int) 
 
 
 def _remember(strangers: set[str], symbol: str) -> None:
-    if symbol and len(strangers) < MOST_STRANGERS:
-        strangers.add(symbol[:LONGEST_FIELD])
+    if symbol and len(strangers) < MAX_STRANGERS:
+        strangers.add(symbol[:MAX_FIELD])

@@ -21,10 +21,10 @@ from roi_forecast.quoting import named
 
 MIB = 2**20
 
-LONGEST_LINE = 2**20
+MAX_LINE = 2**20
 """Characters of a line; five thousand assets side by side take 300,000."""
 
-MOST_UNPACKED = 100
+MAX_UNPACKED = 100
 """How many times its own size a gzip file may unpack to; prices reach about 5."""
 
 _ALWAYS_UNPACKED = MIB
@@ -41,13 +41,13 @@ _OTHER_KINDS = {
 
 
 @contextmanager
-def opened_lines(path: Path, allowed: Path, most_bytes: int) -> Iterator[Iterator[tuple[int, str]]]:
+def opened_lines(path: Path, allowed: Path, max_bytes: int) -> Iterator[Iterator[tuple[int, str]]]:
     """Open a text file, plain or gzip, and give its lines one by one.
 
     Args:
         path: The file, or a link to it.
         allowed: Folder that the file lies in, links followed.
-        most_bytes: Bytes that are read of it at most, unpacked.
+        max_bytes: Bytes that are read of it at most, unpacked.
 
     Returns:
         The lines with their numbers from 1, without their ends, however these are written. Bytes
@@ -59,9 +59,9 @@ def opened_lines(path: Path, allowed: Path, most_bytes: int) -> Iterator[Iterato
             gzip, or a line is too long; the last three are raised while lines are taken.
     """
     with _open_beneath(path, allowed) as file:
-        if os.fstat(file.fileno()).st_size > most_bytes:
-            raise _too_large(path, most_bytes)
-        yield enumerate(_lines(file, path, most_bytes), start=1)
+        if os.fstat(file.fileno()).st_size > max_bytes:
+            raise _too_large(path, max_bytes)
+        yield enumerate(_lines(file, path, max_bytes), start=1)
 
 
 def _open_beneath(path: Path, allowed: Path) -> io.BufferedReader:
@@ -135,23 +135,23 @@ class _Bounded(io.RawIOBase):
         return len(content)
 
 
-def _lines(file: io.BufferedReader, path: Path, most_bytes: int) -> Iterator[str]:
+def _lines(file: io.BufferedReader, path: Path, max_bytes: int) -> Iterator[str]:
     name = named(path)
     number = 0
     try:
         source: io.BufferedReader | gzip.GzipFile = file
         if file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC:
             source = gzip.GzipFile(fileobj=file)
-            unpacked = MOST_UNPACKED * os.fstat(file.fileno()).st_size
-            most_bytes = min(most_bytes, max(unpacked, _ALWAYS_UNPACKED))
+            unpacked = MAX_UNPACKED * os.fstat(file.fileno()).st_size
+            max_bytes = min(max_bytes, max(unpacked, _ALWAYS_UNPACKED))
         file.seek(0)
-        bounded = io.BufferedReader(_Bounded(source, path, most_bytes), buffer_size=2**17)
+        bounded = io.BufferedReader(_Bounded(source, path, max_bytes), buffer_size=2**17)
         text = io.TextIOWrapper(bounded, encoding="utf-8-sig", errors="surrogateescape")
-        while line := text.readline(LONGEST_LINE + 1):
+        while line := text.readline(MAX_LINE + 1):
             number += 1
-            if len(line) > LONGEST_LINE:
+            if len(line) > MAX_LINE:
                 raise SourceDataError(
-                    f"{name}, line {number}: longer than {LONGEST_LINE:,} characters; expected one "
+                    f"{name}, line {number}: longer than {MAX_LINE:,} characters; expected one "
                     "bar a line"
                 )
             yield line.rstrip("\n")
@@ -163,10 +163,10 @@ def _lines(file: io.BufferedReader, path: Path, most_bytes: int) -> Iterator[str
         raise _not_readable(name, error) from error
 
 
-def _too_large(path: Path, most_bytes: int) -> SourceDataError:
+def _too_large(path: Path, max_bytes: int) -> SourceDataError:
     return SourceDataError(
-        f"{named(path)}: more than the {most_bytes / MIB:,.0f} MiB that are read of a file, or of "
-        f"gzip more than {MOST_UNPACKED} times its own size; divide it among several files, or "
+        f"{named(path)}: more than the {max_bytes / MIB:,.0f} MiB that are read of a file, or of "
+        f"gzip more than {MAX_UNPACKED} times its own size; divide it among several files, or "
         "raise ROI_CSV_FILE_MIB"
     )
 

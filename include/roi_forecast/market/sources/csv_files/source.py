@@ -25,7 +25,7 @@ from roi_forecast.universe import Asset
 
 logger = logging.getLogger(__name__)
 
-MOST_LINES = 50_000
+MAX_LINES = 50_000
 """Lines of one symbol in one file: two hundred years of sessions."""
 
 _SUFFIX = re.compile(r"(\.csv|\.txt)?(\.gz)?\Z")
@@ -53,7 +53,7 @@ class CsvSource:
             asset, that asset is read from it alone, else from all of them.
         allowed: Folder that every file lies in, links followed; None: the folder, or the file's.
         symbols: What will be fetched: where assets share files, these are read once for all.
-        most_bytes: Bytes that are read of one file at most, unpacked.
+        max_bytes: Bytes that are read of one file at most, unpacked.
     """
 
     def __init__(
@@ -63,13 +63,13 @@ class CsvSource:
         *,
         allowed: Path | None = None,
         symbols: Sequence[str] = (),
-        most_bytes: int = DEFAULT_CSV_FILE_MIB * MIB,
+        max_bytes: int = DEFAULT_CSV_FILE_MIB * MIB,
     ) -> None:
         self.key = key
         self._path = path
         self._allowed = allowed
         self._symbols = symbols
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._found: dict[str, _Found] = {}
         self._strangers: set[str] = set()
         self._broken: list[SourceError] = []
@@ -175,7 +175,7 @@ class CsvSource:
         if not asked:
             return
         name = named(path)
-        with opened_lines(path, self._allowed_folder, self._most_bytes) as lines:
+        with opened_lines(path, self._allowed_folder, self._max_bytes) as lines:
             layout = recognise(lines, name, _symbol_of(path))
             yield from read_lines(lines, layout, name, asked, self._strangers)
 
@@ -249,8 +249,8 @@ def _symbol_of(path: Path) -> str:
 
 
 def _keep(lines: list[Line], line: Line) -> None:
-    if len(lines) < MOST_LINES:
+    if len(lines) < MAX_LINES:
         lines.append(line)
-    elif len(lines) == MOST_LINES:
-        fault = f"more than {MOST_LINES:,} lines of one symbol; expected one a trading date"
+    elif len(lines) == MAX_LINES:
+        fault = f"more than {MAX_LINES:,} lines of one symbol; expected one a trading date"
         lines.append(line._replace(fields=(), fault=fault))

@@ -19,7 +19,7 @@ FIRST_DATE = date(1800, 1, 1)
 
 _NUMBER = r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)"
 # Texts in memory at once; of daily bars there are some thousand different dates.
-_MOST_TEXTS = 100_000
+_MAX_TEXTS = 100_000
 _NOTHING = frozenset({"", "nan", "na", "n/a", "#n/a", "null", "none"})
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
@@ -117,7 +117,7 @@ class WrittenDates:
         """Take texts of dates of an exchange; one that is none does not count."""
         own = self._texts.setdefault(timezone, set())
         own.update(texts)
-        if len(own) > _MOST_TEXTS:
+        if len(own) > _MAX_TEXTS:
             self._settle()
 
     def join(self, other: WrittenDates) -> None:
