@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from gate_power import log_rois
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.config import MonitoringConfig
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.monitoring.champion_checks import check_champion, judged_sessions
 from roi_forecast.monitoring.live_scores import score_outcomes
 from roi_forecast.monitoring.outcomes import Outcomes

@@ -22,12 +22,12 @@ from horizon_walk import HorizonIntervals, HorizonWalk, walk_horizons
 from output_file import output_file
 from reference_data import REPOSITORY, load_dataset, prices_path, reference_symbols
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.config import MultiStep
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.bootstrap import bootstrap_mean
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import to_percent
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.files.artifacts import write_file
 from roi_forecast.forecaster.horizons import METHODS
 

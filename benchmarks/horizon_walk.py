@@ -9,12 +9,12 @@ from datetime import date
 
 import numpy as np
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.backtest.folds import fold_dataset, plan_folds
 from roi_forecast.config import MAX_HORIZON, ModelConfig, MultiStep
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import log_roi_ahead, to_percent
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.forecaster.direct import fit_direct
 from roi_forecast.forecaster.expanding_scale import REFIT_EVERY, fit_expanding_scale
 from roi_forecast.forecaster.horizon_intervals import HorizonErrors, horizon_intervals

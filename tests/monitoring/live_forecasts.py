@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, column, delete, insert, select, table, update
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.database.tables import SCHEMA, model_versions, predictions
 from roi_forecast.features.returns import to_percent
-from roi_forecast.features.scaling import FloatArray
 from serving_version import Served
 
 

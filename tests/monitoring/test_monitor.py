@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select, text
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.config import MonitoringConfig
 from roi_forecast.database.tables import champion_checks, evaluations
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.monitoring.monitor import Monitoring, monitor_champion, report_alerts
 from serving_version import MODEL_NAME, Served
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.backtest.folds import Fold
 from roi_forecast.backtest.next_day_skill import direction_hits, next_day_skill
 from roi_forecast.backtest.walk_forward import WalkForward
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.scores import Score
 from roi_forecast.features.returns import to_percent
-from roi_forecast.features.scaling import FloatArray
 
 BACKTEST = "backtest"
 """The split of these scores: rows that came after everything that was fitted."""

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.backtest.walk_forward import WalkForward, intervals_of_scale
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import known_sum
-from roi_forecast.features.scaling import FloatArray
 
 NAIVE_PREDICTORS = ("zero", "persistence", "noise_limit")
 

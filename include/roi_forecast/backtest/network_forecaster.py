@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.config import ModelConfig
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.scaling import FloatArray
 
 if TYPE_CHECKING:
     from roi_forecast.network.predictor import Predictor

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.backtest.walk_forward import WalkForward
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.bootstrap import BLOCK_SESSIONS, BootstrapMean, bootstrap_mean
 from roi_forecast.features.returns import to_percent
 from roi_forecast.features.rounding import varies
-from roi_forecast.features.scaling import FloatArray
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, delete, insert
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.backtest.files import networks_directory, plot_path
 from roi_forecast.backtest.fold_scores import BACKTEST, fold_scores
 from roi_forecast.backtest.naive_walks import naive_walks
@@ -21,7 +22,6 @@ from roi_forecast.database.tables import evaluations
 from roi_forecast.errors import EvaluationError
 from roi_forecast.evaluation.bootstrap import BLOCK_SESSIONS
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.files.artifacts import write_file
 from roi_forecast.network.ridge import fit_ridge
 from roi_forecast.runs.resolved_run import ResolvedRun

@@ -9,11 +9,11 @@ from datetime import date
 
 import numpy as np
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.backtest.folds import Fold, fold_dataset, plan_folds
 from roi_forecast.config import ModelConfig
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import implied_log_roi, known_sum, to_percent
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.forecaster.conformal import conformal_intervals
 from roi_forecast.forecaster.expanding_scale import REFIT_EVERY, fit_expanding_scale
 from roi_forecast.forecaster.intervals import Intervals

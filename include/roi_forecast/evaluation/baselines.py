@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import known_sum
-from roi_forecast.features.scaling import FloatArray
 
 
 def persistence(dataset: Dataset, targets: range) -> FloatArray:

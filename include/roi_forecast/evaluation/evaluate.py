@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.blas import on_one_blas_thread
 from roi_forecast.errors import RegistryError, RoiForecastError
 from roi_forecast.evaluation.comparison import compare_with_champion
@@ -26,7 +27,6 @@ from roi_forecast.evaluation.stored_evaluation import (
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.rows import load_rows
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.files.artifacts import PLOTS_DIRECTORY
 from roi_forecast.files.verified import open_listing
 from roi_forecast.forecaster.horizons import HorizonCalibration

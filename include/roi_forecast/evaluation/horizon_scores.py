@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.config import MultiStep
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.scores import Score
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import log_roi_ahead, to_percent
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.forecaster.horizons import HorizonCalibration
 from roi_forecast.forecaster.recursive import WindowForecaster
 

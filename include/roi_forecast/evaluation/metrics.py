@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
+from roi_forecast.array_types import BoolArray, FloatArray, IndexArray
 from roi_forecast.features.rounding import beyond_rounding, ratio_where
-from roi_forecast.features.scaling import FloatArray
 
 UNDEFINED = "undefined"
 
@@ -111,9 +110,9 @@ def written(figure: float | None, digits: int = 4) -> str:
     return f"{figure:.{digits}f}"
 
 
-def counted_rows(actual: FloatArray) -> npt.NDArray[np.intp]:
+def counted_rows(actual: FloatArray) -> IndexArray:
     """Return the number of counted entries of each asset, shape (assets,)."""
-    counts: npt.NDArray[np.intp] = np.isfinite(actual).sum(axis=0)
+    counts: IndexArray = np.isfinite(actual).sum(axis=0)
     return counts
 
 
@@ -122,7 +121,7 @@ def mean_of_counted(entries: FloatArray) -> FloatArray:
     return _mean(entries, np.isfinite(entries))
 
 
-def _mean(values: FloatArray, counted: npt.NDArray[np.bool_]) -> FloatArray:
+def _mean(values: FloatArray, counted: BoolArray) -> FloatArray:
     counts = counted.sum(axis=0)
     sums = np.where(counted, values, 0.0).sum(axis=0)
     return ratio_where(counts > 0, sums, counts)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.bootstrap import bootstrap_mean
-from roi_forecast.features.scaling import FloatArray
 
 BLOCK_SESSIONS = 10
 """Two weeks: forecast errors of a day resemble those of the days before in size alone."""

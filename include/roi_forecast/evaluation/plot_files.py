@@ -6,13 +6,13 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.errors import RegistryError
 from roi_forecast.evaluation.baselines import noise_limit
 from roi_forecast.evaluation.scores import counted_smoothed
 from roi_forecast.evaluation.version_plots import VersionFigures, draw_version
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import implied_log_roi, known_sum, to_percent
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.files.artifacts import PLOTS_DIRECTORY, TENSORBOARD_DIRECTORY, write_file
 from roi_forecast.forecaster.next_day import NextDayCalibration, counted_log_roi
 from roi_forecast.network.training.members import find_members

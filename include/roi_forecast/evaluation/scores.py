@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray, IndexArray
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.baselines import noise_limit, persistence, training_mean
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import implied_log_roi, known_sum, to_percent
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.forecaster.next_day import (
     NextDayCalibration,
     counted_log_roi,
@@ -164,7 +163,7 @@ def as_scores(
     target: str,
     metric_name: str,
     values: FloatArray,
-    rows: npt.NDArray[np.intp],
+    rows: IndexArray,
     together: float,
 ) -> Iterator[Score]:
     """Turn the values of one metric, shape (assets,), into one row an asset and one for all."""

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from roi_forecast.array_types import DateArray, FloatArray
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.plot_style import default_style
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.forecaster.intervals import Intervals
 
 MAX_PANELS = 24
@@ -50,7 +49,7 @@ class VersionFigures:
 
     title: str
     symbols: tuple[str, ...]
-    dates: npt.NDArray[np.datetime64]
+    dates: DateArray
     actual: FloatArray
     forecast: FloatArray
     noise_limit: FloatArray

@@ -14,6 +14,7 @@ import numpy as np
 from sqlalchemy import Engine
 from sqlalchemy.dialects.postgresql import insert
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.config import FeatureConfig
 from roi_forecast.database.tables import datasets
 from roi_forecast.errors import DatasetError
@@ -22,7 +23,7 @@ from roi_forecast.features.leakage import LeakageAudit, audit_dataset
 from roi_forecast.features.movement import MIN_MOVE, MIN_MOVING_SHARE, measure_movement
 from roi_forecast.features.returns import log_roi_and_smoothed
 from roi_forecast.features.rows import ROW_COLUMNS, PriceRows, align_rows
-from roi_forecast.features.scaling import FloatArray, Scaler
+from roi_forecast.features.scaling import Scaler
 from roi_forecast.features.split import split_targets
 from roi_forecast.features.storage import describe_dataset, load_dataset, save_dataset
 from roi_forecast.market.blocks import Bars

@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-import numpy.typing as npt
-
-from roi_forecast.features.scaling import FloatArray, Scaler
+from roi_forecast.array_types import BoolArray, DateArray, Float32Array, FloatArray
+from roi_forecast.features.scaling import Scaler
 
 
 @dataclass(frozen=True)
@@ -56,13 +54,13 @@ class Dataset:
     symbols: tuple[str, ...]
     seq_len: int
     smoothing: int
-    dates: npt.NDArray[np.datetime64]
+    dates: DateArray
     prices: FloatArray
     log_roi: FloatArray
     smoothed: FloatArray
-    scaled: npt.NDArray[np.float32]
-    scaled_log_roi: npt.NDArray[np.float32]
-    filled: npt.NDArray[np.bool_]
+    scaled: Float32Array
+    scaled_log_roi: Float32Array
+    filled: BoolArray
     true_range: FloatArray
     scaler: Scaler
     split: Split

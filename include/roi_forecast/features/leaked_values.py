@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
+from roi_forecast.array_types import BoolArray, FloatArray
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.movement import HALT_SESSIONS, UNCHANGED
 from roi_forecast.features.rounding import beyond_rounding
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.market.blocks import Bars, blocks_of
 
 # Rounding of sums in another order; a statistic of one row more differs by far more.
@@ -38,9 +37,9 @@ class ValueFindings:
     wrong_prices: int
     prices_from_the_next: int
     first_wrong_price: tuple[int, int] | None
-    wrong_returns: npt.NDArray[np.bool_]
-    wrong_ranges: npt.NDArray[np.bool_]
-    gives_the_scaler: npt.NDArray[np.bool_]
+    wrong_returns: BoolArray
+    wrong_ranges: BoolArray
+    gives_the_scaler: BoolArray
 
 
 def audit_values(dataset: Dataset, bars: Bars) -> ValueFindings:
@@ -136,10 +135,10 @@ class _KnownPrices:
         halted: Whether the price has not moved for HALT_SESSIONS sessions up to the row.
     """
 
-    last: npt.NDArray[np.float64]
-    following: npt.NDArray[np.float64]
-    has_bar: npt.NDArray[np.bool_]
-    halted: npt.NDArray[np.bool_]
+    last: FloatArray
+    following: FloatArray
+    has_bar: BoolArray
+    halted: BoolArray
 
     @classmethod
     def read(cls, dataset: Dataset, bars: pd.DataFrame) -> Self:
@@ -158,19 +157,17 @@ class _KnownPrices:
         return cls(last, following, has_bar, _halted(last, dataset.filled))
 
 
-def _halted(last: npt.NDArray[np.float64], claimed: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _halted(last: FloatArray, claimed: BoolArray) -> BoolArray:
     """Return where a price is halted; the first rows claim it, where they do not contradict it."""
     stands = np.abs(np.diff(np.log(last), axis=0)) <= UNCHANGED
     # What went before the first row is not known here.
     stands = np.concatenate([np.ones((HALT_SESSIONS, last.shape[1]), dtype=np.bool_), stands])
-    halted: npt.NDArray[np.bool_] = np.all(
-        sliding_window_view(stands, HALT_SESSIONS, axis=0), axis=-1
-    )
+    halted: BoolArray = np.all(sliding_window_view(stands, HALT_SESSIONS, axis=0), axis=-1)
     halted[:HALT_SESSIONS] &= claimed[:HALT_SESSIONS]
     return halted
 
 
-def _rows_of_wrong_returns(dataset: Dataset) -> npt.NDArray[np.bool_]:
+def _rows_of_wrong_returns(dataset: Dataset) -> BoolArray:
     span = dataset.smoothing
     plain = np.diff(np.log(dataset.prices), axis=0)
     sums = np.vstack([np.zeros((1, dataset.log_roi.shape[1])), dataset.log_roi.cumsum(axis=0)])
@@ -182,9 +179,7 @@ def _rows_of_wrong_returns(dataset: Dataset) -> npt.NDArray[np.bool_]:
     return wrong
 
 
-def _rows_of_wrong_ranges(
-    dataset: Dataset, bars: pd.DataFrame, known: _KnownPrices
-) -> npt.NDArray[np.bool_]:
+def _rows_of_wrong_ranges(dataset: Dataset, bars: pd.DataFrame, known: _KnownPrices) -> BoolArray:
     rows, symbols = len(dataset.dates), pd.Index(dataset.symbols)
     prices = bars[["high", "low", "close", "adj_close"]].to_numpy(dtype=np.float64)
     usable = (np.isfinite(prices) & (prices > 0)).all(axis=1)
@@ -213,6 +208,6 @@ def _rows_of_wrong_ranges(
     own[places] = (np.maximum(high, before) - np.minimum(low, before)) / before
     own[known.halted] = np.nan
     equal = np.isclose(dataset.true_range, own, rtol=0.0, atol=_TOLERANCE, equal_nan=True)
-    wrong: npt.NDArray[np.bool_] = ~equal.all(axis=1)
+    wrong: BoolArray = ~equal.all(axis=1)
     wrong[0] = False
     return wrong

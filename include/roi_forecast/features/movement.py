@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from roi_forecast.features.scaling import FloatArray
+from roi_forecast.array_types import BoolArray, FloatArray, IndexArray
 
 HALT_SESSIONS = 5
 """A price that has not moved for so many sessions is halted, from the last of them on."""
@@ -29,7 +28,7 @@ UNCHANGED = 1e-6
 """
 
 
-def halted_rows(prices: FloatArray) -> npt.NDArray[np.bool_]:
+def halted_rows(prices: FloatArray) -> BoolArray:
     """Tell on which rows a price has not moved for HALT_SESSIONS sessions, this one the last.
 
     The row of a halt that is the first to say so is known to be one on the day itself: no row after
@@ -58,7 +57,7 @@ class Movement:
         rows: Training rows.
     """
 
-    moving: npt.NDArray[np.intp]
+    moving: IndexArray
     rows: int
 
     @property
@@ -67,7 +66,7 @@ class Movement:
         return self.moving / self.rows
 
     @property
-    def suffices(self) -> npt.NDArray[np.bool_]:
+    def suffices(self) -> BoolArray:
         """Whether an asset can take part in a fit, shape (assets,)."""
         return np.asarray(self.shares >= MIN_MOVING_SHARE, dtype=np.bool_)
 

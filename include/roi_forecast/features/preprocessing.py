@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from roi_forecast.array_types import BoolArray, DateArray, Float32Array, FloatArray
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import log_roi_and_smoothed
 from roi_forecast.features.rows import PriceRows
-from roi_forecast.features.scaling import FloatArray, Scaler
+from roi_forecast.features.scaling import Scaler
 from roi_forecast.files.verified import VerifiedDirectory
 
 SCALER_FILE = "scaler.json"
@@ -38,12 +38,12 @@ class PreparedRows:
     """
 
     symbols: tuple[str, ...]
-    dates: npt.NDArray[np.datetime64]
+    dates: DateArray
     log_roi: FloatArray
     smoothed: FloatArray
-    scaled: npt.NDArray[np.float32]
-    scaled_log_roi: npt.NDArray[np.float32]
-    filled: npt.NDArray[np.bool_]
+    scaled: Float32Array
+    scaled_log_roi: Float32Array
+    filled: BoolArray
     true_range: FloatArray
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from roi_forecast.features.scaling import FloatArray
+from roi_forecast.array_types import DateArray, FloatArray
 
 
 def true_ranges(
     bars: pd.DataFrame,
     symbols: tuple[str, ...],
-    dates: npt.NDArray[np.datetime64],
+    dates: DateArray,
     prices: FloatArray,
 ) -> FloatArray:
     """Return the true range of every row, as a fraction of the carried price of the row before.

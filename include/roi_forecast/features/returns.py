@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from roi_forecast.features.scaling import FloatArray
+from roi_forecast.array_types import BoolArray, FloatArray
 
 
 def roi(prices: FloatArray) -> FloatArray:
@@ -87,7 +87,7 @@ def known_sum(log_rois: FloatArray, targets: range, span: int) -> FloatArray:
     return sums
 
 
-def log_roi_ahead(log_rois: FloatArray, filled: npt.NDArray[np.bool_], horizon: int) -> FloatArray:
+def log_roi_ahead(log_rois: FloatArray, filled: BoolArray, horizon: int) -> FloatArray:
     """Return the log ROI from each row's eve to the end of `horizon` sessions, its own the first.
 
     Args:

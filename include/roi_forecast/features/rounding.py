@@ -8,13 +8,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from roi_forecast.array_types import BoolArray, FloatArray
 
 ROUNDING = float(np.sqrt(np.finfo(np.float64).eps))
 """Spread over magnitude up to which nothing is left but rounding: half of the digits of a float."""
 
 
-def beyond_rounding(spread: npt.ArrayLike, magnitude: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+def beyond_rounding(spread: npt.ArrayLike, magnitude: npt.ArrayLike) -> BoolArray:
     """Tell whether a spread is more than the rounding of values of a magnitude.
 
     It depends on the ratio of the two alone, so not on the unit. False where either is NaN.
@@ -26,7 +26,7 @@ def beyond_rounding(spread: npt.ArrayLike, magnitude: npt.ArrayLike) -> npt.NDAr
     return np.asarray(np.asarray(spread) > ROUNDING * np.asarray(magnitude), dtype=np.bool_)
 
 
-def varies(values: FloatArray) -> npt.NDArray[np.bool_]:
+def varies(values: FloatArray) -> BoolArray:
     """Tell whether the values of each column vary by more than rounding.
 
     Args:
@@ -43,9 +43,7 @@ def varies(values: FloatArray) -> npt.NDArray[np.bool_]:
     return beyond_rounding(spread, np.abs(kept).max(axis=0, initial=0.0))
 
 
-def ratio_where(
-    defined: npt.NDArray[np.bool_], numerator: FloatArray, denominator: FloatArray
-) -> FloatArray:
+def ratio_where(defined: BoolArray, numerator: FloatArray, denominator: FloatArray) -> FloatArray:
     """Return numerator over denominator, NaN where it is not defined; all of one shape."""
     ratios: FloatArray = np.divide(
         numerator, denominator, out=np.full(np.shape(denominator), np.nan), where=defined

@@ -9,14 +9,13 @@ from datetime import date
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sqlalchemy import Connection
 
+from roi_forecast.array_types import BoolArray, DateArray, FloatArray
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.movement import halted_rows
 from roi_forecast.features.ranges import true_ranges
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.market.blocks import Bars, blocks_of
 from roi_forecast.market.calendars import reference_sessions
 from roi_forecast.market.store import StoredBars, load_last_bars
@@ -44,9 +43,9 @@ class PriceRows:
     """
 
     symbols: tuple[str, ...]
-    dates: npt.NDArray[np.datetime64]
+    dates: DateArray
     prices: FloatArray
-    filled: npt.NDArray[np.bool_]
+    filled: BoolArray
     true_range: FloatArray
     left_out: dict[str, str]
 
@@ -116,7 +115,7 @@ def align_rows(
         )
     wanted = [asset.symbol for asset in assets]
     carried = _carry(usable, wanted, sessions, as_of_date)
-    has_price: npt.NDArray[np.bool_] = ~np.isnan(carried.prices)
+    has_price: BoolArray = ~np.isnan(carried.prices)
     first_row = has_price.argmax(axis=0)
     allowed = int(max_lost_share * len(sessions))
     left_out = {
@@ -189,7 +188,7 @@ class _Carried(NamedTuple):
     """The arrays of `PriceRows` for all sessions and assets; no price before an asset's first."""
 
     prices: FloatArray
-    filled: npt.NDArray[np.bool_]
+    filled: BoolArray
     true_range: FloatArray
 
 

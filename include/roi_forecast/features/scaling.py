@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.rounding import beyond_rounding
 
-FloatArray = npt.NDArray[np.float64]
 ScalerKind = Literal["minmax", "standard"]
 
 

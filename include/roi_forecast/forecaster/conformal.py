@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.errors import EvaluationError
 from roi_forecast.features.returns import to_percent
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.forecaster.intervals import Intervals
 from roi_forecast.forecaster.order_statistics import window_order_statistics
 

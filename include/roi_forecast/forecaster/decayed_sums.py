@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from roi_forecast.array_types import FloatArray
 
 # Few enough for the sums of all rows to stay in the processor's cache.
 _COLUMNS_AT_ONCE = 16

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.config import MAX_HORIZON
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.dataset import Dataset
@@ -15,8 +15,6 @@ from roi_forecast.features.returns import log_roi_ahead
 from roi_forecast.features.windows import window_view
 from roi_forecast.forecaster.recursive import ModelRows
 from roi_forecast.network.inputs import plain_lags
-
-FloatArray = npt.NDArray[np.float64]
 
 FIRST_HORIZON = 2
 """The next session is the network's own business."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from roi_forecast.features.scaling import FloatArray
+from roi_forecast.array_types import FloatArray
 from roi_forecast.forecaster.conformal import (
     FEWEST,
     LEVELS,

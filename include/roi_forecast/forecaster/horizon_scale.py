@@ -9,9 +9,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.features.returns import log_roi_ahead
 from roi_forecast.forecaster.expanding_scale import ExpandingScale, fit_expanding_scale
-from roi_forecast.forecaster.scale import FloatArray
 from roi_forecast.forecaster.scale_inputs import ScaleInputs
 
 ANCHORS = (1, 3, 10, 30)

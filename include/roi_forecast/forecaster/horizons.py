@@ -12,12 +12,12 @@ from typing import Any, Self, get_args
 
 import numpy as np
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.config import MAX_HORIZON, MultiStep
 from roi_forecast.errors import EvaluationError, RegistryError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import log_roi_ahead
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.forecaster.direct import DirectRidge, fit_direct
 from roi_forecast.forecaster.horizon_intervals import HorizonErrors, horizon_intervals
 from roi_forecast.forecaster.horizon_scale import HorizonScale, fit_horizon_scale

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from roi_forecast.features.scaling import FloatArray
+from roi_forecast.array_types import FloatArray
 
 
 @dataclass(frozen=True)

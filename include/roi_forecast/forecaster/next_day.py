@@ -15,10 +15,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.errors import EvaluationError, RegistryError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.rounding import beyond_rounding, ratio_where
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.forecaster.conformal import TRAILING, conformal_intervals
 from roi_forecast.forecaster.expanding_scale import ExpandingScale, fit_expanding_scale
 from roi_forecast.forecaster.intervals import Intervals

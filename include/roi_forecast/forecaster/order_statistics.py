@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from roi_forecast.features.scaling import FloatArray
+from roi_forecast.array_types import FloatArray
 
 Places = npt.NDArray[np.intp]
 

@@ -8,11 +8,10 @@ from typing import Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.features.movement import MIN_MOVE
 from roi_forecast.forecaster.decayed_sums import decayed_sums
 from roi_forecast.universe import load_universe
-
-FloatArray = npt.NDArray[np.float64]
 
 HALF_LIVES = (1, 5, 22)
 """A day, a week and a month of sessions, as in the HAR model of Corsi (2009)."""

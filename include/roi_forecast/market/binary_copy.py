@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from roi_forecast.array_types import DateArray
+
 # Source: PostgreSQL manual, COPY, "Binary Format": a signature, flags, the length of an extension;
 # then per row the number of fields, and per field its length and its bytes, most significant first.
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -75,7 +77,7 @@ def read_binary_series(
         yield bytes(symbol).decode(), series
 
 
-def as_dates(days: npt.NDArray[np.int32]) -> npt.NDArray[np.datetime64]:
+def as_dates(days: npt.NDArray[np.int32]) -> DateArray:
     """Return days since 2000-01-01 as dates, datetime64[us]."""
     return (_FIRST_DAY + days.astype("timedelta64[D]")).astype("datetime64[us]")
 

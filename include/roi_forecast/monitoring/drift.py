@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from roi_forecast.array_types import BoolArray, FloatArray
 from roi_forecast.features.movement import MIN_MOVING_SHARE
 from roi_forecast.features.rounding import beyond_rounding
-from roi_forecast.features.scaling import FloatArray
 
 _MIN_WINDOWS = 3
 """So many windows must fit into the training rows side by side."""
@@ -101,7 +100,7 @@ def measure_drift(
     )
 
 
-def wasserstein_distances(values: FloatArray, members: npt.NDArray[np.bool_]) -> FloatArray:
+def wasserstein_distances(values: FloatArray, members: BoolArray) -> FloatArray:
     """Return the 1-Wasserstein distance between the values in a set and those outside of it.
 
     The area between the two empirical distribution functions.
@@ -146,14 +145,14 @@ def _measure(training: FloatArray, newest: FloatArray) -> _Measured | None:
     )
 
 
-def _sliding_members(rows: int, length: int) -> npt.NDArray[np.bool_]:
+def _sliding_members(rows: int, length: int) -> BoolArray:
     starts = np.arange(0, rows - length + 1, max(1, length // 6))[:, np.newaxis]
     places = np.arange(rows)
-    members: npt.NDArray[np.bool_] = (places >= starts) & (places < starts + length)
+    members: BoolArray = (places >= starts) & (places < starts + length)
     return members
 
 
-def _scale_ratios(values: FloatArray, members: npt.NDArray[np.bool_]) -> FloatArray:
+def _scale_ratios(values: FloatArray, members: BoolArray) -> FloatArray:
     """Return the deviation inside of each set over that outside, shape (sets,).
 
     No set holds a third of the rows and most rows move, so that those outside always vary.
@@ -161,7 +160,7 @@ def _scale_ratios(values: FloatArray, members: npt.NDArray[np.bool_]) -> FloatAr
     return _deviations(values, members) / _deviations(values, ~members)
 
 
-def _deviations(values: FloatArray, members: npt.NDArray[np.bool_]) -> FloatArray:
+def _deviations(values: FloatArray, members: BoolArray) -> FloatArray:
     centred = values - values.mean()
     counts = members.sum(axis=1)
     means = members @ centred / counts

@@ -8,10 +8,10 @@ from datetime import date
 
 import numpy as np
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.bootstrap import bootstrap_mean
 from roi_forecast.evaluation.paired_scores import BLOCK_SESSIONS
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.monitoring.outcomes import Outcomes
 
 

@@ -8,12 +8,11 @@ from datetime import date, timedelta
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sqlalchemy import Connection, column, select, table
 
+from roi_forecast.array_types import DateArray, FloatArray
 from roi_forecast.database.tables import SCHEMA
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.market.calendars import reference_sessions
 from roi_forecast.market.store import load_bars
 from roi_forecast.registry.versions import ModelVersion
@@ -56,7 +55,7 @@ class Outcomes:
     """
 
     horizon: int
-    dates: npt.NDArray[np.datetime64]
+    dates: DateArray
     actual: FloatArray
     predicted: FloatArray
     persistence: FloatArray

@@ -9,13 +9,13 @@ from typing import Literal
 
 import numpy as np
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.config import MultiStep
 from roi_forecast.errors import RegistryError
 from roi_forecast.evaluation.stored_evaluation import METRICS_FILE
 from roi_forecast.features.preprocessing import PreparedRows, Preprocessing
 from roi_forecast.features.returns import smoothed_ahead, to_percent
 from roi_forecast.features.rows import PriceRows
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.files.verified import VerifiedDirectory
 from roi_forecast.forecaster.horizons import HorizonCalibration
 from roi_forecast.network.predictor import Predictor, load_predictor

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from roi_forecast.array_types import BoolArray, FloatArray
 from roi_forecast.market.checks.check_results import CheckResult
 from roi_forecast.market.sources.source import PRICE_COLUMNS
 
@@ -149,8 +149,8 @@ def empty_invalid_volumes(
 
 
 def find_jumps(
-    closes: npt.NDArray[np.float64], earlier_closes: Sequence[float] = ()
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    closes: FloatArray, earlier_closes: Sequence[float] = ()
+) -> tuple[BoolArray, FloatArray]:
     """Find prices that are too far from the last believed price.
 
     The limit follows the asset's own volatility up to that price, estimated from the median

@@ -17,6 +17,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.market.calendars import sessions
 from roi_forecast.market.sources.simulated_events import (
     cumulative_shares,
@@ -25,7 +26,6 @@ from roi_forecast.market.sources.simulated_events import (
     is_missing,
 )
 from roi_forecast.market.sources.simulated_returns import (
-    FloatArray,
     random_stream,
     simulate_log_roi,
 )

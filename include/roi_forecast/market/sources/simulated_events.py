@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from roi_forecast.market.sources.simulated_returns import FloatArray, random_stream
+from roi_forecast.array_types import BoolArray, FloatArray
+from roi_forecast.market.sources.simulated_returns import random_stream
 from roi_forecast.universe import Asset
 
 SHARES_AFTER_SPLIT = 5
@@ -104,7 +104,7 @@ def cumulative_shares(
     return shares
 
 
-def is_missing(symbol: str, fate: Fate, days: int) -> npt.NDArray[np.bool_]:
+def is_missing(symbol: str, fate: Fate, days: int) -> BoolArray:
     """Return on which days the asset lacks its bar, shape (days,)."""
     if fate.missing_share == 0:
         return np.zeros(days, dtype=bool)

@@ -13,11 +13,9 @@ import math
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.universe import Asset
-
-FloatArray = npt.NDArray[np.float64]
 
 SEED = 20_240_101
 
