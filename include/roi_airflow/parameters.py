@@ -15,6 +15,7 @@ from roi_forecast.config import (
     parameter_schemas,
 )
 from roi_forecast.config.base import Config
+from roi_forecast.price_sources import PRICE_SOURCES
 from roi_forecast.universe import load_universe
 
 # Headings of the form by the part of the configuration; any other part is headed by its name.
@@ -32,11 +33,7 @@ _ABBREVIATIONS = ("csv", "lstm", "mae", "rmse", "r2")
 _CHOICES: Mapping[str, Mapping[str, str]] = {
     "lstm_units_choice": {"presets": "64/32, 128/64 or 256/128", "free": "any"},
     "preset": {name: f"{name}: {preset.meaning}" for name, preset in PRESETS.items()},
-    "source": {
-        "yahoo": "Yahoo Finance",
-        "csv": "file or folder of CSV files",
-        "simulated": "simulated market, for trying out",
-    },
+    "source": {name: entry.label for name, entry in PRICE_SOURCES.items()},
     "scaler": {"minmax": "to [0, 1]", "standard": "to mean 0 and deviation 1"},
     "architecture": {
         "hybrid_ar": "LSTM-attention network beside an autoregressive highway",

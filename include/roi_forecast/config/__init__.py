@@ -10,7 +10,7 @@ same fields, so a bound or a default exists once.
 from roi_forecast.config.approval import ApprovalConfig
 from roi_forecast.config.backtest import BacktestConfig
 from roi_forecast.config.candidate import CandidateConfig
-from roi_forecast.config.data import DataConfig, SourceKind
+from roi_forecast.config.data import DataConfig
 from roi_forecast.config.features import FeatureConfig
 from roi_forecast.config.forecast import MAX_HORIZON, ForecastConfig, MultiStep
 from roi_forecast.config.gate import GateConfig
@@ -60,7 +60,6 @@ __all__ = [
     "RollbackConfig",
     "RunConfig",
     "SharedConfig",
-    "SourceKind",
     "TrainingConfig",
     "TunedName",
     "TuningConfig",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from roi_forecast.config.base import Config, Day
+from roi_forecast.price_sources import PRICE_SOURCES
 from roi_forecast.universe import load_universe
 
-SourceKind = Literal["yahoo", "csv", "simulated"]
+if TYPE_CHECKING:
+    SourceKind = str
+else:
+    SourceKind = Literal[tuple(PRICE_SOURCES)]
 
 MODEL_NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
 

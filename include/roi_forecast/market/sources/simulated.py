@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from roi_forecast.array_types import FloatArray
+from roi_forecast.config import RunConfig
 from roi_forecast.market.calendars import sessions
 from roi_forecast.market.sources.simulated_events import (
     cumulative_shares,
@@ -29,7 +30,8 @@ from roi_forecast.market.sources.simulated_returns import (
     random_stream,
     simulate_log_roi,
 )
-from roi_forecast.market.sources.source import as_bars
+from roi_forecast.market.sources.source import PriceSource, as_bars
+from roi_forecast.settings import Settings
 from roi_forecast.universe import Asset
 
 ORIGIN = date(1990, 1, 1)
@@ -65,6 +67,11 @@ class SimulatedSource:
 
     def last_trading_date(self, assets: Sequence[Asset], until: date) -> None:
         """Return None: there are bars for every session."""
+
+
+def open_source(_config: RunConfig, _settings: Settings, _symbols: Sequence[str]) -> PriceSource:
+    """Return the source; see `registry.open_source`."""
+    return SimulatedSource()
 
 
 @lru_cache(maxsize=8)

@@ -13,8 +13,15 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from roi_forecast.config import RunConfig
 from roi_forecast.errors import SourceDataError, SourceError, SourceUnavailableError
-from roi_forecast.market.sources.source import NoPricesError, UnknownSymbolError, as_bars
+from roi_forecast.market.sources.source import (
+    NoPricesError,
+    PriceSource,
+    UnknownSymbolError,
+    as_bars,
+)
+from roi_forecast.settings import Settings
 from roi_forecast.universe import Asset
 
 if TYPE_CHECKING:
@@ -162,6 +169,11 @@ class YahooSource:
                 f"{symbol}: yfinance could not read Yahoo's answer "
                 f"({type(error).__name__}: {error})"
             ) from error
+
+
+def open_source(_config: RunConfig, settings: Settings, _symbols: Sequence[str]) -> PriceSource:
+    """Return the source; see `registry.open_source`."""
+    return YahooSource(settings.cache_directory, settings.yahoo_url)
 
 
 def _check_chart(asset: Asset, chart: dict[str, Any]) -> None:
