@@ -16,8 +16,8 @@ from roi_forecast.evaluation.paired_scores import (
     PairedScores,
     paired_scores,
 )
-from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.preprocessing import PreparedRows, Preprocessing
+from roi_forecast.features.dataset import Dataset, PreparedRows
+from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import implied_log_roi, known_sum
 from roi_forecast.features.rows import PriceRows
 from roi_forecast.files.verified import VerifiedDirectory, open_verified

@@ -13,7 +13,8 @@ from roi_forecast.array_types import FloatArray
 from roi_forecast.config import MultiStep
 from roi_forecast.errors import RegistryError
 from roi_forecast.evaluation.stored_evaluation import METRICS_FILE
-from roi_forecast.features.preprocessing import PreparedRows, Preprocessing
+from roi_forecast.features.dataset import PreparedRows
+from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import smoothed_ahead, to_percent
 from roi_forecast.features.rows import PriceRows
 from roi_forecast.files.verified import VerifiedDirectory

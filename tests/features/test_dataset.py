@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from roi_forecast.errors import DatasetError
-from roi_forecast.features.split import split_targets
+from roi_forecast.features.dataset import split_targets
 
 
 def test_split_of_the_reference_window() -> None:
