@@ -12,8 +12,9 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 
 from roi_forecast.database.tables import assets, daily_prices
-from roi_forecast.market.sources.source import BAR_COLUMNS
-from roi_forecast.market.store import StoredBars, load_bars, register_assets, upsert_bars
+from roi_forecast.market.bars import BAR_COLUMNS
+from roi_forecast.market.store import register_assets, upsert_bars
+from roi_forecast.market.stored_bars import StoredBars, load_bars
 from roi_forecast.universe import load_universe
 
 from .conftest import END, START, SYMBOLS

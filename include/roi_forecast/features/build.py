@@ -25,10 +25,10 @@ from roi_forecast.features.returns import log_roi_and_smoothed
 from roi_forecast.features.rows import ROW_COLUMNS, PriceRows, align_rows
 from roi_forecast.features.scaling import Scaler
 from roi_forecast.features.storage import describe_dataset, load_dataset, save_dataset
-from roi_forecast.market.blocks import Bars
+from roi_forecast.market.bars import Bars
 from roi_forecast.market.checks.check_results import CheckResult, replace_results
 from roi_forecast.market.checks.price_checks import usable_symbols
-from roi_forecast.market.store import StoredBars
+from roi_forecast.market.stored_bars import StoredBars
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import Asset, load_universe
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.leaked_values import ValueFindings, audit_values
-from roi_forecast.market.blocks import Bars
+from roi_forecast.market.bars import Bars
 
 MANIFEST_KEY = "leakage_audit"
 

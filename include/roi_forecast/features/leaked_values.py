@@ -14,7 +14,7 @@ from roi_forecast.array_types import BoolArray, FloatArray
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.movement import HALT_SESSIONS, UNCHANGED
 from roi_forecast.features.rounding import beyond_rounding
-from roi_forecast.market.blocks import Bars, blocks_of
+from roi_forecast.market.bars import Bars, blocks_of
 
 # Allows for sums in another order; one row more changes a statistic by far more.
 _TOLERANCE = 1e-7

@@ -16,9 +16,9 @@ from roi_forecast.array_types import BoolArray, DateArray, FloatArray
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.movement import halted_rows
 from roi_forecast.features.ranges import true_ranges
-from roi_forecast.market.blocks import Bars, blocks_of
+from roi_forecast.market.bars import Bars, blocks_of
 from roi_forecast.market.calendars import reference_sessions
-from roi_forecast.market.store import StoredBars, load_last_bars
+from roi_forecast.market.stored_bars import StoredBars, load_last_bars
 from roi_forecast.universe import Asset
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, column, select, table
 from roi_forecast.array_types import DateArray, FloatArray
 from roi_forecast.database.tables import SCHEMA
 from roi_forecast.market.calendars import reference_sessions
-from roi_forecast.market.store import load_bars
+from roi_forecast.market.stored_bars import load_bars
 from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.universe import Asset, load_universe
 

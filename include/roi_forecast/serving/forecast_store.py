@@ -19,8 +19,7 @@ from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.rows import PriceRows, load_rows
 from roi_forecast.forecaster.conformal import TRAILING
 from roi_forecast.forecaster.scale_inputs import MEMORY
-from roi_forecast.market.calendars import next_sessions
-from roi_forecast.market.opening import opens_at
+from roi_forecast.market.calendars import next_sessions, opens_at
 from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.serving.forecast_path import HorizonForecast, forecast_path

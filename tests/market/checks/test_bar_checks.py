@@ -138,7 +138,7 @@ def test_a_volume_that_cannot_be_is_empty_and_named_and_its_bar_stays(wrong):
     assert kept["volume"].isna().tolist() == [False, True, True, True]
     assert kept["close"].tolist() == [100.0] * 4
     assert [(r.check_name, r.severity) for r in results] == [("invalid_volume", "warn")]
-    assert results[0].message.startswith("GC=F: 2 volumes are no numbers from 0")
+    assert results[0].message.startswith("GC=F: 2 volumes are not between 0 and")
     assert f"{wrong:g} on 2024-01-02" in results[0].message
 
 

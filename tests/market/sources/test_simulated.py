@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from roi_forecast.market.bars import BAR_COLUMNS
 from roi_forecast.market.calendars import sessions
 from roi_forecast.market.checks.bar_checks import split_doubted
 from roi_forecast.market.sources import simulated_returns
 from roi_forecast.market.sources.simulated import ORIGIN, SimulatedSource
 from roi_forecast.market.sources.simulated_returns import random_stream, sector_of, simulate_shocks
-from roi_forecast.market.sources.source import BAR_COLUMNS, NoPricesError
+from roi_forecast.market.sources.source import NoPricesError
 from roi_forecast.universe import load_universe
 
 MARKET = SimulatedSource(today=date(2026, 11, 23))

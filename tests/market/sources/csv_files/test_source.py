@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roi_forecast.errors import SourceDataError, SourceError, SourceUnavailableError
+from roi_forecast.market.bars import BAR_COLUMNS
 from roi_forecast.market.sources.csv_files import CsvSource
-from roi_forecast.market.sources.source import BAR_COLUMNS, NoPricesError, UnknownSymbolError
+from roi_forecast.market.sources.source import NoPricesError, UnknownSymbolError
 from roi_forecast.universe import load_universe
 
 RELIANCE = load_universe().asset("RELIANCE.NS")

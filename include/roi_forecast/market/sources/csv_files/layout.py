@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from roi_forecast.errors import SourceDataError
-from roi_forecast.market.sources.source import BAR_COLUMNS
+from roi_forecast.market.bars import BAR_COLUMNS
 from roi_forecast.quoting import quoted
 
 NAMED_IN_LINE = ""

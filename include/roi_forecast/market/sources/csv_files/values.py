@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from roi_forecast.errors import SourceDataError
+from roi_forecast.market.bars import BAR_COLUMNS
 from roi_forecast.market.sources.csv_files.lines import Line
-from roi_forecast.market.sources.source import BAR_COLUMNS
 from roi_forecast.quoting import quoted
 
 FIRST_DATE = date(1800, 1, 1)
