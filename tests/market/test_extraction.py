@@ -506,7 +506,7 @@ class FailingFor:
         return self._market.fetch(asset, start, end)
 
 
-def test_a_batch_goes_on_after_a_failure_and_raises_the_one_that_a_retry_may_mend(
+def test_a_batch_continues_after_a_failure_and_raises_the_one_that_a_retry_may_fix(
     market_engine, make_run
 ):
     run = make_run(source="simulated")

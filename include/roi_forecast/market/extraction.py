@@ -52,12 +52,14 @@ class ExtractionResult:
     """The result of extracting one asset.
 
     Attributes:
+        symbol: The asset.
         fetched: Bars received from the source, including dropped ones.
         dropped: Doubtful bars, which are not stored.
         changed: Rows inserted, changed or removed in the database.
         restated: Whether the source had restated the asset's history, so that all was fetched.
     """
 
+    symbol: str
     fetched: int
     dropped: int
     changed: int
@@ -150,6 +152,7 @@ def extract_prices(
         changed,
     )
     return ExtractionResult(
+        symbol=symbol,
         fetched=len(fetched),
         dropped=len(doubted),
         changed=changed,

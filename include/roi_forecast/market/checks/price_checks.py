@@ -75,7 +75,7 @@ def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
                 failure is None,
                 f"{symbol}: extracted"
                 if failure is None
-                else f"{symbol}: extraction failed, stored prices are used if sufficient: {failure}",
+                else f"{symbol}: extraction failed, stored prices are used: {failure}",
                 symbol=symbol,
             ),
             *check_series(
