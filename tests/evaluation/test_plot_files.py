@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from tensorboard.backend.event_processing.event_accumulator import IMAGES, EventAccumulator
 
+from manifests import read_manifest
 from roi_forecast.errors import RegistryError
-from roi_forecast.files.verified import read_manifest
 from roi_forecast.registry.candidates import candidate_path
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Table, delete, insert, select, update
 
 from daily_run import NOW
+from manifests import read_manifest
 from roi_forecast.config import parse_run_config
 from roi_forecast.database.tables import (
     evaluations,
@@ -21,7 +22,6 @@ from roi_forecast.errors import RegistryError
 from roi_forecast.evaluation.evaluate import evaluate_model
 from roi_forecast.evaluation.stored_evaluation import COMMON, METRICS_FILE
 from roi_forecast.files.artifacts import checksum
-from roi_forecast.files.verified import read_manifest
 from roi_forecast.gate.approval import record_approval
 from roi_forecast.gate.decide import decide_promotion
 from roi_forecast.runs.resolved_run import ResolvedRun

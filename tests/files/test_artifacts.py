@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from manifests import read_manifest
 from roi_forecast.errors import RegistryError
 from roi_forecast.files.artifacts import (
     published_directory,
     write_file,
     write_manifest,
 )
-from roi_forecast.files.verified import read_manifest
 from special_files import SPECIAL_FILES
 
 

@@ -26,6 +26,7 @@ from sqlalchemy import Engine, create_engine, func, select
 from airflow_browser import PATIENCE, log_in, open_forecasts
 from browser import chromium, keep_screenshot
 from live_stack import SMALL
+from manifests import read_manifest
 from production.conftest import CONTROL, SECOND_CPU_WORKER, start_gpu_worker
 from production.native import NativeCompose
 from roi_forecast.database.engine import create_database_engine
@@ -37,7 +38,6 @@ from roi_forecast.database.tables import (
     runs,
 )
 from roi_forecast.errors import RegistryError
-from roi_forecast.files.verified import read_manifest
 from roi_forecast.registry.versions import find_champion
 from roi_local.commands.run import DAILY_DAG
 from roi_local.postgres.programs import program

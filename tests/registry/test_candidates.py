@@ -16,12 +16,12 @@ from sqlalchemy import Engine, Row, select
 
 from daily_run import NOW, Outcome, carry_out, prepare
 from databases import fresh_market
+from manifests import read_manifest
 from roi_forecast.config import RunConfig
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.tables import model_versions, predictions
 from roi_forecast.errors import RegistryError, TrainingError
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.files.verified import read_manifest
 from roi_forecast.network.predictor import load_predictor
 from roi_forecast.network.training.members import find_members
 from roi_forecast.registry.candidates import combine_members, train_candidate, train_member

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select, update
 
+from manifests import read_manifest
 from roi_forecast.database.tables import model_versions, promotions
 from roi_forecast.errors import NoChampionError, RegistryError
 from roi_forecast.files.artifacts import write_manifest
-from roi_forecast.files.verified import read_manifest
 from roi_forecast.serving import promotion
 from roi_forecast.serving.promotion import promote_model, reject_model
 from roi_forecast.serving.serving_version import open_champion
