@@ -63,9 +63,9 @@ def test_plain_log_rois_come_to_scaled_units_around_their_training_mean() -> Non
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [(np.zeros((0, 2)), "at least one"), (np.full((3, 2), np.nan), "not finite")],
 )
-def test_scaler_refuses_rows_it_cannot_be_fitted_on(values: np.ndarray, said: str) -> None:
-    with pytest.raises(DatasetError, match=said):
+def test_scaler_refuses_rows_it_cannot_be_fitted_on(values: np.ndarray, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
         Scaler.fit(values, values, "minmax")

@@ -49,7 +49,7 @@ def test_fetch_has_a_consistent_bar_on_every_session_of_the_assets_exchange(asse
     assert (bars["low"] <= bars[["open", "close"]].min(axis=1)).all()
 
 
-def test_fetch_goes_on_past_the_end_of_the_calendar():
+def test_fetch_continues_past_the_end_of_the_calendar():
     bars = MARKET.fetch(ASSETS[0], date(2027, 3, 1), date(2027, 3, 5))
     assert len(bars) == 5
 
