@@ -36,7 +36,7 @@ Forecasts the return on investment of every asset of the run for the next sessio
 
 A run is due for each session of the exchange of most assets, once the last bar of the day is
 final. It extracts prices, trains a candidate (one network, or an ensemble) and lets it replace the
-serving champion only if every rule of the gate is kept; with `require_approval` a person has the
+serving champion only if every rule of the gate is kept; with `approval_hours` a person has the
 last word, in the screen of required actions. A rejection is a successful run: the champion goes on
 forecasting. Where its files are damaged the version before serves from then on, and the log and
 `roi.champion_history` say so.

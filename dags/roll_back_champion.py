@@ -22,7 +22,7 @@ is loaded in a fresh process first, the change is one more row of `roi.promotion
 `champion` follows. Versions that served are listed in `roi.champion_history`.
 
 The next forecasts come from that version. The next candidate is judged against it, and replaces it
-if every rule of the gate is kept; set `require_approval` in the daily run to be asked before.
+if every rule of the gate is kept; set `approval_hours` in the daily run to be asked before.
 """
 
 

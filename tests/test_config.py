@@ -6,10 +6,11 @@ import pytest
 
 from roi_forecast.config import (
     PRESETS,
+    BacktestRunConfig,
     RunConfig,
     asked_model_name,
     parameter_schemas,
-    parse_backtest_config,
+    parse_config,
     parse_run_config,
 )
 from roi_forecast.errors import ConfigError
@@ -52,16 +53,16 @@ def test_horizons_are_put_in_order_and_begin_with_the_next_session(horizons: lis
     [
         ({"epochs": 0}, ["epochs", "received 0", "from 1 to 5000"]),
         ({"epoch": 3}, ["epoch: unknown", "received 3", "did you mean epochs"]),
-        ({"zzz": 3}, ["zzz: unknown", "received 3", "allowed are preset, model_name"]),
+        ({"zzz": 3}, ["zzz: unknown", "received 3", "allowed are preset, source"]),
         ({"preset": "fast"}, ["preset", "'fast'", "'reference', 'quick', 'small_memory', 'best'"]),
         ({"scaler": "robust"}, ["scaler", "'robust'", "'minmax', 'standard'"]),
         ({"lstm_units": [127, 64]}, ["lstm_units.0", "received 127", "in steps of 2"]),
         ({"symbols": []}, ["symbols", "at least 1 items"]),
         ({"horizons": [1, 31]}, ["horizons.1", "received 31", "each integer from 1 to 30"]),
-        ({"horizons": [1, 5, 5]}, ["horizons", "each horizon once; doubled: 5"]),
+        ({"horizons": [1, 5, 5]}, ["horizons", "list each horizon once; duplicates: 5"]),
         ({"horizons": []}, ["horizons", "at least 1 items"]),
         ({"multi_step": "both"}, ["multi_step", "'both'", "'direct', 'recursive'"]),
-        ({"symbols": ["TCS.NS", "TCS.NS"]}, ["symbols", "doubled: TCS.NS"]),
+        ({"symbols": ["TCS.NS", "TCS.NS"]}, ["symbols", "duplicates: TCS.NS"]),
         ({"symbols": ["SAP.DE"]}, ["'SAP.DE'", "'.DE' is not declared", "[[exchanges]]"]),
         ({"symbols": ["tcs.ns"]}, ["'tcs.ns' is not a Yahoo symbol"]),
         ({"start_date": "2024-13-01"}, ["start_date", "'2024-13-01'", "written as a date"]),
@@ -78,7 +79,7 @@ def test_horizons_are_put_in_order_and_begin_with_the_next_session(horizons: lis
         ),
         (
             {"loss": "weighted_mse", "loss_asset_weights": {"SAP.DE": 2}},
-            ["weights for SAP.DE", "none of the symbols"],
+            ["weights for SAP.DE", "not among the symbols"],
         ),
         ({"pinball_level": 1}, ["pinball_level", "above 0", "below 1"]),
         (
@@ -107,8 +108,8 @@ def test_preset_gives_what_is_not_given_and_is_recorded_with_every_value(name: s
 
 
 def test_every_kind_of_run_takes_of_a_preset_what_it_has() -> None:
-    assert parse_backtest_config({"preset": "quick"}).epochs == 5
-    assert parse_backtest_config({"preset": "best"}).epochs == RunConfig().epochs
+    assert parse_config(BacktestRunConfig, {"preset": "quick"}).epochs == 5
+    assert parse_config(BacktestRunConfig, {"preset": "best"}).epochs == RunConfig().epochs
 
 
 def test_given_parameter_wins_over_the_preset() -> None:

@@ -83,7 +83,7 @@ def test_unknown_parameter_is_refused_before_anything_starts(tmp_path: Path) -> 
 @pytest.mark.live
 @pytest.mark.slow
 def test_backtest_in_live_airflow_ends_with_folds_and_a_plot(shared_stack: SharedStack) -> None:
-    conf = {**SMALL, "model_name": "walked", "most_neural_folds": 1}
+    conf = {**SMALL, "model_name": "walked", "max_network_folds": 1}
     run_id = shared_stack.trigger(BACKTEST_DAG, **conf)
     run = shared_stack.wait_for_end(BACKTEST_DAG, run_id)
     assert run.state == "success"

@@ -3,6 +3,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from airflow.sdk.exceptions import ParamValidationError
+from pydantic import Field
 
 from roi_airflow.parameters import explicit_parameters, run_parameters
 from roi_forecast.config import (
@@ -10,27 +12,66 @@ from roi_forecast.config import (
     BacktestRunConfig,
     RunConfig,
     SharedConfig,
+    TuningRunConfig,
     parameter_schemas,
+    parse_config,
     parse_run_config,
 )
+from roi_forecast.errors import ConfigError
 from roi_forecast.universe import load_universe
 
 FORM = {name: schema["default"] for name, schema in parameter_schemas().items()}
 
 
-@pytest.mark.parametrize("kind", [RunConfig, BacktestRunConfig])
+@pytest.mark.parametrize("kind", [RunConfig, BacktestRunConfig, TuningRunConfig])
 def test_every_parameter_has_a_section_and_a_readable_title(kind: type[SharedConfig]) -> None:
     for name, param in run_parameters(kind).items():
         assert param.schema["section"], name
         assert "_" not in param.schema["title"], name
 
 
-def test_form_begins_with_the_preset_and_keeps_parts_together() -> None:
-    sections = [param.schema["section"] for param in run_parameters().values()]
-    assert sections[0] == "Preset"
-    assert "Prices" in sections
-    changes = sum(a != b for a, b in pairwise(sections))
-    assert changes == len(set(sections)) - 1
+def test_form_begins_with_the_preset_and_ends_with_the_rare_parameters() -> None:
+    form = {name: param.schema["section"] for name, param in run_parameters().items()}
+    assert list(form)[:3] == ["preset", "source", "csv_path"]
+    assert list(dict.fromkeys(form.values())) == [
+        "Run",
+        "Promotion",
+        "Features and network",
+        "Training",
+        "Rarely changed",
+    ]
+    changes = sum(a != b for a, b in pairwise(form.values()))
+    assert changes == len(set(form.values())) - 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "own"), [(BacktestRunConfig, "Backtest"), (TuningRunConfig, "Search")]
+)
+def test_parameters_of_a_kind_of_run_alone_follow_those_of_every_run(
+    kind: type[SharedConfig], own: str
+) -> None:
+    sections = [param.schema["section"] for param in run_parameters(kind).values()]
+    assert list(dict.fromkeys(sections)) == [
+        "Run",
+        own,
+        "Features and network",
+        "Training",
+        "Rarely changed",
+    ]
+
+
+def test_one_new_field_is_a_param_of_the_form_and_a_checked_parameter_of_the_run() -> None:
+    class Extended(RunConfig):
+        fees_pct: float = Field(0.1, ge=0, le=5, description="Fees of a trade, in percent.")
+
+    param = run_parameters(Extended)["fees_pct"]
+    assert (param.value, param.description) == (0.1, "Fees of a trade, in percent.")
+    assert param.resolve(2.5) == 2.5
+    with pytest.raises(ParamValidationError):
+        param.resolve(6)
+    assert parse_config(Extended, {"fees_pct": 2.5}).fees_pct == 2.5
+    with pytest.raises(ConfigError, match="fees_pct: received 6; allowed is number from 0 to 5"):
+        parse_config(Extended, {"fees_pct": 6})
 
 
 def test_where_choices_are_named_in_words_none_is_missing() -> None:
