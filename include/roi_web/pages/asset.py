@@ -1,4 +1,4 @@
-"""One asset: its prices, what is forecast, and how past forecasts of it turned out."""
+"""One asset: its prices, its forecasts, and the outcomes of past forecasts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from roi_forecast.reading.views import latest_predictions, prediction_outcomes, 
 from roi_web.api.shapes import Word
 from roi_web.charts.outcomes import hit_chart
 from roi_web.charts.prices import price_chart
+from roi_web.chosen import ChosenName
 from roi_web.database import ReadConnection
-from roi_web.pages.chosen import ChosenName
+from roi_web.pages.forecasts import TAB
 from roi_web.rendering import render
 
 router = APIRouter()
@@ -33,7 +34,7 @@ def show_asset(
     symbol: Annotated[Word, Path()],
 ) -> HTMLResponse:
     """Show an asset under the chosen model name."""
-    model_name = chosen.name.model_name if chosen.name else None
+    model_name = chosen.model_name
     published = published_forecasts.c
     past, _ = FORECASTS.read(
         connection,
@@ -67,7 +68,7 @@ def show_asset(
     return render(
         request,
         "asset.html",
-        tab="forecasts",
+        tab=TAB,
         chosen=chosen,
         symbol=symbol,
         newest=newest,

@@ -16,9 +16,12 @@ from roi_forecast.reading.skill import read_next_day_skill
 from roi_forecast.reading.views import champion_status, latest_predictions
 from roi_web.charts.intervals import interval_axis, interval_bar, shared_scale
 from roi_web.charts.prices import sparkline
+from roi_web.chosen import Chosen, ChosenName
 from roi_web.database import ReadConnection
-from roi_web.pages.chosen import Chosen, ChosenName
+from roi_web.navigation import Tab
 from roi_web.rendering import render
+
+TAB = Tab("", "Forecasts", position=1)
 
 router = APIRouter()
 
@@ -38,7 +41,7 @@ _KEYS: dict[str, Callable[[LatestForecast], tuple[float, str]]] = {
 }
 
 
-@router.get("/")
+@router.get(f"/{TAB.path}")
 def show_forecasts(
     request: Request,
     connection: ReadConnection,
@@ -47,7 +50,7 @@ def show_forecasts(
     order: Order = "symbol",
     page: Annotated[int, Query(ge=1, le=10_000)] = 1,
 ) -> HTMLResponse:
-    """Show the assets of one page of the list, found and sorted among all of them."""
+    """Show one page of the list of assets, after searching and sorting all of them."""
     rows = _read_latest(connection, chosen)
     found = sorted((row for row in rows if _matches(row, search)), key=_KEYS[order])
     pages = max(1, -(-len(found) // ASSETS_ON_A_PAGE))
@@ -74,7 +77,7 @@ def show_forecasts(
     return render(
         request,
         "forecasts.html",
-        tab="forecasts",
+        tab=TAB,
         chosen=chosen,
         rows=rows,
         found=found,
@@ -95,16 +98,11 @@ def show_forecasts(
 
 def _read_latest(connection: Connection, chosen: Chosen) -> list[LatestForecast]:
     """Read the newest forecasts of the chosen name, however many assets there are."""
-    if chosen.name is None:
-        return []
     rows: list[LatestForecast] = []
     cursor: str | None = None
+    is_chosen = latest_predictions.c.model_name == chosen.model_name
     while True:
-        items, cursor = LATEST_FORECASTS.read(
-            connection,
-            latest_predictions.c.model_name == chosen.name.model_name,
-            cursor=cursor,
-        )
+        items, cursor = LATEST_FORECASTS.read(connection, is_chosen, cursor=cursor)
         rows += items
         if cursor is None:
             return rows
