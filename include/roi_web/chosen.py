@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException
 
-from roi_forecast.reading.listings import MODEL_NAMES
 from roi_forecast.reading.records import ModelName
 from roi_web.api.shapes import ModelNameFilter
 from roi_web.database import ReadConnection
@@ -27,7 +26,7 @@ class Chosen:
 
 
 def _choose(connection: ReadConnection, model_name: ModelNameFilter = None) -> Chosen:
-    names, _ = MODEL_NAMES.read(connection)
+    names, _ = ModelName.read(connection)
     if model_name is not None:
         for name in names:
             if name.model_name == model_name:

@@ -43,7 +43,7 @@ _DEFINITIONS = text(
 
 
 @cache
-def read_views() -> Mapping[str, str]:
+def read_views() -> dict[str, str]:
     """Return the script of each view by name; a view comes after those that it reads."""
     scripts = {path.stem: path.read_text(encoding="utf-8") for path in _FOLDER.glob("*.sql")}
     reads = {
@@ -110,7 +110,7 @@ def _relations(script: str) -> set[str]:
     return set(re.findall(rf"\b{SCHEMA}\.(\w+)", script))
 
 
-def _are_current(connection: Connection, views: Mapping[str, str]) -> bool:
+def _are_current(connection: Connection, views: dict[str, str]) -> bool:
     """Compare the views with temporary ones made from the files, which blocks no other session."""
     present = _definitions(connection, views, SCHEMA)
     if present.keys() != views.keys():
@@ -125,7 +125,7 @@ def _are_current(connection: Connection, views: Mapping[str, str]) -> bool:
     }
 
 
-def _execute(connection: Connection, views: Mapping[str, str], schema: str) -> None:
+def _execute(connection: Connection, views: dict[str, str], schema: str) -> None:
     for name, script in views.items():
         named = re.sub(rf"\b{SCHEMA}\.{name}\b", f"{schema}.{name}", script)
         # A script holds several statements, and a % in it does not mark a parameter.
@@ -139,6 +139,6 @@ def _definitions(
     return {row["view"]: {name: row[name] for name in row if name != "view"} for row in rows}
 
 
-def _with_comments(view: str, columns: list[list[str]]) -> list[list[str | None]]:
+def _with_comments(view: str, columns: list[list[str]]) -> list[list[Any]]:
     comments = column_comments()[view]
     return [[column, kind, comments.get(column)] for column, kind, _ in columns]

@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from roi_forecast.reading import listings, views
 from roi_forecast.reading.records import Forecast, LatestForecast, ModelName, Outcome, PathForecast
 from roi_web.api.shapes import (
     RESPONSES,
@@ -47,7 +46,7 @@ def list_model_names(
     connection: ReadConnection, query: Annotated[ListQuery, Query()]
 ) -> Page[ModelName]:
     """List the model names, each with the version that serves and its newest run."""
-    return query.read(connection, listings.MODEL_NAMES)
+    return query.read(connection, ModelName)
 
 
 @router.get("/forecasts/latest")
@@ -55,7 +54,7 @@ def list_latest_forecasts(
     connection: ReadConnection, query: Annotated[SymbolQuery, Query()]
 ) -> Page[LatestForecast]:
     """List each serving champion's forecasts of the next session, by symbol."""
-    return query.read(connection, listings.LATEST_FORECASTS)
+    return query.read(connection, LatestForecast)
 
 
 @router.get("/forecasts/latest/path")
@@ -63,7 +62,7 @@ def list_latest_forecast_paths(
     connection: ReadConnection, query: Annotated[HorizonQuery, Query()]
 ) -> Page[PathForecast]:
     """List each serving champion's forecasts of all sessions ahead, by symbol and horizon."""
-    return query.read(connection, listings.FORECAST_PATHS)
+    return query.read(connection, PathForecast)
 
 
 @router.get("/forecasts")
@@ -71,7 +70,7 @@ def list_forecasts(
     connection: ReadConnection, query: Annotated[ForecastQuery, Query()]
 ) -> Page[Forecast]:
     """List every forecast ever published, newest as-of date first."""
-    return query.read(connection, listings.FORECASTS)
+    return query.read(connection, Forecast)
 
 
 @router.get("/outcomes")
@@ -79,10 +78,10 @@ def list_outcomes(
     connection: ReadConnection, query: Annotated[OutcomeQuery, Query()]
 ) -> Page[Outcome]:
     """List forecasts whose target session is past with the actual ROI, newest first."""
-    target_date = views.prediction_outcomes.c.target_date
+    target_date = Outcome.view.c.target_date
     conditions = []
     if query.since is not None:
         conditions.append(target_date >= query.since)
     if query.until is not None:
         conditions.append(target_date <= query.until)
-    return query.read(connection, listings.OUTCOMES, *conditions)
+    return query.read(connection, Outcome, *conditions)

@@ -6,9 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from roi_forecast.reading import listings
 from roi_forecast.reading.health import HealthSummary, read_health
-from roi_forecast.reading.live_skill import read_live_skill
 from roi_forecast.reading.records import (
     AssetHealth,
     ChampionCheck,
@@ -17,6 +15,7 @@ from roi_forecast.reading.records import (
     LiveSkill,
     Run,
 )
+from roi_forecast.reading.track_record import read_live_skill
 from roi_web.api.shapes import (
     RESPONSES,
     ModelNameFilter,
@@ -48,7 +47,7 @@ def list_asset_health(
     connection: ReadConnection, query: Annotated[SymbolQuery, Query()]
 ) -> Page[AssetHealth]:
     """List the assets of each name's newest run: last bar, extraction, failed checks."""
-    return query.read(connection, listings.ASSET_HEALTH)
+    return query.read(connection, AssetHealth)
 
 
 @router.get("/health/failed-checks")
@@ -56,13 +55,13 @@ def list_failed_checks(
     connection: ReadConnection, query: Annotated[FailedCheckQuery, Query()]
 ) -> Page[FailedCheck]:
     """List the failed checks of the prices, newest first."""
-    return query.read(connection, listings.FAILED_CHECKS)
+    return query.read(connection, FailedCheck)
 
 
 @router.get("/runs")
 def list_runs(connection: ReadConnection, query: Annotated[RunQuery, Query()]) -> Page[Run]:
     """List the DAG runs, newest first: what each extracted, checked and decided."""
-    return query.read(connection, listings.RUNS)
+    return query.read(connection, Run)
 
 
 @router.get("/champion-checks")
@@ -70,13 +69,13 @@ def list_champion_checks(
     connection: ReadConnection, query: Annotated[NameQuery, Query()]
 ) -> Page[ChampionCheck]:
     """List the newest check of each champion: whether its live scores hold."""
-    return query.read(connection, listings.CHAMPION_CHECKS)
+    return query.read(connection, ChampionCheck)
 
 
 @router.get("/drift")
 def list_drift(connection: ReadConnection, query: Annotated[SymbolQuery, Query()]) -> Page[Drift]:
     """List the distance of each asset's newest returns from those of training."""
-    return query.read(connection, listings.DRIFT)
+    return query.read(connection, Drift)
 
 
 @router.get("/live-skill")

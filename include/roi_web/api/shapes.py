@@ -8,8 +8,7 @@ from fastapi import Query
 from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import ColumnElement, Connection
 
-from roi_forecast.reading.pagination import MAX_PAGE, Listing
-from roi_forecast.reading.records import Record
+from roi_forecast.reading.pagination import MAX_PAGE, Record
 from roi_web.errors import ErrorMessage
 
 
@@ -50,18 +49,18 @@ class ListQuery(BaseModel):
     )
 
     def read(
-        self, connection: Connection, listing: Listing[RecordType], *conditions: ColumnElement[bool]
+        self, connection: Connection, record: type[RecordType], *conditions: ColumnElement[bool]
     ) -> Page[RecordType]:
         """Return one page of the rows whose columns have the given values.
 
         Args:
             connection: Connects as `roi_reader`.
-            listing: The list.
+            record: The rows' record.
             conditions: Further conditions.
         """
         values = self.model_dump(exclude_none=True)
-        equal = [listing.view.c[name] == value for name, value in values.items()]
-        items, following = listing.read(
+        equal = [record.view.c[name] == value for name, value in values.items()]
+        items, following = record.read(
             connection, *equal, *conditions, limit=self.limit, cursor=self.cursor
         )
         return Page(items=items, next_cursor=following)

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import BaseModel, Field
 
-from roi_forecast.reading import listings
 from roi_forecast.reading.records import (
     GateRuling,
     Promotion,
@@ -15,7 +14,7 @@ from roi_forecast.reading.records import (
     VersionDetails,
     VersionSummary,
 )
-from roi_forecast.reading.version import read_version
+from roi_forecast.reading.versions import read_version
 from roi_web.api.shapes import RESPONSES, NameQuery, Page, RunQuery, VersionQuery, Word
 from roi_web.database import ReadConnection
 from roi_web.errors import ErrorMessage
@@ -48,7 +47,7 @@ def list_versions(
     connection: ReadConnection, query: Annotated[StateQuery, Query()]
 ) -> Page[VersionSummary]:
     """List the versions with their test scores and the baselines', newest first."""
-    return query.read(connection, listings.VERSIONS)
+    return query.read(connection, VersionSummary)
 
 
 @router.get(
@@ -71,7 +70,7 @@ def list_gate_decisions(
     connection: ReadConnection, query: Annotated[RulingQuery, Query()]
 ) -> Page[GateRuling]:
     """List each rule's ruling on each candidate, newest first; `verdict` is the decision."""
-    return query.read(connection, listings.GATE_RULINGS)
+    return query.read(connection, GateRuling)
 
 
 @router.get("/promotions")
@@ -79,4 +78,4 @@ def list_promotions(
     connection: ReadConnection, query: Annotated[VersionQuery, Query()]
 ) -> Page[Promotion]:
     """List which version served when, and why, newest first."""
-    return query.read(connection, listings.PROMOTIONS)
+    return query.read(connection, Promotion)

@@ -10,10 +10,8 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
 
 from roi_forecast.reading.histories import read_price_histories
-from roi_forecast.reading.listings import CHAMPION_CHECKS, LATEST_FORECASTS
-from roi_forecast.reading.records import LatestForecast
-from roi_forecast.reading.skill import read_next_day_skill
-from roi_forecast.reading.views import champion_status, latest_predictions
+from roi_forecast.reading.records import ChampionCheck, LatestForecast
+from roi_forecast.reading.versions import read_next_day_skill
 from roi_web.charts.intervals import interval_axis, interval_bar, shared_scale
 from roi_web.charts.prices import sparkline
 from roi_web.chosen import Chosen, ChosenName
@@ -67,11 +65,11 @@ def show_forecasts(
         if shown
         else {}
     )
-    alerts, _ = CHAMPION_CHECKS.read(
+    alerts, _ = ChampionCheck.read(
         connection,
-        champion_status.c.version_id == (rows[0].version_id if rows else None),
-        champion_status.c.serving,
-        champion_status.c.state == "below",
+        ChampionCheck.view.c.version_id == (rows[0].version_id if rows else None),
+        ChampionCheck.view.c.serving,
+        ChampionCheck.view.c.state == "below",
     )
     scale = shared_scale(rows)
     return render(
@@ -100,9 +98,9 @@ def _read_latest(connection: Connection, chosen: Chosen) -> list[LatestForecast]
     """Read the newest forecasts of the chosen name, however many assets there are."""
     rows: list[LatestForecast] = []
     cursor: str | None = None
-    is_chosen = latest_predictions.c.model_name == chosen.model_name
+    is_chosen = LatestForecast.view.c.model_name == chosen.model_name
     while True:
-        items, cursor = LATEST_FORECASTS.read(connection, is_chosen, cursor=cursor)
+        items, cursor = LatestForecast.read(connection, is_chosen, cursor=cursor)
         rows += items
         if cursor is None:
             return rows

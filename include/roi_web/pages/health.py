@@ -6,9 +6,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy import or_
 
-from roi_forecast.reading import views
 from roi_forecast.reading.health import read_health
-from roi_forecast.reading.listings import ASSET_HEALTH, DRIFT, FAILED_CHECKS, RUNS
+from roi_forecast.reading.records import AssetHealth, Drift, FailedCheck, Run
 from roi_web.charts.assets import asset_squares, asset_state
 from roi_web.chosen import ChosenName
 from roi_web.database import ReadConnection
@@ -29,15 +28,15 @@ def show_health(request: Request, connection: ReadConnection, chosen: ChosenName
     model_name = chosen.model_name
     run_id = chosen.name.last_run_id if chosen.name else None
     summaries = read_health(connection, model_name) if model_name else []
-    assets, _ = ASSET_HEALTH.read(connection, views.asset_health.c.model_name == model_name)
-    checks, _ = FAILED_CHECKS.read(
-        connection, views.failed_checks.c.run_id == run_id, limit=_CHECKS_SHOWN
+    assets, _ = AssetHealth.read(connection, AssetHealth.view.c.model_name == model_name)
+    checks, _ = FailedCheck.read(
+        connection, FailedCheck.view.c.run_id == run_id, limit=_CHECKS_SHOWN
     )
     # A run that was refused at its start may have no name, or one without a page.
-    history = views.run_history.c
+    history = Run.view.c
     shown = or_(history.model_name == model_name, history.as_of_date.is_(None))
-    runs, _ = RUNS.read(connection, shown, limit=_RUNS_SHOWN)
-    drift, _ = DRIFT.read(connection, views.latest_drift.c.model_name == model_name)
+    runs, _ = Run.read(connection, shown, limit=_RUNS_SHOWN)
+    drift, _ = Drift.read(connection, Drift.view.c.model_name == model_name)
     return render(
         request,
         "health.html",

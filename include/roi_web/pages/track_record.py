@@ -8,8 +8,7 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from roi_forecast.reading.live_skill import read_live_skill
-from roi_forecast.reading.track_record import TrackRecord, read_track_record
+from roi_forecast.reading.track_record import TrackRecord, read_live_skill, read_track_record
 from roi_web.charts.outcomes import advantage_chart, calibration_chart, coverage_chart
 from roi_web.chosen import ChosenName
 from roi_web.database import ReadConnection

@@ -9,16 +9,15 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from roi_forecast.errors import RegistryError
-from roi_forecast.reading import views
-from roi_forecast.reading.listings import (
-    CHAMPION_CHECKS,
-    GATE_RULINGS,
-    MODEL_NAMES,
-    PROMOTIONS,
-    VERSIONS,
+from roi_forecast.reading.records import (
+    ChampionCheck,
+    GateRuling,
+    ModelName,
+    Promotion,
+    VersionDetails,
+    VersionSummary,
 )
-from roi_forecast.reading.records import GateRuling, VersionDetails
-from roi_forecast.reading.version import read_version
+from roi_forecast.reading.versions import read_version
 from roi_forecast.registry.plots import Plots, find_plots
 from roi_web.api.shapes import Word
 from roi_web.charts.scores import BASELINES, score_axis, score_line, score_scale
@@ -44,30 +43,30 @@ def show_versions(
 ) -> HTMLResponse:
     """Show the versions of the chosen model name, newest first, and the gate's decisions."""
     model_name = chosen.model_name
-    versions, following = VERSIONS.read(
+    versions, following = VersionSummary.read(
         connection,
-        views.model_leaderboard.c.model_name == model_name,
+        VersionSummary.view.c.model_name == model_name,
         limit=VERSIONS_ON_A_PAGE,
         cursor=cursor,
     )
-    champion, _ = VERSIONS.read(
+    champion, _ = VersionSummary.read(
         connection,
-        views.model_leaderboard.c.model_name == model_name,
-        views.model_leaderboard.c.state == "champion",
+        VersionSummary.view.c.model_name == model_name,
+        VersionSummary.view.c.state == "champion",
     )
-    rulings, _ = GATE_RULINGS.read(
+    rulings, _ = GateRuling.read(
         connection,
-        views.gate_rulings.c.version_id.in_([version.version_id for version in versions]),
+        GateRuling.view.c.version_id.in_([version.version_id for version in versions]),
     )
-    promotions, _ = PROMOTIONS.read(
+    promotions, _ = Promotion.read(
         connection,
-        views.champion_history.c.model_name == model_name,
+        Promotion.view.c.model_name == model_name,
         limit=_PROMOTIONS_SHOWN,
     )
-    checks, _ = CHAMPION_CHECKS.read(
+    checks, _ = ChampionCheck.read(
         connection,
-        views.champion_status.c.model_name == model_name,
-        views.champion_status.c.serving,
+        ChampionCheck.view.c.model_name == model_name,
+        ChampionCheck.view.c.serving,
     )
     scale = score_scale([*champion, *versions])
     verdicts: dict[str, GateRuling] = {}
@@ -119,15 +118,15 @@ def show_version(
     if found is None:
         raise HTTPException(404, f"there is no version {version_id!r}")
     details = found.details
-    names, _ = MODEL_NAMES.read(connection)
+    names, _ = ModelName.read(connection)
     name = next(name for name in names if name.model_name == details.model_name)
-    leaderboard = views.model_leaderboard.c
-    (summary,), _ = VERSIONS.read(
+    leaderboard = VersionSummary.view.c
+    (summary,), _ = VersionSummary.read(
         connection,
         leaderboard.model_name == details.model_name,
         leaderboard.version_id == version_id,
     )
-    promotions, _ = PROMOTIONS.read(connection, views.champion_history.c.version_id == version_id)
+    promotions, _ = Promotion.read(connection, Promotion.view.c.version_id == version_id)
     scale = score_scale([summary])
     decisions: dict[str, list[GateRuling]] = {}
     for ruling in found.rulings:
