@@ -11,8 +11,7 @@ from psycopg import sql
 from sqlalchemy import URL, Connection
 
 from roi_forecast.database.engine import create_database_engine
-from roi_forecast.database.logins import limit_readers, restrict_public
-from roi_forecast.database.roles import READER_ROLE, WRITER_ROLE
+from roi_forecast.database.roles import READER_ROLE, WRITER_ROLE, limit_readers, restrict_public
 from roi_forecast.inherited import forget_postgres_settings
 from roi_production.settings import Addresses
 

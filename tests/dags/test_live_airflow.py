@@ -25,7 +25,7 @@ from roi_forecast.database.tables import (
     promotions,
     runs,
 )
-from roi_forecast.reading import views
+from roi_forecast.reading.records import LatestForecast
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -185,7 +185,7 @@ def test_an_ensemble_s_networks_train_as_mapped_tasks_and_serve_as_one_version(
         shared_stack, model_versions.c.version_id, where=model_versions.c.run_id == plain_run
     )
     assert len(versions) == 1
-    newest = views.latest_predictions.c
+    newest = LatestForecast.view.c
     spread = rows(shared_stack, newest.member_spread_pct, where=newest.model_name == "followed")
     assert len(spread) == 2
     assert all(percent is not None and percent >= 0 for (percent,) in spread)

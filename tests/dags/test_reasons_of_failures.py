@@ -15,7 +15,7 @@ from sqlalchemy import select, text
 
 from daily_prices import save_prices
 from live_stack import SMALL, SharedStack
-from roi_forecast.reading.views import run_history
+from roi_forecast.reading.records import Run
 from roi_local.run_progress.airflow_metadata import RunState
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -33,7 +33,7 @@ def log_of(stack: SharedStack, run_id: str, task_id: str, attempt: int) -> list[
 
 def history(stack: SharedStack, run_id: str) -> Any:
     with stack.market.connect() as connection:
-        found = connection.execute(select(run_history).where(run_history.c.run_id == run_id))
+        found = connection.execute(select(Run.view).where(Run.view.c.run_id == run_id))
         return found.one_or_none()
 
 

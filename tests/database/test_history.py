@@ -13,10 +13,9 @@ from sqlalchemy.exc import ProgrammingError
 
 from databases import ensure_login
 from roi_forecast.database.engine import create_database_engine
-from roi_forecast.database.history import history_changes
 from roi_forecast.database.migrate import migrate
 from roi_forecast.database.roles import WRITER_ROLE
-from roi_forecast.database.tables import daily_prices, metadata, price_checks, runs
+from roi_forecast.database.tables import daily_prices, history_changes, metadata, price_checks, runs
 from roi_forecast.market.store import replace_bars, upsert_bars
 
 RUN = {

@@ -9,9 +9,13 @@ from sqlalchemy.pool import NullPool
 
 from databases import ensure_login
 from roi_forecast.database.engine import create_database_engine, lock_until_commit
-from roi_forecast.database.logins import limit_readers, restrict_public
 from roi_forecast.database.migrate import migrate
-from roi_forecast.database.roles import WRITER_ROLE, grant_privileges
+from roi_forecast.database.roles import (
+    WRITER_ROLE,
+    grant_privileges,
+    limit_readers,
+    restrict_public,
+)
 from roi_forecast.database.views import read_views
 
 LOGINS = {"reader_of_test": "roi_reader", "writer_of_test": WRITER_ROLE}

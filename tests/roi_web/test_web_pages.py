@@ -16,6 +16,8 @@ from roi_forecast.files.artifacts import write_manifest
 from roi_forecast.runs.attempts import Attempt, Ending, record_start, recorded
 from roi_local.postgres.server import EmbeddedPostgres
 from roi_web.formatting import MINUS
+from roi_web.navigation import Tab
+from roi_web.pages import TABS
 from special_files import SPECIAL_FILES
 
 PAGES = ("/", "/track-record", "/versions", "/health")
@@ -67,6 +69,13 @@ def test_page_of_an_empty_database_says_what_to_do(unplanted: Planted, path: str
     assert 'href="/dags/daily_roi_forecast" data-airflow' in html
 
 
+@pytest.mark.parametrize("tab", TABS, ids=lambda tab: tab.title)
+def test_page_has_the_title_of_its_entry_in_the_navigation(client: TestClient, tab: Tab) -> None:
+    html = page(client, f"/{tab.path}")
+    assert f"<title>{tab.title} · ROI Forecast</title>" in html
+    assert re.findall(r'aria-current="page">([^<]+)</a>', html) == [tab.title]
+
+
 def test_name_without_a_champion_says_why_there_is_no_forecast(lonely: Planted) -> None:
     with lonely.engine.begin() as connection:
         connection.execute(update(model_versions).values(state="rejected"))
@@ -94,7 +103,7 @@ def test_asset_page_says_how_far_the_networks_of_an_ensemble_lie_apart(lonely: P
     assert "ensemble" not in page(lonely.client(), "/assets/GC=F")
     with lonely.engine.begin() as connection:
         connection.execute(update(predictions).values(member_spread_pct=0.0124))
-    assert "differs among them by 0.012" in page(lonely.client(), "/assets/GC=F")
+    assert "forecasts of the smoothed ROI differ by 0.012" in page(lonely.client(), "/assets/GC=F")
     (forecast,) = lonely.client().get("/api/v1/forecasts/latest").json()["items"]
     assert forecast["member_spread_pct"] == 0.0124
 
@@ -103,7 +112,7 @@ def test_asset_page_shows_every_odd_symbol(client: TestClient) -> None:
     for quoted, symbol in (("GC%3DF", "GC=F"), ("M%26M.NS", "M&amp;M.NS"), ("%5ENSEI", "^NSEI")):
         html = page(client, f"/assets/{quoted}?model_name=reference")
         assert f'<span class="symbol">{symbol}</span></h1>' in html
-        assert "Price and what may come" in html
+        assert "Price and forecast" in html
     assert client.get("/assets/NONE").status_code == 404
 
 
@@ -128,7 +137,7 @@ def test_track_record_counts_backfills_only_when_asked(client: TestClient) -> No
 def test_version_page_shows_the_gate_s_reasons(client: TestClient) -> None:
     html = page(client, "/versions/reference-version-02")
     assert "champion: R2 0.7560 against 0.7710" in html
-    assert '<span class="broken">reject</span>' in html
+    assert '<span class="failed">reject</span>' in html
     run = "scheduled__reference__"
     assert f'href="/dags/daily_roi_forecast/runs/{run}' in html
 
@@ -177,7 +186,7 @@ def test_health_says_of_every_run_how_it_stands_and_why_in_full(lonely: Planted)
         for item in listed
         if (
             words := re.findall(
-                r'<span class="(?:kept|broken|tag)">([^<]+)</span>.*?data-airflow>([^<]+)</a>'
+                r'<span class="(?:passed|failed|tag)">([^<]+)</span>.*?data-airflow>([^<]+)</a>'
                 r'.*?<p class="reason">(.*?)</p>',
                 item,
                 re.DOTALL,

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select, text
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.roles import WRITER_ROLE
 from roi_forecast.database.tables import stage_attempts, stage_endings
-from roi_forecast.reading.views import run_history
+from roi_forecast.reading.records import Run
 from roi_forecast.runs.attempts import (
     ATTEMPT_LOCKS,
     Attempt,
@@ -81,7 +81,7 @@ def fail(engine: Engine, stage: str, reason: str = "as asked", **position: Any) 
 
 def history(engine: Engine, run_id: str = "run") -> Any:
     with engine.connect() as connection:
-        rows = connection.execute(select(run_history).where(run_history.c.run_id == run_id))
+        rows = connection.execute(select(Run.view).where(Run.view.c.run_id == run_id))
         return rows.one()
 
 

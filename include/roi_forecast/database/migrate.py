@@ -16,10 +16,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.schema import CreateSchema, SchemaItem, SetColumnComment, SetTableComment
 
 from roi_forecast.database.engine import create_database_engine, lock_until_commit
-from roi_forecast.database.history import record_history
-from roi_forecast.database.out_of_sample import require_out_of_sample
 from roi_forecast.database.roles import grant_privileges
 from roi_forecast.database.tables import SCHEMA, metadata
+from roi_forecast.database.triggers import create_triggers
 from roi_forecast.database.views import create_views, drop_views
 from roi_forecast.errors import PreflightError
 
@@ -50,8 +49,7 @@ def migrate(url: str) -> None:
             _bring_tables_up_to_date(connection)
             if create_views(connection):
                 logger.info("created the views")
-            record_history(connection)
-            require_out_of_sample(connection)
+            create_triggers(connection)
             grant_privileges(connection)
     finally:
         engine.dispose()

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Engine, Select, and_, func, select
 
-from roi_forecast.database.monitoring_tables import champion_checks
 from roi_forecast.database.tables import (
+    champion_checks,
     evaluations,
     extractions,
     gate_decisions,

@@ -17,8 +17,7 @@ from sqlalchemy import Connection, Engine, Row, column, func, literal, select, t
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from roi_forecast.database.run_tables import run_starts, stage_attempts, stage_endings
-from roi_forecast.database.schema import SCHEMA
+from roi_forecast.database.tables import SCHEMA, run_starts, stage_attempts, stage_endings
 
 logger = logging.getLogger(__name__)
 

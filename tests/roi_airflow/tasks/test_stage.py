@@ -23,7 +23,7 @@ from roi_forecast.errors import (
     RunConflictError,
     SourceUnavailableError,
 )
-from roi_forecast.reading.views import run_history
+from roi_forecast.reading.records import Run
 
 
 class TaskInstance:
@@ -162,6 +162,6 @@ def test_a_run_is_on_record_under_its_name_before_its_parameters_are_checked(
     with pytest.raises(AirflowFailException), begin_run():
         raise ConfigError("epoch: unknown")
     with market_engine.connect() as connection:
-        (found,) = connection.execute(select(run_history)).all()
+        (found,) = connection.execute(select(Run.view)).all()
     assert (found.run_id, found.model_name, found.state) == ("run", "mine", "failed")
     assert (found.failed_stage, found.reason) == ("forecast", "epoch: unknown")

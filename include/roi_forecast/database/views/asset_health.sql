@@ -46,3 +46,12 @@ LEFT JOIN LATERAL (
 
 COMMENT ON VIEW roi.asset_health IS
     'Every asset of the newest run of each model name: its newest bar and its extraction.';
+COMMENT ON COLUMN roi.asset_health.symbol IS 'the asset''s symbol';
+COMMENT ON COLUMN roi.asset_health.simulated IS 'true: the prices are simulated, not real';
+COMMENT ON COLUMN roi.asset_health.last_bar_date IS
+    'trading date of the newest bar; null if there is none';
+COMMENT ON COLUMN roi.asset_health.extraction_status IS 'ok or failed';
+COMMENT ON COLUMN roi.asset_health.extracted_rows IS 'rows that the extraction inserted or changed';
+COMMENT ON COLUMN roi.asset_health.extraction_error IS
+    'why the extraction failed; null if it succeeded';
+COMMENT ON COLUMN roi.asset_health.failed_checks IS 'number of price checks that failed';

@@ -14,5 +14,8 @@ WINDOW by_name AS (PARTITION BY promotion.model_name ORDER BY promotion.id);
 
 COMMENT ON VIEW roi.champion_history IS
     'Which version served when, and why it was promoted.';
-COMMENT ON COLUMN roi.champion_history.version_id IS
-    'the version that served';
+COMMENT ON COLUMN roi.champion_history.version_id IS 'the version that served';
+COMMENT ON COLUMN roi.champion_history.served_from IS 'when it started to serve';
+COMMENT ON COLUMN roi.champion_history.served_until IS
+    'when another version replaced it; null while it serves';
+COMMENT ON COLUMN roi.champion_history.simulated IS 'true: the prices are simulated, not real';

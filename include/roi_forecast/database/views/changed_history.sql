@@ -11,5 +11,4 @@ FROM roi.history_changes AS change;
 
 COMMENT ON VIEW roi.changed_history IS
     'Every change and deletion of a stored row: what it was before, when it changed and by whom.';
-COMMENT ON COLUMN roi.changed_history.rows IS
-    'number of rows changed or deleted';
+COMMENT ON COLUMN roi.changed_history.rows IS 'number of rows changed or deleted';

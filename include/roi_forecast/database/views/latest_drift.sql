@@ -40,5 +40,6 @@ LEFT JOIN roi.assets AS asset ON asset.symbol = drift.symbol;
 
 COMMENT ON VIEW roi.latest_drift IS
     'How far each asset''s newest log ROIs lie from the champion''s training rows.';
-COMMENT ON COLUMN roi.latest_drift.version_id IS
-    'the champion';
+COMMENT ON COLUMN roi.latest_drift.version_id IS 'the champion';
+COMMENT ON COLUMN roi.latest_drift.run_id IS 'Airflow''s id of the DAG run';
+COMMENT ON COLUMN roi.latest_drift.simulated IS 'true: the prices are simulated, not real';

@@ -33,3 +33,4 @@ WHERE version.state = 'champion';
 
 COMMENT ON VIEW roi.latest_forecast_path IS
     'Newest forecasts of each serving champion, one row a horizon.';
+COMMENT ON COLUMN roi.latest_forecast_path.simulated IS 'true: the prices are simulated, not real';

@@ -69,3 +69,16 @@ WHERE outcome.realised_roi_pct IS NOT NULL
 
 COMMENT ON VIEW roi.prediction_outcomes IS
     'Each forecast whose target session is past, next to the actual ROI.';
+COMMENT ON COLUMN roi.prediction_outcomes.realised_roi_pct IS
+    'actual ROI from the as-of date to the target date, in percent';
+COMMENT ON COLUMN roi.prediction_outcomes.error_pct IS
+    'actual minus forecast ROI, in percentage points';
+COMMENT ON COLUMN roi.prediction_outcomes.direction_hit IS
+    'true: forecast and actual ROI have the same sign; null where either is 0';
+COMMENT ON COLUMN roi.prediction_outcomes.inside_80 IS
+    'true: the actual ROI is inside the 80 % interval';
+COMMENT ON COLUMN roi.prediction_outcomes.inside_95 IS
+    'true: the actual ROI is inside the 95 % interval';
+COMMENT ON COLUMN roi.prediction_outcomes.filled_target IS
+    'true: no bar on the target date, so the price before it was carried forward';
+COMMENT ON COLUMN roi.prediction_outcomes.simulated IS 'true: the prices are simulated, not real';

@@ -43,3 +43,10 @@ WHERE outcome.realised_roi_pct IS NOT NULL;
 
 COMMENT ON VIEW roi.realised_forecasts IS
     'The forecasts with a bar on the target date, next to the actual ROI.';
+COMMENT ON COLUMN roi.realised_forecasts.realised_roi_pct IS
+    'actual ROI from the as-of date to the target date, in percent';
+COMMENT ON COLUMN roi.realised_forecasts.inside_80 IS
+    'true: the actual ROI is inside the 80 % interval';
+COMMENT ON COLUMN roi.realised_forecasts.inside_95 IS
+    'true: the actual ROI is inside the 95 % interval';
+COMMENT ON COLUMN roi.realised_forecasts.simulated IS 'true: the prices are simulated, not real';

@@ -118,17 +118,24 @@ LEFT JOIN LATERAL (
 COMMENT ON VIEW roi.run_history IS
     'Every run that began: whether it is done, failed, running or waiting, and why.';
 COMMENT ON COLUMN roi.run_history.model_name IS
-    'the name under which candidates compete; null where the run was refused without one';
+    'the name under which candidates compete; null if the run was refused without one';
 COMMENT ON COLUMN roi.run_history.state IS 'done, failed, running or waiting';
 COMMENT ON COLUMN roi.run_history.started_at IS 'when its first stage began for the first time';
 COMMENT ON COLUMN roi.run_history.ended_at IS
     'when it was done or failed; null while it goes on, and where its process died';
 COMMENT ON COLUMN roi.run_history.as_of_date IS
     'last session whose prices may be used; null before the run is resolved';
-COMMENT ON COLUMN roi.run_history.source IS 'source of its prices; null before it is resolved';
 COMMENT ON COLUMN roi.run_history.failed_stage IS
-    'the stage that failed; null where none did, or the run was ended from outside';
+    'the stage that failed; null if none did, or the run was ended from outside';
 COMMENT ON COLUMN roi.run_history.reason IS
     'why it failed, what it waits for, which stage runs, or what the gate decided';
+COMMENT ON COLUMN roi.run_history.source IS 'source of its prices; null before it is resolved';
+COMMENT ON COLUMN roi.run_history.simulated IS 'true: the prices are simulated, not real';
+COMMENT ON COLUMN roi.run_history.assets IS 'number of assets';
+COMMENT ON COLUMN roi.run_history.failed_extractions IS 'number of assets whose extraction failed';
+COMMENT ON COLUMN roi.run_history.failed_checks IS 'number of price checks that failed';
 COMMENT ON COLUMN roi.run_history.version_id IS
     'the version that the gate decided on; null without a decision';
+COMMENT ON COLUMN roi.run_history.verdict_passed IS
+    'true: the candidate passed the gate; null without a decision';
+COMMENT ON COLUMN roi.run_history.verdict_reason IS 'why the gate decided so';

@@ -23,5 +23,8 @@ ORDER BY score.version_id, score.predictor, score.target, score.symbol, score.sp
 
 COMMENT ON VIEW roi.version_scores IS
     'The newest evaluation of every version, one row a figure.';
-COMMENT ON COLUMN roi.version_scores.symbol IS
-    'the asset''s symbol; null for all assets together';
+COMMENT ON COLUMN roi.version_scores.version_id IS 'the model version';
+COMMENT ON COLUMN roi.version_scores.symbol IS 'the asset''s symbol; null for all assets together';
+COMMENT ON COLUMN roi.version_scores.first_date IS 'first trading date of the rows';
+COMMENT ON COLUMN roi.version_scores.last_date IS 'last trading date of the rows';
+COMMENT ON COLUMN roi.version_scores.simulated IS 'true: the prices are simulated, not real';

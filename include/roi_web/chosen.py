@@ -1,4 +1,4 @@
-"""Which model name a page is about."""
+"""The model name that a page shows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException
 
-from roi_forecast.reading.listings import MODEL_NAMES
 from roi_forecast.reading.records import ModelName
 from roi_web.api.shapes import ModelNameFilter
 from roi_web.database import ReadConnection
@@ -15,14 +14,19 @@ from roi_web.database import ReadConnection
 
 @dataclass(frozen=True)
 class Chosen:
-    """The model names there are, and the one that a page shows; none in an empty database."""
+    """All model names, and the one that a page shows; None in an empty database."""
 
     names: list[ModelName]
     name: ModelName | None
 
+    @property
+    def model_name(self) -> str | None:
+        """The chosen name itself."""
+        return self.name.model_name if self.name else None
+
 
 def _choose(connection: ReadConnection, model_name: ModelNameFilter = None) -> Chosen:
-    names, _ = MODEL_NAMES.read(connection)
+    names, _ = ModelName.read(connection)
     if model_name is not None:
         for name in names:
             if name.model_name == model_name:
@@ -33,10 +37,10 @@ def _choose(connection: ReadConnection, model_name: ModelNameFilter = None) -> C
 
 
 def _precedence(name: ModelName) -> tuple[bool, bool, float]:
-    """A name that serves real prices comes first, then the one with the newest run."""
+    """Prefer a name that serves, then one with real prices, then the one with the newest run."""
     newest = name.last_run_at.timestamp() if name.last_run_at else 0.0
     return name.champion_version_id is not None, not name.simulated, newest
 
 
 ChosenName = Annotated[Chosen, Depends(_choose)]
-"""The model name that the query names, else the one people most likely look for."""
+"""The model name in the query, else the one that people most likely look for."""
