@@ -194,11 +194,11 @@ def test_a_run_of_a_backfill_waits_for_its_turn_before_it_claims_the_name(
     def wait() -> None:
         raise RunConflictError("an earlier date is still going")
 
-    def resolve_all_the_same() -> str:
+    def resolve_all_the_same(*_arguments: object) -> list[list[str]]:
         raise AssertionError("the run was resolved before its turn")
 
     monkeypatch.setattr(daily_roi_forecast, "begin_run", begin_run)
     monkeypatch.setattr(daily_roi_forecast, "wait_for_earlier_dates", wait)
-    monkeypatch.setattr(daily_roi_forecast, "current_run_id", resolve_all_the_same)
+    monkeypatch.setattr(daily_roi_forecast, "resolve_symbols", resolve_all_the_same)
     with pytest.raises(RunConflictError, match="an earlier date"):
         dag.get_task("resolve_run").python_callable()
