@@ -45,7 +45,7 @@ def test_parsing_the_file_loads_nothing_slow() -> None:
     assert answer.stdout.strip().splitlines()[-1] == "[]"
 
 
-def test_it_is_started_by_hand_and_walks_after_the_dataset_is_built(dag: DAG) -> None:
+def test_it_has_no_schedule_and_walks_after_the_dataset_is_built(dag: DAG) -> None:
     assert dag.dag_id == BACKTEST_DAG
     assert dag.schedule is None
     downstream = {task_id: dag.get_task(task_id).downstream_task_ids for task_id in dag.task_ids}

@@ -74,7 +74,7 @@ def test_one_new_field_is_a_param_of_the_form_and_a_checked_parameter_of_the_run
         parse_config(Extended, {"fees_pct": 6})
 
 
-def test_where_choices_are_named_in_words_none_is_missing() -> None:
+def test_words_for_choices_cover_every_choice() -> None:
     for name, param in run_parameters().items():
         if {"enum", "values_display"} <= param.schema.keys():
             assert set(param.schema["values_display"]) == set(param.schema["enum"]), name
@@ -86,17 +86,17 @@ def test_assets_of_the_universe_can_be_picked_by_name() -> None:
     assert schema["values_display"]["TCS.NS"].endswith("(TCS.NS)")
 
 
-def test_values_that_the_whole_form_left_untouched_give_way_to_the_preset() -> None:
+def test_the_preset_replaces_values_that_the_form_left_untouched() -> None:
     sent = {**FORM, "preset": "quick", "seed": 3}
     given = explicit_parameters(sent, FORM)
     assert given == {"preset": "quick", "seed": 3}
     assert parse_run_config(given).epochs == PRESETS["quick"].values["epochs"]
 
 
-def test_key_of_a_conf_wins_over_the_preset_even_with_the_default_value() -> None:
+def test_a_parameter_of_a_conf_wins_over_the_preset_even_with_its_default_value() -> None:
     given = explicit_parameters({"preset": "quick", "epochs": FORM["epochs"]}, FORM)
     assert parse_run_config(given).epochs == FORM["epochs"]
 
 
-def test_unknown_key_beside_the_whole_form_is_kept() -> None:
+def test_an_unknown_key_next_to_the_whole_form_is_kept() -> None:
     assert explicit_parameters({**FORM, "epoch": 3}, FORM) == {"epoch": 3}
