@@ -29,6 +29,7 @@ from roi_forecast.config import (
     parameter_schemas,
     parse_config,
 )
+from roi_forecast.monitoring.run_figures import FIGURES
 from roi_forecast.reading.records import LatestForecast
 from roi_local.environment import REPOSITORY
 from roi_local.postgres.server import EmbeddedPostgres
@@ -158,7 +159,7 @@ def check_make(target: str, variables: dict[str, str]) -> None:
 def check_compose(words: list[str]) -> None:
     services = COMPOSE["services"]
     match words:
-        case ["run", "--rm", "--volume", _, service, *inner] | ["exec", service, *inner]:
+        case ["run", "--rm", "--volume", _, service, *inner] | ["exec", "-T", service, *inner]:
             assert service in services
             if inner[0] != "pg_dump":
                 check_command(shlex.join(inner))
@@ -229,6 +230,14 @@ def test_every_asset_of_the_dags_is_documented() -> None:
     page = read(REPOSITORY / "docs" / "airflow.md")
     for asset in (PRICES, DATASET, CHAMPION, FORECASTS):
         assert f"| `{asset.name}` |" in page
+
+
+def test_every_gauge_to_watch_is_sent() -> None:
+    page = read(REPOSITORY / "docs" / "operations.md")
+    table = page.split("`airflow.roi.run.…`")[1].split("\n\n")[0]
+    gauges = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+    assert len(gauges) >= 5
+    assert gauges <= set(FIGURES)
 
 
 def test_the_answer_of_the_api_has_the_documented_fields() -> None:
