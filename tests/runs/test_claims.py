@@ -139,7 +139,7 @@ def test_a_run_never_takes_the_place_of_one_of_another_kind(
         return
     with market_engine.connect() as connection:
         before = connection.execute(select(runs)).all()
-    with pytest.raises(PreflightError, match=f"'one id', which is that of a {kind}; start"):
+    with pytest.raises(PreflightError, match=f"'one id', which belongs to a {kind}; start"):
         store(second("one id", model_name), 1)
     with market_engine.connect() as connection:
         assert connection.execute(select(runs)).all() == before
