@@ -160,8 +160,8 @@ def test_a_champion_that_keeps_its_limits_raises_no_alert(
     with caplog.at_level(logging.INFO):
         found = monitor(watched)
     assert found.alerts == ()
-    assert set(states(watched).values()) == {"kept"}
-    assert "keeps its 4 limits at horizon 1" in caplog.text
+    assert set(states(watched).values()) == {"passed"}
+    assert "passes its 4 limits at horizon 1" in caplog.text
     assert read(watched, "champion_alerts", "measure") == []
     assert report_alerts(watched.engine, watched.outcome.run.run_id) is None
 
@@ -175,7 +175,7 @@ def test_too_few_outcomes_are_called_that_and_raise_no_alert(
         found = monitor(watched)
     assert found.alerts == ()
     assert set(states(watched).values()) == {"too_few"}
-    assert "29 live sessions have an outcome, 30 are needed to judge" in caplog.text
+    assert "29 live sessions have an outcome; a judgement needs 30" in caplog.text
 
 
 def test_a_name_without_any_outcome_says_so(watched: Served) -> None:
@@ -220,7 +220,7 @@ def test_an_alert_is_kept_but_no_longer_current_once_a_later_run_finds_nothing(
     alerts = read(watched, "champion_alerts", "run_id", "current")
     assert {row["run_id"] for row in alerts} == {watched.outcome.run.run_id}
     assert {row["current"] for row in alerts} == {False}
-    assert set(states(watched).values()) == {"kept"}
+    assert set(states(watched).values()) == {"passed"}
 
 
 def test_forecasts_that_lose_against_zero_are_reported(watched: Served) -> None:
@@ -253,7 +253,7 @@ def test_a_figure_below_its_limit_is_not_reported_while_chance_could_have_put_it
         row for row in read(watched, "champion_status", *STATUS) if row["measure"] == "coverage_80"
     ]
     assert row["observed"] < row["threshold"] < row["upper_95"]
-    assert row["state"] == "kept"
+    assert row["state"] == "passed"
 
 
 def test_backfills_are_scored_apart_and_never_judged(watched: Served) -> None:
@@ -378,4 +378,4 @@ def test_a_price_that_turns_wild_drifts_and_is_named_in_the_log(
     with caplog.at_level(logging.INFO):
         found = monitor(watched, drift_window_sessions=30)
     assert found.drifting[0] == "TCS.NS"
-    assert "assets are unlike their training rows, most of all TCS.NS (distance" in caplog.text
+    assert "assets differ from their training rows, most of all TCS.NS (distance" in caplog.text

@@ -124,7 +124,7 @@ def claim_trial(study: optuna.Study, owner: str, tuning: TuningConfig) -> optuna
             _try_again(study, left)
     if _count_finished(study) >= tuning.trials:
         return None
-    trial = study.ask(search_space(tuning))
+    trial = study.ask({**search_space(tuning)})
     trial.set_user_attr(OWNER, owner)
     return trial
 
@@ -185,8 +185,9 @@ def _require_same_search(connection: Connection, run: ResolvedRun, dataset: Data
         name = differing[0]
         raise ConfigError(
             f"study: received {tuning.study!r}, which was started with other "
-            f"{', '.join(differing)} ({name} was {known.get(name)!r}, is {identity.get(name)!r}), so its scores cannot "
-            "be compared; name another study, or fix start_date and as_of_date to continue it"
+            f"{', '.join(differing)} ({name} was {known.get(name)!r}, is "
+            f"{identity.get(name)!r}), so its scores cannot be compared; name another "
+            "study, or fix start_date and as_of_date to continue it"
         )
     return False
 

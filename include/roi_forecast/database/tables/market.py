@@ -17,12 +17,21 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from roi_forecast.database.tables.schema import MOMENT, NOW, column, metadata
+from roi_forecast.database.tables.schema import (
+    MOMENT,
+    NOW,
+    as_of_date,
+    column,
+    metadata,
+    run_id,
+    source,
+    symbol,
+)
 
 assets = Table(
     "assets",
     metadata,
-    column("symbol", Text, "the asset's symbol", primary_key=True),
+    symbol(primary_key=True),
     column("name", Text, "name of the asset"),
     column("asset_class", Text, "stock, commodity or another class of the universe"),
     column("exchange", Text, "code of the exchange"),
@@ -34,10 +43,8 @@ assets = Table(
 daily_prices = Table(
     "daily_prices",
     metadata,
-    column(
-        "source", Text, "price source: yahoo, simulated, or csv with its name", primary_key=True
-    ),
-    column("symbol", Text, "the asset's symbol", primary_key=True),
+    source(primary_key=True),
+    symbol(primary_key=True),
     column("trading_date", Date, "session of the bar", primary_key=True),
     column("open", Double, "opening price, in the asset's currency"),
     column("high", Double, "highest price of the session, in the asset's currency"),
@@ -58,9 +65,9 @@ daily_prices = Table(
 extractions = Table(
     "extractions",
     metadata,
-    column("run_id", Text, "Airflow's id of the DAG run", primary_key=True),
-    column("symbol", Text, "the asset's symbol", primary_key=True),
-    column("source", Text, "price source: yahoo, simulated, or csv with its name"),
+    run_id(primary_key=True),
+    symbol(primary_key=True),
+    source(),
     column("requested_start", Date, "first date requested"),
     column("requested_end", Date, "last date requested"),
     column("status", Text, "ok or failed"),
@@ -76,8 +83,8 @@ price_checks = Table(
     "price_checks",
     metadata,
     column("id", BigInteger, "number of the row", Identity(), primary_key=True),
-    column("run_id", Text, "Airflow's id of the DAG run"),
-    column("source", Text, "price source: yahoo, simulated, or csv with its name"),
+    run_id(),
+    source(),
     column("symbol", Text, "the asset's symbol; null if the check covers the run", nullable=True),
     column(
         "trading_date", Date, "session of the bar; null if the check covers more", nullable=True
@@ -99,8 +106,8 @@ price_restatements = Table(
     "price_restatements",
     metadata,
     column("id", BigInteger, "number of the row", Identity(), primary_key=True),
-    column("source", Text, "price source: yahoo, simulated, or csv with its name"),
-    column("symbol", Text, "the asset's symbol"),
+    source(),
+    symbol(),
     column("run_id", Text, "the run that detected it"),
     column("compared_on", Date, "date of the bar that revealed it"),
     column("close_ratio", Double, "new over stored close, at the oldest bar in both"),
@@ -117,9 +124,9 @@ datasets = Table(
     "datasets",
     metadata,
     column("dataset_id", Text, "hash of the dataset's content", primary_key=True),
-    column("source", Text, "price source: yahoo, simulated, or csv with its name"),
+    source(),
     column("symbols", ARRAY(Text), "symbols of the assets, in the order of the dataset's columns"),
-    column("as_of_date", Date, "last session whose prices may be used"),
+    as_of_date(),
     column("first_date", Date, "first trading date of the rows"),
     column("last_date", Date, "last trading date of the rows"),
     column("rows", Integer, "number of rows"),

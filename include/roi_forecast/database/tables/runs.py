@@ -1,4 +1,4 @@
-"""The tables of runs, of the attempts at their stages, and of changes to stored rows.
+"""The tables of runs, the attempts at their stages, hyperparameter searches, and changes of rows.
 
 An attempt's start and its ending are a row each, and stored rows of either never change.
 """
@@ -9,7 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
-    Date,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -20,15 +20,25 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from roi_forecast.database.tables.schema import MOMENT, NOW, column, metadata
+from roi_forecast.database.tables.schema import (
+    MOMENT,
+    NOW,
+    as_of_date,
+    column,
+    dataset_id,
+    metadata,
+    model_name,
+    run_id,
+    source,
+)
 
 runs = Table(
     "runs",
     metadata,
-    column("run_id", Text, "Airflow's id of the DAG run", primary_key=True),
-    column("model_name", Text, "name under which candidates compete and one champion serves"),
-    column("source", Text, "price source: yahoo, simulated, or csv with its name"),
-    column("as_of_date", Date, "last session whose prices may be used"),
+    run_id(primary_key=True),
+    model_name(),
+    source(),
+    as_of_date(),
     column("resolved", JSONB, "the resolved run, as its stages read it"),
     column("claimed_at", MOMENT, "when the run claimed its model name", server_default=NOW),
     column("released_at", MOMENT, "when it released the name; null until then", nullable=True),
@@ -45,7 +55,7 @@ runs = Table(
 run_starts = Table(
     "run_starts",
     metadata,
-    column("run_id", Text, "Airflow's id of the DAG run", primary_key=True),
+    run_id(primary_key=True),
     column("dag_id", Text, "Airflow's id of the DAG"),
     column("model_name", Text, "as requested; null if no name could be read", nullable=True),
     column("started_at", MOMENT, "when its first stage first started"),
@@ -57,7 +67,7 @@ stage_attempts = Table(
     "stage_attempts",
     metadata,
     column("attempt_id", Integer, "identifies the attempt", Identity(), primary_key=True),
-    column("run_id", Text, "Airflow's id of the DAG run"),
+    run_id(),
     column("stage", Text, "the stage, named like its Airflow task"),
     column("map_index", Integer, "position among the stage's instances; -1 if there is only one"),
     column("attempt", Integer, "number of the attempt at the stage, from 1"),
@@ -82,6 +92,44 @@ stage_endings = Table(
     ),
     Index("ix_stage_endings_attempt_id", "attempt_id", "ending_id"),
     comment="How attempts ended; the newest ending counts, and a killed process leaves none.",
+)
+
+studies = Table(
+    "studies",
+    metadata,
+    column("study", Text, "name of the hyperparameter search", primary_key=True),
+    source(),
+    dataset_id(),
+    column("identity", JSONB, "what all its trials have in common"),
+    column("created_at", MOMENT, "when the row was stored", server_default=NOW),
+    comment="Hyperparameter searches.",
+)
+
+trials = Table(
+    "trials",
+    metadata,
+    column(
+        "study",
+        Text,
+        "name of the hyperparameter search",
+        ForeignKey(studies.c.study),
+        primary_key=True,
+    ),
+    column("trial", Integer, "number of the trial in its study", primary_key=True),
+    run_id(),
+    column("state", Text, "complete or pruned"),
+    column("parameters", JSONB, "the hyperparameters that the trial tried"),
+    column(
+        "validation_r2",
+        Double,
+        "R2 of the scaled smoothed ROI on validation rows; null if pruned",
+        nullable=True,
+    ),
+    column("epochs", Integer, "number of epochs trained"),
+    column("seconds", Double, "duration of training, in seconds"),
+    column("finished_at", MOMENT, "when it finished", server_default=NOW),
+    CheckConstraint("state IN ('complete', 'pruned')", name="state"),
+    comment="Trials of the hyperparameter searches.",
 )
 
 history_changes = Table(
