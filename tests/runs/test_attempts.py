@@ -140,7 +140,7 @@ def test_a_killed_stage_has_failed_and_says_so(engine: Engine) -> None:
     wait_until_no_attempt_lives(engine)
     found = history(engine)
     assert (found.state, found.failed_stage, found.ended_at) == ("failed", "train_member", None)
-    assert found.reason.startswith("its process ended without a word (killed, out of memory")
+    assert found.reason.startswith("its process ended unexpectedly (killed, out of memory")
 
     with attempt(engine, "train_member", map_index=0, number=2):
         assert history(engine).state == "running"

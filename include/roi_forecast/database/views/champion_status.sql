@@ -1,4 +1,4 @@
--- A run of the past that is repeated does not hide what a later one found.
+-- The newest as-of date comes first, so that repeating an old run does not hide a later result.
 CREATE VIEW roi.champion_status AS
 WITH newest AS (
     SELECT DISTINCT ON (model_name) model_name, run_id
