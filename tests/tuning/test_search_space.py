@@ -20,9 +20,7 @@ def random_study(seed: int) -> optuna.Study:
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**31 - 1), free=st.booleans())
-def test_every_choice_is_an_allowed_run_parameter_and_can_be_read_back(
-    seed: int, free: bool
-) -> None:
+def test_every_choice_is_a_valid_run_parameter_and_reads_back(seed: int, free: bool) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = random_study(seed)
     tuning = FREE if free else TuningConfig()
@@ -36,14 +34,14 @@ def test_every_choice_is_an_allowed_run_parameter_and_can_be_read_back(
     assert chosen_parameters(stored.params) == chosen
 
 
-def test_only_what_is_searched_is_chosen() -> None:
+def test_only_searched_parameters_are_chosen() -> None:
     tuning = TuningConfig(tuned=("learning_rate",))
     trial = random_study(0).ask(search_space(tuning))
     assert set(chosen_parameters(trial.params)) == {"learning_rate"}
 
 
 @pytest.mark.parametrize("tuning", [PRESETS, FREE])
-def test_the_runs_own_values_come_back_as_the_choice_that_is_enqueued(
+def test_the_runs_own_values_are_the_enqueued_choice(
     tuning: ResolvedSearch,
 ) -> None:
     # The run itself takes the longest window, for the dataset.

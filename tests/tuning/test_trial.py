@@ -113,7 +113,7 @@ def test_no_test_row_is_read(market_engine: Engine, settings: Settings) -> None:
     assert with_future.validation_r2 == without.validation_r2
 
 
-def test_a_trial_is_scored_by_its_best_epoch_whatever_a_run_would_keep(
+def test_a_trial_is_scored_by_its_best_epoch_even_if_a_run_would_not_keep_it(
     market_engine: Engine, settings: Settings
 ) -> None:
     def score(study: str, standard_errors: float, epochs: int) -> float:
