@@ -40,7 +40,7 @@ daily_prices = sa.Table(
     column("high", sa.Double, "highest price of the session, in the asset's currency"),
     column("low", sa.Double, "lowest price of the session, in the asset's currency"),
     column("close", sa.Double, "closing price, in the asset's currency"),
-    column("adj_close", sa.Double, "closing price, adjusted for splits and dividends"),
+    column("adj_close", sa.Double, "close adjusted for splits and dividends, in its currency"),
     nullable("volume", sa.BigInteger, "shares or contracts traded; null if the source lacks it"),
     column("fetched_at", MOMENT, "when the bar was fetched from its source"),
     sa.CheckConstraint("volume >= 0", name="volume"),
