@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 DAILY = "daily_roi_forecast"
 PROMOTED = {"gate_override_reason": "a live test promotes whatever was trained"}
-APPROVED = {**PROMOTED, "require_approval": True, "min_sessions_between_promotions": 0}
+APPROVED = {**PROMOTED, "approval_hours": 12, "min_sessions_between_promotions": 0}
 
 PATIENCE = 600.0
 """Seconds that a run may take on a loaded machine."""
@@ -269,7 +269,7 @@ def test_approval_promotes_in_the_name_of_who_gave_it(
 def unanswered_run(shared_stack: SharedStack, approved_run: str) -> str:
     shared_stack.wait_for_end(DAILY, approved_run, PATIENCE)
     conf = {**SMALL, **APPROVED, "model_name": "approved", "seed": 1}
-    return shared_stack.trigger(DAILY, **conf, approval_timeout_hours=0.001)
+    return shared_stack.trigger(DAILY, **{**conf, "approval_hours": 0.001})
 
 
 def test_no_answer_is_a_rejection_and_the_champion_forecasts_meanwhile(

@@ -164,7 +164,7 @@ def test_a_killed_attempt_is_told_of_and_the_run_ends_by_itself(
 
 
 def test_a_run_marked_by_a_person_is_settled_by_the_next(shared_stack: SharedStack) -> None:
-    conf = {**SMALL, "gate_override_reason": "a live test", "require_approval": True}
+    conf = {**SMALL, "gate_override_reason": "a live test", "approval_hours": 12}
     run_id = shared_stack.trigger(DAILY, **conf, model_name="marked")
     waits = wait_for_history(
         shared_stack, run_id, lambda row: "a person's answer" in (row.reason or "")

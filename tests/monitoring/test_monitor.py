@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select, text
 
-from roi_forecast.config import MonitoringConfig
 from roi_forecast.database.tables import champion_checks, evaluations
 from roi_forecast.features.scaling import FloatArray
+from roi_forecast.monitoring import asset_drift
 from roi_forecast.monitoring.monitor import Monitoring, monitor_champion, report_alerts
 from serving_version import MODEL_NAME, Served
 
 from .live_forecasts import Past, forget, past, publish, read
 
-LIMITS = MonitoringConfig.model_fields
 SESSIONS = 75
 WINDOW = 60
 
@@ -56,10 +55,7 @@ def watched(served: Served) -> Iterator[Served]:
 
 
 def monitor(served: Served, **changes: Any) -> Monitoring:
-    run = served.outcome.run
-    limits = {name: changes.pop(name) for name in list(changes) if name in LIMITS}
-    config = run.config.model_copy(update=limits)
-    return monitor_champion(served.engine, run.model_copy(update={"config": config, **changes}))
+    return monitor_champion(served.engine, served.outcome.run.model_copy(update=changes))
 
 
 def skill(served: Served, **wanted: Any) -> dict[str, Any]:
@@ -366,8 +362,9 @@ def test_the_run_stores_the_drift_of_every_asset(watched: Served) -> None:
 
 
 def test_a_wildly_moving_price_drifts_and_is_named_in_the_log(
-    watched: Served, caplog: pytest.LogCaptureFixture
+    watched: Served, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(asset_drift, "DRIFT_WINDOW_SESSIONS", 30)
     wild = text(
         "UPDATE roi.daily_prices SET adj_close = adj_close * "
         "(1 + 0.3 * (extract(doy FROM trading_date)::int % 2)) "
@@ -376,6 +373,6 @@ def test_a_wildly_moving_price_drifts_and_is_named_in_the_log(
     with watched.engine.begin() as connection:
         connection.execute(wild)
     with caplog.at_level(logging.INFO):
-        found = monitor(watched, drift_window_sessions=30)
+        found = monitor(watched)
     assert found.drifting[0] == "TCS.NS"
     assert "assets differ from their training rows, most of all TCS.NS (distance" in caplog.text

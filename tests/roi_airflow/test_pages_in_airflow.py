@@ -98,7 +98,7 @@ def test_person_triggers_approves_sees_the_forecasts_and_rolls_back(
     address = shared_stack.address
     first = shared_stack.trigger(DAILY_DAG, **CONF, seed=1)
 
-    run_id = trigger_with_config(page, address, DAILY_DAG, {**CONF, "require_approval": True})
+    run_id = trigger_with_config(page, address, DAILY_DAG, {**CONF, "approval_hours": 12})
     shared_stack.wait_for_end(DAILY_DAG, first, seconds=600)
     shared_stack.wait_for_state(
         DAILY_DAG, run_id, "approve_promotion", "awaiting_input", seconds=600

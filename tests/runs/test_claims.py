@@ -8,10 +8,11 @@ from sqlalchemy import Engine, select
 
 from roi_forecast.config import (
     BacktestConfig,
+    BacktestRunConfig,
     ResolvedSearch,
-    parse_backtest_config,
+    TuningRunConfig,
+    parse_config,
     parse_run_config,
-    parse_tuning_config,
 )
 from roi_forecast.database.tables import runs
 from roi_forecast.errors import PreflightError, RunConflictError
@@ -90,12 +91,12 @@ def test_a_second_release_keeps_the_time_of_the_first(market_engine: Engine) -> 
 
 
 def backtest(run_id: str, model_name: str = "reference") -> ResolvedRun:
-    walk: BacktestConfig = parse_backtest_config({}).walk()
+    walk: BacktestConfig = parse_config(BacktestRunConfig, {}).walk()
     return run(run_id, model_name).model_copy(update={"backtest": walk})
 
 
 def search(run_id: str, model_name: str = "reference") -> ResolvedRun:
-    tuning: ResolvedSearch = parse_tuning_config({"study": "a_study"}).search()
+    tuning: ResolvedSearch = parse_config(TuningRunConfig, {"study": "a_study"}).search()
     return run(run_id, model_name).model_copy(update={"tuning": tuning})
 
 

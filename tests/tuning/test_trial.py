@@ -235,8 +235,7 @@ def test_a_trial_behind_the_median_is_pruned(market_engine: Engine, settings: Se
 def test_a_trial_that_cannot_be_trained_counts_as_pruned_and_the_search_continues(
     market_engine: Engine, settings: Settings
 ) -> None:
-    refusing = {"outlier_action": "refuse", "outlier_limit": 1.5}
-    search = begin(market_engine, settings, "run", trials=1, **refusing)
+    search = begin(market_engine, settings, "run", trials=1, outlier_limit=1.5)
 
     assert carry_out(market_engine, settings, search) == [0]
 

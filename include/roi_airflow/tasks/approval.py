@@ -24,7 +24,7 @@ _QUESTION = "for a person's answer, in Airflow's screen of required actions"
 class PromotionApproval(HITLBranchOperator):
     """Shows the candidate's figures and the gate's reasons, and goes on as a person answers.
 
-    Without an answer within the run's `approval_timeout_hours` the candidate is rejected. The
+    Without an answer within the run's `approval_hours` the candidate is rejected. The
     answer is stored among the gate's decisions, with the name of who gave it.
 
     Args:
@@ -51,12 +51,12 @@ class PromotionApproval(HITLBranchOperator):
         from roi_forecast.gate.approval import describe_decision
 
         with open_stage(then_waits_for=_QUESTION) as stage:
-            config = stage.run.config
+            hours = stage.run.config.approval_hours
             self.subject = f"Shall {self.version_id} become champion of {stage.run.model_name}?"
             description = describe_decision(stage.engine, stage.run, self.version_id)
             page = f"{airflow_address()}{URL_PREFIX}/versions/{self.version_id}"
             self.body = f"{description}\n\n[Everything about this version]({page})"
-            self.response_timeout = timedelta(hours=config.approval_timeout_hours)
+            self.response_timeout = None if hours is None else timedelta(hours=hours)
         super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
@@ -67,7 +67,7 @@ class PromotionApproval(HITLBranchOperator):
         person = event.get("responded_by_user")
         name = person["name"] if person else None
         with open_stage() as stage:
-            hours = stage.run.config.approval_timeout_hours
+            hours = stage.run.config.approval_hours
             verb = "approved" if approved else "rejected"
             answer = f"{verb} by {name}" if name else f"nobody answered within {hours:g} h"
             record_approval(

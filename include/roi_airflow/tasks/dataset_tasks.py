@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,41 @@ from airflow.sdk import TriggerRule, get_current_context, task
 
 from roi_airflow.assets import DATASET, PRICES, describe_event
 from roi_airflow.tasks.retries import ExponentialBackoff
-from roi_airflow.tasks.stage import open_stage
+from roi_airflow.tasks.stage import (
+    Installation,
+    current_run_id,
+    due_moment,
+    given_parameters,
+    open_stage,
+)
+from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.settings import PRICES_POOL
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
+
+
+def resolve_symbols(
+    installation: Installation, resolve: Callable[..., ResolvedRun], *arguments: Any
+) -> list[list[str]]:
+    """Resolve the present run; return the symbols to extract, in batches.
+
+    Args:
+        installation: As `begin_run` gives it.
+        resolve: Resolves the kind of run.
+        arguments: Its arguments between the parameters and the moment.
+    """
+    from roi_forecast.market.extraction import extraction_batches
+
+    run = resolve(
+        installation.engine,
+        installation.settings,
+        current_run_id(),
+        given_parameters(),
+        *arguments,
+        now=due_moment(),
+    )
+    return extraction_batches(run.extraction_symbols)
 
 
 @task(

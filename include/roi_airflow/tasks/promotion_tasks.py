@@ -22,11 +22,11 @@ def decide_promotion(version_id: str, opponent: str | None) -> str | list[str]:
 
     with open_stage() as stage:
         verdict = decide(stage.engine, stage.run, version_id, opponent)
-        require_approval = stage.run.config.require_approval
+        needs_approval = stage.run.config.approval_hours is not None
     if not verdict.promoted:
         return "reject_model"
     # A person may take hours, and the forecasts are wanted before the session opens.
-    return ["approve_promotion", "forecast_meanwhile"] if require_approval else "promote_model"
+    return ["approve_promotion", "forecast_meanwhile"] if needs_approval else "promote_model"
 
 
 @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS, outlets=[CHAMPION])

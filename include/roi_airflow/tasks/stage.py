@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import (
@@ -31,6 +31,9 @@ from roi_forecast.runs.attempts import Attempt, Ending, record_start, recorded, 
 from roi_forecast.runs.resolved_run import ResolvedRun, load_run
 from roi_forecast.settings import Settings
 
+if TYPE_CHECKING:
+    from roi_forecast.features.dataset import Dataset
+
 _WAIT_FOR_OTHER_RUN = timedelta(seconds=30)
 
 
@@ -47,6 +50,12 @@ class Stage(Installation):
     """An installation, and the run that the present task belongs to."""
 
     run: ResolvedRun
+
+    def load_dataset(self, dataset_id: str) -> Dataset:
+        """Load one of the installation's datasets."""
+        from roi_forecast.features.storage import load_dataset
+
+        return load_dataset(self.settings.datasets_directory / dataset_id)
 
 
 @contextmanager

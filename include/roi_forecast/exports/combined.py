@@ -40,7 +40,6 @@ def export_combined(engine: Engine, path: Path, model_name: str | None = None) -
             run.assets,
             run.start_date,
             run.as_of_date,
-            run.config.max_lost_share,
         )
     table = combined_table(rows)
     try:

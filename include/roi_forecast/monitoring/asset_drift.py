@@ -18,6 +18,10 @@ from roi_forecast.universe import load_universe
 
 logger = logging.getLogger(__name__)
 
+DRIFT_WINDOW_SESSIONS = 60
+"""Newest sessions, which are compared with the training rows."""
+DRIFT_PERCENTILE = 0.99
+"""Fraction of earlier windows that the newest window of a drifting asset exceeds."""
 _MAX_NAMED = 5
 
 
@@ -54,12 +58,12 @@ def watch_drift(engine: Engine, run: ResolvedRun, champion: ModelVersion) -> tup
     values = np.where(rows.filled[1:], np.nan, log_roi(rows.prices))
     dates = rows.dates[1:]
     trained = int(np.searchsorted(dates, np.datetime64(training_end), side="right"))
-    first = max(trained, len(dates) - run.config.drift_window_sessions)
+    first = max(trained, len(dates) - DRIFT_WINDOW_SESSIONS)
     training, newest = values[:trained], values[first:]
     if not len(training) or not len(newest):
         logger.info("drift: no rows before and after %s to compare", training_end)
         return ()
-    measured = measure_drift(training, newest, run.config.drift_percentile)
+    measured = measure_drift(training, newest, DRIFT_PERCENTILE)
     period = {
         "run_id": run.run_id,
         "model_name": run.model_name,

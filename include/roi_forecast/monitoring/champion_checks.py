@@ -6,12 +6,23 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from roi_forecast.config import MonitoringConfig
 from roi_forecast.forecaster.conformal import LEVELS
 from roi_forecast.monitoring.live_scores import Estimate, LiveScores, block_sessions
 
 Scope = Literal["version", "model_name"]
 State = Literal["passed", "below", "too_few"]
+
+LIVE_WINDOW_SESSIONS = 60
+"""Newest target sessions on which a champion is judged."""
+MIN_LIVE_SESSIONS = 30
+"""Target sessions with outcomes that a judgement needs."""
+LIMITS = {
+    **{f"coverage_{round(100 * level)}": level - 0.05 for level in LEVELS},
+    "r2_against_zero": -0.02,
+    "r2_against_persistence": 0.0,
+}
+"""The limit of each measure. benchmarks/alert_power.py measures how often chance raises an alert
+with these limits and numbers of sessions."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +54,18 @@ class ChampionCheck:
     reason: str
 
 
-def judged_sessions(config: MonitoringConfig, horizon: int) -> int:
+def judged_sessions(horizon: int) -> int:
     """Return how many of the newest target sessions are judged: at least three blocks."""
-    return max(config.live_window_sessions, 3 * block_sessions(horizon))
+    return max(LIVE_WINDOW_SESSIONS, 3 * block_sessions(horizon))
 
 
-def needed_sessions(config: MonitoringConfig, horizon: int) -> int:
+def needed_sessions(horizon: int) -> int:
     """Return how many target sessions a judgement needs: at least two blocks."""
-    return max(config.live_min_sessions, 2 * block_sessions(horizon))
+    return max(MIN_LIVE_SESSIONS, 2 * block_sessions(horizon))
 
 
 def check_champion(
-    config: MonitoringConfig, horizon: int, own: LiveScores | None, served: LiveScores | None
+    horizon: int, own: LiveScores | None, served: LiveScores | None
 ) -> tuple[ChampionCheck, ...]:
     """Compare live scores with their limits.
 
@@ -62,22 +73,17 @@ def check_champion(
     every version that served under its name are judged.
 
     Args:
-        config: The limits.
         horizon: Horizon of the forecasts.
         own: Scores of the champion's newest live forecasts, or None without any outcome.
         served: Scores of the newest live forecasts under its name, or None.
     """
-    needed = needed_sessions(config, horizon)
+    needed = needed_sessions(horizon)
     scope: Scope = "version"
     scores = own
     if own is None or own.sessions < needed:
         scope, scores = "model_name", served
-    limits = {
-        f"coverage_{round(100 * level)}": level - config.live_coverage_tolerance for level in LEVELS
-    }
-    limits |= {"r2_against_zero": -config.live_error_tolerance, "r2_against_persistence": 0.0}
     checks = []
-    for measure, threshold in limits.items():
+    for measure, threshold in LIMITS.items():
         sessions = scores.sessions if scores else 0
         estimate = scores.estimates[measure] if scores else Estimate(math.nan)
         observed, upper = estimate.value, estimate.upper_95

@@ -64,7 +64,7 @@ def watch_live_skill(
     """
     with engine.connect() as connection:
         forecasts = load_outcomes(connection, champion, run.as_of_date)
-    scored = list(_score(run, champion, forecasts))
+    scored = list(_score(champion, forecasts))
     live = [each for each in scored if each.split == LIVE]
     checks: list[ChampionCheck] = []
     for horizon in sorted({each.horizon for each in live}) or [1]:
@@ -76,7 +76,7 @@ def watch_live_skill(
         for predictor, scores in newest.items():
             if predictor == OWN or scores is not newest.get(OWN):
                 _log_scores(champion, horizon, predictor, scores)
-        checks += check_champion(run.config, horizon, newest.get(OWN), newest.get(SERVED))
+        checks += check_champion(horizon, newest.get(OWN), newest.get(SERVED))
     with engine.begin() as connection:
         _store_scores(connection, run, champion, scored)
         _store_checks(connection, run, champion, checks)
@@ -84,12 +84,12 @@ def watch_live_skill(
     return tuple(checks)
 
 
-def _score(run: ResolvedRun, champion: ModelVersion, forecasts: pd.DataFrame) -> Iterator[_Scored]:
+def _score(champion: ModelVersion, forecasts: pd.DataFrame) -> Iterator[_Scored]:
     horizons: list[int] = sorted(forecasts["horizon"].unique().tolist())
     for split, horizon in product((LIVE, BACKFILL), horizons):
         of_split = forecasts["backfill"] == (split == BACKFILL)
         served = forecasts[of_split & (forecasts["horizon"] == horizon)]
-        window = judged_sessions(run.config, horizon)
+        window = judged_sessions(horizon)
         own = served[served["version_id"] == champion.version_id]
         of_served = _newest_and_all(served, horizon, window)
         # If only the champion ever served, these are the same forecasts.

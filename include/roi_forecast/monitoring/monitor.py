@@ -84,9 +84,8 @@ def report_alerts(engine: Engine, run_id: str) -> str | None:
         logger.warning("horizon %d: %s", row.horizon, row.reason)
     advice = (
         f"champion {found[0].version_id} is below its limit (roi.champion_alerts): see "
-        "roi.live_skill and roi.latest_drift, then train on newer prices (a later start_date or a "
-        "shorter lookback_years) or roll back to a version that served before (DAG "
-        "roll_back_champion)"
+        "roi.live_skill and roi.latest_drift, then train on newer prices (a later start_date) or "
+        "roll back to a version that served before (DAG roll_back_champion)"
     )
     logger.warning(advice)
     return advice

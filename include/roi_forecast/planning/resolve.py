@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from roi_forecast.config import (
+    BacktestRunConfig,
     RunConfig,
     SharedConfig,
-    parse_backtest_config,
+    TuningRunConfig,
+    parse_config,
     parse_run_config,
-    parse_tuning_config,
 )
 from roi_forecast.database.tables import model_versions
 from roi_forecast.errors import ConfigError
@@ -31,7 +32,8 @@ from roi_forecast.universe import Asset, load_universe, reference_exchange
 
 logger = logging.getLogger(__name__)
 
-_DAYS_PER_YEAR = 365.25
+_HISTORY_DAYS = round(2.5 * 365.25)
+"""Days of prices before the as-of date, without a `start_date`."""
 
 
 def resolve_run(
@@ -85,7 +87,7 @@ def resolve_backtest(
         ConfigError: A parameter is wrong.
         PreflightError: The run needs something that is missing, or its id belongs to a daily run.
     """
-    config = parse_backtest_config(parameters)
+    config = parse_config(BacktestRunConfig, parameters)
     run = _resolve(engine, settings, run_id, config.as_daily(), now)
     first, start, last = config.first_target_date, run.start_date, run.as_of_date
     if first is not None and not start < first <= last:
@@ -108,7 +110,7 @@ def resolve_tuning(
 
     As `resolve_backtest`, for a hyperparameter search.
     """
-    config = parse_tuning_config(parameters)
+    config = parse_config(TuningRunConfig, parameters)
     run = _resolve(engine, settings, run_id, config.as_daily(), now)
     return _store_unclaimed(engine, run.model_copy(update={"tuning": config.search()}), config)
 
@@ -126,9 +128,7 @@ def _resolve(
     source = open_source(config, settings)
     check_preconditions(engine, settings, source, assets[0])
     as_of_date = _decide_as_of_date(config, assets, source, now)
-    start_date = config.start_date or as_of_date - timedelta(
-        days=round(config.lookback_years * _DAYS_PER_YEAR)
-    )
+    start_date = config.start_date or as_of_date - timedelta(days=_HISTORY_DAYS)
     if start_date >= as_of_date:
         raise ConfigError(
             f"start_date: received {start_date}; it must lie before the as-of date {as_of_date}"

@@ -89,9 +89,7 @@ def open_study(engine: Engine, tuning: TuningConfig, seed: int, slot: int) -> op
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     worker_seed = int(np.random.SeedSequence((seed, slot)).generate_state(1)[0])
-    pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
-    if tuning.pruning:
-        pruner = optuna.pruners.MedianPruner(_TRIALS_BEFORE_PRUNING, _EPOCHS_BEFORE_PRUNING)
+    pruner = optuna.pruners.MedianPruner(_TRIALS_BEFORE_PRUNING, _EPOCHS_BEFORE_PRUNING)
     storage = optuna.storages.RDBStorage(
         engine.url.render_as_string(hide_password=False),
         engine_kwargs={"connect_args": {"options": f"-c search_path={OPTUNA_SCHEMA}"}},

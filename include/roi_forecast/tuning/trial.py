@@ -17,7 +17,7 @@ import optuna
 from optuna.trial import TrialState
 from sqlalchemy import Engine
 
-from roi_forecast.config import ModelConfig, TuningConfig
+from roi_forecast.config import ModelConfig
 from roi_forecast.errors import TrainingError
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.scores import counted_smoothed
@@ -85,7 +85,7 @@ def run_trial(
     place = directory / tuning.study / _name(parameters)
     config, shortened = _applied(run, dataset, parameters)
     try:
-        value = _train_and_score(trial, tuning, shortened, config, place)
+        value = _train_and_score(trial, shortened, config, place)
     except (optuna.TrialPruned, TrainingError) as end:
         logger.info("trial %d ends early: %s", trial.number, end or "it is behind the median")
         study.tell(trial, state=TrialState.PRUNED)
@@ -123,7 +123,6 @@ def _applied(
 
 def _train_and_score(
     trial: optuna.Trial,
-    tuning: TuningConfig,
     dataset: Dataset,
     config: ModelConfig,
     directory: Path,
@@ -140,7 +139,7 @@ def _train_and_score(
         trial.set_user_attr(EPOCHS, record.epoch)
         trial.set_user_attr(SECONDS, seconds)
         trial.report(-record.validation_loss, record.epoch)
-        if tuning.pruning and trial.should_prune():
+        if trial.should_prune():
             raise optuna.TrialPruned
 
     result: TrainingResult = train_model(dataset, config, directory, on_epoch=on_epoch)
