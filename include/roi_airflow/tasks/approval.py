@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 
-from roi_airflow.api_server.links import airflow_address
-from roi_airflow.api_server.pages import URL_PREFIX
+from roi_airflow.api_server.links import URL_PREFIX, airflow_address
 from roi_airflow.tasks.stage import open_stage
 
 if TYPE_CHECKING:

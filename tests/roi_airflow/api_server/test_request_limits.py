@@ -11,7 +11,7 @@ from fastapi import Body, FastAPI, Request, Response
 from fastapi.testclient import TestClient
 from limits import parse
 
-from roi_airflow.api_server.device_cookies import COOKIE
+from roi_airflow.api_server.clients import DEVICE_COOKIE, network_of
 from roi_airflow.api_server.login_limits import LoginLimits
 from roi_airflow.api_server.request_counts import RequestCounts
 from roi_airflow.api_server.request_limits import (
@@ -19,7 +19,6 @@ from roi_airflow.api_server.request_limits import (
     PERSON_BODY_BYTES,
     TASK_BODY_BYTES,
     RequestLimits,
-    network_of,
 )
 from roi_web.admission import CLIENT as SCOPE_KEY
 
@@ -139,13 +138,17 @@ def test_a_body_may_be_as_large_as_who_sends_it_to_what_needs(
     for content in (b"x" * (most + 1), pieces(most + 1)):
         answer = client.post(path, content=content, headers=headers)
         assert answer.status_code == 413
-        assert answer.json() == {"detail": f"this request may hold {most} bytes"}
+        assert answer.json() == {
+            "detail": f"the body of this request may have at most {most} bytes"
+        }
 
 
 def test_a_body_that_is_parsed_as_it_comes_is_refused_for_its_size() -> None:
     answer = create_client().post("/parsed", content=pieces(ANONYMOUS_BODY_BYTES + 1))
     assert answer.status_code == 413
-    assert answer.json() == {"detail": f"this request may hold {ANONYMOUS_BODY_BYTES} bytes"}
+    assert answer.json() == {
+        "detail": f"the body of this request may have at most {ANONYMOUS_BODY_BYTES} bytes"
+    }
 
 
 @pytest.mark.parametrize("bearer", ["forged", "expired"])
@@ -264,12 +267,12 @@ def test_who_signed_in_once_is_known_by_the_device_under_that_name_alone() -> No
     for _ in range(12):
         client.post("/auth/token", json=wrong)
     assert len(pauses.taken) == 2
-    assert COOKIE not in client.cookies
+    assert DEVICE_COOKIE not in client.cookies
     signed_in = client.post("/auth/token", json={"username": "anna", "password": PASSWORD})
     assert "HttpOnly" in signed_in.headers["set-cookie"]
     assert client.post("/auth/token", json=wrong).status_code == 401
     assert len(pauses.taken) == 2
-    client.cookies[COOKIE] = client.cookies[COOKIE][:-1] + "!"
+    client.cookies[DEVICE_COOKIE] = client.cookies[DEVICE_COOKIE][:-1] + "!"
     assert client.post("/auth/token", json=wrong).status_code == 429
 
 
