@@ -26,9 +26,9 @@ _Connection = psycopg.Connection[tuple[object, ...]]
 def create_databases(addresses: Addresses) -> None:
     """Create roles, logins and the two databases; safe to repeat.
 
-    A password that has changed in the addresses is changed at the server, so this rotates them.
-    Nobody but the logins named here may connect to the two databases, readers' sessions have
-    limits, and only who works in a database may hold its advisory locks.
+    It also sets the passwords, so a changed one takes effect. Only these logins may connect to the
+    two databases, readers' sessions have limits, and only logins that write to a database may hold
+    its advisory locks.
 
     Args:
         addresses: Every login and its database.
@@ -96,7 +96,7 @@ def _create_role(connection: _Connection, name: str) -> None:
 def _create_login(connection: _Connection, url: URL) -> None:
     name = str(url.username)
     _create_role(connection, name)
-    # The server gets a verifier: the password itself would stand in its log of statements.
+    # A verifier, because the server may log the statement.
     verifier = connection.pgconn.encrypt_password(
         str(url.password).encode(), name.encode(), b"scram-sha-256"
     ).decode()
@@ -117,7 +117,7 @@ def _exists(connection: _Connection, question: str, name: str) -> bool:
 
 
 def _execute(connection: _Connection, statement: str, *names: str | None) -> None:
-    """Execute a fixed statement whose gaps are names, quoted as such."""
+    """Execute a fixed statement with quoted names in its gaps."""
     identifiers = [sql.Identifier(str(name)) for name in names]
     connection.execute(sql.SQL(statement).format(*identifiers))
 

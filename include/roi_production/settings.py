@@ -1,4 +1,4 @@
-"""Every login of an installation on several machines, from the environment of the job init."""
+"""The logins of an installation on several machines, from the environment of the job `init`."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _RESULTS_PREFIX = "db+"
 
 @dataclass(frozen=True)
 class Addresses:
-    """Every login at PostgreSQL, as SQLAlchemy URLs that name user, password and database.
+    """The logins at PostgreSQL, as SQLAlchemy URLs with user, password and database.
 
     Attributes:
         superuser: Creates roles and databases.
         owner: Owns the market database and migrates it.
         pipeline: The stages.
-        pages: Pages and API, which only read.
+        pages: Pages and API, read-only.
         airflow: Owns Airflow's database.
         results: Writes Celery's results, in a schema of its own in Airflow's database.
         pool_reader: Reads the pools in Airflow's database.
@@ -52,7 +52,7 @@ class Addresses:
         """Read the addresses.
 
         Raises:
-            LocalError: A variable is not set, or its URL lacks user, password or database.
+            LocalError: A variable is not set, or its URL has no user, password or database.
         """
         return cls(
             superuser=_read(environment, ADMIN_URL_VARIABLE),
@@ -70,7 +70,7 @@ def _read(environment: Mapping[str, str], variable: str) -> URL:
     if not text:
         raise LocalError(f"the environment variable {variable} is not set")
     url = make_url(text)
-    lacking = [part for part in ("username", "password", "database") if not getattr(url, part)]
-    if lacking:
-        raise LocalError(f"{variable}: the URL has no {', '.join(lacking)}")
+    missing = [part for part in ("username", "password", "database") if not getattr(url, part)]
+    if missing:
+        raise LocalError(f"{variable}: the URL has no {', '.join(missing)}")
     return url

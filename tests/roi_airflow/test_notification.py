@@ -91,8 +91,8 @@ def test_failure_of_all_instances_of_a_task_is_one_message(sent: list[str]) -> N
 def test_failure_without_a_reason_says_so(sent: list[str]) -> None:
     report_failure({**failed({}), "reason": "timed_out"})
     report_failure({"dag": create_dag(), "run_id": "r", "reason": ""})  # type: ignore[typeddict-item]
-    assert "it left no reason (timed_out); log: " in sent[0]
-    assert "it left no reason (its process was ended); log: " in sent[1]
+    assert "no reason was stored (timed_out); log: " in sent[0]
+    assert "no reason was stored (its process was killed); log: " in sent[1]
 
 
 def test_without_a_setting_messages_are_logged(caplog: pytest.LogCaptureFixture) -> None:
