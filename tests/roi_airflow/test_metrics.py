@@ -23,7 +23,7 @@ DASHBOARD = json.loads((REPOSITORY / "docs" / "grafana-dashboard.json").read_tex
 
 
 class Received:
-    """What came to a StatsD server of the test's own."""
+    """The packets that a StatsD server of the test received."""
 
     def __init__(self, server: socket.socket) -> None:
         self._server = server
