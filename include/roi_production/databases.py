@@ -37,15 +37,8 @@ def create_databases(addresses: Addresses) -> None:
     with _connect(addresses.superuser) as connection:
         for role in (WRITER_ROLE, READER_ROLE):
             _create_role(connection, role)
-        for url in (
-            addresses.owner,
-            addresses.pipeline,
-            addresses.pages,
-            addresses.airflow,
-            addresses.results,
-            addresses.pool_reader,
-        ):
-            _create_login(connection, url)
+        for name in ("owner", "pipeline", "pages", "airflow", "results", "pool_reader"):
+            _create_login(connection, getattr(addresses, name))
         _execute(connection, "GRANT {} TO {}", WRITER_ROLE, addresses.pipeline.username)
         _execute(connection, "GRANT {} TO {}", READER_ROLE, addresses.pages.username)
         _create_database(connection, market, addresses.owner)

@@ -20,8 +20,15 @@ ADMIN_URL_VARIABLE = "ROI_POSTGRES_ADMIN_URL"
 OWNER_URL_VARIABLE = "ROI_OWNER_DATABASE_URL"
 ADMINISTRATOR_PASSWORD_VARIABLE = "ROI_ADMINISTRATOR_PASSWORD"  # nosec B105 # noqa: S105, a name
 
-_AIRFLOW_URL_VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
-_RESULTS_URL_VARIABLE = "AIRFLOW__CELERY__RESULT_BACKEND"
+_VARIABLES = {
+    "superuser": ADMIN_URL_VARIABLE,
+    "owner": OWNER_URL_VARIABLE,
+    "pipeline": DATABASE_URL_VARIABLE,
+    "pages": READER_DATABASE_URL_VARIABLE,
+    "airflow": "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+    "results": "AIRFLOW__CELERY__RESULT_BACKEND",
+    "pool_reader": METADATA_URL_VARIABLE,
+}
 _RESULTS_PREFIX = "db+"
 
 
@@ -54,15 +61,7 @@ class Addresses:
         Raises:
             LocalError: A variable is not set, or its URL has no user, password or database.
         """
-        return cls(
-            superuser=_read(environment, ADMIN_URL_VARIABLE),
-            owner=_read(environment, OWNER_URL_VARIABLE),
-            pipeline=_read(environment, DATABASE_URL_VARIABLE),
-            pages=_read(environment, READER_DATABASE_URL_VARIABLE),
-            airflow=_read(environment, _AIRFLOW_URL_VARIABLE),
-            results=_read(environment, _RESULTS_URL_VARIABLE),
-            pool_reader=_read(environment, METADATA_URL_VARIABLE),
-        )
+        return cls(**{name: _read(environment, variable) for name, variable in _VARIABLES.items()})
 
 
 def _read(environment: Mapping[str, str], variable: str) -> URL:

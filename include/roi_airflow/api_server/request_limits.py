@@ -7,9 +7,7 @@ the path.
 from __future__ import annotations
 
 import asyncio
-import json
 import math
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
@@ -17,6 +15,7 @@ from airflow.configuration import conf
 from limits import parse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse
 from starlette.routing import Match, Mount
 
 from roi_airflow.api_server.clients import (
@@ -42,6 +41,7 @@ BODY_SECONDS = 60.0
 ANONYMOUS_REQUESTS = parse("1200 per minute")
 PERSON_REQUESTS = parse("6000 per minute")
 
+_BODY_BYTES = {PEOPLE: PERSON_BODY_BYTES, TASKS: TASK_BODY_BYTES}
 _TASK_MOUNT = "/execution"
 _LOGIN_MOUNT = "/auth"
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -84,43 +84,48 @@ class RequestLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        try:
+            await self._admit(scope, receive, send)
+        except _RefusalError as refusal:
+            content = {"detail": refusal.detail}
+            response = JSONResponse(content, refusal.status_code, refusal.headers)
+            await response(scope, receive, send)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         mount = reached_mount(scope)
-        is_task_api = mount == _TASK_MOUNT
-        subject = await token_subject(scope, TASKS if is_task_api else PEOPLE)
+        section = TASKS if mount == _TASK_MOUNT else PEOPLE
+        subject = await token_subject(scope, section)
         scope[CLIENT] = f"address {network_of(scope)}" if subject is None else f"subject {subject}"
         may_log_in = mount == _LOGIN_MOUNT and scope["method"] not in _SAFE_METHODS
-        if not may_log_in and (wait := self._wait(scope, subject, is_task_api=is_task_api)):
-            await _refuse(send, 429, "too many requests; try again later", retry_after=wait)
-            return
-        max_bytes = ANONYMOUS_BODY_BYTES
-        if subject is not None:
-            max_bytes = TASK_BODY_BYTES if is_task_api else PERSON_BODY_BYTES
+        if not may_log_in:
+            self._count(scope, subject, section)
+        max_bytes = ANONYMOUS_BODY_BYTES if subject is None else _BODY_BYTES[section]
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > max_bytes:
-            await _refuse(send, 413, _too_large(max_bytes))
-            return
+            raise _too_large(max_bytes)
         body = _BoundedBody(receive, max_bytes, self._body_seconds)
-        with suppress(_BodyError):
-            if may_log_in:
-                await self._answer_login(scope, body.receive, body.unless_refused(send), subject)
-            else:
-                await self._app(scope, body.receive, body.unless_refused(send))
-        if body.error is not None:
-            await _refuse(send, body.error.status_code, body.error.detail)
-
-    def _wait(self, scope: Scope, subject: str | None, *, is_task_api: bool) -> float:
-        """Count a request; return 0, or the seconds until the client may try again."""
-        if subject is None:
-            limit, slot = self._anonymous, self._counts.slot(network_of(scope))
-        elif is_task_api:
-            return 0.0
+        send = body.unless_refused(send)
+        if may_log_in:
+            await self._log_in(scope, body.receive, send, subject)
         else:
-            limit, slot = self._person, self._counts.slot(subject)
-        if self._counts.add(limit, slot):
-            return 0.0
-        return max(1.0, self._counts.seconds_left(limit, slot))
+            await self._app(scope, body.receive, send)
+        if body.error is not None:
+            raise body.error
 
-    async def _answer_login(
+    def _count(self, scope: Scope, subject: str | None, section: str) -> None:
+        """Count a request of a person or an address, and refuse it beyond the limit."""
+        if subject is None:
+            limit, name = self._anonymous, network_of(scope)
+        elif section == TASKS:
+            return
+        else:
+            limit, name = self._person, subject
+        slot = self._counts.slot(name)
+        if not self._counts.add(limit, slot):
+            wait = max(1.0, self._counts.seconds_left(limit, slot))
+            raise _too_many("too many requests; try again later", wait)
+
+    async def _log_in(
         self, scope: Scope, receive: Receive, send: Send, subject: str | None
     ) -> None:
         request = Request(scope, receive)
@@ -131,10 +136,8 @@ class RequestLimits:
         account = account_in(request.headers.get("content-type", ""), body)
         repeated = _repeated(body, receive)
         if account is None:
-            if wait := self._wait(scope, subject, is_task_api=False):
-                await _refuse(send, 429, "too many requests; try again later", retry_after=wait)
-            else:
-                await self._app(scope, repeated, send)
+            self._count(scope, subject, PEOPLE)
+            await self._app(scope, repeated, send)
             return
         messages: list[Message] = []
 
@@ -150,12 +153,9 @@ class RequestLimits:
             paused = await self._logins.check(account, network_of(scope), is_right, device)
         except QueueFullError:
             detail = "too many attempts to log in are waiting; try again later"
-            await _refuse(send, 429, detail, retry_after=ACCOUNT_PAUSE)
-            return
+            raise _too_many(detail, ACCOUNT_PAUSE) from None
         if paused:
-            detail = "this attempt to log in failed, after too many failures"
-            await _refuse(send, 429, detail, retry_after=paused)
-            return
+            raise _too_many("this attempt to log in failed, after too many failures", paused)
         if _is_login(messages[0]):
             messages[0]["headers"] = [*messages[0]["headers"], self._devices.header(account)]
         for message in messages:
@@ -170,12 +170,16 @@ def reached_mount(scope: Scope) -> str:
     return ""
 
 
-class _BodyError(HTTPException):
-    """A body is too large or too slow."""
+class _RefusalError(HTTPException):
+    """A request is beyond a limit."""
 
 
-def _too_large(max_bytes: int) -> str:
-    return f"the body of this request may have at most {max_bytes} bytes"
+def _too_large(max_bytes: int) -> _RefusalError:
+    return _RefusalError(413, f"the body of this request may have at most {max_bytes} bytes")
+
+
+def _too_many(detail: str, wait: float) -> _RefusalError:
+    return _RefusalError(429, detail, {"Retry-After": str(math.ceil(wait))})
 
 
 class _BoundedBody:
@@ -186,7 +190,7 @@ class _BoundedBody:
     """
 
     def __init__(self, receive: Receive, max_bytes: int, seconds: float) -> None:
-        self.error: _BodyError | None = None
+        self.error: _RefusalError | None = None
         self._receive = receive
         self._max_bytes = max_bytes
         self._seconds = seconds
@@ -205,11 +209,11 @@ class _BoundedBody:
                 message = await self._receive()
         except TimeoutError:
             detail = f"the body of this request took more than {self._seconds:g} s"
-            self.error = _BodyError(408, detail)
+            self.error = _RefusalError(408, detail)
             raise self.error from None
         self._received += len(message.get("body", b""))
         if self._received > self._max_bytes:
-            self.error = _BodyError(413, _too_large(self._max_bytes))
+            self.error = _too_large(self._max_bytes)
             raise self.error
         self._is_complete = not message.get("more_body", False)
         return message
@@ -244,12 +248,3 @@ def _is_login(start: Message) -> bool:
         and value.removeprefix(cookie).partition(b";")[0] not in (b"", b'""')
         for name, value in start["headers"]
     )
-
-
-async def _refuse(send: Send, status: int, detail: str, *, retry_after: float = 0.0) -> None:
-    body = json.dumps({"detail": detail}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    if retry_after:
-        headers.append((b"retry-after", b"%d" % math.ceil(retry_after)))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
