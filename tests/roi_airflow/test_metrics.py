@@ -33,7 +33,7 @@ FIGURES = (
 
 
 class Received:
-    """What came to a StatsD server of the test's own."""
+    """The packets that a StatsD server of the test received."""
 
     def __init__(self, server: socket.socket) -> None:
         self._server = server
