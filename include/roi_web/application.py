@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from sqlalchemy import Engine
 from starlette.staticfiles import StaticFiles
@@ -51,6 +49,7 @@ def create_application(
         title=TITLE,
         description=DESCRIPTION,
         version="1",
+        servers=[{"url": "/roi"}],
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
@@ -71,20 +70,8 @@ def create_application(
 
     @protected.get("/openapi.json", include_in_schema=False)
     def show_openapi() -> JSONResponse:
-        return JSONResponse(_openapi(app))
+        return JSONResponse(app.openapi())
 
     app.include_router(protected)
     app.mount("/static", StaticFiles(directory=STATIC_DIRECTORY), name="static")
     return app
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        app.openapi_schema = get_openapi(
-            title=app.title,
-            version=app.version,
-            description=app.description,
-            routes=app.routes,
-            servers=[{"url": "/roi"}],
-        )
-    return app.openapi_schema

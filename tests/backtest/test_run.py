@@ -180,7 +180,7 @@ def test_backtest_claims_no_model_name_and_keeps_its_parameters(
 
 def test_run_id_of_a_daily_run_is_refused(market_engine: Engine, settings: Settings) -> None:
     daily = resolve_run(market_engine, settings, "mine", SMALL_RUN, lambda other: True, now=NOW)
-    with pytest.raises(PreflightError, match="'mine', which is that of a daily run"):
+    with pytest.raises(PreflightError, match="'mine', which belongs to a daily run"):
         resolve(market_engine, settings, "mine")
     assert load_run(market_engine, "mine") == daily
 

@@ -154,7 +154,7 @@ def test_a_killed_attempt_is_told_of_and_the_run_ends_by_itself(
     os.kill(process_id, signal.SIGKILL)
     dead = wait_for_history(shared_stack, killed, lambda row: row.state != "running")
     assert (dead.state, dead.failed_stage) == ("failed", "train_member")
-    assert dead.reason.startswith("its process ended without a word (killed, ")
+    assert dead.reason.startswith("its process ended unexpectedly (killed, ")
     assert shared_stack.wait_for_end(DAILY, killed, PATIENCE).state == "success"
     found = history(shared_stack, killed)
     assert (found.state, found.failed_stage) == ("done", None)

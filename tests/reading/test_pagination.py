@@ -34,7 +34,7 @@ def read_all(planted: Planted, record: type[Record], limit: int) -> list[Record]
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_pages_together_are_the_whole_list_in_its_order(planted: Planted, name: str) -> None:
+def test_the_pages_together_are_the_whole_list_in_order(planted: Planted, name: str) -> None:
     record = RECORDS[name]
 
     paged = read_all(planted, record, limit=7)
@@ -48,7 +48,7 @@ def test_pages_together_are_the_whole_list_in_its_order(planted: Planted, name: 
     assert paged == read_all(planted, record, limit=1000)
 
 
-def test_order_turns_round_only_the_columns_with_a_minus(planted: Planted) -> None:
+def test_only_columns_with_a_minus_sort_descending(planted: Planted) -> None:
     rows = read_all(planted, Forecast, limit=100)
     first: Forecast = rows[0]
     newest = [row for row in rows if row.as_of_date == first.as_of_date]
@@ -58,7 +58,7 @@ def test_order_turns_round_only_the_columns_with_a_minus(planted: Planted) -> No
     assert len({row.symbol for row in newest}) == 5
 
 
-def test_rows_that_arrive_between_two_pages_do_not_move_the_second(planted: Planted) -> None:
+def test_rows_that_arrive_between_two_pages_do_not_change_the_second(planted: Planted) -> None:
     with planted.engine.begin() as connection:
         items, cursor = Forecast.read(connection, limit=10)
         expected, _ = Forecast.read(connection, limit=10, cursor=cursor)

@@ -92,14 +92,14 @@ def test_real_prices_are_shown_first_and_simulated_ones_are_labelled(client: Tes
     assert "Simulated prices." in page(client, "/versions/simulated-version-00")
 
 
-def test_skill_stands_beside_the_forecasts_in_words_that_fit_it(client: TestClient) -> None:
+def test_skill_is_next_to_the_forecasts_in_fitting_words(client: TestClient) -> None:
     for path in ("/", "/assets/GC%3DF"):
         html = page(client, path)
         assert f"Next-day skill of this version: R2 {MINUS}0.0003" in html
         assert "That is none: read the interval, not the point." in html
 
 
-def test_asset_page_says_how_far_the_networks_of_an_ensemble_lie_apart(lonely: Planted) -> None:
+def test_asset_page_shows_the_spread_of_an_ensemble_s_networks(lonely: Planted) -> None:
     assert "ensemble" not in page(lonely.client(), "/assets/GC=F")
     with lonely.engine.begin() as connection:
         connection.execute(update(predictions).values(member_spread_pct=0.0124))
@@ -120,7 +120,7 @@ def test_links_of_the_list_lead_to_the_assets(client: TestClient) -> None:
     html = page(client, "/")
     links = [link.replace("&amp;", "&") for link in re.findall(r'<h2><a href="/roi([^"]+)', html)]
     assert len(links) == 5
-    assert any(link.startswith("/assets/GC=F") for link in links), "what a path may say, it says"
+    assert any(link.startswith("/assets/GC=F") for link in links), "without needless escapes"
     for link in links:
         page(client, link)
 
@@ -164,7 +164,7 @@ def end(market: Planted, run_id: str, stage: str, ending: Ending) -> None:
         pass
 
 
-def test_health_says_of_every_run_how_it_stands_and_why_in_full(lonely: Planted) -> None:
+def test_health_shows_the_state_and_the_complete_reason_of_every_run(lonely: Planted) -> None:
     reason = "symbols: received 'X<script>'; " + "name another one, " * 100 + "or none"
     for run_id in ("going", "asking", "refused"):
         begin(lonely, run_id)
@@ -224,7 +224,7 @@ def test_page_without_login_offers_one(planted: Planted) -> None:
     assert "Log in to Airflow" in response.text
 
 
-def test_names_from_outside_stay_text(postgres: EmbeddedPostgres, market_template: str) -> None:
+def test_names_from_outside_are_escaped(postgres: EmbeddedPostgres, market_template: str) -> None:
     hostile = "<script>alert(1)</script>\"'&"
     with planted_market(
         postgres, market_template, {"assets": 1, "sessions": 5, "versions": 1}
@@ -247,7 +247,7 @@ def test_a_version_whose_files_were_found_damaged_is_marked(lonely: Planted) -> 
     assert "files damaged 2025-03-04 12:00" in page(lonely.client(), f"/versions/{version_id}")
 
 
-def test_500_assets_come_50_at_a_time(crowd: TestClient) -> None:
+def test_500_assets_are_shown_50_at_a_time(crowd: TestClient) -> None:
     pages = [page(crowd, f"/?page={number}") for number in range(1, 11)]
     shown = [symbol for html in pages for symbol in shown_symbols(html)]
     assert len(shown) == len(set(shown)) == 500
@@ -291,7 +291,7 @@ def test_login_covers_the_pages_of_every_path(planted: Planted) -> None:
     assert logged_in.get("/roi/versions/").status_code == 404
 
 
-def test_a_versions_pictures_are_shown_with_it_and_given_to_who_is_logged_in(
+def test_a_version_s_plots_are_shown_with_it_to_a_logged_in_person(
     planted: Planted, tmp_path: Path
 ) -> None:
     published = tmp_path / "reference" / "versions" / "reference-version-03" / "plots"
@@ -317,7 +317,7 @@ def test_a_versions_pictures_are_shown_with_it_and_given_to_who_is_logged_in(
 
 
 @pytest.mark.parametrize("kind", ["changed", "unlisted", *SPECIAL_FILES])
-def test_a_picture_that_is_not_the_listed_file_is_not_given(
+def test_a_plot_that_is_not_the_listed_file_is_not_sent(
     planted: Planted, tmp_path: Path, kind: str
 ) -> None:
     published = tmp_path / "reference" / "versions" / "reference-version-03" / "plots"
@@ -325,7 +325,7 @@ def test_a_picture_that_is_not_the_listed_file_is_not_given(
     path = published / "error_by_asset.png"
     path.write_bytes(b"\x89PNG of the test")
     if kind == "unlisted":
-        path.rename(published / "kept.png")
+        path.rename(published / "other.png")
     write_manifest(published.parent, {})
     path.unlink(missing_ok=True)
     (SPECIAL_FILES | dict.fromkeys(["changed", "unlisted"], Path.touch))[kind](path)
@@ -339,7 +339,7 @@ def test_a_picture_that_is_not_the_listed_file_is_not_given(
 
 
 @pytest.mark.parametrize("manifest", ["", "{", '{"files": {"../plots/a.png": "0"}}'])
-def test_a_version_without_a_sound_manifest_is_shown_without_pictures(
+def test_a_version_without_a_valid_manifest_is_shown_without_plots(
     planted: Planted, tmp_path: Path, manifest: str
 ) -> None:
     published = tmp_path / "reference" / "versions" / "reference-version-03"

@@ -1,4 +1,4 @@
-"""The tasks from a run's symbols to its dataset, which every DAG that needs one shares."""
+"""The tasks from a run's symbols to its dataset, shared by the DAGs."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def extract_prices(symbols: list[str]) -> None:
 
 @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, outlets=[PRICES])
 def check_prices() -> None:
-    """Check what is stored; the quorum decides whether the run goes on."""
+    """Check the stored prices; the quorum decides whether the run continues."""
     from roi_forecast.market.checks.price_checks import check_prices as check
     from roi_forecast.market.extraction import count_changed_rows
 
@@ -106,13 +106,13 @@ def build_dataset() -> str:
 
 
 def dataset_of(batches: Any) -> XComArg:
-    """Wire extraction, checks and building into the present DAG.
+    """Add extraction, checks and building to the current DAG.
 
     Args:
-        batches: What the task that resolves the run returns: the symbols to extract, in batches.
+        batches: The symbols to extract, in batches: the result of the task that resolves the run.
 
     Returns:
-        The id of the dataset, once it is built.
+        The id of the dataset.
     """
     dataset_id = build_dataset()
     extract_prices.expand(symbols=batches) >> check_prices() >> dataset_id

@@ -27,16 +27,12 @@ ASSETS_ON_A_PAGE = 50
 SPARKLINE_BARS = 60
 
 Order = Literal["symbol", "forecast", "width"]
-ORDERS: dict[str, str] = {
-    "symbol": "Symbol",
-    "forecast": "Forecast, highest first",
-    "width": "Interval, widest first",
+ORDERS: dict[Order, tuple[str, Callable[[LatestForecast], float]]] = {
+    "symbol": ("Symbol", lambda _: 0.0),
+    "forecast": ("Forecast, highest first", lambda row: -row.predicted_roi_pct),
+    "width": ("Interval, widest first", lambda row: row.lower_80_pct - row.upper_80_pct),
 }
-_KEYS: dict[str, Callable[[LatestForecast], tuple[float, str]]] = {
-    "symbol": lambda row: (0.0, row.symbol),
-    "forecast": lambda row: (-row.predicted_roi_pct, row.symbol),
-    "width": lambda row: (row.lower_80_pct - row.upper_80_pct, row.symbol),
-}
+"""The label of each order, and the number that it sorts by before the symbol."""
 
 
 @router.get(f"/{TAB.path}")
@@ -50,7 +46,10 @@ def show_forecasts(
 ) -> HTMLResponse:
     """Show one page of the list of assets, after searching and sorting all of them."""
     rows = _read_latest(connection, chosen)
-    found = sorted((row for row in rows if _matches(row, search)), key=_KEYS[order])
+    _, sort_key = ORDERS[order]
+    found = sorted(
+        (row for row in rows if _matches(row, search)), key=lambda row: (sort_key(row), row.symbol)
+    )
     pages = max(1, -(-len(found) // ASSETS_ON_A_PAGE))
     page = min(page, pages)
     shown = found[(page - 1) * ASSETS_ON_A_PAGE : page * ASSETS_ON_A_PAGE]
@@ -88,7 +87,7 @@ def show_forecasts(
         alerts=alerts,
         search=search,
         order=order,
-        orders=ORDERS,
+        orders={name: label for name, (label, _) in ORDERS.items()},
         page=page,
         pages=pages,
     )

@@ -22,9 +22,10 @@ from roi_forecast.database.tables.runs import (
     runs,
     stage_attempts,
     stage_endings,
+    studies,
+    trials,
 )
 from roi_forecast.database.tables.schema import SCHEMA, metadata
-from roi_forecast.database.tables.tuning import studies, trials
 
 __all__ = [
     "SCHEMA",

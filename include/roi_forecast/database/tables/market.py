@@ -2,129 +2,121 @@
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    CheckConstraint,
-    Date,
-    Double,
-    Identity,
-    Index,
-    Integer,
-    Table,
-    Text,
-    text,
-)
+import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from roi_forecast.database.tables.schema import MOMENT, NOW, column, metadata
+from roi_forecast.database.tables.schema import (
+    MOMENT,
+    as_of_date,
+    column,
+    metadata,
+    now,
+    nullable,
+    number,
+    run_id,
+    source,
+    symbol,
+)
 
-assets = Table(
+assets = sa.Table(
     "assets",
     metadata,
-    column("symbol", Text, "the asset's symbol", primary_key=True),
-    column("name", Text, "name of the asset"),
-    column("asset_class", Text, "stock, commodity or another class of the universe"),
-    column("exchange", Text, "code of the exchange"),
-    column("calendar", Text, "code of the exchange's trading calendar"),
-    column("currency", Text, "ISO 4217 code of the currency of its prices"),
+    symbol(primary_key=True),
+    column("name", sa.Text, "name of the asset"),
+    column("asset_class", sa.Text, "stock, commodity or another class of the universe"),
+    column("exchange", sa.Text, "code of the exchange"),
+    column("calendar", sa.Text, "code of the exchange's trading calendar"),
+    column("currency", sa.Text, "ISO 4217 code of the currency of its prices"),
     comment="Every asset that a run has extracted.",
 )
 
-daily_prices = Table(
+daily_prices = sa.Table(
     "daily_prices",
     metadata,
-    column(
-        "source", Text, "price source: yahoo, simulated, or csv with its name", primary_key=True
-    ),
-    column("symbol", Text, "the asset's symbol", primary_key=True),
-    column("trading_date", Date, "session of the bar", primary_key=True),
-    column("open", Double, "opening price, in the asset's currency"),
-    column("high", Double, "highest price of the session, in the asset's currency"),
-    column("low", Double, "lowest price of the session, in the asset's currency"),
-    column("close", Double, "closing price, in the asset's currency"),
-    column("adj_close", Double, "close adjusted for splits and dividends, in the asset's currency"),
-    column(
-        "volume",
-        BigInteger,
-        "shares or contracts traded in the session; null if the source gives no valid number",
-        nullable=True,
-    ),
+    source(primary_key=True),
+    symbol(primary_key=True),
+    column("trading_date", sa.Date, "session of the bar", primary_key=True),
+    column("open", sa.Double, "opening price, in the asset's currency"),
+    column("high", sa.Double, "highest price of the session, in the asset's currency"),
+    column("low", sa.Double, "lowest price of the session, in the asset's currency"),
+    column("close", sa.Double, "closing price, in the asset's currency"),
+    column("adj_close", sa.Double, "close adjusted for splits and dividends, in its currency"),
+    nullable("volume", sa.BigInteger, "shares or contracts traded; null if the source lacks it"),
     column("fetched_at", MOMENT, "when the bar was fetched from its source"),
-    CheckConstraint("volume >= 0", name="volume"),
+    sa.CheckConstraint("volume >= 0", name="volume"),
     comment="Daily bars by source, as the source last gave them.",
 )
 
-extractions = Table(
+extractions = sa.Table(
     "extractions",
     metadata,
-    column("run_id", Text, "Airflow's id of the DAG run", primary_key=True),
-    column("symbol", Text, "the asset's symbol", primary_key=True),
-    column("source", Text, "price source: yahoo, simulated, or csv with its name"),
-    column("requested_start", Date, "first date requested"),
-    column("requested_end", Date, "last date requested"),
-    column("status", Text, "ok or failed"),
-    column("rows", Integer, "rows inserted or changed"),
-    column("error", Text, "why it failed; null if it succeeded", nullable=True),
+    run_id(primary_key=True),
+    symbol(primary_key=True),
+    source(),
+    column("requested_start", sa.Date, "first date requested"),
+    column("requested_end", sa.Date, "last date requested"),
+    column("status", sa.Text, "ok or failed"),
+    column("rows", sa.Integer, "rows inserted or changed"),
+    nullable("error", sa.Text, "why it failed; null if it succeeded"),
     column("finished_at", MOMENT, "when it finished"),
-    CheckConstraint("status IN ('ok', 'failed')", name="status"),
-    Index("ix_extractions_coverage", "source", "symbol", "status"),
+    sa.CheckConstraint("status IN ('ok', 'failed')", name="status"),
+    sa.Index("ix_extractions_coverage", "source", "symbol", "status"),
     comment="What each run requested from a source for each asset, and the result.",
 )
 
-price_checks = Table(
+price_checks = sa.Table(
     "price_checks",
     metadata,
-    column("id", BigInteger, "number of the row", Identity(), primary_key=True),
-    column("run_id", Text, "Airflow's id of the DAG run"),
-    column("source", Text, "price source: yahoo, simulated, or csv with its name"),
-    column("symbol", Text, "the asset's symbol; null if the check covers the run", nullable=True),
-    column(
-        "trading_date", Date, "session of the bar; null if the check covers more", nullable=True
+    number(),
+    run_id(),
+    source(),
+    nullable("symbol", sa.Text, "the asset's symbol; null if the check covers the run"),
+    nullable("trading_date", sa.Date, "session of the bar; null if the check covers more"),
+    column("check_name", sa.Text, "name of the check"),
+    column("severity", sa.Text, "effect of a failure: warn, drop_bar, drop_asset or stop_run"),
+    column("passed", sa.Boolean, "true: passed"),
+    nullable("observed", sa.Double, "the figure compared with the limit, in its unit"),
+    nullable("allowed", sa.Double, "limit of the check; null if it has none"),
+    column("message", sa.Text, "what the check found, in words"),
+    now("checked_at", "when it was checked"),
+    sa.CheckConstraint(
+        "severity IN ('warn', 'drop_bar', 'drop_asset', 'stop_run')", name="severity"
     ),
-    column("check_name", Text, "name of the check"),
-    column("severity", Text, "effect of a failure: warn, drop_bar, drop_asset or stop_run"),
-    column("passed", Boolean, "true: passed"),
-    column("observed", Double, "the figure compared with the limit, in its unit", nullable=True),
-    column("allowed", Double, "limit of the check; null if it has none", nullable=True),
-    column("message", Text, "what the check found, in words"),
-    column("checked_at", MOMENT, "when it was checked", server_default=NOW),
-    CheckConstraint("severity IN ('warn', 'drop_bar', 'drop_asset', 'stop_run')", name="severity"),
-    Index("ix_price_checks_run_id", "run_id"),
-    Index("ix_price_checks_failed", "run_id", "symbol", postgresql_where=text("NOT passed")),
+    sa.Index("ix_price_checks_run_id", "run_id"),
+    sa.Index("ix_price_checks_failed", "run_id", "symbol", postgresql_where=sa.text("NOT passed")),
     comment="Results of each run's price checks.",
 )
 
-price_restatements = Table(
+price_restatements = sa.Table(
     "price_restatements",
     metadata,
-    column("id", BigInteger, "number of the row", Identity(), primary_key=True),
-    column("source", Text, "price source: yahoo, simulated, or csv with its name"),
-    column("symbol", Text, "the asset's symbol"),
-    column("run_id", Text, "the run that detected it"),
-    column("compared_on", Date, "date of the bar that revealed it"),
-    column("close_ratio", Double, "new over stored close, at the oldest bar in both"),
-    column("adj_close_ratio", Double, "new over stored adj_close, at the oldest bar in both"),
-    column("first_date", Date, "first bar fetched again"),
-    column("last_date", Date, "last bar fetched again"),
-    column("rows", Integer, "rows inserted, changed or removed"),
-    column("detected_at", MOMENT, "when it was detected", server_default=NOW),
-    Index("ix_price_restatements_symbol", "source", "symbol"),
+    number(),
+    source(),
+    symbol(),
+    column("run_id", sa.Text, "the run that detected it"),
+    column("compared_on", sa.Date, "date of the bar that revealed it"),
+    column("close_ratio", sa.Double, "new over stored close, at the oldest bar in both"),
+    column("adj_close_ratio", sa.Double, "new over stored adj_close, at the oldest bar in both"),
+    column("first_date", sa.Date, "first bar fetched again"),
+    column("last_date", sa.Date, "last bar fetched again"),
+    column("rows", sa.Integer, "rows inserted, changed or removed"),
+    now("detected_at", "when it was detected"),
+    sa.Index("ix_price_restatements_symbol", "source", "symbol"),
     comment="Every time a source restated prices that were already stored.",
 )
 
-datasets = Table(
+datasets = sa.Table(
     "datasets",
     metadata,
-    column("dataset_id", Text, "hash of the dataset's content", primary_key=True),
-    column("source", Text, "price source: yahoo, simulated, or csv with its name"),
-    column("symbols", ARRAY(Text), "symbols of the assets, in the order of the dataset's columns"),
-    column("as_of_date", Date, "last session whose prices may be used"),
-    column("first_date", Date, "first trading date of the rows"),
-    column("last_date", Date, "last trading date of the rows"),
-    column("rows", Integer, "number of rows"),
-    column("path", Text, "folder of its files"),
+    column("dataset_id", sa.Text, "hash of the dataset's content", primary_key=True),
+    source(),
+    column("symbols", ARRAY(sa.Text), "symbols, in the order of the dataset's columns"),
+    as_of_date(),
+    column("first_date", sa.Date, "first trading date of the rows"),
+    column("last_date", sa.Date, "last trading date of the rows"),
+    column("rows", sa.Integer, "number of rows"),
+    column("path", sa.Text, "folder of its files"),
     column("manifest", JSONB, "the manifest of its files"),
-    column("created_at", MOMENT, "when the row was stored", server_default=NOW),
+    now("created_at", "when the row was stored"),
     comment="Datasets that runs built; their arrays are files.",
 )

@@ -2,103 +2,77 @@
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    Boolean,
-    CheckConstraint,
-    Date,
-    Double,
-    ForeignKey,
-    Index,
-    Integer,
-    Table,
-    Text,
+import sqlalchemy as sa
+
+from roi_forecast.database.tables.schema import (
+    as_of_date,
+    column,
+    horizon,
+    metadata,
+    model_name,
+    now,
+    nullable,
+    run_id,
+    symbol,
+    version_id,
 )
 
-from roi_forecast.database.tables.models import model_versions
-from roi_forecast.database.tables.schema import MOMENT, NOW, column, metadata
-
-champion_checks = Table(
+champion_checks = sa.Table(
     "champion_checks",
     metadata,
-    column("run_id", Text, "Airflow's id of the DAG run", primary_key=True),
-    column(
-        "horizon",
-        Integer,
-        "reference sessions from the as-of date to the target date",
-        primary_key=True,
-    ),
-    column("measure", Text, "the checked figure, such as coverage_80", primary_key=True),
-    column("model_name", Text, "name under which candidates compete and one champion serves"),
-    column("version_id", Text, "the checked champion", ForeignKey(model_versions.c.version_id)),
-    column("as_of_date", Date, "last target date that counts"),
-    column("scope", Text, "version: its own forecasts; model_name: those of every version"),
-    column("sessions", Integer, "number of target sessions counted"),
-    column("threshold", Double, "limit of the measure"),
-    column("observed", Double, "the measure: a fraction or an R2", nullable=True),
-    column(
-        "upper_95",
-        Double,
-        "upper 95 % bound of observed; below the threshold it raises an alert",
-        nullable=True,
-    ),
-    column("state", Text, "kept, below or too_few"),
-    column("reason", Text, "why, in words"),
-    column("checked_at", MOMENT, "when it was checked", server_default=NOW),
-    CheckConstraint("scope IN ('version', 'model_name')", name="scope"),
-    CheckConstraint("state IN ('kept', 'below', 'too_few')", name="state"),
-    Index("ix_champion_checks_model_name", "model_name", "checked_at"),
+    run_id(primary_key=True),
+    horizon(primary_key=True),
+    column("measure", sa.Text, "the checked figure, such as coverage_80", primary_key=True),
+    model_name(),
+    version_id(comment="the checked champion"),
+    column("as_of_date", sa.Date, "last target date that counts"),
+    column("scope", sa.Text, "version: its own forecasts; model_name: those of every version"),
+    column("sessions", sa.Integer, "number of target sessions counted"),
+    column("threshold", sa.Double, "limit of the measure"),
+    nullable("observed", sa.Double, "the measure: a fraction or an R2"),
+    nullable("upper_95", sa.Double, "upper 95 % bound of observed; an alert if below the limit"),
+    column("state", sa.Text, "passed, below or too_few"),
+    column("reason", sa.Text, "why, in words"),
+    now("checked_at", "when it was checked"),
+    sa.CheckConstraint("scope IN ('version', 'model_name')", name="scope"),
+    sa.CheckConstraint("state IN ('passed', 'below', 'too_few')", name="state"),
+    sa.Index("ix_champion_checks_model_name", "model_name", "checked_at"),
     comment="Each run's comparison of the champion's live figures with their limits.",
 )
 
-drift = Table(
+drift = sa.Table(
     "drift",
     metadata,
-    column("run_id", Text, "Airflow's id of the DAG run", primary_key=True),
-    column("symbol", Text, "the asset's symbol", primary_key=True),
-    column("model_name", Text, "name under which candidates compete and one champion serves"),
-    column("version_id", Text, "the champion", ForeignKey(model_versions.c.version_id)),
-    column("as_of_date", Date, "last session whose prices may be used"),
-    column("training_first_date", Date, "first trading date of the training rows"),
-    column("training_last_date", Date, "last trading date of the training rows"),
-    column("window_first_date", Date, "first trading date of the newest window"),
-    column("window_last_date", Date, "last trading date of the newest window"),
-    column("window_rows", Integer, "rows with a bar in the newest window"),
-    column(
+    run_id(primary_key=True),
+    symbol(primary_key=True),
+    model_name(),
+    version_id(comment="the champion"),
+    as_of_date(),
+    column("training_first_date", sa.Date, "first trading date of the training rows"),
+    column("training_last_date", sa.Date, "last trading date of the training rows"),
+    column("window_first_date", sa.Date, "first trading date of the newest window"),
+    column("window_last_date", sa.Date, "last trading date of the newest window"),
+    column("window_rows", sa.Integer, "rows with a bar in the newest window"),
+    nullable(
         "wasserstein",
-        Double,
-        "Wasserstein distance of the log ROIs, newest window from training rows, in standard "
-        "deviations of the training rows",
-        nullable=True,
+        sa.Double,
+        "Wasserstein distance of log ROIs from the training rows, in their standard deviations",
     ),
-    column(
-        "wasserstein_limit", Double, "distance that earlier windows rarely exceeded", nullable=True
-    ),
-    column(
+    nullable("wasserstein_limit", sa.Double, "distance that earlier windows rarely exceeded"),
+    nullable(
         "wasserstein_percentile",
-        Double,
-        "fraction of earlier windows that are closer to the training rows",
-        nullable=True,
+        sa.Double,
+        "fraction of earlier windows closer to the training rows",
     ),
-    column(
+    nullable(
         "scale_ratio",
-        Double,
-        "standard deviation of the log ROI, newest window over training rows",
-        nullable=True,
+        sa.Double,
+        "standard deviation of log ROIs, newest window over training",
     ),
-    column(
-        "scale_ratio_low",
-        Double,
-        "scale_ratio that earlier windows rarely fell below",
-        nullable=True,
-    ),
-    column(
-        "scale_ratio_high",
-        Double,
-        "scale_ratio that earlier windows rarely exceeded",
-        nullable=True,
-    ),
-    column("drifting", Boolean, "true: the newest window is outside the range of earlier windows"),
-    column("measured_at", MOMENT, "when it was measured", server_default=NOW),
-    Index("ix_drift_model_name", "model_name", "as_of_date", "measured_at"),
+    nullable("scale_ratio_low", sa.Double, "scale_ratio that earlier windows rarely fell below"),
+    nullable("scale_ratio_high", sa.Double, "scale_ratio that earlier windows rarely exceeded"),
+    column("drifting", sa.Boolean, "true: the newest window is outside the earlier ones' range"),
+    now("measured_at", "when it was measured"),
+    sa.Index("ix_drift_model_name", "model_name", "as_of_date", "measured_at"),
     comment="Distance of each asset's newest log ROIs from the champion's training rows.",
 )

@@ -24,7 +24,7 @@ JOIN roi.model_versions AS version ON version.version_id = checked.version_id
 WHERE checked.state = 'below';
 
 COMMENT ON VIEW roi.champion_alerts IS
-    'Every check of a champion that was ever below its limit.';
+    'Every check that ever found a champion below its limit.';
 COMMENT ON COLUMN roi.champion_alerts.version_id IS 'the champion that was checked';
 COMMENT ON COLUMN roi.champion_alerts.current IS
     'true: the newest check still says so, and the version serves';

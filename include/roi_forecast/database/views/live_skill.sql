@@ -1,6 +1,6 @@
--- The score of the newest target session counts: a run of the past may have been repeated since.
--- A run stores all figures of a score together, its sessions always among them. The newest run is
--- found among those alone, a twentieth of the rows, and the other figures are then that run's.
+-- The scores with the newest target session count, since an old run may have been repeated later.
+-- A run stores all figures of a score together, always including `sessions`. The newest run is
+-- found from the `sessions` rows alone, a twentieth of all rows.
 CREATE VIEW roi.live_skill AS
 WITH scored AS (
     SELECT version.model_name,

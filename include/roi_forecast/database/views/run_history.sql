@@ -1,4 +1,4 @@
--- The newest attempt of each instance of a stage counts; `done` is the last stage that ended the run.
+-- The newest attempt of each stage instance counts; `done` is the last stage that ended the run.
 CREATE VIEW roi.run_history AS
 SELECT start.run_id,
        coalesce(run.model_name, start.model_name) AS model_name,
@@ -57,7 +57,7 @@ LEFT JOIN LATERAL (
     ORDER BY attempt.attempt_id DESC
     LIMIT 1
 ) AS pending ON true
--- A failure counts until something else of the run starts. Single assets and trials may fail.
+-- A failure counts until another stage of the run starts. Some assets and trials may fail.
 LEFT JOIN LATERAL (
     SELECT attempt.attempt_id, attempt.stage, attempt.ended_at, attempt.reason
     FROM roi.stage_history AS attempt
@@ -116,13 +116,13 @@ LEFT JOIN LATERAL (
 ) AS verdict ON true;
 
 COMMENT ON VIEW roi.run_history IS
-    'Every run that began: whether it is done, failed, running or waiting, and why.';
+    'Every run that started, with its state and the reason for it.';
 COMMENT ON COLUMN roi.run_history.model_name IS
     'the name under which candidates compete; null if the run was refused without one';
 COMMENT ON COLUMN roi.run_history.state IS 'done, failed, running or waiting';
-COMMENT ON COLUMN roi.run_history.started_at IS 'when its first stage began for the first time';
+COMMENT ON COLUMN roi.run_history.started_at IS 'when its first stage first started';
 COMMENT ON COLUMN roi.run_history.ended_at IS
-    'when it was done or failed; null while it goes on, and where its process died';
+    'when it was done or failed; null while it continues, and if its process died';
 COMMENT ON COLUMN roi.run_history.as_of_date IS
     'last session whose prices may be used; null before the run is resolved';
 COMMENT ON COLUMN roi.run_history.failed_stage IS

@@ -21,7 +21,7 @@ JOIN roi.studies AS study ON study.study = trial.study
 JOIN roi.datasets AS dataset ON dataset.dataset_id = study.dataset_id;
 
 COMMENT ON VIEW roi.tuning_trials IS
-    'Trials of the searches for hyperparameters, ranked within their study.';
+    'Trials of the hyperparameter searches, ranked within their study.';
 COMMENT ON COLUMN roi.tuning_trials.rank IS '1 for the best validation_r2; null if pruned';
 COMMENT ON COLUMN roi.tuning_trials.state IS 'complete or pruned';
 COMMENT ON COLUMN roi.tuning_trials.source IS 'where the dataset''s prices come from';
