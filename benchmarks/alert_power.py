@@ -15,9 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from gate_power import log_rois
 
-from roi_forecast.config import MonitoringConfig
 from roi_forecast.features.scaling import FloatArray
-from roi_forecast.monitoring.champion_checks import check_champion, judged_sessions
+from roi_forecast.monitoring.champion_checks import (
+    MIN_LIVE_SESSIONS,
+    check_champion,
+    judged_sessions,
+)
 from roi_forecast.monitoring.live_scores import score_outcomes
 from roi_forecast.monitoring.outcomes import Outcomes
 
@@ -57,15 +60,14 @@ def live(generator: np.random.Generator, coverage: float, r2: float) -> Life:
     actual = returns[WARM_UP:]
     predicted = generator.normal(size=actual.shape) * np.sqrt(-r2 * scales[WARM_UP:])
     dates = np.datetime64("2024-01-01") + np.arange(SESSIONS)
-    config = MonitoringConfig()
     first: dict[str, int] = {}
-    for end in range(config.live_min_sessions, SESSIONS + 1, EVERY):
+    for end in range(MIN_LIVE_SESSIONS, SESSIONS + 1, EVERY):
         known = Outcomes(
             1, dates[:end], actual[:end], predicted[:end], actual[:end] * 3, inside[:end],
             np.ones((end, ASSETS)),
         )  # fmt: skip
-        scores = score_outcomes(known.newest(judged_sessions(config, 1)))
-        for check in check_champion(config, 1, scores, scores):
+        scores = score_outcomes(known.newest(judged_sessions(1)))
+        for check in check_champion(1, scores, scores):
             if check.state == "below":
                 first.setdefault(check.measure, end)
     return Life(first.get("coverage_80"), first.get("r2_against_zero"))

@@ -375,7 +375,7 @@ def _rows(path: Path) -> PriceRows:
         [source.fetch(asset, START, LAST).assign(symbol=asset.symbol) for asset in assets],
         ignore_index=True,
     )
-    return align_rows(bars, assets, START, LAST, max_lost_share=0.1)
+    return align_rows(bars, assets, START, LAST)
 
 
 def _dataset(rows: PriceRows, features: FeatureConfig) -> Dataset:

@@ -125,7 +125,7 @@ def _without_moments(table: Table, row: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def waiting(shared_stack: SharedStack) -> Repairs:
     """A run that goes on until a person answers."""
-    conf = {**SMALL, **PROMOTED, "require_approval": True, "min_sessions_between_promotions": 0}
+    conf = {**SMALL, **PROMOTED, "approval_hours": 12, "min_sessions_between_promotions": 0}
     return Repairs(shared_stack, shared_stack.trigger(DAILY, **conf, model_name="waiting"))
 
 

@@ -181,7 +181,7 @@ def parameters(path: Path, symbols: tuple[str, ...]) -> dict[str, Any]:
         "start_date": str(START),
         "as_of_date": str(LAST),
         "horizons": (1, 5),
-        "gate_noise_limit_tolerance": 0.9,
+        "gate_override_reason": "an asset that stands still",
     }
 
 

@@ -23,7 +23,7 @@ def with_column(values: np.ndarray, column: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.01])
-def test_an_asset_that_a_peer_forecasts_without_fail_is_out_of_the_gain_over_it(
+def test_an_asset_that_the_opponent_forecasts_exactly_does_not_count_in_the_gain_over_it(
     rate: float,
 ) -> None:
     before = np.roll(ACTUAL, 1, axis=0)
@@ -45,7 +45,7 @@ def test_an_asset_that_a_peer_forecasts_without_fail_is_out_of_the_gain_over_it(
         assert beside["r2_against_zero"] == alone["r2_against_zero"]
 
 
-def test_gains_where_nothing_moved_at_all_are_not_defined() -> None:
+def test_gains_are_undefined_if_nothing_moves() -> None:
     still = np.zeros(ACTUAL.shape)
     found = score_outcomes(outcomes(still, PREDICTED, still)).estimates
     for name in ("r2_against_zero", "r2_against_persistence", "directional_accuracy"):

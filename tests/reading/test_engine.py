@@ -61,7 +61,7 @@ def test_reader_cannot_write(planted: Planted, before: str, statement: str) -> N
             connection.execute(text(statement))
 
 
-def test_resetting_the_role_leads_back_to_the_reader(planted: Planted) -> None:
+def test_resetting_the_role_returns_to_the_reader(planted: Planted) -> None:
     with planted.reader.connect() as connection:
         connection.execute(text("RESET ROLE"))
         assert connection.execute(text("SELECT current_user")).scalar_one() == "roi_reader"
@@ -90,7 +90,9 @@ def test_user_of_its_own_reads_through_the_reader_url(planted: Planted) -> None:
     assert tuple(names) == ("pages_of_test", "roi_reader")
 
 
-def test_owner_who_is_no_superuser_can_take_on_the_role_after_migrating(planted: Planted) -> None:
+def test_an_owner_without_superuser_rights_can_act_as_the_reader_after_migrating(
+    planted: Planted,
+) -> None:
     """What migration leaves behind for an owner that created the role itself."""
     engine: Engine = planted.engine
     with engine.begin() as connection:

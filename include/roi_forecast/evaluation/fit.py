@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 Verdict = Literal["overfit", "underfit", "unimproved", "balanced", "unknown"]
 
 TOLERANCE = 0.05
-"""R2 that a model may lack, as the gate's `gate_noise_limit_tolerance` by default."""
+"""R2 that a model may lack, the same as the gate allows below the noise limit."""
 _MUCH_DROPOUT = 0.5
 
 

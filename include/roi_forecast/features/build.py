@@ -105,7 +105,7 @@ def align_moving_rows(
         assets: The assets, in the order of the columns.
         start_date: First date of a row.
         as_of_date: Last date that is looked at.
-        config: Smoothing, split and the share of rows that an asset may cost.
+        config: Smoothing and split.
 
     Returns:
         The rows, and one result of the check MOVEMENT_CHECK for each asset that has rows.
@@ -115,7 +115,7 @@ def align_moving_rows(
     """
     results: list[CheckResult] = []
     while True:
-        rows = align_rows(bars, assets, start_date, as_of_date, config.max_lost_share)
+        rows = align_rows(bars, assets, start_date, as_of_date)
         log_rois, smoothed = _log_rois(rows, config)
         movement = measure_movement(log_rois[: _split(len(smoothed), config).train.stop])
         found = [

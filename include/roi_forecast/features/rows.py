@@ -24,6 +24,9 @@ from roi_forecast.universe import Asset
 
 logger = logging.getLogger(__name__)
 
+MAX_LOST_SHARE = 0.1
+"""Share of the rows that an asset may cost by starting late; one that costs more is left out."""
+
 ROW_COLUMNS = ("high", "low", "close", "adj_close")
 """What rows are made of, beside symbol and date."""
 
@@ -57,7 +60,7 @@ def load_rows(
     assets: Sequence[Asset],
     start_date: date,
     as_of_date: date,
-    max_lost_share: float,
+    max_lost_share: float = MAX_LOST_SHARE,
     *,
     carries_in: bool = False,
 ) -> PriceRows:
@@ -69,7 +72,7 @@ def load_rows(
         assets: As `align_rows`, like the dates and the share.
         start_date: First date of a row.
         as_of_date: Last date that is read.
-        max_lost_share: An asset whose first price comes after this share of the rows is left out.
+        max_lost_share: An asset that would cost more than this share of the rows is left out.
         carries_in: Whether an asset that did not trade on the first session brings its last price
             along from before `start_date`. Without it the rows of all assets begin where that one
             trades again: a row then depends on how many others are read.
@@ -90,7 +93,7 @@ def align_rows(
     assets: Sequence[Asset],
     start_date: date,
     as_of_date: date,
-    max_lost_share: float,
+    max_lost_share: float = MAX_LOST_SHARE,
 ) -> PriceRows:
     """Put bars into rows of reference sessions; a missing bar carries the last price forward.
 
@@ -102,7 +105,7 @@ def align_rows(
         assets: The assets, in the order of the columns.
         start_date: First date of a row.
         as_of_date: Last date that is looked at.
-        max_lost_share: An asset whose first price comes after this share of the rows is left out.
+        max_lost_share: An asset that would cost more than this share of the rows is left out.
 
     Raises:
         DatasetError: No asset or no row is left, or the rows do not reach the as-of date.

@@ -34,6 +34,9 @@ from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)
 
+FINE_TUNE_EPOCHS = 20
+"""Maximum number of epochs when training continues from the champion."""
+
 # Part of every fingerprint: raise it when the same inputs would train to other weights.
 _TRAINING_REVISION = 3
 
@@ -99,7 +102,7 @@ def train_member(
     fine_tuning = None
     if (base_network := inputs.base_network(number)) is not None:
         fine_tuning = FineTuning(base_network, config.trainable_layers)
-        changes["epochs"] = config.fine_tune_epochs
+        changes["epochs"] = min(config.epochs, FINE_TUNE_EPOCHS)
     directory = member_directory(inputs.directory, number, size)
     directory.mkdir(parents=True, exist_ok=True)
     if size > 1:
@@ -275,7 +278,6 @@ def _fingerprint(
     if base is not None:
         facts["base"] = [base.version_id, base.checksum]
         facts["trainable_layers"] = config.trainable_layers
-        facts["fine_tune_epochs"] = config.fine_tune_epochs
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

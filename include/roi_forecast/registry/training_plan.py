@@ -21,6 +21,9 @@ from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)
 
+RETRAIN_EVERY_SESSIONS = 21
+"""Sessions after which `training_mode` if_due trains from scratch again: about a month."""
+
 
 @dataclass(frozen=True)
 class TrainingPlan:
@@ -41,7 +44,7 @@ def plan_training(
     """Decide by the run's `training_mode` what its candidate starts from.
 
     `scratch`: from nothing. `fine_tune`: from the champion. `if_due`: from nothing where no
-    champion serves, where it does not fit the run, or where `retrain_every_sessions` sessions or
+    champion serves, where it does not fit the run, or where RETRAIN_EVERY_SESSIONS sessions or
     more of the dataset lie after the data of the last training from nothing that the champion
     descends from; else from the champion.
 
@@ -97,10 +100,10 @@ def _reason_for_scratch(
     except RegistryError as error:
         return f"champion {champion.version_id} cannot be gone on from: {error}"
     sessions = int((dataset.dates > last).sum())
-    if sessions >= run.config.retrain_every_sessions:
+    if sessions >= RETRAIN_EVERY_SESSIONS:
         return (
             f"{sessions} sessions since the data of the last training from nothing, which ended on "
-            f"{last}; due after {run.config.retrain_every_sessions}"
+            f"{last}; due after {RETRAIN_EVERY_SESSIONS}"
         )
     return None
 
