@@ -1,4 +1,4 @@
-"""Outcomes and health next to their definition in Python and to the plain view."""
+"""Outcomes and health, compared with Python and with the plain views."""
 
 from __future__ import annotations
 

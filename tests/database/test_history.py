@@ -1,4 +1,4 @@
-"""What changes or deletes a row leaves the row as it was, with when and by whom."""
+"""Every change or deletion records the old row, the time and the login."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CHECK = {
 
 @pytest.fixture
 def pipeline(market_engine: Engine) -> Iterator[Engine]:
-    """A login of its own that is a member of the pipeline's role."""
+    """A login that is a member of the pipeline's role."""
     with market_engine.begin() as connection:
         ensure_login(connection, "history_test", WRITER_ROLE)
     url = market_engine.url.set(username="history_test").update_query_dict(

@@ -1,4 +1,4 @@
-"""What a reader's login can do to others: nothing that they would notice."""
+"""A reader's login cannot disturb others."""
 
 from __future__ import annotations
 

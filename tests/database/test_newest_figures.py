@@ -1,4 +1,4 @@
-"""The newest drift and live scores next to their meaning in Python and to the plain view."""
+"""The newest drift and live scores, compared with Python and with the plain views."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from roi_local.postgres.server import EmbeddedPostgres
 
 @pytest.fixture(scope="module")
 def watched(postgres: EmbeddedPostgres, market_template: str) -> Iterator[Planted]:
-    """Two model names that were watched each session; a run of the past was repeated today."""
+    """Two model names, monitored every session; an old run was repeated today."""
     with planted_market(
         postgres,
         market_template,

@@ -1,4 +1,4 @@
-"""What the stages' login may do at the market database, and what not."""
+"""The rights of the stages' login in the market database."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_writer_reads_every_table_and_adds_to_all_but_the_history(writer: Engine
 
 
 def test_writer_cannot_change_a_table_through_a_view(writer: Engine) -> None:
-    """A view of one table can be written through, with the rights of the view's owner."""
+    """PostgreSQL lets users write through a view of one table, with the rights of its owner."""
     for statement in ("DELETE FROM roi.price_history", "UPDATE roi.changed_history SET rows = 0"):
         with (
             pytest.raises(ProgrammingError, match="permission denied"),

@@ -239,7 +239,7 @@ def test_a_figure_below_its_limit_is_not_reported_if_chance_could_explain_it(
 ) -> None:
     known = past(watched, SESSIONS)
     predicted = 0.05 * known.actual
-    # On whole blocks of days the intervals hold, on others not: 70 % in all, and widely uncertain.
+    # Coverage alternates between whole blocks of days: 70 % in all, and very uncertain.
     held = ((np.arange(SESSIONS) // 10) % 3 != 0)[:, np.newaxis]
     errors = np.abs(known.actual - predicted)
     half = np.where(held, errors * 1.5 + 1e-6, errors * 0.5)

@@ -148,7 +148,7 @@ def test_a_killed_stage_has_failed_and_says_so(engine: Engine) -> None:
 
 
 def wait_until_no_attempt_lives(engine: Engine) -> None:
-    """PostgreSQL notices a moment later that a process has died."""
+    """PostgreSQL notices the death of a process a moment later."""
     held = text(
         "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = :locks "
         "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"

@@ -134,7 +134,7 @@ def test_a_trial_is_scored_by_its_best_epoch_even_if_a_run_would_not_keep_it(
 
     strict, lenient = score("strict", 10.0, 6), score("lenient", 0.0, 6)
     assert strict == lenient
-    # It is not that of the start, which so many standard errors would keep.
+    # It is not the score of the initial network, which 10 standard errors would keep.
     assert strict != score("short", 10.0, 1)
 
 
@@ -175,7 +175,7 @@ def test_a_trial_that_a_killed_worker_left_is_tried_again_with_its_parameters(
     assert worker.wait() == -signal.SIGKILL
     assert stored(market_engine) == {}
 
-    # Another run of the study takes the dead one's trial up; the living one's it leaves alone.
+    # Another run of the study takes over a dead run's trial, but not a living run's.
     second, same = begin(market_engine, settings, "second", trials=2)
     assert open_search(market_engine, second, same, lambda other: True) == [0, 1]
     assert open_search(market_engine, second, same, lambda other: False) == [0, 1]

@@ -9,7 +9,18 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Connection, MetaData, Table, bindparam, inspect, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    Table,
+    TableClause,
+    bindparam,
+    inspect,
+    table,
+    text,
+)
+from sqlalchemy import column as sql_column
 from sqlalchemy.schema import SetColumnComment
 from sqlalchemy.types import NullType
 
@@ -74,6 +85,11 @@ def column_comments() -> Mapping[str, Mapping[str, str]]:
             column: comment.replace("''", "'") for _, column, comment in _COMMENT.findall(script)
         }
     return comments
+
+
+def view_columns(name: str, *columns: str) -> TableClause:
+    """Return a view with some of its columns, for a query."""
+    return table(name, *map(sql_column, columns), schema=SCHEMA)
 
 
 def create_views(connection: Connection) -> bool:

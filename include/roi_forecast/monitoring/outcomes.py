@@ -10,37 +10,31 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sqlalchemy import Connection, column, select, table
+from sqlalchemy import Connection, select
 
-from roi_forecast.database.tables import SCHEMA
+from roi_forecast.database.views import view_columns
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.market.calendars import reference_sessions
 from roi_forecast.market.store import load_bars
 from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.universe import Asset, load_universe
 
-_outcomes = table(
+_outcomes = view_columns(
     "prediction_outcomes",
-    *map(
-        column,
-        (
-            "version_id",
-            "symbol",
-            "as_of_date",
-            "target_date",
-            "horizon",
-            "predicted_roi_pct",
-            "realised_roi_pct",
-            "inside_80",
-            "inside_95",
-            "filled_target",
-            "source",
-            "backfill",
-            "created_at",
-            "model_name",
-        ),
-    ),
-    schema=SCHEMA,
+    "version_id",
+    "symbol",
+    "as_of_date",
+    "target_date",
+    "horizon",
+    "predicted_roi_pct",
+    "realised_roi_pct",
+    "inside_80",
+    "inside_95",
+    "filled_target",
+    "source",
+    "backfill",
+    "created_at",
+    "model_name",
 )
 _VALUES = ("predicted", "actual", "persistence", "inside_80", "inside_95")
 

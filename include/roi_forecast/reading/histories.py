@@ -11,21 +11,15 @@ from sqlalchemy import (
     Connection,
     Text,
     bindparam,
-    column,
     func,
     lateral,
     select,
-    table,
     true,
 )
 
-from roi_forecast.database.tables import SCHEMA
+from roi_forecast.database.views import view_columns
 
-_price_history = table(
-    "price_history",
-    *map(column, ("source", "symbol", "trading_date", "adj_close")),
-    schema=SCHEMA,
-)
+_price_history = view_columns("price_history", "source", "symbol", "trading_date", "adj_close")
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,9 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, TypeAdapter, ValidationError
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
-from sqlalchemy import ColumnElement, Connection, TableClause, and_, column, or_, select, table
+from sqlalchemy import ColumnElement, Connection, TableClause, and_, or_, select
 
-from roi_forecast.database.tables import SCHEMA
-from roi_forecast.database.views import column_comments
+from roi_forecast.database.views import column_comments, view_columns
 from roi_forecast.errors import RoiForecastError
 
 RecordType = TypeVar("RecordType", bound="Record")
@@ -78,7 +76,7 @@ class Record(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+        cls, core_schema: Any, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         schema = handler(core_schema)
         comments = column_comments()[cls.view.name]
@@ -133,7 +131,7 @@ def row_of(view: str, *order: str) -> Callable[[type[RecordType]], type[RecordTy
     """Decorate a record with its view and, if people page through it, its order."""
 
     def decorate(record: type[RecordType]) -> type[RecordType]:
-        record.view = table(view, *map(column, record.model_fields), schema=SCHEMA)
+        record.view = view_columns(view, *record.model_fields)
         record.order = order
         return record
 

@@ -13,28 +13,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, column, func, select, table, tuple_
+from sqlalchemy import Connection, func, select, tuple_
 
-from roi_forecast.database.tables import SCHEMA
+from roi_forecast.database.views import view_columns
 from roi_forecast.reading.records import Forecast, LiveSkill
 
-_realised_forecasts = table(
+_realised_forecasts = view_columns(
     "realised_forecasts",
-    *map(
-        column,
-        (
-            "model_name",
-            "symbol",
-            "target_date",
-            "horizon",
-            "predicted_roi_pct",
-            "realised_roi_pct",
-            "inside_80",
-            "inside_95",
-            "backfill",
-        ),
-    ),
-    schema=SCHEMA,
+    "model_name",
+    "symbol",
+    "target_date",
+    "horizon",
+    "predicted_roi_pct",
+    "realised_roi_pct",
+    "inside_80",
+    "inside_95",
+    "backfill",
 )
 
 # A year of 5,000 assets takes 3 s; three years in one statement exceeded the reader's time limit.

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from sqlalchemy import Connection, Engine, Row, column, func, literal, select, table
+from sqlalchemy import Connection, Engine, Row, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from roi_forecast.database.tables import SCHEMA, run_starts, stage_attempts, stage_endings
+from roi_forecast.database.tables import run_starts, stage_attempts, stage_endings
+from roi_forecast.database.views import view_columns
 
 logger = logging.getLogger(__name__)
 
@@ -141,9 +142,7 @@ def settle_runs(
 
 
 def _unsettled(engine: Engine) -> list[tuple[str, str, str]]:
-    history = table(
-        "run_history", column("run_id"), column("dag_id"), column("state"), schema=SCHEMA
-    )
+    history = view_columns("run_history", "run_id", "dag_id", "state")
     newest = (
         select(run_starts.c.run_id)
         .order_by(run_starts.c.started_at.desc(), run_starts.c.run_id)
