@@ -54,17 +54,16 @@ def live(generator: np.random.Generator, coverage: float, r2: float) -> Life:
     scales = np.ones(returns.shape)
     for row in range(1, len(returns)):
         scales[row] = DECAY * scales[row - 1] + (1 - DECAY) * returns[row - 1] ** 2
-    ratios = np.abs(returns) / np.sqrt(scales)
     # Two thousand sessions of another market give the width: this year's own would be hindsight.
-    inside = (ratios < _width(coverage))[WARM_UP:].astype(np.float64)
+    half = (_width(coverage) * np.sqrt(scales))[WARM_UP:]
     actual = returns[WARM_UP:]
     predicted = generator.normal(size=actual.shape) * np.sqrt(-r2 * scales[WARM_UP:])
     dates = np.datetime64("2024-01-01") + np.arange(SESSIONS)
     first: dict[str, int] = {}
     for end in range(MIN_LIVE_SESSIONS, SESSIONS + 1, EVERY):
         known = Outcomes(
-            1, dates[:end], actual[:end], predicted[:end], actual[:end] * 3, inside[:end],
-            np.ones((end, ASSETS)),
+            1, dates[:end], actual[:end], predicted[:end], actual[:end] * 3, -half[:end],
+            half[:end], -100 * half[:end], 100 * half[:end],
         )  # fmt: skip
         scores = score_outcomes(known.newest(judged_sessions(1)))
         for check in check_champion(1, scores, scores):

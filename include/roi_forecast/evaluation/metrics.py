@@ -54,8 +54,8 @@ class Metric:
     Attributes:
         name: As in the table `evaluations`.
         entries: Gives an entry for each row and asset, NaN where none counts.
-        relative_to: Gives what the mean of an asset's entries is divided by, shape (assets,), NaN
-            where nothing can be compared with it; None: the mean stays as it is.
+        opponent: Gives the forecast whose `squared_loss` the mean of an asset's squared errors is
+            divided by, broadcast against the actual values; None: the mean stays as it is.
         of_mean: The figure that such a mean amounts to.
         is_pooled: Whether the figure over all assets is that of all entries alike, rather than of
             the mean over assets.
@@ -63,7 +63,7 @@ class Metric:
 
     name: str
     entries: Callable[[Scored], FloatArray]
-    relative_to: Callable[[Scored], FloatArray] | None = None
+    opponent: Callable[[Scored], FloatArray | float] | None = None
     of_mean: Callable[[FloatArray], FloatArray] = lambda mean: mean
     is_pooled: bool = False
 
@@ -89,16 +89,27 @@ class Metric:
         means = self.entries(scored) if self.is_pooled else self._means(scored)
         return float(self.of_mean(mean_of_counted(means.reshape(-1, 1)))[0])
 
-    def scaled_entries(self, scored: Scored) -> FloatArray:
-        """Return entries whose mean is that of the asset, shape (rows, assets)."""
+    def paired_entries(self, scored: Scored) -> FloatArray:
+        """Return entries to resample, shape (rows, assets): `of_mean` of their mean is the figure.
+
+        An opponent's error on a row is taken off, since the same days are hard for both.
+        """
         entries = self.entries(scored)
-        return entries if self.relative_to is None else entries / self.relative_to(scored)
+        if self.opponent is None:
+            return entries
+        opponent = self.opponent(scored)
+        theirs = np.square(opponent - scored.actual)
+        return 1.0 + (entries - theirs) / squared_loss(scored.actual, opponent)
 
     def _means(self, scored: Scored) -> FloatArray:
-        means = mean_of_counted(self.entries(scored))
-        if self.relative_to is not None:
-            theirs = self.relative_to(scored)
-            means = ratio_where(np.isfinite(theirs), means, theirs)
+        entries = self.entries(scored)
+        if self.opponent is None:
+            means = mean_of_counted(entries)
+        else:
+            opponent = self.opponent(scored)
+            loss = squared_loss(scored.actual, opponent)
+            means = mean_of_counted(np.where(np.isnan(opponent), np.nan, entries))
+            means = ratio_where(np.isfinite(loss), means, loss)
         return np.where(_misses(scored), np.nan, means)
 
 
@@ -116,8 +127,8 @@ def _squared_errors(scored: Scored) -> FloatArray:
     return np.square(scored.forecast - scored.actual)
 
 
-def _loss_of_mean(scored: Scored) -> FloatArray:
-    return squared_loss(scored.actual, mean_of_counted(scored.actual))
+def _own_mean(scored: Scored) -> FloatArray:
+    return mean_of_counted(scored.actual)
 
 
 def _direction_hits(scored: Scored) -> FloatArray:
@@ -136,6 +147,11 @@ def _interval_score(number: int, scored: Scored) -> FloatArray:
     return scored.intervals[number].score(scored.actual)
 
 
+def _root(mean: FloatArray) -> FloatArray:
+    # The lower bound of a resampled mean may lie below zero.
+    return np.sqrt(np.maximum(mean, 0.0))
+
+
 def _complement(loss: FloatArray) -> FloatArray:
     return 1.0 - loss
 
@@ -145,18 +161,15 @@ def r2_against(name: str, opponent: FloatArray | float) -> Metric:
 
     Args:
         name: Of the metric.
-        opponent: The other forecast, broadcast against the actual values.
+        opponent: The other forecast, broadcast against the actual values; rows without it do not
+            count.
     """
-
-    def loss(scored: Scored) -> FloatArray:
-        return squared_loss(scored.actual, opponent)
-
-    return Metric(name, _squared_errors, loss, _complement)
+    return Metric(name, _squared_errors, lambda _: opponent, _complement)
 
 
 mean_absolute_error = Metric("mae", _absolute_errors)
-root_mean_squared_error = Metric("rmse", _squared_errors, of_mean=np.sqrt)
-r2 = Metric("r2", _squared_errors, _loss_of_mean, _complement)
+root_mean_squared_error = Metric("rmse", _squared_errors, of_mean=_root)
+r2 = Metric("r2", _squared_errors, _own_mean, _complement)
 r2_against_zero = r2_against("r2_against_zero", 0.0)
 directional_accuracy = Metric("directional_accuracy", _direction_hits, is_pooled=True)
 
@@ -188,8 +201,8 @@ def squared_loss(actual: FloatArray, opponent: FloatArray | float) -> FloatArray
     NaN where nothing counts and where it is zero but for the rounding of the values: no forecast
     can be compared with one that is right without fail, and a ratio to it means nothing.
     """
-    counted = np.isfinite(actual)
     theirs = np.broadcast_to(opponent, actual.shape)
+    counted = np.isfinite(actual) & np.isfinite(theirs)
     loss = mean_of_counted(np.where(counted, (theirs - actual) ** 2, np.nan))
     magnitude = np.where(counted, np.maximum(np.abs(actual), np.abs(theirs)), 0.0)
     defined = beyond_rounding(np.sqrt(loss), magnitude.max(axis=0, initial=0.0))

@@ -13,7 +13,10 @@ import pandas as pd
 from sqlalchemy import Connection, select
 
 from roi_forecast.database.views import view_columns
+from roi_forecast.evaluation.metrics import Scored
 from roi_forecast.features.scaling import FloatArray
+from roi_forecast.forecaster.conformal import LEVELS
+from roi_forecast.forecaster.intervals import Intervals
 from roi_forecast.market.calendars import reference_sessions
 from roi_forecast.market.store import load_bars
 from roi_forecast.registry.versions import ModelVersion
@@ -28,15 +31,18 @@ _outcomes = view_columns(
     "horizon",
     "predicted_roi_pct",
     "realised_roi_pct",
-    "inside_80",
-    "inside_95",
+    "lower_80_pct",
+    "upper_80_pct",
+    "lower_95_pct",
+    "upper_95_pct",
     "filled_target",
     "source",
     "backfill",
     "created_at",
     "model_name",
 )
-_VALUES = ("predicted", "actual", "persistence", "inside_80", "inside_95")
+_BOUNDS = ("lower_80_pct", "upper_80_pct", "lower_95_pct", "upper_95_pct")
+_VALUES = ("predicted", "actual", "persistence", *_BOUNDS)
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,10 @@ class Outcomes:
         predicted: Forecast ROI in percent; NaN where `actual` is.
         persistence: The asset's ROI over as many sessions up to the as-of date, in percent; NaN
             where `actual` is, or without earlier prices.
-        inside_80: 1 if the 80 % interval contains the actual ROI, else 0; NaN where `actual` is.
-        inside_95: The same for the 95 % interval.
+        lower_80_pct: Bounds of the forecast ROI; NaN where `actual` is.
+        upper_80_pct: Likewise.
+        lower_95_pct: Likewise.
+        upper_95_pct: Likewise.
     """
 
     horizon: int
@@ -59,8 +67,20 @@ class Outcomes:
     actual: FloatArray
     predicted: FloatArray
     persistence: FloatArray
-    inside_80: FloatArray
-    inside_95: FloatArray
+    lower_80_pct: FloatArray
+    upper_80_pct: FloatArray
+    lower_95_pct: FloatArray
+    upper_95_pct: FloatArray
+
+    @property
+    def scored(self) -> Scored:
+        """The forecasts next to the actual ROIs, in percent."""
+        at_80, at_95 = LEVELS
+        intervals = (
+            Intervals(at_80, self.lower_80_pct, self.upper_80_pct),
+            Intervals(at_95, self.lower_95_pct, self.upper_95_pct),
+        )
+        return Scored(self.actual, self.predicted, intervals=intervals)
 
     @property
     def sessions(self) -> int:
@@ -89,8 +109,8 @@ def load_outcomes(connection: Connection, champion: ModelVersion, as_of_date: da
 
     Returns:
         Long frame, one row per forecast, oldest target first: version_id, symbol, as_of_date,
-        target_date, horizon, predicted, actual and persistence in percent, inside_80, inside_95 (1
-        or 0), backfill, created_at.
+        target_date, horizon, predicted, actual, persistence and bounds in percent, backfill,
+        created_at.
     """
     outcome = _outcomes.c
     rows = connection.execute(
@@ -104,7 +124,7 @@ def load_outcomes(connection: Connection, champion: ModelVersion, as_of_date: da
     )
     frame = pd.DataFrame(rows.all(), columns=list(rows.keys()))
     frame = frame.rename(columns={"predicted_roi_pct": "predicted", "realised_roi_pct": "actual"})
-    frame = frame.astype({"inside_80": "float64", "inside_95": "float64", "backfill": "bool"})
+    frame = frame.astype({"backfill": "bool"})
     return frame.assign(persistence=_persistence(connection, frame, champion.symbols))
 
 
