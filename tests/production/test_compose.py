@@ -321,6 +321,11 @@ def test_images_install_only_packages_that_match_their_hashes() -> None:
     assert len(installed) == 2
     for options in installed:
         assert {"--require-hashes", "--no-deps"} <= set(options.split())
+    project = re.findall(r"pip install (.*--editable \S+)", DOCKERFILE)
+    assert len(project) == 2
+    for options in project:
+        assert {"--no-index", "--no-deps", "--no-build-isolation"} <= set(options.split())
+    assert DOCKERFILE.count("pip install") == 4
 
 
 @pytest.mark.parametrize("name", ["production", "gpu"])

@@ -294,10 +294,10 @@ def test_login_covers_the_pages_of_every_path(planted: Planted) -> None:
 def test_a_version_s_plots_are_shown_with_it_to_a_logged_in_person(
     planted: Planted, tmp_path: Path
 ) -> None:
-    published = tmp_path / "reference" / "versions" / "reference-version-03" / "plots"
+    published = tmp_path / "reference" / "plots" / "reference-version-03"
     published.mkdir(parents=True)
     (published / "error_by_asset.png").write_bytes(b"\x89PNG of the test")
-    write_manifest(published.parent, {})
+    write_manifest(published, {})
     client = planted.client(models_directory=tmp_path)
 
     html = page(client, "/versions/reference-version-03")
@@ -320,13 +320,13 @@ def test_a_version_s_plots_are_shown_with_it_to_a_logged_in_person(
 def test_a_plot_that_is_not_the_listed_file_is_not_sent(
     planted: Planted, tmp_path: Path, kind: str
 ) -> None:
-    published = tmp_path / "reference" / "versions" / "reference-version-03" / "plots"
+    published = tmp_path / "reference" / "plots" / "reference-version-03"
     published.mkdir(parents=True)
     path = published / "error_by_asset.png"
     path.write_bytes(b"\x89PNG of the test")
     if kind == "unlisted":
         path.rename(published / "other.png")
-    write_manifest(published.parent, {})
+    write_manifest(published, {})
     path.unlink(missing_ok=True)
     (SPECIAL_FILES | dict.fromkeys(["changed", "unlisted"], Path.touch))[kind](path)
     client = planted.client(models_directory=tmp_path)
@@ -338,13 +338,13 @@ def test_a_plot_that_is_not_the_listed_file_is_not_sent(
     assert client.get("/versions/reference-version-03").status_code == 200
 
 
-@pytest.mark.parametrize("manifest", ["", "{", '{"files": {"../plots/a.png": "0"}}'])
+@pytest.mark.parametrize("manifest", ["", "{", '{"files": {"../a.png": "0"}}'])
 def test_a_version_without_a_valid_manifest_is_shown_without_plots(
     planted: Planted, tmp_path: Path, manifest: str
 ) -> None:
-    published = tmp_path / "reference" / "versions" / "reference-version-03"
-    (published / "plots").mkdir(parents=True)
-    (published / "plots" / "error_by_asset.png").touch()
+    published = tmp_path / "reference" / "plots" / "reference-version-03"
+    published.mkdir(parents=True)
+    (published / "error_by_asset.png").touch()
     if manifest:
         (published / "manifest.json").write_text(manifest)
     client = planted.client(models_directory=tmp_path)

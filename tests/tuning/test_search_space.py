@@ -18,7 +18,7 @@ def random_study(seed: int) -> optuna.Study:
     return optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**31 - 1), free=st.booleans())
 def test_every_choice_is_a_valid_run_parameter_and_reads_back(seed: int, free: bool) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
