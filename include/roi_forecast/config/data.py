@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from roi_forecast.config.base import MODEL_NAME_PATTERN, RARE, Config, Day, Section
+from roi_forecast.config.base import NAME_PATTERN, RARE, Config, Day, Section
 from roi_forecast.universe import load_universe
 
 SourceKind = Literal["yahoo", "csv", "simulated"]
@@ -56,7 +56,7 @@ class DataConfig(Config):
     )
     model_name: str | None = Field(
         None,
-        pattern=MODEL_NAME_PATTERN,
+        pattern=NAME_PATTERN,
         description="Name under which candidates compete and one champion serves. Empty: "
         "reference for source yahoo, otherwise the name of the source.",
     )

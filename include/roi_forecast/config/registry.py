@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from roi_forecast.config.base import MODEL_NAME_PATTERN, Config, Section
+from roi_forecast.config.base import NAME_PATTERN, Config, Section
 
 
 class RollbackConfig(Config):
@@ -16,7 +16,7 @@ class RollbackConfig(Config):
 
     model_name: str = Field(
         "reference",
-        pattern=MODEL_NAME_PATTERN,
+        pattern=NAME_PATTERN,
         description="Model name whose champion is replaced.",
     )
     version_id: str | None = Field(

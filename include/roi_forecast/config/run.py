@@ -11,12 +11,12 @@ from typing import Any, Self, TypeVar, get_args
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from roi_forecast.config.backtest import BacktestConfig
-from roi_forecast.config.base import RARE, Config, Section
+from roi_forecast.config.base import NAME_PATTERN, RARE, Config, Section
 from roi_forecast.config.data import DataConfig, FeatureConfig
 from roi_forecast.config.model import CandidateConfig, ModelConfig
 from roi_forecast.config.presets import PresetConfig
 from roi_forecast.config.serving import ForecastConfig, GateConfig
-from roi_forecast.config.tuning import STUDY_PATTERN, ResolvedSearch, TuningConfig
+from roi_forecast.config.tuning import ResolvedSearch, TuningConfig
 from roi_forecast.errors import ConfigError, UniverseError
 from roi_forecast.quoting import listed, quoted
 from roi_forecast.refusal import explain
@@ -91,7 +91,7 @@ class RunConfig(ForecastConfig, GateConfig, CandidateConfig, SharedConfig):
 
     tuned_study: str | None = Field(
         None,
-        pattern=STUDY_PATTERN,
+        pattern=NAME_PATTERN,
         description="Study of tune_roi_forecast whose best parameters the run uses; a parameter "
         "that is given wins over it. Empty: none.",
         json_schema_extra={"section": "Training"},

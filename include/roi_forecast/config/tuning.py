@@ -6,9 +6,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field, field_validator
 
-from roi_forecast.config.base import MODEL_NAME_PATTERN, Config, Section
-
-STUDY_PATTERN = MODEL_NAME_PATTERN
+from roi_forecast.config.base import NAME_PATTERN, Config, Section
 
 TunedName = Literal[
     "learning_rate",
@@ -32,7 +30,7 @@ class TuningConfig(Config):
 
     study: str = Field(
         "default",
-        pattern=STUDY_PATTERN,
+        pattern=NAME_PATTERN,
         description="Name of the search; runs with the same name continue it, and a daily run uses "
         "its best parameters by tuned_study.",
     )
