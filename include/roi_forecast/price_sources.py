@@ -25,7 +25,7 @@ class SourceEntry(NamedTuple):
 PRICE_SOURCES: Mapping[str, SourceEntry] = {
     "yahoo": SourceEntry("Yahoo Finance", "roi_forecast.market.sources.yahoo"),
     "csv": SourceEntry(
-        "file or folder of CSV files", "roi_forecast.market.sources.csv_files.source"
+        "a CSV file or a folder of them", "roi_forecast.market.sources.csv_files.source"
     ),
     "simulated": SourceEntry(
         "simulated market, for trying out", "roi_forecast.market.sources.simulated"

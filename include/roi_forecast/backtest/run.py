@@ -95,13 +95,13 @@ def walk_through(
             "earlier date"
         )
     neural = NETWORK in backtest.predictors
-    if neural and -(-sessions // backtest.refit_every) > backtest.most_neural_folds:
+    if neural and -(-sessions // backtest.refit_every) > backtest.max_network_folds:
         logger.info(
             "refitting every %d sessions would train %d networks; the folds are longer, so that "
-            "most_neural_folds %d are enough",
+            "max_network_folds %d are enough",
             backtest.refit_every,
             -(-sessions // backtest.refit_every),
-            backtest.most_neural_folds,
+            backtest.max_network_folds,
         )
     forecasters: dict[str, Forecaster] = {
         RIDGE: _ridge_forecaster(config.ridge_penalty),
@@ -115,9 +115,9 @@ def walk_through(
                 first_date,
                 forecaster=forecaster,
                 refit_every=backtest.refit_every,
-                window=backtest.window_sessions if backtest.window == "rolling" else None,
+                window=backtest.window_sessions,
                 validation_share=config.validation_share,
-                max_folds=backtest.most_neural_folds if neural else None,
+                max_folds=backtest.max_network_folds if neural else None,
                 predictor=predictor,
             )
     return {**walks, **naive_walks(dataset, next(iter(walks.values())))}

@@ -103,7 +103,7 @@ def align_moving_rows(
         assets: The assets, in column order.
         start_date: First date of a row.
         as_of_date: Last date used.
-        config: Smoothing, split and the share of the rows that a late start may cost.
+        config: Smoothing and split.
 
     Returns:
         The rows, and one result of the check MOVEMENT_CHECK for each aligned asset.
@@ -113,7 +113,7 @@ def align_moving_rows(
     """
     results: list[CheckResult] = []
     while True:
-        rows = align_rows(bars, assets, start_date, as_of_date, config.max_lost_share)
+        rows = align_rows(bars, assets, start_date, as_of_date)
         log_rois, smoothed = _log_rois(rows, config)
         movement = measure_movement(log_rois[: _split(len(smoothed), config).train.stop])
         found = [

@@ -23,6 +23,9 @@ from roi_forecast.universe import Asset
 
 logger = logging.getLogger(__name__)
 
+MAX_LOST_SHARE = 0.1
+"""Share of the rows that an asset may cost by starting late; one that costs more is left out."""
+
 ROW_COLUMNS = ("high", "low", "close", "adj_close")
 """Columns of a bar that rows are computed from, besides symbol and date."""
 
@@ -54,7 +57,7 @@ def load_rows(
     assets: Sequence[Asset],
     start_date: date,
     as_of_date: date,
-    max_lost_share: float,
+    max_lost_share: float = MAX_LOST_SHARE,
     *,
     carries_in: bool = False,
 ) -> PriceRows:
@@ -87,7 +90,7 @@ def align_rows(
     assets: Sequence[Asset],
     start_date: date,
     as_of_date: date,
-    max_lost_share: float,
+    max_lost_share: float = MAX_LOST_SHARE,
 ) -> PriceRows:
     """Align bars to reference sessions; where a bar is missing, the last price is carried forward.
 

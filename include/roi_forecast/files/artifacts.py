@@ -19,7 +19,7 @@ from roi_forecast.files.manifest import MANIFEST
 from roi_forecast.files.verified import KINDS_OF_FILE
 
 PLOTS_DIRECTORY = "plots"
-"""Folder of the plots of a version."""
+"""Folder of the plots of all versions of a model name."""
 TENSORBOARD_DIRECTORY = "tensorboard"
 """Folder of TensorBoard's logs of a training. No manifest lists them and no published version
 contains them, since they may change later."""
