@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from roi_forecast.files.artifacts import write_file
 from roi_forecast.quoting import quoted
 from roi_forecast.settings import (
     DATA_DIRECTORY_VARIABLE,
@@ -20,7 +19,7 @@ from roi_forecast.settings import (
 )
 from roi_local.errors import LocalError
 from roi_local.postgres.server import AIRFLOW_DRIVER, EmbeddedPostgres
-from roi_local.private_files import create_private_folder, resolve_own_path
+from roi_local.private_files import create_private_folder, resolve_own_path, write_private
 from roi_local.process_environment import process_environment
 
 HOME_VARIABLE = "ROI_HOME"
@@ -34,6 +33,8 @@ ADMINISTRATOR = "admin"
 PIPELINE_LOGIN = "roi_pipeline"
 PAGES_LOGIN = "roi_pages"
 PERSON_LOGIN = "roi_person"
+RUN_PURPOSE = "run"
+UP_PURPOSE = "up"
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,26 @@ class Home:
     def data_directory(self) -> Path:
         """Datasets, models and caches."""
         return self.directory / "data"
+
+    @property
+    def stack_file(self) -> Path:
+        """Where the live stack answers, for other commands."""
+        return self.directory / "stack.json"
+
+    def lock(self, purpose: str) -> Path:
+        """Return the file whose lock `make run` or `make up` holds.
+
+        `make up` holds that of `make run` as well while it starts.
+        """
+        return self.directory / f"{purpose}.lock"
+
+    def events_file(self, purpose: str) -> Path:
+        """Return the file of the events of runs that `make run` or `make up` carries out."""
+        return self.directory / f"{purpose}_events.jsonl"
+
+    def mark(self, purpose: str) -> str:
+        """Return the mark of the processes that `make run` or `make up` starts."""
+        return f"{self.directory}:{purpose}"
 
 
 @dataclass(frozen=True)
@@ -162,18 +183,6 @@ def airflow_environment(
         "AIRFLOW__API_AUTH__JWT_SECRET": known.jwt_secret,
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
     }
-
-
-def write_private(path: Path, content: str) -> None:
-    """Write a file that only its owner may read; it is complete or absent.
-
-    Raises:
-        LocalError: It cannot be written, for example since the name is that of a device or a link.
-    """
-    try:
-        write_file(path, content.encode(), mode=0o600)
-    except OSError as error:
-        raise LocalError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def chosen_port(default: int) -> int:

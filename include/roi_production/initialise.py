@@ -9,9 +9,9 @@ import sys
 
 from roi_forecast.database.migrate import migrate
 from roi_forecast.settings import POOLS
+from roi_local.airflow_process import create_pools
 from roi_local.command import run_command
 from roi_local.errors import LocalError
-from roi_local.run_progress.airflow_metadata import create_pools, metadata_engine
 from roi_production.databases import create_databases, grant_pools
 from roi_production.settings import ADMINISTRATOR_PASSWORD_VARIABLE, Addresses
 
@@ -36,9 +36,7 @@ def initialise(addresses: Addresses, administrator_password: str) -> None:
     logger.info("the market database is up to date")
     # Airflow migrates the tables of its login manager along.
     _airflow("db", "migrate")
-    engine = metadata_engine(addresses.airflow.render_as_string(hide_password=False))
-    create_pools(engine, POOLS)
-    engine.dispose()
+    create_pools(POOLS)
     grant_pools(addresses)
     create_administrator(administrator_password)
     logger.info("the installation is ready")

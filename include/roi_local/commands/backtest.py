@@ -70,7 +70,7 @@ def print_backtest(engine: Engine, run_id: str, backtests_directory: Path, out: 
         (name.replace("_", " "), *(written(getattr(row, name)) for row in together))
         for name in _FIGURES
     ]
-    print_table(header, lines, out)
+    print_table(lines, out, header)
     print(
         "The smoothed ROI is mostly known a day ahead; the next-day ROI is not. R2 of the "
         "published next-day ROI, interval scores in percent points.",

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from roi_forecast.database.engine import create_database_engine
 from roi_forecast.quoting import quoted
 from roi_forecast.registry.compare import ComparedFact, compare_versions
 from roi_local.command import run_command
-from roi_local.environment import MARKET_DATABASE, PIPELINE_LOGIN, Home
+from roi_local.environment import Home
 from roi_local.errors import LocalError
-from roi_local.postgres.databases import prepare_market
-from roi_local.postgres.server import start_postgres
+from roi_local.postgres.databases import open_market
 
 FIRST_VARIABLE, SECOND_VARIABLE = "ROI_A", "ROI_B"
 
@@ -36,13 +34,8 @@ def print_comparison(home: Home, first: str, second: str) -> None:
             f"A: received {quoted(first)}, B: received {quoted(second)}; name two versions or "
             "model names, as in make compare A=reference B=20241231T221500Z-1a2b3c4d"
         )
-    with start_postgres(home.postgres_directory) as postgres:
-        prepare_market(postgres)
-        engine = create_database_engine(postgres.url(MARKET_DATABASE, login=PIPELINE_LOGIN))
-        try:
-            facts = compare_versions(engine, first, second)
-        finally:
-            engine.dispose()
+    with open_market(home) as engine:
+        facts = compare_versions(engine, first, second)
     print("\n".join(comparison_lines(facts)))
 
 

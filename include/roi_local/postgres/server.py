@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from types import TracebackType
@@ -42,7 +42,7 @@ from roi_local.postgres.programs import (
     server_programs,
     spawn,
 )
-from roi_local.private_files import open_private_file
+from roi_local.private_files import hold_lock, is_locked, open_private_file
 
 MARKET_DRIVER = "postgresql+psycopg"
 AIRFLOW_DRIVER = "postgresql+psycopg2"
@@ -87,8 +87,12 @@ class EmbeddedPostgres:
         """Return the SQLAlchemy URL of a database on this server."""
         return f"{driver}://{login}@/{quote(database, safe='')}?host={self.socket_directory}"
 
-    def create_database(self, name: str, *, template: str = "template1") -> None:
-        """Create a database as a copy of `template`, unless it is there already."""
+    def create_database(self, name: str, *, template: str = "template1") -> bool:
+        """Create a database as a copy of `template`, unless it exists.
+
+        Returns:
+            Whether it is new.
+        """
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
             sql.Identifier(name), sql.Identifier(template)
         )
@@ -97,6 +101,8 @@ class EmbeddedPostgres:
             if known.fetchone() is None:
                 with suppress(errors.DuplicateDatabase, errors.UniqueViolation):
                     connection.execute(statement)
+                    return True
+        return False
 
     def drop_database(self, name: str) -> None:
         """Delete a database if it is there, ending whatever is connected to it."""
@@ -150,7 +156,7 @@ def start_postgres(data_directory: Path) -> EmbeddedPostgres:
     data_directory = data_directory.resolve()
     with _exclusively(data_directory), ExitStack() as cleanup:
         socket_directory = cleanup.enter_context(_socket_directory(data_directory))
-        users = _open_lock(data_directory, "users")
+        users = open_private_file(_lock_path(data_directory, "users"))
         process = None
         try:
             fcntl.flock(users, fcntl.LOCK_SH)
@@ -164,22 +170,11 @@ def start_postgres(data_directory: Path) -> EmbeddedPostgres:
 
 def is_postgres_in_use(data_directory: Path) -> bool:
     """Tell whether any process, this one included, has joined the server of a data directory."""
-    if not _lock_path(data_directory.resolve(), "users").exists():
-        return False
-    with _open_lock(data_directory.resolve(), "users") as users:
-        try:
-            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    return is_locked(_lock_path(data_directory.resolve(), "users"))
 
 
 def _lock_path(data_directory: Path, purpose: str) -> Path:
     return data_directory.with_name(f"{data_directory.name}.{purpose}.lock")
-
-
-def _open_lock(data_directory: Path, purpose: str) -> IO[bytes]:
-    return open_private_file(_lock_path(data_directory, purpose))
 
 
 @contextmanager
@@ -208,12 +203,9 @@ def _suits_sockets(directory: Path) -> bool:
     return short and re.fullmatch(r"[A-Za-z0-9/._-]+", path) is not None
 
 
-@contextmanager
-def _exclusively(data_directory: Path) -> Iterator[None]:
+def _exclusively(data_directory: Path) -> AbstractContextManager[None]:
     """Let one process at a time start, join or stop the server."""
-    with _open_lock(data_directory, "change") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return hold_lock(_lock_path(data_directory, "change"))
 
 
 def _create_and_start(data_directory: Path, socket_directory: Path) -> subprocess.Popen[bytes]:
