@@ -1,4 +1,4 @@
-"""Where a local installation keeps things, and the environment of Airflow's processes."""
+"""The folders of a local installation, and the environment of Airflow's processes."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ UP_PURPOSE = "up"
 
 @dataclass(frozen=True)
 class Home:
-    """The folder that holds everything a local installation leaves behind.
+    """The folder that holds all files of a local installation.
 
     Attributes:
         directory: The folder itself, absolute.
-        dags_folder: Where Airflow looks for DAGs.
+        dags_folder: Folder of the DAGs.
     """
 
     directory: Path
@@ -72,7 +72,7 @@ class Home:
 
     @property
     def task_logs_directory(self) -> Path:
-        """Logs of the tasks that the live stack ran."""
+        """Logs of the tasks of the live stack."""
         return self.airflow_directory / "logs"
 
     @property
@@ -108,7 +108,7 @@ class Home:
 
 @dataclass(frozen=True)
 class Secrets:
-    """What nobody else may know; generated once per installation."""
+    """Generated once per installation."""
 
     administrator_password: str
     fernet_key: str
@@ -140,7 +140,7 @@ def airflow_environment(
 ) -> dict[str, str]:
     """Return the environment of Airflow's processes and of the tasks they run.
 
-    Of the environment they get what `process_environment` lets through. Writes the file with the
+    It starts from the variables that `process_environment` lets through. Writes the file with the
     administrator's password, which Airflow's simple login reads.
 
     Args:

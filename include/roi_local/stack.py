@@ -1,4 +1,4 @@
-"""The live Airflow of this machine: whether it is up, and asking it over its REST API."""
+"""The live Airflow of this machine: whether it is up, and requests to its REST API."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_stack_up(home: Home) -> bool:
 
 @dataclass(frozen=True)
 class Stack:
-    """Where the live stack answers.
+    """Address and process of the live stack.
 
     Attributes:
         process_id: The process of `make up`.
@@ -39,11 +39,11 @@ class Stack:
 
     @property
     def address(self) -> str:
-        """Where the API server answers."""
+        """URL of the API server."""
         return f"http://127.0.0.1:{self.port}"
 
     def write(self, home: Home) -> None:
-        """Let other commands know; the file means nothing while nobody holds the lock."""
+        """Store this for other commands; the file counts only while the lock is held."""
         unfinished = home.stack_file.with_suffix(".unfinished")
         unfinished.write_text(json.dumps(asdict(self)), encoding="utf-8")
         unfinished.replace(home.stack_file)
@@ -75,7 +75,7 @@ class Stack:
         return str(answer.json()["dag_run_id"])
 
     def knows_run(self, home: Home, dag_id: str, run_id: str) -> bool:
-        """Tell whether a run is there; one whose stack does not answer counts as there."""
+        """Tell whether a run exists; if the stack does not answer, it counts as existing."""
         path = f"{_dag_path(dag_id)}/dagRuns/{quote(run_id, safe='')}"
         try:
             self._request("GET", path, home=home)
@@ -132,10 +132,10 @@ class Stack:
 
 
 def read_stack(home: Home) -> Stack:
-    """Return where the stack that is up, or just starts, answers.
+    """Return the stack that is up or just starts.
 
     Raises:
-        LocalError: It did not say so in time.
+        LocalError: It did not start in time.
     """
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline and is_stack_up(home):

@@ -1,4 +1,4 @@
-"""`make clean`: delete everything a local installation has kept."""
+"""`make clean`: delete everything that a local installation keeps."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def delete_home(home: Home, *, confirmed: bool) -> int:
 
     Args:
         home: The installation.
-        confirmed: Whether the person has agreed already.
+        confirmed: Whether the person has agreed.
 
     Raises:
-        LocalError: Something still uses the folder, or nobody agreed.
+        LocalError: The folder is in use, or nobody agreed.
     """
     if not home.directory.exists():
         print("There is no data to delete.")
         return 0
     with (
-        hold_lock(home.lock(RUN_PURPOSE), "a `make run` is going on; its data stay"),
+        hold_lock(home.lock(RUN_PURPOSE), "a `make run` is at work; its data stay"),
         hold_lock(home.lock(UP_PURPOSE), "the live stack is up; stop it with `make down` first"),
     ):
         if is_postgres_in_use(home.postgres_directory):

@@ -18,7 +18,7 @@ _LONGEST = 40
 
 
 def print_comparison(home: Home, first: str, second: str) -> None:
-    """Print what differs between two versions, and all their metrics.
+    """Print the differences between two versions, and all their metrics.
 
     Args:
         home: The installation; its PostgreSQL is started if it does not run, and stopped again.
@@ -40,7 +40,7 @@ def print_comparison(home: Home, first: str, second: str) -> None:
 
 
 def comparison_lines(facts: Sequence[ComparedFact]) -> list[str]:
-    """Return the comparison as lines: every metric, and of the rest what differs."""
+    """Return the comparison as lines: every metric, and the other facts that differ."""
     lines: list[str] = []
     for section in dict.fromkeys(fact.section for fact in facts):
         own = [fact for fact in facts if fact.section == section]

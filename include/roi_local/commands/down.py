@@ -1,4 +1,4 @@
-"""`make down`: stop the live stack, wherever it was started."""
+"""`make down`: stop the live stack from any shell."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PATIENCE_SECONDS = 90
 
 
 def stop_stack(home: Home) -> int:
-    """Stop the stack and what a killed `make up` left; nothing to stop is a success.
+    """Stop the stack and what a killed `make up` left behind; nothing to stop is a success.
 
     Raises:
         LocalError: It does not stop.

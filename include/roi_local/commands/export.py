@@ -16,16 +16,16 @@ COMBINED = "combined"
 
 
 def export(home: Home, what: str, model_name: str | None, path: Path) -> None:
-    """Write a CSV file and say how many rows it has.
+    """Write a CSV file and print the number of its rows.
 
     Args:
         home: The installation; its PostgreSQL is started if it does not run, and stopped again.
         what: `combined`, or the name of a view.
-        model_name: With `combined`, whose newest run; None takes the newest of all.
+        model_name: With `combined`, the model whose newest run counts; None means any.
         path: The file.
 
     Raises:
-        ExportError: There is nothing of this name, or the file cannot be written.
+        ExportError: Nothing has this name, or the file cannot be written.
     """
     with open_market(home) as engine:
         if what == COMBINED:

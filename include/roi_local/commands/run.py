@@ -1,4 +1,4 @@
-"""Carrying out one DAG run to its end from the shell; `make run` is that of the daily workflow."""
+"""`make run`: the daily workflow once, to its end; also the way other commands run their DAG."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ DAILY_DAG = "daily_roi_forecast"
 Report = Callable[[Engine, str, TextIO], None]
 """Prints the result of a run, from the market database and the run's id."""
 
-# Airflow's process has nothing to put in order: the next run marks an unfinished one as failed.
+# Airflow's process has nothing to clean up: the next run marks an unfinished one as failed.
 _PATIENCE_SECONDS = 2.0
 _SECONDS_BETWEEN_LOOKS = 0.3
 _SECONDS_BETWEEN_QUESTIONS = 10.0
@@ -56,21 +56,20 @@ _ONE_PROCESS = {
 }
 
 
-def run_once(home: Home, dag_id: str, conf: Mapping[str, Any], report: Report, out: TextIO) -> int:
-    """Carry out a DAG to its end and print the result.
+def run_once(dag_id: str, conf: Mapping[str, Any], report: Report) -> int:
+    """Run a DAG to its end, in the installation that the environment names, and print the result.
 
-    Where the live stack is up, it carries the run out; otherwise one process of Airflow does.
+    The live stack runs it if it is up, otherwise one process of Airflow does.
 
     Args:
-        home: The installation.
         dag_id: The DAG.
         conf: The run's parameters.
         report: Prints the result of a run that succeeded.
-        out: Where to print.
 
     Raises:
-        LocalError: The run failed or could not start; the message says why and where the log lies.
+        LocalError: The run failed or could not start; the message names the reason and the log.
     """
+    home, out = Home.from_environment(), sys.stdout
     if conf.get("require_approval") and not is_stack_up(home):
         raise LocalError(
             "require_approval: received true, but without the live Airflow nobody can be asked; "
@@ -209,13 +208,4 @@ def _print_times(stages: Mapping[str, float], run: FollowedRun, total: float, ou
 
 
 if __name__ == "__main__":
-    run_command(
-        "run",
-        lambda: run_once(
-            Home.from_environment(),
-            DAILY_DAG,
-            run_parameters(os.environ),
-            print_report,
-            sys.stdout,
-        ),
-    )
+    run_command("run", lambda: run_once(DAILY_DAG, run_parameters(os.environ), print_report))

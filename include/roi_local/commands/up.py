@@ -50,13 +50,14 @@ def run_stack(home: Home, port: int) -> int:
         port: TCP port on 127.0.0.1.
 
     Raises:
-        LocalError: Another `make up` or `make run` is going, the port is taken, or a process ended.
+        LocalError: Another `make up` or `make run` is at work, the port is taken, or a process
+            ended.
     """
     stack = Stack(os.getpid(), port)
     with ExitStack() as cleanup:
         with hold_lock(
             home.lock(RUN_PURPOSE),
-            "a `make run` is going on; start the live stack after it has ended",
+            "a `make run` is at work; start the live stack after it has ended",
         ):
             cleanup.enter_context(
                 hold_lock(

@@ -1,4 +1,4 @@
-"""Bringing both databases of a local installation to what this code expects."""
+"""Creating and migrating both databases of a local installation."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from roi_local.errors import LocalError
 from roi_local.postgres.programs import SUPERUSER, last_line
 from roi_local.postgres.server import EmbeddedPostgres, start_postgres
 
-# The same as in an installation on several machines, but nobody needs a password to come through a
-# socket that only one user of the machine can reach.
+# As in an installation on several machines, but without passwords: only one user of the machine
+# can reach the socket.
 _LOGINS = {
     PIPELINE_LOGIN: WRITER_ROLE,
     PAGES_LOGIN: READER_ROLE,
@@ -36,7 +36,7 @@ _LOGINS = {
 
 
 def prepare_market(postgres: EmbeddedPostgres) -> None:
-    """Create and migrate the market database and its logins; mends what is not as it should be."""
+    """Create and migrate the market database and its logins; repairs what a person changed."""
     postgres.create_database(MARKET_DATABASE)
     url = postgres.url(MARKET_DATABASE)
     migrate(url)
@@ -53,7 +53,7 @@ def prepare_market(postgres: EmbeddedPostgres) -> None:
 
 @contextmanager
 def open_market(home: Home) -> Iterator[Engine]:
-    """Give the market database to the block; the server is stopped again unless others use it."""
+    """Yield the market database; its server stops after the block unless others use it."""
     with start_postgres(home.postgres_directory) as postgres:
         prepare_market(postgres)
         engine = create_database_engine(postgres.url(MARKET_DATABASE, login=PIPELINE_LOGIN))
@@ -66,8 +66,8 @@ def open_market(home: Home) -> Iterator[Engine]:
 def prepare_airflow(home: Home, postgres: EmbeddedPostgres, environment: Mapping[str, str]) -> None:
     """Create and migrate Airflow's database.
 
-    Airflow's own migration takes seconds even where nothing is to be done, so the version of
-    Airflow that migrated the database is remembered.
+    Airflow's migration takes seconds even if there is nothing to do, so a file remembers the
+    version of Airflow that has migrated the database.
 
     Args:
         home: The installation.

@@ -1,4 +1,4 @@
-"""What a person wants to know after a run: verdict, fit, alerts and the newest forecasts."""
+"""The report after a run: verdict, fit, alerts and the newest forecasts."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ _forecast_path = table(
 
 
 def print_report(engine: Engine, run_id: str, out: TextIO) -> None:
-    """Print the verdict on a run's candidate, the forecasts that serve, and how to ask for them.
+    """Print the verdict on a run's candidate, the newest forecasts, and a query for them.
 
     Args:
         engine: Market database.
-        run_id: A run that ended.
+        run_id: A finished run.
         out: Where to print.
     """
     with engine.connect() as connection:

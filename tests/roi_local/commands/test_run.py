@@ -62,7 +62,7 @@ def test_dag_that_does_not_import_is_one_line(home: Home) -> None:
     assert result.returncode == 1
     assert result.stderr.startswith(
         "make run: daily_roi_forecast did not start: "
-        "ModuleNotFoundError: No module named 'nonsense_module'; "
+        "ModuleNotFoundError: No module named 'nonsense_module' (log: "
     )
     assert result.stderr.count("\n") == 1
     assert remaining_processes(home) == []

@@ -84,11 +84,16 @@ def test_a_failed_task_reports_the_whole_error(
     assert event.tasks[0].error == f"ValueError: {error}"
 
 
-def test_the_end_of_a_run_reports_every_task(events: EventReader, listener: RunListener) -> None:
-    skipped = task_instance(task_id="forecast", state="skipped", end_date=ENDED)
-    run = SimpleNamespace(run_id="run", get_task_instances=lambda: [skipped])
+def test_the_end_of_a_run_reports_every_task(
+    events: EventReader, listener: RunListener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.models.dagrun import DagRun
 
-    listener.on_dag_run_failed(run)  # type: ignore[arg-type]
+    skipped = task_instance(task_id="forecast", state="skipped", end_date=ENDED)
+    run = DagRun(run_id="run")
+    monkeypatch.setattr(DagRun, "get_task_instances", lambda run: [skipped])
+
+    listener.on_dag_run_failed(run)
 
     (event,) = events.poll()
     assert event.state == "failed"
