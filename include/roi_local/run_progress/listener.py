@@ -56,7 +56,7 @@ class RunListener:
         """Report a task that failed, for good or until it is tried again."""
         if isinstance(error, BaseException):
             error = f"{type(error).__name__}: {error}"
-        self._report(task_instance, str(task_instance.state or "failed"), error)
+        self._report(task_instance, task_instance.state or "failed", error)
 
     @hookimpl
     def on_dag_run_success(self, dag_run: DagRun) -> None:
@@ -96,7 +96,7 @@ class RunListener:
                 started_at=instance.start_date,
                 ended_at=instance.end_date,
             )
-            for instance in instances
+            for instance in sorted(instances, key=_start)
         )
         write_event(self._path, Event(run_id=dag_run.run_id, state=state, tasks=tasks))
 
@@ -121,6 +121,11 @@ class _StepHandler(logging.Handler):
         task_id = self.task_instance.task_id
         completed = Step(task_id=task_id, message=record.getMessage(), done=done, total=total)
         write_event(self._path, Event(run_id=self.task_instance.run_id, step=completed))
+
+
+def _start(task_instance: Any) -> tuple[bool, float]:
+    began = task_instance.start_date
+    return (began is None, 0.0 if began is None else began.timestamp())
 
 
 def _count_instances(task_instance: Any) -> int:

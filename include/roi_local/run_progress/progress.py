@@ -9,6 +9,7 @@ from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from roi_local.command import one_line
 from roi_local.run_progress.events import Event, Step, TaskState
@@ -32,9 +33,15 @@ class ProgressPrinter:
         self._console = Console(
             file=out, force_terminal=interactive, markup=False, highlight=False, emoji=False
         )
-        columns = (BarColumn(24), TextColumn("{task.description}", markup=False))
+        # A narrow terminal cuts the text, not the bar.
+        text = Column(ratio=1, no_wrap=True, overflow="ellipsis")
         self._progress = Progress(
-            *columns, TimeElapsedColumn(), console=self._console, transient=True
+            BarColumn(24),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False, table_column=text),
+            console=self._console,
+            transient=True,
+            expand=True,
         )
         self._bar: TaskID | None = None
         self._interactive = interactive

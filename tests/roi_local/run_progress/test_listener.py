@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk import TaskInstanceState
 
 from roi_local.run_progress.events import Event, EventReader, Step, TaskState, write_event
 from roi_local.run_progress.listener import RunListener
@@ -71,9 +72,19 @@ def test_a_mapped_task_reports_how_many_instances_it_has(
     assert (event.tasks[0].map_index, event.tasks[0].instances) == (2, 7)
 
 
-@pytest.mark.parametrize(("state", "reported"), [("up_for_retry",) * 2, (None, "failed")])
+@pytest.mark.parametrize(
+    ("state", "reported"),
+    [
+        (TaskInstanceState.UP_FOR_RETRY, "up_for_retry"),
+        (TaskInstanceState.FAILED, "failed"),
+        (None, "failed"),
+    ],
+)
 def test_a_failed_task_reports_the_whole_error(
-    events: EventReader, listener: RunListener, state: str | None, reported: str
+    events: EventReader,
+    listener: RunListener,
+    state: TaskInstanceState | None,
+    reported: str,
 ) -> None:
     error = ValueError("a&b\nc" * 500)
 
@@ -89,15 +100,21 @@ def test_the_end_of_a_run_reports_every_task(
 ) -> None:
     from airflow.models.dagrun import DagRun
 
-    skipped = task_instance(task_id="forecast", state="skipped", end_date=ENDED)
+    skipped = task_instance(task_id="forecast", state="skipped", start_date=ENDED)
+    failed = task_instance(state=TaskInstanceState.FAILED, end_date=ENDED)
+    unseen = task_instance(task_id="monitor", start_date=None)
     run = DagRun(run_id="run")
-    monkeypatch.setattr(DagRun, "get_task_instances", lambda run: [skipped])
+    monkeypatch.setattr(DagRun, "get_task_instances", lambda run: [unseen, skipped, failed])
 
     listener.on_dag_run_failed(run)
 
     (event,) = events.poll()
     assert event.state == "failed"
-    assert [(task.task_id, task.state) for task in event.tasks] == [("forecast", "skipped")]
+    assert [(task.task_id, task.state) for task in event.tasks] == [
+        ("train_member", "failed"),
+        ("forecast", "skipped"),
+        ("monitor", None),
+    ]
 
 
 def _write_many(path: Path, name: str) -> None:
