@@ -38,12 +38,19 @@ class TaskState(BaseModel, frozen=True):
 
 
 class Step(BaseModel, frozen=True):
-    """A step of a long task, such as an epoch of a training."""
+    """A step of a long task, such as an epoch of a training.
+
+    Attributes:
+        task_id: The task.
+        message: What was logged.
+        done: How many steps are done; None for a step that gets a line of its own.
+        total: How many steps there are, or None.
+    """
 
     task_id: str
     message: str
-    done: int
-    total: int
+    done: int | None = None
+    total: int | None = None
 
 
 class Event(BaseModel, frozen=True):

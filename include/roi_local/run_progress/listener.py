@@ -102,7 +102,10 @@ class RunListener:
 
 
 class _StepHandler(logging.Handler):
-    """Writes an event for each log record with the attribute `step`: steps done, and of how many.
+    """Writes an event for each log record with the attribute `step`.
+
+    That is how many steps are done and how many there are, or None for a step that gets a line of
+    its own, since shorter ones are counted in it.
 
     Args:
         path: The file of events.
@@ -114,10 +117,9 @@ class _StepHandler(logging.Handler):
         self.task_instance: Any = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        step = getattr(record, "step", None)
-        if step is None:
+        if not hasattr(record, "step"):
             return
-        done, total = step
+        done, total = record.step or (None, None)
         task_id = self.task_instance.task_id
         completed = Step(task_id=task_id, message=record.getMessage(), done=done, total=total)
         write_event(self._path, Event(run_id=self.task_instance.run_id, step=completed))

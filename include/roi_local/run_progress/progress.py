@@ -70,7 +70,7 @@ class ProgressPrinter:
 
     def _show_step(self, step: Step) -> None:
         self._show_start(step.task_id)
-        if self._interactive:
+        if self._interactive and step.done is not None and step.total is not None:
             self._draw(step.message, step.done, step.total)
         else:
             self._print(step.task_id, step.message)

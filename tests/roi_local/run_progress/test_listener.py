@@ -47,6 +47,7 @@ def test_a_task_reports_its_start_its_steps_and_its_end(
 
     listener.on_task_instance_running(task_instance())
     logger.info("rows: %d", 3)
+    logger.info("fold 1", extra={"step": None})
     logger.info("epoch %d/%d", 1, 2, extra={"step": (1, 2)})
     listener.on_task_instance_success(task_instance(end_date=ENDED))
 
@@ -55,6 +56,7 @@ def test_a_task_reports_its_start_its_steps_and_its_end(
     step = Step(task_id="train_member", message="epoch 1/2", done=1, total=2)
     assert list(events.poll()) == [
         Event(run_id="run", tasks=(state,)),
+        Event(run_id="run", step=Step(task_id="train_member", message="fold 1")),
         Event(run_id="run", step=step),
         Event(run_id="run", tasks=(ended,)),
     ]

@@ -149,6 +149,14 @@ def test_terminal_draws_epochs_over_each_other_and_removes_the_bar() -> None:
     assert removed.rstrip().endswith("train_model      done in 9.0 s")
 
 
+def test_terminal_keeps_a_line_for_a_step_that_holds_shorter_ones() -> None:
+    fold = Step(task_id="walk_forward", message="network: fold 1 of 4")
+
+    text = drawn(Event(run_id="run", step=fold), epoch(1, 4), interactive=True)
+
+    assert "walk_forward     network: fold 1 of 4\n" in text
+
+
 @pytest.mark.parametrize(
     ("tasks", "failure"),
     [
