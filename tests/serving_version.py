@@ -17,7 +17,7 @@ from roi_forecast.errors import RegistryError
 from roi_forecast.files.artifacts import write_manifest
 from roi_forecast.files.manifest import MANIFEST
 from roi_forecast.files.verified import read_manifest
-from roi_forecast.gate.rules import VERDICT
+from roi_forecast.registry.carried_out import VERDICT
 from roi_forecast.registry.versions import ModelVersion, find_champion, find_version
 from roi_forecast.settings import Settings
 from roi_local.postgres.server import EmbeddedPostgres

@@ -72,7 +72,7 @@ def test_network_and_ridge_are_stored_fold_by_fold_beside_their_peers(
         if row.fold is None:
             assert row.rows == np.isfinite(walk.actual_pct).sum()
             assert row.next_day_r2_against_zero == pytest.approx(
-                next_day_skill(walk).r2_against_zero
+                next_day_skill(walk.scored, walk.known_mean_pct).r2_against_zero
             )
             assert row.first_date == dataset.dates[dataset.split.test.start].item()
         else:

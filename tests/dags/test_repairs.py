@@ -117,6 +117,8 @@ def _without_moments(table: Table, row: dict[str, Any]) -> dict[str, Any]:
     if table is model_versions and row["state"] == "candidate":
         # It was trained again, so it took another time.
         renewed = {"training_record", "checksum"}
+    if table is model_versions:
+        row = {**row, "metrics": {**row["metrics"], "evaluation_seconds": None}}
     return {name: value for name, value in row.items() if name not in renewed}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,11 @@ from sqlalchemy import select, update
 from roi_forecast.database.tables import evaluations, gate_decisions
 from roi_forecast.evaluation import evaluate
 from roi_forecast.evaluation.evaluate import COMMON, evaluate_model
+from roi_forecast.files.verified import VerifiedDirectory
+from roi_forecast.forecaster.forecaster import Forecaster
 from roi_forecast.gate.decide import decide_promotion
 from roi_forecast.gate.rules import Verdict
-from roi_forecast.network.predictor import Predictor, load_predictor
+from roi_forecast.network.predictor import Predictor
 from roi_forecast.runs.resolved_run import ResolvedRun
 from serving_version import Served
 
@@ -23,14 +27,15 @@ CANDIDATE = "noisy"
 class Noisy:
     """The champion's forecasts with an error of their own on some days."""
 
+    networks = (None,)
+
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
-        self.forecast_windows = predictor.forecast_windows
 
-    def predict(self, scaled: np.ndarray, scaled_log_roi: np.ndarray, targets: range) -> np.ndarray:
-        forecast = self.predictor.predict(scaled, scaled_log_roi, targets)
-        generator = np.random.default_rng(targets.start)
-        days = generator.random((len(targets), 1)) < 0.2
+    def forecast_windows(self, scaled: np.ndarray, scaled_log_roi: np.ndarray) -> np.ndarray:
+        forecast = self.predictor.forecast_windows(scaled, scaled_log_roi)
+        generator = np.random.default_rng(len(scaled))
+        days = generator.random((len(scaled), 1)) < 0.2
         return forecast + days * generator.normal(0, 0.1, forecast.shape)
 
 
@@ -38,7 +43,12 @@ class Noisy:
 def evaluated(served: Served, monkeypatch: pytest.MonkeyPatch) -> str | None:
     """The opponent of a candidate that is a little worse, on few days that say so."""
     served.add_candidate(CANDIDATE)
-    monkeypatch.setattr(evaluate, "load_predictor", lambda path: Noisy(load_predictor(path)))
+
+    def load(files: VerifiedDirectory) -> Forecaster:
+        forecaster = Forecaster.load(files)
+        return replace(forecaster, predictor=Noisy(forecaster.predictor))
+
+    monkeypatch.setattr(evaluate, "Forecaster", SimpleNamespace(load=load))
     outcome = served.outcome
     return evaluate_model(served.engine, run_of(served), outcome.dataset, CANDIDATE, served.models)
 

@@ -171,7 +171,6 @@ BARS = st.tuples(st.sampled_from(["GC=F", "TCS.NS"]), st.dates(date(2024, 1, 1),
 
 @settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(

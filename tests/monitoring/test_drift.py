@@ -15,7 +15,7 @@ def market(seed: int, rows: int, scale: float = 1.0) -> np.ndarray:
     return scale * np.random.default_rng(seed).standard_t(4, (rows, ASSETS))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(2, 40), st.integers(1, 39), st.integers(0, 1000))
 def test_distances_are_those_of_scipy(rows: int, inside: int, seed: int) -> None:
     generator = np.random.default_rng(seed)

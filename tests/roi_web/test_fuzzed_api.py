@@ -33,7 +33,6 @@ def test_every_answer_is_as_described(
     @settings(
         max_examples=15,
         derandomize=True,
-        deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -26,7 +26,7 @@ class Recording:
         self.trial = self._study.ask()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**31 - 1), free=st.booleans())
 def test_every_choice_is_an_allowed_run_parameter_and_can_be_read_back(
     seed: int, free: bool

@@ -21,7 +21,7 @@ class NetworkForecaster:
 
     Trainings are kept, each in a folder named after the fold's first target date and a hash of its
     rows and settings. One that is finished there is not trained again, and one that was interrupted
-    goes on after its last epoch, so that a killed walk-forward ends with the forecasts of an
+    continues after its last epoch, so that a killed walk-forward ends with the forecasts of an
     uninterrupted one. The time of a folder is that of its last use.
 
     Args:

@@ -1,4 +1,4 @@
-"""The serving champion, scored anew on the candidate's test dates."""
+"""The serving champion, scored again on the candidate's test dates."""
 
 from __future__ import annotations
 

@@ -114,14 +114,15 @@ def smoothed_ahead(cumulated: FloatArray, recent: FloatArray, span: int) -> Floa
     """Return the smoothed log ROI of each session ahead that forecasts of the way there amount to.
 
     Args:
-        cumulated: Log ROI from the last known row to each session, shape (sessions, assets).
-        recent: The last span - 1 known log ROIs, shape (span - 1, assets).
+        cumulated: Log ROI from the last known row to each session, shape (sessions, …, assets).
+        recent: The last span - 1 known log ROIs, shape (span - 1, …, assets).
         span: The smoothing.
 
     Returns:
-        Shape (sessions, assets), unscaled: the mean of the last `span` log ROIs, known or forecast.
+        Shape (sessions, …, assets), unscaled: the mean of the last `span` log ROIs, known or
+        forecast.
     """
-    levels = np.concatenate([np.zeros((1, cumulated.shape[1])), recent.cumsum(axis=0)])
+    levels = np.concatenate([np.zeros((1, *cumulated.shape[1:])), recent.cumsum(axis=0)])
     levels = np.concatenate([levels, levels[-1] + cumulated])
     means: FloatArray = (levels[span:] - levels[:-span]) / span
     return means

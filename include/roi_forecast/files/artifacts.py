@@ -19,7 +19,7 @@ from roi_forecast.files.manifest import MANIFEST
 from roi_forecast.files.verified import KINDS_OF_FILE
 
 PLOTS_DIRECTORY = "plots"
-"""Folder of a version's pictures within that of the version."""
+"""Folder of the pictures of all versions within that of their model name."""
 TENSORBOARD_DIRECTORY = "tensorboard"
 """Folder of TensorBoard's logs within that of a training. They are for people, grow after the fact
 and go with their candidate: no manifest lists them, and no published version carries them."""

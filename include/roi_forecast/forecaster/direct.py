@@ -21,7 +21,7 @@ FloatArray = npt.NDArray[np.float64]
 FIRST_HORIZON = 2
 """The next session is the network's own business."""
 
-# The moves over all horizons are held of so many at a time.
+# The moves over all horizons are built for this many assets at a time.
 _ASSETS_AT_ONCE = 64
 
 

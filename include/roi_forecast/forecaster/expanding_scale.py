@@ -1,4 +1,4 @@
-"""Scale forecasts that were never fitted on the rows they forecast, by refits as time goes on."""
+"""Scale forecasts that were never fitted on the rows they forecast, by refits as time passes."""
 
 from __future__ import annotations
 

@@ -21,7 +21,6 @@ from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import load_universe, reference_exchange
 
-VERDICT = "verdict"
 MIN_REMAINING_SHARE = 0.5
 
 
@@ -31,7 +30,7 @@ class Ruling:
 
     Attributes:
         rule: Name of the rule.
-        threshold: What the observed figure is held against, or None.
+        threshold: What the observed figure is compared with, or None.
         observed: The figure, or None where there is none.
         passed: Whether the candidate passes the rule.
         reason: One sentence for people.
@@ -118,7 +117,7 @@ def judge(
 
 def _leakage(audit: LeakageAudit | None) -> Ruling:
     if audit is None:
-        reason = "its dataset was never audited for values of the future; build it anew"
+        reason = "its dataset was never audited for values of the future; build it again"
         return Ruling("leakage", 0, None, passed=False, reason=reason, can_be_overridden=False)
     found = len(audit.findings)
     reason = f"{len(audit.checks)} checks of its dataset found nothing taken from the future"
@@ -224,7 +223,7 @@ def _comparison_rules(config: GateConfig, compared: Compared) -> list[Ruling]:
             compared.sessions,
             compared.sessions >= config.gate_min_sessions,
             f"{compared.sessions} sessions are shared that neither was fitted on, at least "
-            f"{config.gate_min_sessions} are asked",
+            f"{config.gate_min_sessions} are required",
         ),
         Ruling(
             "champion",
@@ -272,7 +271,7 @@ def _targets(config: GateConfig, figures: Mapping[str, Any]) -> list[Ruling]:
 
 def _at_least(rule: str, threshold: float, observed: Any, words: str) -> Ruling:
     value = _figure(observed)
-    reason = f"{words}: {written(value)}, at least {written(threshold)} is asked"
+    reason = f"{words}: {written(value)}, at least {written(threshold)} is required"
     return Ruling(rule, _or_none(threshold), _or_none(value), value >= threshold, reason)
 
 

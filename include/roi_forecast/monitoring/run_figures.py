@@ -14,7 +14,7 @@ from roi_forecast.database.tables import (
     predictions,
     promotions,
 )
-from roi_forecast.gate.rules import VERDICT
+from roi_forecast.registry.carried_out import VERDICT
 from roi_forecast.serving.fallback import fallback_author
 
 FIGURES = (

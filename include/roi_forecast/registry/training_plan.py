@@ -1,4 +1,4 @@
-"""Whether a run's candidate is trained from nothing or goes on from the champion."""
+"""Whether a run's candidate is trained from nothing or continues from the champion."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TrainingPlan:
 
     Attributes:
         members: Networks to train.
-        base_version_id: The version that training goes on from; None: from nothing.
+        base_version_id: The version that training continues from; None: from nothing.
     """
 
     members: int
@@ -70,7 +70,7 @@ def plan_training(
         differences = list(_differences(run, dataset, champion, models_directory))
         if differences:
             raise TrainingError(
-                f"training cannot go on from champion {champion.version_id}: "
+                f"training cannot continue from champion {champion.version_id}: "
                 f"{'; '.join(differences)}. Set training_mode to scratch or if_due"
             )
     else:
@@ -78,7 +78,7 @@ def plan_training(
         if reason is not None or champion is None:
             logger.info("training from nothing: %s", reason)
             return TrainingPlan(config.ensemble_size, None)
-    logger.info("training goes on from champion %s", champion.version_id)
+    logger.info("training continues from champion %s", champion.version_id)
     return TrainingPlan(config.ensemble_size, champion.version_id)
 
 

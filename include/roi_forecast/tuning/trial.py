@@ -106,7 +106,7 @@ def validation_r2(dataset: Dataset, forecast: np.ndarray) -> float:
         forecast: Scaled smoothed log ROI, shape (validation targets, assets).
     """
     actual = counted_smoothed(dataset, dataset.split.validation)
-    return metrics.overall(metrics.r2, actual, forecast)
+    return metrics.r2.overall(actual, forecast)
 
 
 def _applied(

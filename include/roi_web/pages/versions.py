@@ -150,4 +150,4 @@ def _plots(request: Request, details: VersionDetails) -> Plots | None:
     models_directory: FilePath | None = request.app.state.models_directory
     if models_directory is None:
         return None
-    return find_plots(models_directory, details.model_name, details.version_id, details.run_id)
+    return find_plots(models_directory, details.model_name, details.version_id)

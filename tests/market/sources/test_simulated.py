@@ -24,7 +24,7 @@ ASSETS = load_universe().select(["RELIANCE.NS", "TCS.NS", "INFY.NS", "GC=F"])
 START, END = date(2015, 1, 1), date(2024, 12, 31)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.dates(START, END), st.dates(START, END))
 def test_fetch_gives_the_same_bars_whatever_range_is_asked(one, other):
     start, end = min(one, other), max(one, other)

@@ -409,7 +409,7 @@ ATOMS = st.one_of(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(
     cuts=st.lists(
         st.tuples(st.integers(0, len(SOUND)), st.integers(0, 30), ATOMS), min_size=1, max_size=4
@@ -464,7 +464,7 @@ BARS = st.dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     written=BARS,
     random=st.randoms(use_true_random=False),

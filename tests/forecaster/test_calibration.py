@@ -13,9 +13,10 @@ from roi_forecast.errors import EvaluationError, RegistryError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import log_roi_ahead, to_percent
-from roi_forecast.forecaster.horizons import METHODS, HorizonCalibration, horizon_shrinkage
-from roi_forecast.forecaster.next_day import NextDayCalibration, shrinkage_factor
-from roi_forecast.forecaster.recursive import forecast_recursively
+from roi_forecast.forecaster.calibration import METHODS, Calibration
+from roi_forecast.forecaster.expanding_scale import fit_expanding_scale
+from roi_forecast.forecaster.scale_inputs import scale_inputs
+from roi_forecast.forecaster.shrinkage import shrinkage_factor
 from roi_forecast.network.ridge import fit_ridge
 
 DATASET = synthetic_dataset(rows=400)
@@ -23,18 +24,12 @@ RIDGE = fit_ridge(DATASET, 1.0)
 TEST = DATASET.split.test
 
 
-def fit(dataset: Dataset = DATASET) -> HorizonCalibration:
-    ridge = fit_ridge(dataset, 1.0)
-    preprocessing = Preprocessing.of_dataset(dataset)
-    implied = forecast_recursively(
-        ridge.forecast_windows, preprocessing, dataset, dataset.split.validation, 1
-    )[0]
-    next_day = NextDayCalibration.fit(dataset, implied)
-    return HorizonCalibration.fit(dataset, next_day, ridge.forecast_windows, 1.0)
+def fit(dataset: Dataset = DATASET) -> Calibration:
+    return Calibration.fit(dataset, fit_ridge(dataset, 1.0).forecast_windows, 1.0)
 
 
 def forecast(
-    calibration: HorizonCalibration,
+    calibration: Calibration,
     method: MultiStep,
     dataset: Dataset,
     origins: range = TEST,
@@ -59,26 +54,31 @@ def with_wild_rows_from(row: int) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def calibration() -> HorizonCalibration:
+def calibration() -> Calibration:
     return fit()
 
 
-def test_no_row_of_the_test_takes_part_in_what_is_fitted(calibration: HorizonCalibration) -> None:
+def test_no_row_of_the_test_takes_part_in_what_is_fitted(calibration: Calibration) -> None:
     assert fit(with_wild_rows_from(TEST.start)).to_json() == calibration.to_json()
 
 
-def test_validation_rows_take_part_in_the_shrinkage_alone(calibration: HorizonCalibration) -> None:
+def test_validation_rows_take_part_in_the_shrinkage_alone(calibration: Calibration) -> None:
     wild = fit(with_wild_rows_from(DATASET.split.validation.start)).to_json()
     own = calibration.to_json()
-    assert wild["horizons"]["scale"] == own["horizons"]["scale"]
-    assert wild["horizons"]["direct"] == own["horizons"]["direct"]
-    assert wild["horizons"]["shrinkage"] != own["horizons"]["shrinkage"]
+    assert wild["scale"] == own["scale"]
+    assert wild["direct"] == own["direct"]
+    assert wild["shrinkage"] != own["shrinkage"]
+
+
+def test_training_rows_take_part_in_the_scale(calibration: Calibration) -> None:
+    earlier = fit(with_wild_rows_from(DATASET.split.train.stop - 1)).to_json()
+    assert earlier["scale"] != calibration.to_json()["scale"]
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("row", [TEST.start + 3, TEST.start + 40])
 def test_a_planted_future_value_changes_no_forecast_and_no_interval_before_it(
-    calibration: HorizonCalibration, method: MultiStep, row: int
+    calibration: Calibration, method: MultiStep, row: int
 ) -> None:
     wild = with_wild_rows_from(row)
     expected = forecast(calibration, method, DATASET)
@@ -96,7 +96,7 @@ def test_a_planted_future_value_changes_no_forecast_and_no_interval_before_it(
 
 @pytest.mark.parametrize("method", METHODS)
 def test_horizon_1_is_the_next_day_in_both_ways(
-    calibration: HorizonCalibration, method: MultiStep
+    calibration: Calibration, method: MultiStep
 ) -> None:
     cumulated = forecast(calibration, method, DATASET)
     scaled = RIDGE.predict(DATASET.scaled, DATASET.scaled_log_roi, TEST)
@@ -104,39 +104,14 @@ def test_horizon_1_is_the_next_day_in_both_ways(
     known = np.stack([DATASET.log_roi[row - span + 1 : row].sum(axis=0) for row in TEST])
     implied = span * DATASET.scaler.inverse(scaled) - known
     np.testing.assert_allclose(cumulated[0], implied, atol=1e-8)
-    factor = calibration.next_day.shrinkage
-    np.testing.assert_array_equal(calibration.publish(method, cumulated)[0], factor * cumulated[0])
-    expected = calibration.next_day.intervals(DATASET, cumulated[0], TEST)
+    validation = DATASET.split.validation
+    actual = np.where(DATASET.filled, np.nan, DATASET.log_roi)[validation.start : validation.stop]
+    factor = shrinkage_factor(forecast(calibration, method, DATASET, validation, 1)[0], actual)
+    np.testing.assert_allclose(calibration.publish(method, cumulated)[0], factor * cumulated[0])
+    alone = calibration.intervals(method, DATASET, cumulated[:1], TEST)[0]
     found = calibration.intervals(method, DATASET, cumulated, TEST)[0]
-    for one, other in zip(found, expected, strict=True):
+    for one, other in zip(found, alone, strict=True):
         np.testing.assert_array_equal(one.upper, other.upper)
-
-
-def test_shrinkage_is_the_best_factor_of_moves_that_ended_before_the_test() -> None:
-    generator = np.random.default_rng(6)
-    validation, stop = DATASET.split.validation, TEST.start
-    moves = np.stack(
-        [log_roi_ahead(DATASET.log_roi, DATASET.filled, horizon) for horizon in (1, 2, 3, 4)]
-    )
-    rows = slice(validation.start, validation.stop)
-    cumulated = np.nan_to_num(moves[:, rows]) + generator.normal(0, 0.02, (4, len(validation), 3))
-    found = horizon_shrinkage(cumulated, DATASET, validation, stop)
-    for horizon in (1, 2, 3, 4):
-        came = moves[horizon - 1, rows].copy()
-        for place, row in enumerate(validation):
-            if row + horizon - 1 >= stop:
-                came[place] = np.nan
-        share = np.isfinite(came).any(axis=1).sum() / horizon
-        expected = shrinkage_factor(cumulated[horizon - 1], came) * share / (share + 1)
-        assert found[horizon - 1] == pytest.approx(expected)
-        assert 0.1 < found[horizon - 1] < 0.9
-
-
-def test_a_horizon_longer_than_the_validation_is_shrunk_to_zero() -> None:
-    validation = range(TEST.start - 5, TEST.start - 1)
-    cumulated = np.ones((8, 4, 3))
-    found = horizon_shrinkage(cumulated, DATASET, validation, TEST.start)
-    np.testing.assert_array_equal(found[5:], 0.0)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -160,7 +135,7 @@ def test_coverage_of_unpredictable_returns_is_near_the_level(method: MultiStep) 
 
 
 def test_the_row_after_the_last_has_the_interval_that_its_row_would_have(
-    calibration: HorizonCalibration,
+    calibration: Calibration,
 ) -> None:
     last = len(DATASET.dates) - 1
     cumulated = forecast(calibration, "direct", DATASET)
@@ -175,14 +150,14 @@ def test_the_row_after_the_last_has_the_interval_that_its_row_would_have(
             np.testing.assert_array_equal(one.lower, other.lower)
 
 
-def test_a_target_without_a_forecast_is_refused(calibration: HorizonCalibration) -> None:
+def test_a_target_without_a_forecast_is_refused(calibration: Calibration) -> None:
     cumulated = forecast(calibration, "direct", DATASET)
     with pytest.raises(EvaluationError, match="need their forecasts"):
         calibration.intervals("direct", DATASET, cumulated[:, 1:], TEST)
 
 
-def test_json_keeps_every_digit_and_every_horizon(calibration: HorizonCalibration) -> None:
-    read = HorizonCalibration.from_json(json.loads(json.dumps(calibration.to_json())))
+def test_json_keeps_every_digit_and_every_horizon(calibration: Calibration) -> None:
+    read = Calibration.from_json(json.loads(json.dumps(calibration.to_json())))
     for method in METHODS:
         expected = forecast(calibration, method, DATASET, range(395, 401), 30)
         found = forecast(read, method, DATASET, range(395, 401), 30)
@@ -202,17 +177,75 @@ def test_json_keeps_every_digit_and_every_horizon(calibration: HorizonCalibratio
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 3}, "of format 3, this code reads format 4"),
-        ({"horizons": None}, "is damaged"),
-        ({"horizons": {"shrinkage": {"direct": [0.1]}}}, "is damaged"),
+        ({"format": 3}, "of format 3, this code reads format 5"),
+        ({"shrinkage": None}, "is damaged"),
+        ({"shrinkage": {"direct": [0.1]}}, "is damaged"),
+        ({"shrinkage": {"direct": [0.1], "recursive": [0.1]}}, "does not reach to horizon 30"),
         (
-            {"horizons": {"shrinkage": {"direct": [0.1], "recursive": [0.1]}}},
-            "does not reach to horizon 30",
+            {"scale": {"1": [{"from": "2024-01-01", "intercept": 0.0, "slopes": [1.0]}]}},
+            "does not take",
         ),
     ],
 )
 def test_a_calibration_of_another_format_is_refused(
-    calibration: HorizonCalibration, change: dict[str, Any], message: str
+    calibration: Calibration, change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(RegistryError, match=message):
-        HorizonCalibration.from_json({**calibration.to_json(), **change})
+        Calibration.from_json({**calibration.to_json(), **change})
+
+
+@pytest.mark.parametrize("content", [None, {}, [], {"half_width_80": [0.1]}])
+def test_what_is_no_calibration_is_refused(content: object) -> None:
+    with pytest.raises(RegistryError, match="of format"):
+        Calibration.from_json(content)
+
+
+def test_an_interval_is_as_many_scales_wide_as_the_rows_before_were_off(
+    calibration: Calibration,
+) -> None:
+    factors = {method: np.full(30, 0.25) for method in METHODS}
+    changed = replace(calibration, shrinkage=factors)
+    implied = np.random.default_rng(8).normal(0, 0.01, DATASET.log_roi.shape)
+    target = TEST.start + 30
+    ((at_80, at_95),) = changed.intervals(
+        "direct", DATASET, implied[np.newaxis, TEST.start :], range(target, target + 1)
+    )
+    scales = calibration.scale.by_anchor[1].predict(scale_inputs(DATASET))
+    for asset in range(len(DATASET.symbols)):
+        scores = []
+        for row in range(target):
+            if DATASET.filled[row, asset] or np.isnan(scales[row, asset]):
+                continue
+            forecast = 0.25 * implied[row, asset] if row >= TEST.start else 0.0
+            scores.append(abs(DATASET.log_roi[row, asset] - forecast) / scales[row, asset])
+        for intervals, percent in ((at_80, 80), (at_95, 95)):
+            rank = -(-(len(scores) + 1) * percent // 100)
+            half = sorted(scores)[rank - 1] * scales[target, asset]
+            middle = 0.25 * implied[target, asset]
+            assert intervals.lower[0, asset] == pytest.approx(100 * np.expm1(middle - half))
+            assert intervals.upper[0, asset] == pytest.approx(100 * np.expm1(middle + half))
+
+
+def test_every_training_score_comes_from_a_scale_fitted_before_it() -> None:
+    stop = DATASET.split.train.stop
+    full = fit_expanding_scale(scale_inputs(DATASET), DATASET.log_roi, stop)
+    expected = full.predict(scale_inputs(DATASET))
+    for row in (100, 150, 200):
+        wild = with_wild_rows_from(row)
+        fits = fit_expanding_scale(scale_inputs(wild), wild.log_roi, stop)
+        found = fits.predict(scale_inputs(wild))
+        np.testing.assert_array_equal(found[: row + 1], expected[: row + 1])
+        assert np.isfinite(expected[row]).all()
+
+
+def test_targets_before_any_score_are_refused(calibration: Calibration) -> None:
+    cumulated = np.zeros((1, *DATASET.log_roi.shape))
+    with pytest.raises(EvaluationError, match=r"too few rows to know .*earlier start_date"):
+        calibration.intervals("direct", DATASET, cumulated, range(40, 41))
+
+
+def test_a_validation_without_a_bar_is_refused() -> None:
+    filled = DATASET.filled.copy()
+    filled[DATASET.split.validation.start : DATASET.split.validation.stop] = True
+    with pytest.raises(EvaluationError, match="no asset has a bar on any validation session"):
+        fit(replace(DATASET, filled=filled))

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, exists, select
 
 from roi_forecast.database.tables import gate_decisions, promotions
-from roi_forecast.gate.rules import VERDICT, Ruling, Verdict
+
+VERDICT = "verdict"
+"""The rule under which the decision itself is stored."""
 
 
 @dataclass(frozen=True)
@@ -16,11 +18,11 @@ class CarriedOut:
 
     Attributes:
         opponent: The version it was compared with, or None.
-        verdict: The decision, as it is stored.
+        reason: Why it was promoted.
     """
 
     opponent: str | None
-    verdict: Verdict
+    reason: str
 
 
 def find_carried_out(connection: Connection, run_id: str, version_id: str) -> CarriedOut | None:
@@ -34,30 +36,16 @@ def find_carried_out(connection: Connection, run_id: str, version_id: str) -> Ca
         version_id: The version that it decided on.
     """
     decision, promotion = gate_decisions.c, promotions.c
-    own = (decision.run_id == run_id) & (decision.version_id == version_id)
     promoted_since = exists().where(
         promotion.version_id == decision.version_id, promotion.promoted_at >= decision.decided_at
     )
-    summary = connection.execute(
+    row = connection.execute(
         select(decision.opponent, decision.reason).where(
-            own, decision.rule == VERDICT, decision.passed, promoted_since
+            decision.run_id == run_id,
+            decision.version_id == version_id,
+            decision.rule == VERDICT,
+            decision.passed,
+            promoted_since,
         )
     ).one_or_none()
-    if summary is None:
-        return None
-    rulings = connection.execute(
-        select(
-            decision.rule,
-            decision.threshold,
-            decision.observed,
-            decision.passed,
-            decision.reason,
-            decision.decisive,
-        )
-        .where(own, decision.rule != VERDICT)
-        .order_by(decision.decisive.desc(), decision.rule)
-    )
-    verdict = Verdict(
-        tuple(Ruling(**row) for row in rulings.mappings()), promoted=True, reason=summary.reason
-    )
-    return CarriedOut(summary.opponent, verdict)
+    return None if row is None else CarriedOut(row.opponent, row.reason)
