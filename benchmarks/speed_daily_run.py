@@ -22,7 +22,7 @@ LIVE = {"live, the day after": "2024-12-30", "live, warm": "2024-12-31"}
 
 
 def daily_run(arguments: argparse.Namespace) -> Iterator[str]:
-    """Give the stages of daily runs of one installation: by `make run` alone, and live."""
+    """Yield the stages of daily runs of one installation: by `make run` alone, and live."""
     with tempfile.TemporaryDirectory(prefix="roi-speed-") as home:
         environment = {
             **os.environ,
@@ -37,7 +37,7 @@ def daily_run(arguments: argparse.Namespace) -> Iterator[str]:
     yield (
         "The 23 reference assets of the simulated market, 2.5 years, the default network and its "
         "early stopping: `make run` with an empty database and for the next day, then two more "
-        "days by `make run` beside `make up`. Live, a stage's time runs from the start of its "
+        "days by `make run` while `make up` runs. Live, a stage's time runs from the start of its "
         "first task to the end of its last; everything counts the wait for the scheduler too."
     )
     yield ""

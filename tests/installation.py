@@ -15,9 +15,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from roi_local.environment import DAGS_FOLDER_VARIABLE, HOME_VARIABLE, Home
+from roi_local.environment import (
+    DAGS_FOLDER_VARIABLE,
+    HOME_VARIABLE,
+    RUN_PURPOSE,
+    UP_PURPOSE,
+    Home,
+)
 from roi_local.processes import find_processes
-from roi_local.stack import RUN_PURPOSE, UP_PURPOSE, purpose_mark
 
 READY_SECONDS = 240
 
@@ -53,7 +58,7 @@ def daily():
     @task
     def train_model(params=None):
         for epoch in (1, 2):
-            log.info("epoch %d/2: loss 0.5 validation_loss 0.6", epoch)
+            log.info("epoch %d/2: loss 0.5 validation_loss 0.6", epoch, extra={"step": (epoch, 2)})
         log.info("reason: %s", params["gate_override_reason"])
         if params["seed"] == 7:
             raise ValueError(f"seed 7 fails\\n{params['gate_override_reason']}")
@@ -95,7 +100,7 @@ def create_installation(folder: Path) -> Home:
 def start_command(home: Home, command: str, **variables: str) -> subprocess.Popen[str]:
     """Start what a `make` target runs."""
     return subprocess.Popen(
-        [sys.executable, "-m", f"roi_local.{command}"],
+        [sys.executable, "-m", f"roi_local.commands.{command}"],
         env=command_environment(home) | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -121,7 +126,7 @@ def remaining_processes(home: Home) -> list[psutil.Process]:
             continue
     purposes = (UP_PURPOSE, RUN_PURPOSE)
     return servers + [
-        process for purpose in purposes for process in find_processes(purpose_mark(home, purpose))
+        process for purpose in purposes for process in find_processes(home.mark(purpose))
     ]
 
 

@@ -45,6 +45,7 @@ from uuid import uuid4
 
 from sqlalchemy import Engine
 
+from airflow_runs import RunState, metadata_engine, read_run
 from installation import READY_SECONDS, command_environment, free_port, remaining_processes
 from roi_forecast.database.engine import create_database_engine
 from roi_local.environment import (
@@ -57,7 +58,6 @@ from roi_local.environment import (
     load_secrets,
 )
 from roi_local.postgres.server import AIRFLOW_DRIVER, EmbeddedPostgres, start_postgres
-from roi_local.run_progress.airflow_metadata import RunState, metadata_engine, read_run
 from roi_local.stack import Stack, is_stack_up, read_stack
 
 SMALL: dict[str, Any] = {

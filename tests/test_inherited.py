@@ -24,7 +24,6 @@ from roi_local.environment import (
 )
 from roi_local.postgres.server import EmbeddedPostgres
 from roi_local.process_environment import process_environment
-from roi_local.run_progress.airflow_metadata import metadata_engine
 
 
 @pytest.mark.parametrize("name", hostile.VARIABLES)
@@ -80,7 +79,6 @@ def sessions(postgres: EmbeddedPostgres, url: str) -> list[tuple[object, ...]]:
     engines = [
         create_database_engine(url),
         create_reader_engine(Settings(url, Path("nowhere"))),
-        metadata_engine(url.replace("+psycopg:", "+psycopg2:")),
     ]
     answers = []
     for engine in engines:

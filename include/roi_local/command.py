@@ -1,4 +1,4 @@
-"""How every local command begins and ends: signals, exit status, one line for each error."""
+"""How every local command starts and ends: signals, exit status, one line for each error."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Interrupted(BaseException):
 def run_command(name: str, body: Callable[[], int | None]) -> None:
     """Run the body of a command and exit with its status.
 
-    The first signal that asks to end raises `Interrupted` in the body, whose cleaning up is then
-    left in peace. Errors worded for people are shown as one line.
+    The first ending signal raises `Interrupted` in the body; later ones do not disturb its cleanup.
+    Errors worded for people are shown as one line.
 
     Args:
         name: What the person typed after `make`.

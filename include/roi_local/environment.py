@@ -1,4 +1,4 @@
-"""Where a local installation keeps things, and the environment of Airflow's processes."""
+"""The folders of a local installation, and the environment of Airflow's processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from roi_forecast.files.artifacts import write_file
 from roi_forecast.quoting import quoted
 from roi_forecast.settings import (
     DATA_DIRECTORY_VARIABLE,
@@ -20,7 +19,7 @@ from roi_forecast.settings import (
 )
 from roi_local.errors import LocalError
 from roi_local.postgres.server import AIRFLOW_DRIVER, EmbeddedPostgres
-from roi_local.private_files import create_private_folder, resolve_own_path
+from roi_local.private_files import create_private_folder, resolve_own_path, write_private
 from roi_local.process_environment import process_environment
 
 HOME_VARIABLE = "ROI_HOME"
@@ -34,15 +33,17 @@ ADMINISTRATOR = "admin"
 PIPELINE_LOGIN = "roi_pipeline"
 PAGES_LOGIN = "roi_pages"
 PERSON_LOGIN = "roi_person"
+RUN_PURPOSE = "run"
+UP_PURPOSE = "up"
 
 
 @dataclass(frozen=True)
 class Home:
-    """The folder that holds everything a local installation leaves behind.
+    """The folder that holds all files of a local installation.
 
     Attributes:
         directory: The folder itself, absolute.
-        dags_folder: Where Airflow looks for DAGs.
+        dags_folder: Folder of the DAGs.
     """
 
     directory: Path
@@ -71,7 +72,7 @@ class Home:
 
     @property
     def task_logs_directory(self) -> Path:
-        """Logs of the tasks that the live stack ran."""
+        """Logs of the tasks of the live stack."""
         return self.airflow_directory / "logs"
 
     @property
@@ -84,10 +85,30 @@ class Home:
         """Datasets, models and caches."""
         return self.directory / "data"
 
+    @property
+    def stack_file(self) -> Path:
+        """Where the live stack answers, for other commands."""
+        return self.directory / "stack.json"
+
+    def lock(self, purpose: str) -> Path:
+        """Return the file whose lock `make run` or `make up` holds.
+
+        `make up` holds that of `make run` as well while it starts.
+        """
+        return self.directory / f"{purpose}.lock"
+
+    def events_file(self, purpose: str) -> Path:
+        """Return the file of the events of runs that `make run` or `make up` carries out."""
+        return self.directory / f"{purpose}_events.jsonl"
+
+    def mark(self, purpose: str) -> str:
+        """Return the mark of the processes that `make run` or `make up` starts."""
+        return f"{self.directory}:{purpose}"
+
 
 @dataclass(frozen=True)
 class Secrets:
-    """What nobody else may know; generated once per installation."""
+    """Generated once per installation."""
 
     administrator_password: str
     fernet_key: str
@@ -119,7 +140,7 @@ def airflow_environment(
 ) -> dict[str, str]:
     """Return the environment of Airflow's processes and of the tasks they run.
 
-    Of the environment they get what `process_environment` lets through. Writes the file with the
+    It starts from the variables that `process_environment` lets through. Writes the file with the
     administrator's password, which Airflow's simple login reads.
 
     Args:
@@ -162,18 +183,6 @@ def airflow_environment(
         "AIRFLOW__API_AUTH__JWT_SECRET": known.jwt_secret,
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
     }
-
-
-def write_private(path: Path, content: str) -> None:
-    """Write a file that only its owner may read; it is complete or absent.
-
-    Raises:
-        LocalError: It cannot be written, for example since the name is that of a device or a link.
-    """
-    try:
-        write_file(path, content.encode(), mode=0o600)
-    except OSError as error:
-        raise LocalError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def chosen_port(default: int) -> int:

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class LocalError(Exception):
-    """A local command cannot go on; its message is the one line shown."""
+    """A local command cannot continue; its message is the one line shown."""

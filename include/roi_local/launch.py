@@ -1,7 +1,7 @@
-"""Start a module in the environment of `process_environment`: the way into every local command.
+"""Runs a module in the environment of `process_environment`; every local command starts here.
 
-Run by the Makefile: `python -I -m roi_local.launch MODULE ARGUMENT…`. With -I Python itself takes
-no setting of the environment, and what it starts next is given none.
+The Makefile runs `python -I -m roi_local.launch MODULE ARGUMENT…`. With -I Python itself ignores
+the environment.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from roi_local.process_environment import process_environment
 def main() -> None:
     """Become the module that the command line names."""
     command = [sys.executable, "-m", *sys.argv[1:]]
-    # Whatever is written is nobody else's to change.
+    # No other user may change the files that the command writes.
     os.umask(os.umask(0o022) | 0o022)
     os.execve(sys.executable, command, process_environment())  # noqa: S606 # nosec B606
 

@@ -1,13 +1,17 @@
-"""Folders and files that belong to this user alone: created, never adopted from somebody else."""
+"""Folders, files and locks that belong to this user alone: never adopted from somebody else."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from roi_forecast.files.artifacts import write_file
 from roi_forecast.files.verified import KINDS_OF_FILE
 from roi_local.errors import LocalError
 
@@ -15,9 +19,9 @@ _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def create_private_folder(path: Path) -> None:
-    """Create a folder that nobody else can enter, or check that one that is there is ours.
+    """Create a folder that nobody else can enter, or check that an existing one is ours.
 
-    A folder that is there keeps its mode, and so do the folders above.
+    An existing folder keeps its mode, and so do the folders above.
 
     Raises:
         LocalError: It is no folder, belongs to somebody else, or others may write there.
@@ -41,11 +45,23 @@ def resolve_own_path(path: Path) -> Path:
     return path.resolve()
 
 
+def write_private(path: Path, content: str) -> None:
+    """Write a file that only its owner may read; it is complete or absent.
+
+    Raises:
+        LocalError: It cannot be written, for example since the name is that of a device or a link.
+    """
+    try:
+        write_file(path, content.encode(), mode=0o600)
+    except OSError as error:
+        raise LocalError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
 def open_private_file(path: Path) -> IO[bytes]:
     """Open a file for reading and appending that only this user can open; it is created if missing.
 
     Raises:
-        LocalError: It is no regular file, or belongs to somebody else, as its folder may.
+        LocalError: It is no regular file, or it or its folder belongs to somebody else.
     """
     create_private_folder(path.parent)
     # Without O_NONBLOCK, opening a named pipe would wait for its other end.
@@ -62,6 +78,41 @@ def open_private_file(path: Path) -> IO[bytes]:
         )
     os.fchmod(descriptor, 0o600)
     return os.fdopen(descriptor, "a+b")
+
+
+@contextmanager
+def hold_lock(path: Path, refusal: str | None = None) -> Iterator[None]:
+    """Hold the lock of a file; the kernel releases it however this process ends.
+
+    Args:
+        path: The lock file; it is created and stays, and no other user can open it.
+        refusal: What to tell the person where another process holds the lock; None waits for it.
+
+    Raises:
+        LocalError: Another process holds the lock, or the file or its folder is not ours.
+    """
+    with open_private_file(path) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if refusal else 0))
+        except BlockingIOError:
+            raise LocalError(refusal) from None
+        yield
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether a process, this one included, holds the lock of a file.
+
+    Raises:
+        LocalError: The file or its folder is not ours.
+    """
+    if not path.exists():
+        return False
+    with open_private_file(path) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _require_own_folder(path: Path) -> None:

@@ -1,8 +1,7 @@
 """The environment of every process that a local installation starts: named variables, no others.
 
-A list of what is let through, rather than of what is kept out: nobody knows all variables that some
-library reads. What is on it says where a person, a machine and its network are, never how anything
-is computed.
+This lists the variables to keep, not those to drop: nobody knows all variables that some library
+reads. Those kept describe the person, the machine and its network, never how anything is computed.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Mapping
 
 _OWN_PREFIX = "ROI_"
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-_LET_THROUGH = {
+_KEPT = {
     # The person and the terminal.
     *("HOME", "USER", "LOGNAME", "SHELL", "LANG", "TERM", "COLUMNS", "LINES", "NO_COLOR"),
     *("EDITOR", "VISUAL", "PAGER"),
@@ -31,17 +30,17 @@ _THIS_MACHINE = "127.0.0.1"
 
 
 def process_environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the environment to start a process of the installation in.
+    """Return the environment for a process of the installation.
 
     Args:
-        inherited: The environment of whoever starts it.
+        inherited: The environment of the process that starts it.
     """
     environment = {
         name: value
         for name, value in inherited.items()
-        if name in _LET_THROUGH or name.startswith(_OWN_PREFIX)
+        if name in _KEPT or name.startswith(_OWN_PREFIX)
     }
-    # A proxy is for other machines; a process of ours that asks another one never means it.
+    # A proxy is for other machines, not for our processes that call each other.
     direct = inherited.get("no_proxy") or inherited.get("NO_PROXY") or ""
     if _THIS_MACHINE not in direct.split(","):
         direct = ",".join(filter(None, [direct, _THIS_MACHINE]))
@@ -50,7 +49,7 @@ def process_environment(inherited: Mapping[str, str] = os.environ) -> dict[str, 
         "NO_PROXY": direct,
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
-        # A module of the folder that a person happens to be in is not ours.
+        # Python imports no module from the current folder.
         "PYTHONSAFEPATH": "1",
         "PYTHONNOUSERSITE": "1",
         "PYTHONUNBUFFERED": "1",

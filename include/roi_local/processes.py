@@ -1,4 +1,4 @@
-"""Starting Airflow's processes so that none of them, nor of theirs, is left behind."""
+"""Marking processes when they start, so that they and their descendants can be ended."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from contextlib import suppress
 import psutil
 
 MARK_VARIABLE = "ROI_STARTED_BY"
-"""Set in every process started for a purpose; descendants inherit it, orphans keep it."""
+"""Holds the mark; descendants inherit it and orphans keep it."""
 
 _PATIENCE_SECONDS = 15.0
 
 
 def mark(environment: Mapping[str, str], purpose: str) -> dict[str, str]:
-    """Return the environment for processes that `end_processes` shall find.
+    """Return an environment with the mark that `end_processes` looks for.
 
     Args:
         environment: The environment to extend.
-        purpose: Names the reason these processes exist, uniquely on this machine.
+        purpose: The mark, unique on this machine.
     """
     # Without SPT_NOENV, setproctitle overwrites the memory that the mark is read from.
     return {**environment, MARK_VARIABLE: purpose, "SPT_NOENV": "1"}
 
 
 def find_processes(purpose: str) -> list[psutil.Process]:
-    """Return every living process with the mark, whoever its parent is now."""
+    """Return every living process with the mark."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -37,15 +37,15 @@ def find_processes(purpose: str) -> list[psutil.Process]:
 
 
 def end_processes(purpose: str, *, patience: float = _PATIENCE_SECONDS) -> None:
-    """Ask every process with the mark to end, and kill those that have not in time.
+    """Terminate every process with the mark, and kill those that do not end in time.
 
     Args:
         purpose: The mark.
-        patience: Seconds the processes have.
+        patience: Seconds to wait before killing.
     """
     _signal_all(find_processes(purpose), signal.SIGTERM)
     psutil.wait_procs(find_processes(purpose), timeout=patience)
-    # A process may have started another one meanwhile, so look until none is found.
+    # A process may have started another one in the meantime, so look until none is found.
     while remaining := find_processes(purpose):
         _signal_all(remaining, signal.SIGKILL)
         psutil.wait_procs(remaining, timeout=1)

@@ -1,4 +1,4 @@
-"""The parameters that a person gives to `make run` and `make backtest`."""
+"""The parameters of `make run`, `make backtest` and `make tune`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def run_parameters(
     environment: Mapping[str, str],
     kind: type[Config] = RunConfig,
 ) -> dict[str, Any]:
-    """Return the run's conf: CONF on top of what SOURCE and CSV say, checked like any run's.
+    """Return the checked parameters of a run: CONF, which wins over SOURCE and CSV.
 
     Args:
         environment: Holds SOURCE, CSV and CONF under their variables; each may be empty.
@@ -36,7 +36,7 @@ def run_parameters(
     conf: dict[str, Any] = {"source": source or ("csv" if csv else "simulated")}
     if csv:
         path = Path(csv).expanduser().resolve()
-        # Of a name that the system does not take, Path.exists raises.
+        # Path.exists raises on a name that the system does not accept.
         if not os.path.exists(path):  # noqa: PTH110
             raise LocalError(
                 f"CSV: received {quoted(csv)}, but there is no file or folder {named(path)}"

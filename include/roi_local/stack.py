@@ -1,4 +1,4 @@
-"""The live Airflow of this machine: whether it is up, and asking it over its REST API."""
+"""The live Airflow of this machine: whether it is up, and requests to its REST API."""
 
 from __future__ import annotations
 
@@ -6,48 +6,28 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
 from urllib.parse import quote
-from urllib.request import ProxyHandler, Request, build_opener
 
-from roi_local.environment import ADMINISTRATOR, Home, load_secrets
+import httpx
+
+from roi_local.environment import ADMINISTRATOR, UP_PURPOSE, Home, load_secrets
 from roi_local.errors import LocalError
-from roi_local.locks import is_locked
+from roi_local.private_files import is_locked
 
-UP_PURPOSE = "up"
-RUN_PURPOSE = "run"
 _READY_SECONDS = 180
 _REQUEST_SECONDS = 30
-
-# Proxies of the environment are for other machines.
-_opener = build_opener(ProxyHandler({}))
-
-
-def purpose_mark(home: Home, purpose: str) -> str:
-    """Return the mark of the processes that one installation runs for one purpose."""
-    return f"{home.directory}:{purpose}"
-
-
-def stack_lock(home: Home) -> Path:
-    """Return the file whose lock `make up` holds while it runs."""
-    return home.directory / "up.lock"
-
-
-def run_lock(home: Home) -> Path:
-    """Return the file whose lock `make run` holds, and `make up` while it starts."""
-    return home.directory / "run.lock"
+_COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 
 def is_stack_up(home: Home) -> bool:
     """Tell whether `make up` runs or starts."""
-    return is_locked(stack_lock(home))
+    return is_locked(home.lock(UP_PURPOSE))
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Where the live stack answers.
+    """Address and process of the live stack.
 
     Attributes:
         process_id: The process of `make up`.
@@ -59,24 +39,22 @@ class Stack:
 
     @property
     def address(self) -> str:
-        """Where the API server answers."""
+        """URL of the API server."""
         return f"http://127.0.0.1:{self.port}"
 
     def write(self, home: Home) -> None:
-        """Let other commands know; the file means nothing while nobody holds the lock."""
-        path = _stack_file(home)
-        unfinished = path.with_suffix(".unfinished")
+        """Store this for other commands; the file counts only while the lock is held."""
+        unfinished = home.stack_file.with_suffix(".unfinished")
         unfinished.write_text(json.dumps(asdict(self)), encoding="utf-8")
-        unfinished.replace(path)
+        unfinished.replace(home.stack_file)
 
     def unhealthy_components(self) -> list[str]:
         """Return the components that do not work yet; all of them while nothing answers."""
-        components = ["metadatabase", "scheduler", "dag_processor", "triggerer"]
         try:
-            health = self._request("GET", "/api/v2/monitor/health")
-        except (URLError, OSError):
-            return components
-        return [name for name in components if health.get(name, {}).get("status") != "healthy"]
+            health = self._request("GET", "/api/v2/monitor/health").json()
+        except httpx.HTTPError:
+            return list(_COMPONENTS)
+        return [name for name in _COMPONENTS if health.get(name, {}).get("status") != "healthy"]
 
     def trigger(self, home: Home, dag_id: str, conf: Mapping[str, Any]) -> str:
         """Start a run of a DAG as the administrator and return its id.
@@ -84,42 +62,43 @@ class Stack:
         Raises:
             LocalError: The stack refuses the run, does not know the DAG, or has paused it.
         """
-        self._wait_for_dag(home, dag_id)
-        path = f"/api/v2/dags/{quote(dag_id)}"
-        token = self._token(home)
-        if self._request("GET", path, token=token)["is_paused"]:
+        if self._wait_for_dag(home, dag_id)["is_paused"]:
             raise LocalError(
                 f"{dag_id} is paused, so that a run would never start; "
                 f"unpause it at {self.address}/dags/{quote(dag_id)}"
             )
         body = {"logical_date": None, "conf": dict(conf)}
         try:
-            return str(self._request("POST", f"{path}/dagRuns", body, token=token)["dag_run_id"])
-        except HTTPError as error:
+            answer = self._request("POST", f"{_dag_path(dag_id)}/dagRuns", body, home=home)
+        except httpx.HTTPStatusError as error:
             raise LocalError(f"the stack refused the run: {_detail(error)}") from None
+        return str(answer.json()["dag_run_id"])
 
-    def _wait_for_dag(self, home: Home, dag_id: str) -> None:
+    def knows_run(self, home: Home, dag_id: str, run_id: str) -> bool:
+        """Tell whether a run exists; if the stack does not answer, it counts as existing."""
+        path = f"{_dag_path(dag_id)}/dagRuns/{quote(run_id, safe='')}"
+        try:
+            self._request("GET", path, home=home)
+        except httpx.HTTPError as error:
+            response = getattr(error, "response", None)
+            return response is None or response.status_code != httpx.codes.NOT_FOUND
+        return True
+
+    def _wait_for_dag(self, home: Home, dag_id: str) -> dict[str, Any]:
         deadline = time.monotonic() + _READY_SECONDS
         while time.monotonic() < deadline:
             if not is_stack_up(home):
                 raise LocalError("`make up` ended before the run could be started")
             try:
-                self._request("GET", f"/api/v2/dags/{quote(dag_id)}", token=self._token(home))
-            except (URLError, OSError):
+                dag: dict[str, Any] = self._request("GET", _dag_path(dag_id), home=home).json()
+            except httpx.HTTPError:
                 time.sleep(1)
             else:
-                return
+                return dag
         raise LocalError(
             f"the stack at {self.address} did not know the DAG {dag_id} after {_READY_SECONDS} s; "
             f"its import errors are shown at {self.address}"
         )
-
-    def _token(self, home: Home) -> str:
-        login = {
-            "username": ADMINISTRATOR,
-            "password": load_secrets(home).administrator_password,
-        }
-        return str(self._request("POST", "/auth/token", login)["access_token"])
 
     def _request(
         self,
@@ -127,46 +106,51 @@ class Stack:
         path: str,
         body: Mapping[str, Any] | None = None,
         *,
-        token: str | None = None,
-    ) -> dict[str, Any]:
-        request = Request(  # noqa: S310, the address is always http://127.0.0.1
+        home: Home | None = None,
+    ) -> httpx.Response:
+        """Ask the API server; with `home`, as the administrator of that installation.
+
+        Raises:
+            httpx.HTTPError: It does not answer, or refuses.
+        """
+        headers = {}
+        if home is not None:
+            password = load_secrets(home).administrator_password
+            login = {"username": ADMINISTRATOR, "password": password}
+            token = self._request("POST", "/auth/token", login).json()["access_token"]
+            headers["Authorization"] = f"Bearer {token}"
+        # Proxies of the environment are for other machines.
+        answer = httpx.request(
+            method,
             self.address + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
+            json=body,
+            headers=headers,
+            timeout=_REQUEST_SECONDS,
+            trust_env=False,
         )
-        if token is not None:
-            request.add_header("Authorization", f"Bearer {token}")
-        with _opener.open(request, timeout=_REQUEST_SECONDS) as response:
-            answer: dict[str, Any] = json.load(response)
-        return answer
+        return answer.raise_for_status()
 
 
 def read_stack(home: Home) -> Stack:
-    """Return where the stack that is up, or just starts, answers.
+    """Return the stack that is up or just starts.
 
     Raises:
-        LocalError: It did not say so in time.
+        LocalError: It did not start in time.
     """
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline and is_stack_up(home):
-        if _stack_file(home).exists():
-            return Stack(**json.loads(_stack_file(home).read_text(encoding="utf-8")))
+        if home.stack_file.exists():
+            return Stack(**json.loads(home.stack_file.read_text(encoding="utf-8")))
         time.sleep(0.2)
     raise LocalError("`make up` has not started its stack; see what it says")
 
 
-def forget_stack(home: Home) -> None:
-    """Remove what `Stack.write` left."""
-    _stack_file(home).unlink(missing_ok=True)
+def _dag_path(dag_id: str) -> str:
+    return f"/api/v2/dags/{quote(dag_id, safe='')}"
 
 
-def _stack_file(home: Home) -> Path:
-    return home.directory / "stack.json"
-
-
-def _detail(error: HTTPError) -> str:
+def _detail(error: httpx.HTTPStatusError) -> str:
     try:
-        return str(json.load(error)["detail"])
+        return str(error.response.json()["detail"])
     except (ValueError, KeyError, TypeError):
         return str(error)

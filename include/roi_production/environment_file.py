@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from roi_local.command import run_command
-from roi_local.environment import REPOSITORY, write_private
+from roi_local.environment import REPOSITORY
 from roi_local.errors import LocalError
+from roi_local.private_files import write_private
 
 ENVIRONMENT_FILE = REPOSITORY / ".env"
 

@@ -9,6 +9,7 @@ import sys
 
 from roi_forecast.database.migrate import migrate
 from roi_forecast.settings import POOLS
+from roi_local.airflow_process import create_pools
 from roi_local.command import run_command
 from roi_local.errors import LocalError
 from roi_production.databases import create_databases, grant_pools
@@ -34,21 +35,10 @@ def initialise(addresses: Addresses, administrator_password: str) -> None:
     logger.info("the market database is up to date")
     # This includes the tables of its login manager.
     _airflow("db", "migrate")
-    create_pools()
+    create_pools(POOLS)
     grant_pools(addresses)
     create_administrator(administrator_password)
     logger.info("the installation is ready")
-
-
-def create_pools() -> None:
-    """Create the missing pools; the slots of others stay as a person has set them."""
-    from airflow.models.pool import Pool
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        for name, slots in POOLS.items():
-            if Pool.get_pool(name, session=session) is None:
-                Pool.create_or_update_pool(name, slots, "", include_deferred=False, session=session)
 
 
 def create_administrator(password: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from airflow_runs import RunState, metadata_engine, read_run
 from databases import REAL_PRICES
 from installation import (
     LiveStack,
@@ -30,7 +31,6 @@ from roi_local.commands.sql import OWNER_VARIABLE, QUERY_VARIABLE
 from roi_local.environment import AIRFLOW_DATABASE, PORT_VARIABLE, REPOSITORY, Home
 from roi_local.postgres.server import start_postgres
 from roi_local.run_parameters import CONF_VARIABLE, SOURCE_VARIABLE
-from roi_local.run_progress.airflow_metadata import RunState, metadata_engine, read_run
 from roi_local.stack import Stack
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
+from airflow_runs import RunState
 from daily_prices import save_prices
 from live_stack import SMALL, SharedStack
 from roi_forecast.reading.records import Run
-from roi_local.run_progress.airflow_metadata import RunState
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 

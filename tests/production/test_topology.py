@@ -24,6 +24,7 @@ from playwright.sync_api import expect
 from sqlalchemy import Engine, create_engine, func, select
 
 from airflow_browser import PATIENCE, log_in, open_forecasts
+from airflow_runs import RunState, read_run
 from browser import chromium, keep_screenshot
 from live_stack import SMALL
 from manifests import read_manifest
@@ -41,7 +42,6 @@ from roi_forecast.errors import RegistryError
 from roi_forecast.registry.versions import find_champion
 from roi_local.commands.run import DAILY_DAG
 from roi_local.postgres.programs import program
-from roi_local.run_progress.airflow_metadata import RunState, read_run
 from roi_production.environment_file import SECRETS
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]

@@ -8,14 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
+from airflow_runs import metadata_engine, read_run
 from installation import LiveStack, remaining_processes, run_command
 from roi_local.commands.run import DAILY_DAG
 from roi_local.environment import AIRFLOW_DATABASE
 from roi_local.errors import LocalError
 from roi_local.postgres.server import start_postgres
 from roi_local.run_parameters import CONF_VARIABLE
-from roi_local.run_progress.airflow_metadata import metadata_engine, read_run
-from roi_local.run_progress.log_events import TaskLogFiles
 from roi_local.stack import Stack, is_stack_up
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -47,7 +46,8 @@ def test_triggered_run_succeeds_and_its_conf_arrives_unchanged(live_stack: LiveS
         ("train_model", "success"),
     ]
     logs = live_stack.home.task_logs_directory / f"dag_id={DAILY_DAG}" / f"run_id={run_id}"
-    assert f"reason: {HOSTILE}" in [event.message for event in TaskLogFiles(logs).poll()]
+    lines = [json.loads(line) for path in logs.rglob("*.log") for line in path.open()]
+    assert f"reason: {HOSTILE}" in [line["event"] for line in lines]
 
 
 def test_make_run_follows_the_live_stack_and_reports_its_failure(live_stack: LiveStack) -> None:

@@ -50,7 +50,7 @@ def test_values_reach_python_as_they_were_typed(project: Path, variable: str, pl
     expected = dict.fromkeys(("SOURCE", "CSV", "CONF", "QUERY", "PORT", "YES"), "")
     expected[variable] = HOSTILE
     assert result.stdout.splitlines() == [
-        "['-I', 'include/roi_local/launch.py', 'roi_local.commands.run']",
+        "['-I', '-m', 'roi_local.launch', 'roi_local.commands.run']",
         *expected.values(),
     ]
     assert not (project / "made").exists()

@@ -159,6 +159,7 @@ def walk_forward(
             len(parts),
             dataset.dates[part.start],
             dataset.dates[part.stop - 1],
+            extra={"step": None},
         )
         fold, forecast = _run_fold(dataset, number, part, forecaster, window, validation_share)
         folds.append(fold)

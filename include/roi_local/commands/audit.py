@@ -1,8 +1,8 @@
-"""`make audit`: the pinned packages against the published advisories, by pip-audit.
+"""`make audit`: checks the pinned packages for published advisories, by pip-audit.
 
-An advisory published today says nothing about the change at hand, and the advisory service cannot
-be reached from every machine. So `make lint` shows what is known and goes on; `make audit` ends
-with status 1 on any known vulnerability, and where nothing could be looked up.
+An advisory published today is unrelated to the change at hand, and not every machine can reach the
+advisory service. So `make lint` only shows advisories; `make audit` ends with status 1 on any known
+vulnerability, and if the service does not answer.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _SECONDS = 120
 
 @dataclass(frozen=True)
 class Audit:
-    """What the advisory service knows of the pinned packages.
+    """What the advisory service knows about the pinned packages.
 
     Attributes:
-        audited: Packages it answered for.
-        unanswered: Packages it could not be asked about.
+        audited: Number of packages it answered for.
+        unanswered: Number of packages without an answer.
         vulnerabilities: One line for each advisory: package, version, advisory, fixed versions.
     """
 
@@ -54,7 +54,7 @@ class Audit:
 
 
 def audit_command() -> list[str]:
-    """Return the command that audits every pinned package once; one without hashes ends it."""
+    """Return the command that audits every pinned package once; it refuses one without hashes."""
     command = [sys.executable, "-m", "pip_audit", "--disable-pip", "--require-hashes"]
     command.append("--progress-spinner=off")
     for name in REQUIREMENTS:
@@ -63,7 +63,7 @@ def audit_command() -> list[str]:
 
 
 def audit_packages() -> Audit:
-    """Ask for the advisories about every pinned package."""
+    """Look up the advisories on every pinned package."""
     with TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
         command = [*audit_command(), "--format=json", f"--output={report}"]

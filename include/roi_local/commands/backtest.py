@@ -1,9 +1,8 @@
-"""`make backtest`: a walk-forward backtest once, to its end, and what came of it."""
+"""`make backtest`: a walk-forward backtest once, to its end, and its figures."""
 
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TextIO
 
@@ -43,11 +42,11 @@ _backtest_folds = table(
 
 
 def print_backtest(engine: Engine, run_id: str, backtests_directory: Path, out: TextIO) -> None:
-    """Print the figures of all folds together, where the plot lies, and how to ask for the folds.
+    """Print the figures of all folds together, the plot's path, and a query for the folds.
 
     Args:
         engine: Market database.
-        run_id: A backtest that ended.
+        run_id: A finished backtest.
         backtests_directory: Folder of all backtests.
         out: Where to print.
     """
@@ -70,7 +69,7 @@ def print_backtest(engine: Engine, run_id: str, backtests_directory: Path, out: 
         (name.replace("_", " "), *(written(getattr(row, name)) for row in together))
         for name in _FIGURES
     ]
-    print_table(header, lines, out)
+    print_table(lines, out, header)
     print(
         "The smoothed ROI is mostly known a day ahead; the next-day ROI is not. R2 of the "
         "published next-day ROI, interval scores in percent points.",
@@ -84,16 +83,13 @@ def print_backtest(engine: Engine, run_id: str, backtests_directory: Path, out: 
     print(f'\nAsk for the folds with:\n  make sql QUERY="{question}"', file=out)
 
 
-def _run(home: Home) -> int:
-    backtests = Settings("", home.data_directory).backtests_directory
-    return run_once(
-        home,
-        BACKTEST_DAG,
-        run_parameters(os.environ, BacktestRunConfig),
-        lambda engine, run_id, out: print_backtest(engine, run_id, backtests, out),
-        sys.stdout,
-    )
+def _report(engine: Engine, run_id: str, out: TextIO) -> None:
+    settings = Settings("", Home.from_environment().data_directory)
+    print_backtest(engine, run_id, settings.backtests_directory, out)
 
 
 if __name__ == "__main__":
-    run_command("backtest", lambda: _run(Home.from_environment()))
+    run_command(
+        "backtest",
+        lambda: run_once(BACKTEST_DAG, run_parameters(os.environ, BacktestRunConfig), _report),
+    )

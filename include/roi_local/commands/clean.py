@@ -1,4 +1,4 @@
-"""`make clean`: delete everything a local installation has kept."""
+"""`make clean`: delete everything that a local installation keeps."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import shutil
 import sys
 
 from roi_local.command import run_command
-from roi_local.environment import Home
+from roi_local.environment import RUN_PURPOSE, UP_PURPOSE, Home
 from roi_local.errors import LocalError
-from roi_local.locks import hold_lock
 from roi_local.postgres.server import is_postgres_in_use
-from roi_local.stack import run_lock, stack_lock
+from roi_local.private_files import hold_lock
 
 YES_VARIABLE = "ROI_YES"
 
@@ -21,17 +20,17 @@ def delete_home(home: Home, *, confirmed: bool) -> int:
 
     Args:
         home: The installation.
-        confirmed: Whether the person has agreed already.
+        confirmed: Whether the person has agreed.
 
     Raises:
-        LocalError: Something still uses the folder, or nobody agreed.
+        LocalError: The folder is in use, or nobody agreed.
     """
     if not home.directory.exists():
         print("There is no data to delete.")
         return 0
     with (
-        hold_lock(run_lock(home), "a `make run` is going on; its data stay"),
-        hold_lock(stack_lock(home), "the live stack is up; stop it with `make down` first"),
+        hold_lock(home.lock(RUN_PURPOSE), "a `make run` is at work; its data stay"),
+        hold_lock(home.lock(UP_PURPOSE), "the live stack is up; stop it with `make down` first"),
     ):
         if is_postgres_in_use(home.postgres_directory):
             raise LocalError("PostgreSQL is in use, perhaps by `make sql`; end that first")

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from roi_forecast.database.engine import create_database_engine
 from roi_forecast.quoting import quoted
 from roi_forecast.registry.compare import ComparedFact, compare_versions
 from roi_local.command import run_command
-from roi_local.environment import MARKET_DATABASE, PIPELINE_LOGIN, Home
+from roi_local.environment import Home
 from roi_local.errors import LocalError
-from roi_local.postgres.databases import prepare_market
-from roi_local.postgres.server import start_postgres
+from roi_local.postgres.databases import open_market
 
 FIRST_VARIABLE, SECOND_VARIABLE = "ROI_A", "ROI_B"
 
@@ -20,7 +18,7 @@ _LONGEST = 40
 
 
 def print_comparison(home: Home, first: str, second: str) -> None:
-    """Print what differs between two versions, and all their metrics.
+    """Print the differences between two versions, and all their metrics.
 
     Args:
         home: The installation; its PostgreSQL is started if it does not run, and stopped again.
@@ -36,18 +34,13 @@ def print_comparison(home: Home, first: str, second: str) -> None:
             f"A: received {quoted(first)}, B: received {quoted(second)}; name two versions or "
             "model names, as in make compare A=reference B=20241231T221500Z-1a2b3c4d"
         )
-    with start_postgres(home.postgres_directory) as postgres:
-        prepare_market(postgres)
-        engine = create_database_engine(postgres.url(MARKET_DATABASE, login=PIPELINE_LOGIN))
-        try:
-            facts = compare_versions(engine, first, second)
-        finally:
-            engine.dispose()
+    with open_market(home) as engine:
+        facts = compare_versions(engine, first, second)
     print("\n".join(comparison_lines(facts)))
 
 
 def comparison_lines(facts: Sequence[ComparedFact]) -> list[str]:
-    """Return the comparison as lines: every metric, and of the rest what differs."""
+    """Return the comparison as lines: every metric, and the other facts that differ."""
     lines: list[str] = []
     for section in dict.fromkeys(fact.section for fact in facts):
         own = [fact for fact in facts if fact.section == section]

@@ -1,4 +1,4 @@
-"""`make down`: stop the live stack, wherever it was started."""
+"""`make down`: stop the live stack from any shell."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import time
 from contextlib import suppress
 
 from roi_local.command import run_command
-from roi_local.environment import Home
+from roi_local.environment import UP_PURPOSE, Home
 from roi_local.errors import LocalError
 from roi_local.postgres.server import is_postgres_in_use, start_postgres
 from roi_local.processes import end_processes
-from roi_local.stack import UP_PURPOSE, is_stack_up, purpose_mark, read_stack
+from roi_local.stack import is_stack_up, read_stack
 
 _PATIENCE_SECONDS = 90
 
 
 def stop_stack(home: Home) -> int:
-    """Stop the stack and what a killed `make up` left; nothing to stop is a success.
+    """Stop the stack and what a killed `make up` left behind; nothing to stop is a success.
 
     Raises:
         LocalError: It does not stop.
@@ -42,7 +42,7 @@ def stop_stack(home: Home) -> int:
 
 
 def _stop_remains(home: Home) -> None:
-    end_processes(purpose_mark(home, UP_PURPOSE))
+    end_processes(home.mark(UP_PURPOSE))
     server_ran = (home.postgres_directory / "postmaster.pid").exists()
     if server_ran and not is_postgres_in_use(home.postgres_directory):
         start_postgres(home.postgres_directory).stop()

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from roi_forecast.database.engine import create_database_engine
 from roi_local.command import run_command
-from roi_local.environment import MARKET_DATABASE, PIPELINE_LOGIN, Home
-from roi_local.postgres.databases import prepare_market
-from roi_local.postgres.server import start_postgres
+from roi_local.environment import Home
+from roi_local.postgres.databases import open_market
 
 WHAT_VARIABLE = "ROI_WHAT"
 MODEL_VARIABLE = "ROI_MODEL"
@@ -18,31 +16,26 @@ COMBINED = "combined"
 
 
 def export(home: Home, what: str, model_name: str | None, path: Path) -> None:
-    """Write a CSV file and say how many rows it has.
+    """Write a CSV file and print the number of its rows.
 
     Args:
         home: The installation; its PostgreSQL is started if it does not run, and stopped again.
         what: `combined`, or the name of a view.
-        model_name: With `combined`, whose newest run; None takes the newest of all.
+        model_name: With `combined`, the model whose newest run counts; None means any.
         path: The file.
 
     Raises:
-        ExportError: There is nothing of this name, or the file cannot be written.
+        ExportError: Nothing has this name, or the file cannot be written.
     """
-    with start_postgres(home.postgres_directory) as postgres:
-        prepare_market(postgres)
-        engine = create_database_engine(postgres.url(MARKET_DATABASE, login=PIPELINE_LOGIN))
-        try:
-            if what == COMBINED:
-                from roi_forecast.exports.combined import export_combined
+    with open_market(home) as engine:
+        if what == COMBINED:
+            from roi_forecast.exports.combined import export_combined
 
-                rows = export_combined(engine, path, model_name)
-            else:
-                from roi_forecast.exports.views import export_view
+            rows = export_combined(engine, path, model_name)
+        else:
+            from roi_forecast.exports.views import export_view
 
-                rows = export_view(engine, what, path)
-        finally:
-            engine.dispose()
+            rows = export_view(engine, what, path)
     print(f"{path}: {rows} rows")
 
 

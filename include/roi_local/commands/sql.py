@@ -1,4 +1,4 @@
-"""`make sql`: psql on the market database, or one query answered as CSV; as a reader by default."""
+"""`make sql`: psql on the market database, or one query answered as CSV; read-only by default."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def run_psql(home: Home, query: str, *, as_owner: bool = False) -> int:
     Args:
         home: The installation; its PostgreSQL is started if it does not run, and stopped again.
         query: The statement; empty for a session at the terminal.
-        as_owner: May change and drop everything; otherwise the views can be read, in read-only
-            transactions and with a limit to the time of a statement.
+        as_owner: Whether everything may be changed; otherwise only the views can be read, in
+            read-only transactions and with a time limit for each statement.
 
     Returns:
         psql's exit status.

@@ -1,4 +1,4 @@
-"""`make tensorboard`: TensorBoard on the logs of all trainings of this installation."""
+"""`make tensorboard`: TensorBoard with the logs of all trainings of this installation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def show_tensorboard(home: Home, port: int) -> int:
         raise LocalError(f"there are no logs below {logs} yet; `make run` trains a network")
     command = [sys.executable, "-m", "tensorboard.main", f"--logdir={logs}"]
     command += ["--host=127.0.0.1", f"--port={port}", "--reload_interval=15"]
-    # Of its own session, so that a Ctrl-C reaches it once, from here.
+    # In its own session, so that a Ctrl-C reaches it once, from here.
     process = subprocess.Popen(command, start_new_session=True)
     try:
         return process.wait()

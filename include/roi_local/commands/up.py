@@ -15,35 +15,30 @@ from typing import NoReturn
 from roi_local.command import Interrupted, run_command
 from roi_local.environment import (
     ADMINISTRATOR,
+    RUN_PURPOSE,
+    UP_PURPOSE,
     Home,
     airflow_environment,
     chosen_port,
     load_secrets,
 )
 from roi_local.errors import LocalError
-from roi_local.locks import hold_lock
 from roi_local.postgres.databases import prepare_airflow, prepare_market
+from roi_local.postgres.programs import last_line
 from roi_local.postgres.server import start_postgres
+from roi_local.private_files import hold_lock
 from roi_local.processes import end_processes, mark
-from roi_local.run_progress.airflow_metadata import fail_abandoned_runs
-from roi_local.stack import (
-    RUN_PURPOSE,
-    UP_PURPOSE,
-    Stack,
-    forget_stack,
-    purpose_mark,
-    run_lock,
-    stack_lock,
-)
+from roi_local.run_progress.events import EVENTS_VARIABLE
+from roi_local.stack import Stack
 
 DEFAULT_PORT = 8080
 
-# The log servers of scheduler and triggerer would listen on all addresses: -s leaves them out.
 _COMPONENTS: dict[str, tuple[str, ...]] = {
-    "api-server": (),
-    "scheduler": ("-s",),
-    "dag-processor": (),
-    "triggerer": ("-s",),
+    "api-server": ("airflow", "api-server"),
+    "scheduler": ("roi_local.airflow_process", "scheduler"),
+    "dag-processor": ("airflow", "dag-processor"),
+    # Without -s, its log server would listen on all addresses.
+    "triggerer": ("airflow", "triggerer", "-s"),
 }
 
 
@@ -55,30 +50,34 @@ def run_stack(home: Home, port: int) -> int:
         port: TCP port on 127.0.0.1.
 
     Raises:
-        LocalError: Another `make up` or `make run` is going, the port is taken, or a process ended.
+        LocalError: Another `make up` or `make run` is at work, the port is taken, or a process
+            ended.
     """
     stack = Stack(os.getpid(), port)
     with ExitStack() as cleanup:
         with hold_lock(
-            run_lock(home), "a `make run` is going on; start the live stack after it has ended"
+            home.lock(RUN_PURPOSE),
+            "a `make run` is at work; start the live stack after it has ended",
         ):
             cleanup.enter_context(
-                hold_lock(stack_lock(home), "the live stack is up already; `make down` stops it")
+                hold_lock(
+                    home.lock(UP_PURPOSE), "the live stack is up already; `make down` stops it"
+                )
             )
             for purpose in (RUN_PURPOSE, UP_PURPOSE):
-                end_processes(purpose_mark(home, purpose))
-            forget_stack(home)
+                end_processes(home.mark(purpose))
+            for path in (home.stack_file, home.events_file(UP_PURPOSE)):
+                path.unlink(missing_ok=True)
             _require_free_port(port)
             print("Starting PostgreSQL and migrating the databases ...", flush=True)
             postgres = cleanup.enter_context(start_postgres(home.postgres_directory))
             environment = airflow_environment(home, postgres, port=port)
             prepare_market(postgres)
-            engine = prepare_airflow(home, postgres, environment)
-            fail_abandoned_runs(engine)
-            engine.dispose()
-        cleanup.callback(forget_stack, home)
-        cleanup.callback(end_processes, purpose_mark(home, UP_PURPOSE))
-        components = _start_components(home, mark(environment, purpose_mark(home, UP_PURPOSE)))
+            prepare_airflow(home, postgres, environment)
+        cleanup.callback(home.stack_file.unlink, missing_ok=True)
+        cleanup.callback(end_processes, home.mark(UP_PURPOSE))
+        environment[EVENTS_VARIABLE] = str(home.events_file(UP_PURPOSE))
+        components = _start_components(home, mark(environment, home.mark(UP_PURPOSE)))
         stack.write(home)
         try:
             _supervise(home, stack, components)
@@ -96,7 +95,7 @@ def _start_components(
     for name, arguments in _COMPONENTS.items():
         with _log_path(home, name).open("wb") as log:
             components[name] = subprocess.Popen(
-                [sys.executable, "-m", "airflow", name, *arguments],
+                [sys.executable, "-m", *arguments],
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -118,7 +117,7 @@ def _supervise(
                 log_path = _log_path(home, name)
                 raise LocalError(
                     f"{name} ended with status {process.returncode}, so the stack was stopped; "
-                    f"its last line: {_last_line(log_path)} (log: {log_path})"
+                    f"its last line: {last_line(log_path)} (log: {log_path})"
                 )
         if not announced and not stack.unhealthy_components():
             announced = True
@@ -143,11 +142,6 @@ def _require_free_port(port: int) -> None:
 
 def _log_path(home: Home, name: str) -> Path:
     return home.logs_directory / f"{name}.log"
-
-
-def _last_line(path: Path) -> str:
-    lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "none"
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Bringing both databases of a local installation to what this code expects."""
+"""Creating and migrating both databases of a local installation."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 
 from sqlalchemy import Engine, text
@@ -13,7 +13,6 @@ from sqlalchemy import Engine, text
 from roi_forecast.database.engine import create_database_engine, lock_until_commit
 from roi_forecast.database.migrate import migrate
 from roi_forecast.database.roles import READER_ROLE, WRITER_ROLE, limit_readers, restrict_public
-from roi_forecast.settings import METADATA_URL_VARIABLE, POOLS
 from roi_local.environment import (
     AIRFLOW_DATABASE,
     MARKET_DATABASE,
@@ -23,13 +22,11 @@ from roi_local.environment import (
     Home,
 )
 from roi_local.errors import LocalError
-from roi_local.postgres.programs import SUPERUSER
-from roi_local.postgres.server import EmbeddedPostgres
-from roi_local.run_progress.airflow_metadata import create_pools, metadata_engine, read_revision
-from roi_local.run_progress.log_events import parse_line
+from roi_local.postgres.programs import SUPERUSER, last_line
+from roi_local.postgres.server import EmbeddedPostgres, start_postgres
 
-# The same as in an installation on several machines, but nobody needs a password to come through a
-# socket that only one user of the machine can reach.
+# As in an installation on several machines, but without passwords: only one user of the machine
+# can reach the socket.
 _LOGINS = {
     PIPELINE_LOGIN: WRITER_ROLE,
     PAGES_LOGIN: READER_ROLE,
@@ -38,7 +35,7 @@ _LOGINS = {
 
 
 def prepare_market(postgres: EmbeddedPostgres) -> None:
-    """Create and migrate the market database and its logins; mends what is not as it should be."""
+    """Create and migrate the market database and its logins; repairs what a person changed."""
     postgres.create_database(MARKET_DATABASE)
     url = postgres.url(MARKET_DATABASE)
     migrate(url)
@@ -53,40 +50,40 @@ def prepare_market(postgres: EmbeddedPostgres) -> None:
     engine.dispose()
 
 
-def prepare_airflow(
-    home: Home, postgres: EmbeddedPostgres, environment: Mapping[str, str]
-) -> Engine:
-    """Create and migrate Airflow's database and create the pools.
+@contextmanager
+def open_market(home: Home) -> Iterator[Engine]:
+    """Yield the market database; its server stops after the block unless others use it."""
+    with start_postgres(home.postgres_directory) as postgres:
+        prepare_market(postgres)
+        engine = create_database_engine(postgres.url(MARKET_DATABASE, login=PIPELINE_LOGIN))
+        try:
+            yield engine
+        finally:
+            engine.dispose()
 
-    Airflow's own migration takes seconds even where nothing is to be done, so the revision it led
-    to is remembered per version of Airflow.
+
+def prepare_airflow(home: Home, postgres: EmbeddedPostgres, environment: Mapping[str, str]) -> None:
+    """Create and migrate Airflow's database.
+
+    Airflow's migration takes seconds even if there is nothing to do, so a file remembers the
+    version of Airflow that has migrated the database.
 
     Args:
         home: The installation.
         postgres: The server that holds the database.
         environment: The environment of Airflow's processes.
 
-    Returns:
-        An engine for Airflow's database.
-
     Raises:
         LocalError: Airflow's migration failed.
     """
-    postgres.create_database(AIRFLOW_DATABASE)
-    engine = metadata_engine(environment[METADATA_URL_VARIABLE])
+    is_new = postgres.create_database(AIRFLOW_DATABASE)
+    engine = create_database_engine(postgres.url(AIRFLOW_DATABASE))
     with engine.begin() as connection:
         restrict_public(connection, SUPERUSER)
-    stamp = home.airflow_directory / "migrated.json"
-    current = {"airflow": version("apache-airflow-core"), "revision": read_revision(engine)}
-    if not stamp.exists() or json.loads(stamp.read_text(encoding="utf-8")) != current:
-        _migrate_airflow(home, environment)
-        current["revision"] = read_revision(engine)
-        stamp.write_text(json.dumps(current), encoding="utf-8")
-    create_pools(engine, POOLS)
-    return engine
-
-
-def _migrate_airflow(home: Home, environment: Mapping[str, str]) -> None:
+    engine.dispose()
+    stamp, current = home.airflow_directory / "migrated.txt", version("apache-airflow-core")
+    if not is_new and stamp.exists() and stamp.read_text(encoding="utf-8") == current:
+        return
     log_path = home.logs_directory / "airflow_migration.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("w", encoding="utf-8") as log:
@@ -98,6 +95,7 @@ def _migrate_airflow(home: Home, environment: Mapping[str, str]) -> None:
             check=False,
         )
     if result.returncode != 0:
-        lines = log_path.read_text(encoding="utf-8").strip().splitlines() or ["no output"]
-        reason = parse_line(lines[-1]).as_text()
-        raise LocalError(f"Airflow's database could not be migrated: {reason} (log: {log_path})")
+        raise LocalError(
+            f"Airflow's database could not be migrated: {last_line(log_path)} (log: {log_path})"
+        )
+    stamp.write_text(current, encoding="utf-8")

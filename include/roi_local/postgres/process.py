@@ -1,4 +1,4 @@
-"""The processes of a PostgreSQL server: knowing them as its own, stopping them, clearing up."""
+"""The processes of a PostgreSQL server: finding them, stopping them, clearing up after them."""
 
 from __future__ import annotations
 
@@ -21,26 +21,35 @@ _STOP_SECONDS = 60
 
 
 def stop_server(data_directory: Path) -> None:
-    """Stop by PostgreSQL's "fast" mode (SIGINT), and at once (SIGQUIT) if that takes too long."""
+    """Stop by PostgreSQL's "fast" mode (SIGINT), or at once (SIGQUIT) if that takes too long.
+
+    Raises:
+        LocalError: It does not stop.
+    """
     server = _server_process(data_directory)
     if server is None:
         return
-    for sign in (signal.SIGINT, signal.SIGQUIT):
+    if not any(_end([server], sign) for sign in (signal.SIGINT, signal.SIGQUIT)):
+        raise LocalError(
+            f"PostgreSQL (process {server.pid}) does not stop; "
+            f"its log: {server_log(data_directory)}"
+        )
+    _delete_copied_programs(data_directory)
+
+
+def _end(processes: list[psutil.Process], sign: signal.Signals) -> bool:
+    """Send a signal and tell whether all processes end in time."""
+    for process in processes:
         with suppress(psutil.NoSuchProcess):
-            server.send_signal(sign)
-        deadline = time.monotonic() + _STOP_SECONDS
-        while time.monotonic() < deadline:
-            if _has_ended(server):
-                _delete_copied_programs(data_directory)
-                return
-            time.sleep(0.02)
-    raise LocalError(
-        f"PostgreSQL (process {server.pid}) does not stop; its log: {server_log(data_directory)}"
-    )
+            process.send_signal(sign)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while not (ended := all(map(_has_ended, processes))) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return ended
 
 
 def _has_ended(process: psutil.Process) -> bool:
-    """Tell whether a process is gone; our own ended child is reaped on the way."""
+    """Tell whether a process is gone; reaps a child of ours."""
     with suppress(ChildProcessError):
         os.waitpid(process.pid, os.WNOHANG)
     try:
@@ -70,8 +79,8 @@ def cluster_name(data_directory: Path) -> str:
 
 
 def _serves(process: psutil.Process, data_directory: Path) -> bool:
-    # A process of another user shows its command line to everybody, but its working directory to
-    # nobody, root without the right to trace (as in a container) included.
+    # Root without the right to trace (as in a container) sees the command line of another user's
+    # process, but not its working directory.
     owner = system_user()
     expected = os.geteuid() if owner is None else owner.pw_uid
     try:
@@ -86,25 +95,20 @@ def _serves(process: psutil.Process, data_directory: Path) -> bool:
 
 
 def clear_remains(data_directory: Path) -> None:
-    """Remove what a killed server left: workers that still end, pid files and copied programs.
+    """Remove what a killed server left: its workers, pid files and copied programs.
 
-    PostgreSQL takes a pid file for a running server if any process has that id, even one that is
-    only waiting to be reaped, so the files go once it is known that nobody uses the data.
+    PostgreSQL takes a pid file for a running server if any process has that id, even one that only
+    waits to be reaped, so the files are removed once nobody uses the data.
     """
-    workers = [process for process in psutil.process_iter() if _serves(process, data_directory)]
-    for worker in workers:
-        with suppress(psutil.NoSuchProcess):
-            worker.send_signal(signal.SIGQUIT)
-    deadline = time.monotonic() + _STOP_SECONDS
-    while not all(_has_ended(worker) for worker in workers) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    remains = [process for process in psutil.process_iter() if _serves(process, data_directory)]
+    _end(remains, signal.SIGQUIT)
     for name in ("postmaster.pid", f"{SOCKET_NAME}.lock"):
         (data_directory / name).unlink(missing_ok=True)
     _delete_copied_programs(data_directory)
 
 
 def _delete_copied_programs(data_directory: Path) -> None:
-    # The server writes its command line there when it starts.
+    # The server writes its command line to this file when it starts.
     options = data_directory / "postmaster.opts"
     if options.exists():
         with suppress(IndexError, ValueError):

@@ -1,4 +1,4 @@
-"""The wheel's PostgreSQL programs: where they lie, as whom they run, and what initdb makes."""
+"""The wheel's PostgreSQL programs: where they are, which user runs them, and running initdb."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _INSTALLATION = "pginstall18"
 # Only root may write here, so nobody can have prepared a name.
 _COPIES = Path("/var/lib")
 _COPY_PREFIX = "roi-postgresql-"
-# In whose folder root starts a program, that program is: no folder above has to let its user pass.
+# Root starts a program in its folder, so that no folder above has to let the program's user pass.
 _WORKING_FOLDER = "/proc/self/cwd"
 
 
@@ -39,7 +39,7 @@ def _installation() -> Path:
 
 
 def system_user() -> pwd.struct_passwd | None:
-    """Return the user the server has to run as, creating it if needed; None: as ourselves."""
+    """Return the user that has to run the server, created if missing; None means this one."""
     if os.geteuid() != 0:
         return None
     try:
@@ -60,11 +60,11 @@ def system_user() -> pwd.struct_passwd | None:
 def server_programs() -> Path:
     """Return a folder with PostgreSQL's installation that the server's user can reach.
 
-    Where the project lies below a folder that is closed to other users, as /root is, this is a copy
-    below /var/lib, which `delete_copy` deletes; no folder is opened for it.
+    If the project is in a folder that is closed to other users, such as /root, that is a copy below
+    /var/lib, which `delete_copy` deletes.
 
     Raises:
-        LocalError: The programs cannot be reached and cannot be copied.
+        LocalError: The programs can neither be reached nor copied.
     """
     installation, owner = _installation(), system_user()
     if owner is None or _can_run(installation / "bin" / "postgres", owner):
@@ -73,7 +73,7 @@ def server_programs() -> Path:
         copy = Path(mkdtemp(prefix=_COPY_PREFIX, dir=_COPIES))
         package = installation.parent
         shutil.copytree(installation, copy / package.name / installation.name)
-        # The programs look for the wheel's own libraries beside the package.
+        # The programs look for the wheel's own libraries next to the package.
         if (libraries := package.with_name(f"{package.name}.libs")).is_dir():
             shutil.copytree(libraries, copy / libraries.name)
         # The person's umask may have closed the installation itself.
@@ -90,7 +90,7 @@ def server_programs() -> Path:
 
 
 def delete_copy(programs: Path) -> None:
-    """Delete what `server_programs` copied; the installation itself stays."""
+    """Delete a copy that `server_programs` made; the installation itself stays."""
     copy = programs.parents[1]
     if copy.parent == _COPIES and copy.name.startswith(_COPY_PREFIX):
         shutil.rmtree(copy, ignore_errors=True)
@@ -113,14 +113,14 @@ def spawn(
     settings: Mapping[str, str] | None = None,
     own_session: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start one of the programs on a data directory, as the user it has to run as.
+    """Start one of the programs on a data directory, as the user that has to run it.
 
     Args:
-        command: The program and its arguments but for those that follow.
-        data_directory: Is given as the option -D.
-        output: Where both its outputs go.
-        settings: Of the server, given as options -c.
-        own_session: Whether signals of the terminal pass it by.
+        command: The program and its first arguments.
+        data_directory: Passed as the option -D.
+        output: Gets standard output and errors.
+        settings: Settings of the server, passed as options -c.
+        own_session: Whether the terminal's signals do not reach it.
     """
     owner = system_user()
     command = [*command, "-D", str(data_directory) if owner is None else _WORKING_FOLDER]
@@ -139,7 +139,7 @@ def spawn(
 
 
 def create_data(data_directory: Path, programs: Path) -> None:
-    """Run initdb beside the data directory and rename, so that it is complete or absent."""
+    """Run initdb next to the data directory and rename, so that it is complete or absent."""
     if (data_directory / "PG_VERSION").exists():
         return
     if data_directory.exists() and any(data_directory.iterdir()):

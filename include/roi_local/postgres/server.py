@@ -1,7 +1,7 @@
-"""PostgreSQL out of a wheel: a server for one machine, reached through a Unix socket only.
+"""PostgreSQL from a wheel: a server for one machine, reached through a Unix socket only.
 
 Several processes may share the server of one data directory. Each holds a shared lock while it
-uses the server, and the last one to leave stops it; a killed process lets go of its lock by dying.
+uses the server, and the last one stops it. The kernel releases the lock of a killed process.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from types import TracebackType
@@ -42,7 +42,7 @@ from roi_local.postgres.programs import (
     server_programs,
     spawn,
 )
-from roi_local.private_files import open_private_file
+from roi_local.private_files import hold_lock, is_locked, open_private_file
 
 MARKET_DRIVER = "postgresql+psycopg"
 AIRFLOW_DRIVER = "postgresql+psycopg2"
@@ -62,10 +62,10 @@ logger = logging.getLogger(__name__)
 
 
 class EmbeddedPostgres:
-    """A running server that this process has joined; leave it with `stop` or as a context manager.
+    """A running server that this process uses until `stop`, or as a context manager.
 
     Attributes:
-        data_directory: Where the rows lie; they outlive the server.
+        data_directory: Holds the data, which outlive the server.
         socket_directory: Where clients find the server's Unix socket.
     """
 
@@ -87,8 +87,12 @@ class EmbeddedPostgres:
         """Return the SQLAlchemy URL of a database on this server."""
         return f"{driver}://{login}@/{quote(database, safe='')}?host={self.socket_directory}"
 
-    def create_database(self, name: str, *, template: str = "template1") -> None:
-        """Create a database as a copy of `template`, unless it is there already."""
+    def create_database(self, name: str, *, template: str = "template1") -> bool:
+        """Create a database as a copy of `template`, unless it exists.
+
+        Returns:
+            Whether it is new.
+        """
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
             sql.Identifier(name), sql.Identifier(template)
         )
@@ -97,6 +101,8 @@ class EmbeddedPostgres:
             if known.fetchone() is None:
                 with suppress(errors.DuplicateDatabase, errors.UniqueViolation):
                     connection.execute(statement)
+                    return True
+        return False
 
     def drop_database(self, name: str) -> None:
         """Delete a database if it is there, ending whatever is connected to it."""
@@ -105,10 +111,10 @@ class EmbeddedPostgres:
             connection.execute(statement.format(sql.Identifier(name)))
 
     def stop(self) -> bool:
-        """Leave the server, and stop it unless another process uses it; safe to call twice.
+        """Stop using the server, and stop it unless another process uses it; safe to call twice.
 
         Returns:
-            Whether the server is down now.
+            Whether the server is down.
         """
         if self._users.closed:
             return not is_running(self.data_directory)
@@ -135,26 +141,26 @@ class EmbeddedPostgres:
 
 
 def start_postgres(data_directory: Path) -> EmbeddedPostgres:
-    """Start the server of a data directory, or join it where it runs; creates the data once.
+    """Start the server of a data directory, or join a running one; creates the data once.
 
-    As root the server runs as the system user `pgserver`, since PostgreSQL refuses to run as root;
-    no folder is opened to that user but the data directory, which is his.
+    PostgreSQL refuses to run as root, so for root it runs as the system user `pgserver`. Only the
+    data directory is opened to that user, who owns it.
 
     Args:
         data_directory: Folder that holds nothing but this server's data; may not exist yet.
 
     Raises:
-        LocalError: The server did not start, the message ends with its last log line; or the
+        LocalError: The server did not start (the message ends with its last log line), or the
             folder of the data directory is not ours.
     """
     data_directory = data_directory.resolve()
     with _exclusively(data_directory), ExitStack() as cleanup:
         socket_directory = cleanup.enter_context(_socket_directory(data_directory))
-        users = _open_lock(data_directory, "users")
+        users = open_private_file(_lock_path(data_directory, "users"))
         process = None
         try:
             fcntl.flock(users, fcntl.LOCK_SH)
-            if not _answers(data_directory, socket_directory):
+            if not _answers(data_directory, socket_directory, lambda: is_running(data_directory)):
                 process = _create_and_start(data_directory, socket_directory)
         except BaseException:
             users.close()
@@ -163,30 +169,19 @@ def start_postgres(data_directory: Path) -> EmbeddedPostgres:
 
 
 def is_postgres_in_use(data_directory: Path) -> bool:
-    """Tell whether any process, this one included, has joined the server of a data directory."""
-    if not _lock_path(data_directory.resolve(), "users").exists():
-        return False
-    with _open_lock(data_directory.resolve(), "users") as users:
-        try:
-            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    """Tell whether any process, this one included, uses the server of a data directory."""
+    return is_locked(_lock_path(data_directory.resolve(), "users"))
 
 
 def _lock_path(data_directory: Path, purpose: str) -> Path:
     return data_directory.with_name(f"{data_directory.name}.{purpose}.lock")
 
 
-def _open_lock(data_directory: Path, purpose: str) -> IO[bytes]:
-    return open_private_file(_lock_path(data_directory, purpose))
-
-
 @contextmanager
 def _socket_directory(data_directory: Path) -> Iterator[Path]:
-    """Give a path of the data directory that is short and plain enough for sockets and URLs.
+    """Yield a path of the data directory that is short and plain enough for sockets and URLs.
 
-    Where its own is not, this is a link to it, in a new folder that nobody else can enter.
+    If its own is not, that is a link to it in a new folder that nobody else can enter.
     """
     if _suits_sockets(data_directory):
         yield data_directory
@@ -208,12 +203,9 @@ def _suits_sockets(directory: Path) -> bool:
     return short and re.fullmatch(r"[A-Za-z0-9/._-]+", path) is not None
 
 
-@contextmanager
-def _exclusively(data_directory: Path) -> Iterator[None]:
+def _exclusively(data_directory: Path) -> AbstractContextManager[None]:
     """Let one process at a time start, join or stop the server."""
-    with _open_lock(data_directory, "change") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return hold_lock(_lock_path(data_directory, "change"))
 
 
 def _create_and_start(data_directory: Path, socket_directory: Path) -> subprocess.Popen[bytes]:
@@ -236,35 +228,27 @@ def _start_server(
     with log_path.open("ab") as log:
         # Its own session keeps a Ctrl-C in the terminal from stopping it under its users.
         process = spawn(command, data_directory, log, settings=settings, own_session=True)
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
-        if process.poll() is not None:
-            raise LocalError(f"PostgreSQL did not start: {last_line(log_path)} (log: {log_path})")
-        try:
-            _connect(socket_directory).close()
-        except psycopg.OperationalError as error:
-            if time.monotonic() > deadline:
-                process.send_signal(signal.SIGQUIT)
-                process.wait()
-                raise LocalError(
-                    f"PostgreSQL was not ready after {_START_SECONDS} s (log: {log_path})"
-                ) from error
-            time.sleep(0.05)
-        else:
+    try:
+        if _answers(data_directory, socket_directory, lambda: process.poll() is None):
             return process
+    except LocalError:
+        process.send_signal(signal.SIGQUIT)
+        process.wait()
+        raise
+    raise LocalError(f"PostgreSQL did not start: {last_line(log_path)} (log: {log_path})")
 
 
-def _answers(data_directory: Path, socket_directory: Path) -> bool:
-    """Tell whether the server accepts connections, waiting while it starts or is about to end."""
+def _answers(data_directory: Path, socket_directory: Path, is_alive: Callable[[], bool]) -> bool:
+    """Tell whether the server accepts connections, waiting while it runs but is not ready."""
     deadline = time.monotonic() + _START_SECONDS
-    while is_running(data_directory):
+    while is_alive():
         try:
             _connect(socket_directory).close()
         except psycopg.OperationalError as error:
             if time.monotonic() > deadline:
                 raise LocalError(
-                    f"PostgreSQL runs on {data_directory} but did not answer in {_START_SECONDS} s "
-                    f"(log: {server_log(data_directory)})"
+                    f"PostgreSQL runs on {data_directory} but was not ready after "
+                    f"{_START_SECONDS} s (log: {server_log(data_directory)})"
                 ) from error
             time.sleep(0.05)
         else:

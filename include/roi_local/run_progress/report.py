@@ -1,10 +1,13 @@
-"""What a person wants to know after a run: verdict, fit, alerts and the newest forecasts."""
+"""The report after a run: verdict, fit, alerts and the newest forecasts."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
+from rich.console import Console
+from rich.table import Table
 from sqlalchemy import Connection, Engine, column, select, table
 
 from roi_forecast.database.tables import (
@@ -22,6 +25,12 @@ from roi_forecast.evaluation.overall_figures import LEFT_OUT, without
 from roi_forecast.registry.carried_out import VERDICT
 from roi_forecast.serving.fallback import fallback_author
 
+_MAX_LISTED = 40
+_EXTREMES = 10
+"""Of more forecasts than are listed, only so many of the highest and of the lowest are."""
+
+_NUMBER = re.compile(r"[+-]?[\d.]*")
+
 _forecast_path = table(
     "latest_forecast_path",
     column("model_name"),
@@ -37,11 +46,11 @@ _forecast_path = table(
 
 
 def print_report(engine: Engine, run_id: str, out: TextIO) -> None:
-    """Print the verdict on a run's candidate, the forecasts that serve, and how to ask for them.
+    """Print the verdict on a run's candidate, the newest forecasts, and a query for them.
 
     Args:
         engine: Market database.
-        run_id: A run that ended.
+        run_id: A finished run.
         out: Where to print.
     """
     with engine.connect() as connection:
@@ -114,7 +123,7 @@ def _print_verdict(connection: Connection, run_id: str, out: TextIO) -> None:
         for row in rows
         if row is not verdict
     ]
-    print_table(("rule", "threshold", "observed", "", ""), lines, out)
+    print_table(lines, out, ("rule", "threshold", "observed", "", ""))
     if not verdict.passed:
         print(f"  {verdict.reason}", file=out)
     figures = verdict.metrics
@@ -174,6 +183,7 @@ def _print_forecasts(connection: Connection, model_name: str, out: TextIO) -> No
         print(f"\nNo model serves under the name {model_name} yet: no forecasts.", file=out)
         return
     print(f"\nNewest forecasts of {model_name}, ROI in percent:", file=out)
+    shown = rows if len(rows) <= _MAX_LISTED else [*rows[:_EXTREMES], *rows[-_EXTREMES:]]
     lines = [
         (
             row.symbol,
@@ -184,11 +194,13 @@ def _print_forecasts(connection: Connection, model_name: str, out: TextIO) -> No
             str(farthest[row.symbol].target_date),
             _interval(farthest[row.symbol].lower_80_pct, farthest[row.symbol].upper_80_pct),
         )
-        for row in rows
+        for row in shown
     ]
+    if len(shown) < len(rows):
+        lines.insert(_EXTREMES, (f"({len(rows) - len(shown)} between)", "", "", "", "", "", ""))
     header = ("symbol", "as of", "target", "forecast", "80 % interval", "farthest", "80 % interval")
-    shown = len(header) if path[-1].horizon > 1 else 5
-    print_table(header[:shown], [line[:shown] for line in lines], out)
+    columns = len(header) if path[-1].horizon > 1 else 5
+    print_table([line[:columns] for line in lines], out, header[:columns])
     question = (
         "SELECT symbol, target_date, predicted_roi_pct FROM roi.latest_predictions "  # nosec B608 # noqa: S608, it is shown, not run
         f"WHERE model_name = '{model_name}' ORDER BY predicted_roi_pct DESC"
@@ -200,13 +212,22 @@ def _interval(lower: float, upper: float) -> str:
     return f"{lower:+.2f} to {upper:+.2f}"
 
 
-def print_table(header: Sequence[str], lines: Iterable[Sequence[str]], out: TextIO) -> None:
-    """Print lines in columns under a header."""
-    rows = [header, *lines]
-    widths = [max(len(row[position]) for row in rows) for position in range(len(header))]
+def print_table(
+    lines: Iterable[Sequence[str]], out: TextIO, header: Sequence[str] | None = None
+) -> None:
+    """Print lines in columns; a column of numbers stands to the right."""
+    rows = list(lines)
+    columns = Table(box=None, padding=(0, 0, 0, 2), show_header=header is not None)
+    for position, name in enumerate(header or rows[0]):
+        numbers = all(_NUMBER.fullmatch(row[position]) for row in rows)
+        columns.add_column(name, justify="right" if numbers else "left", no_wrap=True)
     for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print(f"  {'  '.join(cells)}".rstrip(), file=out)
+        columns.add_row(*row)
+    # Not the width of the terminal, which wraps a long line by itself.
+    console = Console(file=out, width=250, markup=False, highlight=False, emoji=False)
+    with console.capture() as printed:
+        console.print(columns)
+    out.writelines(f"{line.rstrip()}\n" for line in printed.get().splitlines())
 
 
 def _number(value: Any) -> str:

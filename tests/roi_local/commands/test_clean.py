@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from roi_local.commands.clean import delete_home
-from roi_local.environment import Home
+from roi_local.environment import RUN_PURPOSE, UP_PURPOSE, Home
 from roi_local.errors import LocalError
-from roi_local.locks import hold_lock
 from roi_local.postgres.server import start_postgres
-from roi_local.stack import run_lock, stack_lock
+from roi_local.private_files import hold_lock
 
 
 @pytest.fixture
@@ -34,10 +33,9 @@ def test_nothing_is_deleted_where_nobody_can_be_asked(home: Home) -> None:
     assert (home.data_directory / "models").exists()
 
 
-@pytest.mark.parametrize("lock", [run_lock, stack_lock])
-def test_data_in_use_stay(home: Home, lock: object) -> None:
-    assert callable(lock)
-    with hold_lock(lock(home), "free"), pytest.raises(LocalError):
+@pytest.mark.parametrize("purpose", [RUN_PURPOSE, UP_PURPOSE])
+def test_data_in_use_stay(home: Home, purpose: str) -> None:
+    with hold_lock(home.lock(purpose), "free"), pytest.raises(LocalError):
         delete_home(home, confirmed=True)
 
     assert (home.data_directory / "models").exists()

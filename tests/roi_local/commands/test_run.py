@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import column, select, table
 
+from airflow_runs import metadata_engine, read_run_states
 from installation import create_installation, remaining_processes, run_command, start_command
 from roi_local.environment import AIRFLOW_DATABASE, Home
 from roi_local.postgres.server import start_postgres
 from roi_local.run_parameters import CONF_VARIABLE
-from roi_local.run_progress.airflow_metadata import metadata_engine
 
 pytestmark = pytest.mark.slow
 
@@ -22,13 +21,11 @@ def home(tmp_path: Path) -> Home:
 
 
 def run_states(home: Home) -> list[str]:
-    dag_run = table("dag_run", column("state"), column("id"))
     with start_postgres(home.postgres_directory) as postgres:
         engine = metadata_engine(postgres.url(AIRFLOW_DATABASE))
-        with engine.connect() as connection:
-            states = connection.scalars(select(dag_run.c.state).order_by(dag_run.c.id)).all()
+        states = read_run_states(engine)
         engine.dispose()
-    return list(states)
+    return states
 
 
 def test_run_after_a_killed_one_settles_it_and_ends_with_nothing_left(home: Home) -> None:
@@ -65,7 +62,7 @@ def test_dag_that_does_not_import_is_one_line(home: Home) -> None:
     assert result.returncode == 1
     assert result.stderr.startswith(
         "make run: daily_roi_forecast did not start: "
-        "ModuleNotFoundError: No module named 'nonsense_module'; "
+        "ModuleNotFoundError: No module named 'nonsense_module' (log: "
     )
     assert result.stderr.count("\n") == 1
     assert remaining_processes(home) == []

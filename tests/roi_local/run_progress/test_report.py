@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import io
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from daily_run import NOW
 from monitoring.live_forecasts import forget, past, publish
-from roi_forecast.database.tables import model_versions, price_checks
+from roi_forecast.database.tables import model_versions, predictions, price_checks
 from roi_forecast.monitoring.monitor import monitor_champion
 from roi_forecast.serving.fallback import replace_damaged_champion
 from roi_forecast.serving.promotion import promote_model
@@ -34,6 +34,22 @@ def test_the_report_shows_the_next_session_and_the_farthest_horizon(served: Serv
     # Twenty sessions after 2024-12-27.
     assert "2025-01-24" in line
     assert len(line) <= 110
+
+
+def test_the_report_of_a_universe_of_hundreds_lists_its_extremes(served: Served) -> None:
+    known = select(predictions).where(predictions.c.symbol == "GC=F")
+    with served.engine.begin() as connection:
+        rows = connection.execute(known).mappings().all()
+        more = [
+            {**row, "symbol": f"A{number:03}", "predicted_roi_pct": number - 100.5}
+            for number in range(198)
+            for row in rows
+        ]
+        connection.execute(insert(predictions), more)
+    lines = [line.split() for line in report(served).splitlines()]
+    symbols = [line[0] for line in lines if line and line[0].startswith("A") and line[0] != "Ask"]
+    assert symbols == [f"A{number:03}" for number in (*range(197, 187, -1), *range(9, -1, -1))]
+    assert ["(180", "between)"] in lines
 
 
 def test_the_report_names_assets_that_are_left_out_of_the_run_and_of_its_figures(

@@ -151,6 +151,7 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
             record.validation_mae,
             record.learning_rate,
             record.seconds,
+            extra={"step": (record.epoch, self.params["epochs"])},
         )
         state = TrainingState(
             variables=_arrays(self.model.variables),

@@ -14,11 +14,11 @@ import pytest
 
 from other_user import OTHER_USER, as_other_user, as_root, folder_for_all
 from roi_local.errors import LocalError
-from roi_local.locks import hold_lock, is_locked
+from roi_local.private_files import hold_lock, is_locked
 
 HOLDER = """
 import pathlib, sys, time
-from roi_local.locks import hold_lock
+from roi_local.private_files import hold_lock
 with hold_lock(pathlib.Path(sys.argv[1]), "busy"):
     print("held", flush=True)
     time.sleep(600)
