@@ -23,7 +23,7 @@ from roi_forecast.errors import RegistryError, TrainingError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.files.verified import read_manifest
 from roi_forecast.network.predictor import load_predictor
-from roi_forecast.network.training.members import find_members
+from roi_forecast.network.training.result import find_members
 from roi_forecast.registry.candidates import combine_members, train_candidate, train_member
 from roi_forecast.registry.training_plan import TrainingPlan, plan_training
 from roi_forecast.registry.versions import ModelVersion, find_champion, find_version

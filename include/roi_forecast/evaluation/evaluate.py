@@ -33,8 +33,7 @@ from roi_forecast.forecaster.horizons import HorizonCalibration
 from roi_forecast.gate.carried_out import find_carried_out
 from roi_forecast.network.predictor import Predictor, load_predictor
 from roi_forecast.network.ridge import fit_ridge
-from roi_forecast.network.training.members import find_members
-from roi_forecast.network.training.result import read_result
+from roi_forecast.network.training.result import find_members, read_result
 from roi_forecast.registry.versions import (
     ModelVersion,
     find_champion,

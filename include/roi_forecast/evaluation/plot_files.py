@@ -15,8 +15,7 @@ from roi_forecast.features.returns import implied_log_roi, known_sum, to_percent
 from roi_forecast.features.scaling import FloatArray
 from roi_forecast.files.artifacts import PLOTS_DIRECTORY, TENSORBOARD_DIRECTORY, write_file
 from roi_forecast.forecaster.next_day import NextDayCalibration, counted_log_roi
-from roi_forecast.network.training.members import find_members
-from roi_forecast.network.training.result import TrainingResult, read_result
+from roi_forecast.network.training.result import TrainingResult, find_members, read_result
 from roi_forecast.network.training.tensorboard import write_images
 
 logger = logging.getLogger(__name__)

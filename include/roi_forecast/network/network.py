@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from roi_forecast.config import ModelConfig
 from roi_forecast.network.backend import keras
+from roi_forecast.network.forward import EPSILON
 from roi_forecast.network.fused_lstm import FusedLSTM
 from roi_forecast.network.highway import AutoregressiveHighway
 from roi_forecast.network.inputs import SCALED, SCALED_LOG_ROI, plain_lags
@@ -66,6 +67,11 @@ def build_network(
     return network
 
 
+def named_weights(network: keras.Model) -> dict[str, npt.NDArray[np.float32]]:
+    """Return a network's weights by the names that `forward.Network` reads them by."""
+    return {weight.path: keras.ops.convert_to_numpy(weight) for weight in network.weights}
+
+
 def input_names(network: keras.Model) -> list[str]:
     """Return the names of the windows that a network takes."""
     return [str(tensor.name) for tensor in network.inputs]
@@ -84,6 +90,7 @@ def _reference_layers(
             return_sequences=True,
             dropout=config.lstm_dropout,
             kernel_regularizer=l2,
+            name="lstm",
             dtype=precision,
         )
         features = layers.Bidirectional(lstm, name=f"bidirectional_lstm_{number}", dtype=precision)(
@@ -97,12 +104,14 @@ def _reference_layers(
         dtype=precision,
     )(features, features)
     features = layers.Add(name="residual", dtype=precision)([features, attended])
-    features = layers.LayerNormalization(name="layer_normalization", dtype=precision)(features)
+    features = layers.LayerNormalization(
+        epsilon=EPSILON, name="layer_normalization", dtype=precision
+    )(features)
     features = layers.GlobalAveragePooling1D(name="average_pooling", dtype=precision)(features)
     if config.batch_normalization:
         # Keras' momentum of 0.99 would need hundreds of batches; an epoch here has a dozen.
         features = layers.BatchNormalization(
-            momentum=0.9, name="batch_normalization", dtype=precision
+            momentum=0.9, epsilon=EPSILON, name="batch_normalization", dtype=precision
         )(features)
     features = layers.Dense(
         config.dense_units, "relu", kernel_regularizer=l2, name="dense", dtype=precision

@@ -100,7 +100,7 @@ def test_train_halves_the_learning_rate_and_stops_after_their_patience(trained):
 
 def test_train_leaves_model_history_and_result_and_nothing_else(trained):
     names = {path.name for path in trained.directory.iterdir()}
-    assert names == {"model.keras", "history.json", "training.json"}
+    assert names == {"network.npz", "model.keras", "history.json", "training.json"}
     history = json.loads((trained.directory / "history.json").read_text())
     assert history == [asdict(record) for record in trained.history]
     assert trained.device.startswith(("CPU", "GPU"))
@@ -206,7 +206,7 @@ def test_train_leaves_no_result_where_the_saved_file_forecasts_something_else(
 
     monkeypatch.setattr(training, "_save_network", save_another)
     with pytest.raises(
-        TrainingError, match=r"model\.keras differ from those of the trained network"
+        TrainingError, match=r"network\.npz differ from those of the trained network"
     ):
         train_model(dataset, SMALL.model_copy(update={"epochs": 1}), tmp_path)
     assert not (tmp_path / "training.json").exists()

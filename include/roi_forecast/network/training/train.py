@@ -21,9 +21,10 @@ from roi_forecast.network.backend import keras
 from roi_forecast.network.compilation import compile_network
 from roi_forecast.network.device import require_precision, training_device
 from roi_forecast.network.devices import require_equal_parts, training_scope
+from roi_forecast.network.forward import Network
 from roi_forecast.network.inputs import model_inputs
 from roi_forecast.network.memory import memory_errors_named
-from roi_forecast.network.network import build_network, input_names
+from roi_forecast.network.network import build_network, input_names, named_weights
 from roi_forecast.network.predictor import load_predictor
 from roi_forecast.network.ridge import Ridge, fit_ridge
 from roi_forecast.network.training.augmentation import build_augmentation
@@ -35,6 +36,7 @@ from roi_forecast.network.training.progress import TrainingProgress, untrained_s
 from roi_forecast.network.training.proof import is_proven
 from roi_forecast.network.training.result import (
     MODEL_FILE,
+    NETWORK_FILE,
     RESULT_FILE,
     EpochRecord,
     TrainingResult,
@@ -180,6 +182,8 @@ def _save_network(
         served = _network(dataset, config.model_copy(update={"precision": "float32"}), None)
         served.set_weights(network.get_weights())
         network = served
+    content = Network(dataset.seq_len, named_weights(network)).to_bytes()
+    write_file(directory / NETWORK_FILE, content)
     # Keras writes in place, so it writes elsewhere first.
     with TemporaryDirectory() as elsewhere:
         file = Path(elsewhere, MODEL_FILE)
@@ -189,18 +193,18 @@ def _save_network(
 
 
 def _require_same_forecasts(network: keras.Model, dataset: Dataset, directory: Path) -> None:
-    # Later stages read the file without Keras, so here is the place to compare the two.
+    # Everything after training forecasts in numpy, so this is the place to compare it with Keras.
     targets = dataset.split.validation[:_COMPARED_WINDOWS]
     inputs = model_inputs(dataset.scaled, dataset.scaled_log_roi, targets, dataset.seq_len)
     windows = {name: inputs[name].copy() for name in input_names(network)}
     expected = keras.ops.convert_to_numpy(network(windows, training=False))
     found = load_predictor(directory).predict(dataset.scaled, dataset.scaled_log_roi, targets)
     difference = float(np.abs(found - expected).max())
-    logger.info("forecasts from %s differ by at most %.2g, scaled", MODEL_FILE, difference)
+    logger.info("forecasts from %s differ by at most %.2g, scaled", NETWORK_FILE, difference)
     if not difference <= _TOLERANCE:
         raise TrainingError(
-            f"forecasts from {directory / MODEL_FILE} differ from those of the trained network by "
-            f"{difference:.2g}, scaled; allowed is {_TOLERANCE:g}: please report it"
+            f"forecasts from {directory / NETWORK_FILE} differ from those of the trained network "
+            f"by {difference:.2g}, scaled; allowed is {_TOLERANCE:g}: please report it"
         )
 
 
