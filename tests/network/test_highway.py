@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from roi_forecast.network.highway import AutoregressiveHighway
+from roi_forecast.network.layers import AutoregressiveHighway
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ def test_train_goes_on_after_a_kill_and_ends_with_the_weights_of_an_uninterrupte
     with caplog.at_level(logging.INFO):
         resumed = train_model(synthetic_dataset(), SMALL, directory)
 
-    assert f"going on after epoch {state.history[-1].epoch} of 40" in caplog.messages
+    assert f"resuming after epoch {state.history[-1].epoch} of 40" in caplog.messages
     assert resumed.history[: len(state.history)] == state.history
     assert_same_weights(directory, trained.directory)
     assert without_seconds(resumed) == without_seconds(trained)

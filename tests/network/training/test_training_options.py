@@ -160,7 +160,7 @@ def test_augmented_training_goes_on_bit_for_bit_where_it_was_cut_off(
     with caplog.at_level(logging.INFO):
         resumed = train_model(dataset, config, tmp_path / "cut")
 
-    assert "going on after epoch 2 of 4" in caplog.messages
+    assert "resuming after epoch 2 of 4" in caplog.messages
     for own, other in zip(
         *(stored(each).get_weights() for each in (resumed, whole)),
         strict=True,
