@@ -9,7 +9,6 @@ Otherwise the lowest of a dozen validation losses counts as an improvement even 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,38 +16,32 @@ import numpy.typing as npt
 from roi_forecast.config import ModelConfig
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.rounding import varies
-from roi_forecast.network.backend import keras
+from roi_forecast.network.forward import Network
 from roi_forecast.network.losses import build_loss
-from roi_forecast.network.network import input_names
+from roi_forecast.network.predictor import Predictor
 from roi_forecast.network.training.batches import target_weights, window_batches
 
 logger = logging.getLogger(__name__)
 
 MIN_BLOCKS = 5
 
-Weights = Sequence[npt.NDArray[np.floating]]
 
-
-def is_proven(network: keras.Model, start: Weights, dataset: Dataset, config: ModelConfig) -> bool:
-    """Tell whether a network beats its start by as many standard errors as the run demands.
+def is_proven(start: Network, trained: Network, dataset: Dataset, config: ModelConfig) -> bool:
+    """Tell whether a trained network beats its start by as many standard errors as demanded.
 
     Losses on the validation rows are compared in pairs, in blocks of as many windows as the
     smoothing spans, since the targets of neighbouring windows overlap.
 
     Args:
-        network: The trained network; left unchanged.
-        start: Its weights before training.
+        start: The network before training.
+        trained: The network after it.
         dataset: Gives the validation rows.
         config: The loss, and how many standard errors are demanded.
     """
     demanded = config.improvement_standard_errors
     if demanded == 0:
         return True
-    trained = network.get_weights()
-    after = _block_losses(network, dataset, config)
-    network.set_weights(list(start))
-    before = _block_losses(network, dataset, config)
-    network.set_weights(trained)
+    before, after = (_block_losses(network, dataset, config) for network in (start, trained))
     found = paired_standard_errors(before - after)
     logger.info(
         "the best epoch beats the untrained network on the validation rows by %.2f standard "
@@ -74,18 +67,19 @@ def paired_standard_errors(differences: npt.NDArray[np.float64]) -> float:
 
 
 def _block_losses(
-    network: keras.Model, dataset: Dataset, config: ModelConfig
+    network: Network, dataset: Dataset, config: ModelConfig
 ) -> npt.NDArray[np.float64]:
     targets, loss = dataset.split.validation, build_loss(config)
-    blocks = window_batches(
-        dataset,
-        targets,
-        input_names(network),
-        batch_size=max(dataset.smoothing, 1),
-        weights=target_weights(dataset, targets, config),
+    forecasts = Predictor((network,), dataset.directory).predict(
+        dataset.scaled, dataset.scaled_log_roi, targets
     )
+    size = max(dataset.smoothing, 1)
+    weights = target_weights(dataset, targets, config)
+    # Only the targets and weights of the batches are used.
+    blocks = window_batches(dataset, targets, [], size, weights=weights)
     losses = []
     for number in range(len(blocks)):
-        inputs, *known = blocks[number]
-        losses.append(float(loss(known[0], network(inputs, training=False), *known[1:])))
+        _, *known = blocks[number]
+        block = forecasts[number * size : (number + 1) * size]
+        losses.append(float(loss(known[0], block, *known[1:])))
     return np.array(losses)

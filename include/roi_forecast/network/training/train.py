@@ -121,7 +121,7 @@ def train_model(
     _make_deterministic(config.seed)
     with training_scope():
         network = _compiled_network(dataset, config, fine_tuning)
-    start = network.get_weights()
+    start = Network(dataset.seq_len, named_weights(network))
     logger.info(
         "training %s with %d weights on %d windows of %d assets, validating on %d; device: %s",
         network.name,
@@ -135,10 +135,11 @@ def train_model(
         progress = _train(
             network, dataset, config, directory, identity, on_epoch, tensorboard=tensorboard
         )
-        best_epoch = progress.best_epoch
-        if best_epoch > 0 and not is_proven(network, start, dataset, config):
-            network.set_weights(start)
-            best_epoch = 0
+    best_epoch = progress.best_epoch
+    best = Network(dataset.seq_len, named_weights(network))
+    if best_epoch > 0 and not is_proven(start, best, dataset, config):
+        network.set_weights(list(start.weights.values()))
+        best_epoch = 0
     trained = time.perf_counter()
 
     saved = _save_network(network, config, dataset, directory)
