@@ -101,5 +101,5 @@ def test_hybrid_ar_without_ridge_starts_at_the_center(dataset):
 
 
 def test_network_refuses_a_center_of_another_number_of_assets():
-    with pytest.raises(ValueError, match=r"center .* shape \(3,\); received .* \(4,\)"):
+    with pytest.raises(ValueError, match=r"highway weight shape \(3,\) .* shape \(4,\)"):
         build_network(SMALL, 8, 3, np.zeros(4), None)

@@ -55,10 +55,12 @@ def build_network(
     network = keras.Model(
         {SCALED: scaled, SCALED_LOG_ROI: scaled_log_roi}, forecast, name="hybrid_ar"
     )
-    highway.start_from(
-        center,
-        ridge.smoothed_weights if ridge else np.zeros(seq_len),
-        ridge.plain_weights if ridge else np.zeros(plain_lags(seq_len)),
+    highway.set_weights(
+        [
+            ridge.smoothed_weights if ridge else np.zeros(seq_len),
+            ridge.plain_weights if ridge else np.zeros(plain_lags(seq_len)),
+            center,
+        ]
     )
     return network
 
