@@ -70,8 +70,8 @@ def test_hybrid_is_the_reference_architecture():
 def test_hybrid_ar_is_the_reference_beside_a_highway_of_70_weights():
     network = build("hybrid_ar")
 
-    beside = {"scaled_log_roi", "highway", "forecast"}
-    assert [row for row in table(network) if row[1] not in beside] == REFERENCE_LAYERS
+    extra = {"scaled_log_roi", "highway", "forecast"}
+    assert [row for row in table(network) if row[1] not in extra] == REFERENCE_LAYERS
     assert sum(w.shape[0] for w in network.get_layer("highway").trainable_weights) == 60 + 10
     assert network.output.shape == (None, ASSETS)
 

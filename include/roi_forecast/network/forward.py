@@ -118,12 +118,15 @@ class Network:
         offset = np.repeat(np.array([0.5, 0.5, 0.0, 0.5], np.float32), units)
         recurrent_kernel = recurrent_kernel * scale
         # Only the product with the hidden state has to wait for the row before.
-        from_input = self._dense(name, sequence.swapaxes(0, 1)) * scale
+        from_input = self._dense(name, sequence.swapaxes(0, 1))
+        from_input *= scale
         outputs = np.empty((*from_input.shape[:2], units), np.float32)
         hidden = cell = np.zeros_like(outputs[0])
         for row, gates in enumerate(from_input):
             gates += hidden @ recurrent_kernel
-            gates[:] = np.tanh(gates) * scale + offset
+            np.tanh(gates, out=gates)
+            gates *= scale
+            gates += offset
             input_gate, forget_gate, candidate, output_gate = (
                 gates[:, first : first + units] for first in range(0, 4 * units, units)
             )

@@ -17,7 +17,7 @@ from roi_forecast.network.training.result import NETWORK_FILE, find_members, net
 
 _BATCH_BYTES = 16 * 2**20
 # The products of an LSTM's row are then too small for threads, which would wait for each other
-# longer than they work, and far longer beside other processes.
+# longer than they work, and far longer next to other processes.
 _MAX_WINDOWS = 64
 
 

@@ -1,6 +1,6 @@
 """Pooled ridge regression on an asset's own lags: the network's warm start and its baseline.
 
-The idea of a linear autoregressive part beside the network is LSTNet's (Lai, Chang, Yang and Liu,
+The idea of a linear autoregressive part next to the network is LSTNet's (Lai, Chang, Yang and Liu,
 2018, "Modeling Long- and Short-Term Temporal Patterns with Deep Neural Networks", section 3.6).
 """
 
