@@ -15,9 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from gate_power import log_rois
 
-from roi_forecast.config import MonitoringConfig
-from roi_forecast.features.scaling import FloatArray
-from roi_forecast.monitoring.champion_checks import check_champion, judged_sessions
+from roi_forecast.array_types import FloatArray
+from roi_forecast.monitoring.champion_checks import (
+    MIN_LIVE_SESSIONS,
+    check_champion,
+    judged_sessions,
+)
 from roi_forecast.monitoring.live_scores import score_outcomes
 from roi_forecast.monitoring.outcomes import Outcomes
 
@@ -51,21 +54,19 @@ def live(generator: np.random.Generator, coverage: float, r2: float) -> Life:
     scales = np.ones(returns.shape)
     for row in range(1, len(returns)):
         scales[row] = DECAY * scales[row - 1] + (1 - DECAY) * returns[row - 1] ** 2
-    ratios = np.abs(returns) / np.sqrt(scales)
     # Two thousand sessions of another market give the width: this year's own would be hindsight.
-    inside = (ratios < _width(coverage))[WARM_UP:].astype(np.float64)
+    half = (_width(coverage) * np.sqrt(scales))[WARM_UP:]
     actual = returns[WARM_UP:]
     predicted = generator.normal(size=actual.shape) * np.sqrt(-r2 * scales[WARM_UP:])
     dates = np.datetime64("2024-01-01") + np.arange(SESSIONS)
-    config = MonitoringConfig()
     first: dict[str, int] = {}
-    for end in range(config.live_min_sessions, SESSIONS + 1, EVERY):
+    for end in range(MIN_LIVE_SESSIONS, SESSIONS + 1, EVERY):
         known = Outcomes(
-            1, dates[:end], actual[:end], predicted[:end], actual[:end] * 3, inside[:end],
-            np.ones((end, ASSETS)),
+            1, dates[:end], actual[:end], predicted[:end], actual[:end] * 3, -half[:end],
+            half[:end], -100 * half[:end], 100 * half[:end],
         )  # fmt: skip
-        scores = score_outcomes(known.newest(judged_sessions(config, 1)))
-        for check in check_champion(config, 1, scores, scores):
+        scores = score_outcomes(known.newest(judged_sessions(1)))
+        for check in check_champion(1, scores, scores):
             if check.state == "below":
                 first.setdefault(check.measure, end)
     return Life(first.get("coverage_80"), first.get("r2_against_zero"))

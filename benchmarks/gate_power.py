@@ -14,11 +14,11 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.config import parse_run_config
 from roi_forecast.evaluation.paired_scores import paired_scores
 from roi_forecast.features.leakage import LeakageAudit
 from roi_forecast.features.returns import smooth
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.gate.rules import Compared, judge
 from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun

@@ -22,14 +22,14 @@ from horizon_walk import HorizonIntervals, HorizonWalk, walk_horizons
 from output_file import output_file
 from reference_data import REPOSITORY, load_dataset, prices_path, reference_symbols
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.config import MultiStep
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.bootstrap import bootstrap_mean
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import to_percent
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.files.artifacts import write_file
-from roi_forecast.forecaster.horizons import METHODS
+from roi_forecast.forecaster.calibration import METHODS
 
 HORIZONS = (1, 5, 10, 20, 30)
 RESULT = REPOSITORY / "benchmarks" / "horizon_accuracy.md"
@@ -90,11 +90,11 @@ def _skill(walk: HorizonWalk) -> list[str]:
     ]
     for horizon in HORIZONS:
         actual = walk.actual_pct[horizon - 1]
-        zero = metrics.overall(metrics.mean_absolute_error, actual, np.zeros(actual.shape))
+        zero = metrics.mean_absolute_error.overall(actual, np.zeros(actual.shape))
         for method in METHODS:
             forecast = to_percent(walk.published[method][horizon - 1])
-            error = metrics.overall(metrics.mean_absolute_error, actual, forecast)
-            gain = metrics.overall(metrics.r2_against_zero, actual, forecast)
+            error = metrics.mean_absolute_error.overall(actual, forecast)
+            gain = metrics.r2_against_zero.overall(actual, forecast)
             factors = walk.factors[method][:, horizon - 1]
             lines.append(
                 f"| {horizon} | {method} | {error:.3f} | {zero:.3f} | {gain:+.4f} | "

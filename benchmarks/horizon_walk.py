@@ -9,17 +9,16 @@ from datetime import date
 
 import numpy as np
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.backtest.folds import fold_dataset, plan_folds
 from roi_forecast.config import MAX_HORIZON, ModelConfig, MultiStep
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import log_roi_ahead, to_percent
-from roi_forecast.features.scaling import FloatArray
-from roi_forecast.forecaster.direct import fit_direct
+from roi_forecast.forecaster.calibration import METHODS, Calibration
 from roi_forecast.forecaster.expanding_scale import REFIT_EVERY, fit_expanding_scale
 from roi_forecast.forecaster.horizon_intervals import HorizonErrors, horizon_intervals
 from roi_forecast.forecaster.horizon_scale import fit_horizon_scale
-from roi_forecast.forecaster.horizons import METHODS, forecast_horizons, horizon_shrinkage
 from roi_forecast.forecaster.intervals import Intervals
 from roi_forecast.forecaster.scale_inputs import scale_inputs
 from roi_forecast.network.ridge import fit_ridge
@@ -107,20 +106,14 @@ def walk_horizons(
 def _fold_forecasts(own: Dataset, horizons: int) -> dict[MultiStep, tuple[FloatArray, FloatArray]]:
     """Return the fold's shrunk forecasts and its factors, by either method."""
     penalty = ModelConfig().ridge_penalty
-    ridge, direct = fit_ridge(own, penalty), fit_direct(own, penalty)
-    preprocessing = Preprocessing.of_dataset(own)
+    windows = fit_ridge(own, penalty).forecast_windows
+    calibration = Calibration.fit(own, windows, penalty)
+    preprocessing, test = Preprocessing.of_dataset(own), own.split.test
     result = {}
     for method in METHODS:
-        on_validation, ahead = (
-            forecast_horizons(
-                method, direct, ridge.forecast_windows, preprocessing, own, part, horizons
-            )
-            for part in (own.split.validation, own.split.test)
-        )
-        shrinkage = horizon_shrinkage(
-            on_validation, own, own.split.validation, own.split.test.start
-        )
-        result[method] = (shrinkage[:, np.newaxis, np.newaxis] * ahead, shrinkage)
+        ahead = calibration.forecast(method, windows, preprocessing, own, test, horizons)
+        factors = calibration.shrinkage[method][:horizons]
+        result[method] = (calibration.publish(method, ahead), factors)
     return result
 
 

@@ -8,13 +8,13 @@ import numpy as np
 from arch import arch_model
 from scipy.stats import t as student_t
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.backtest.folds import Fold
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import to_percent
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.forecaster.conformal import LEVELS
 from roi_forecast.forecaster.intervals import Intervals
-from roi_forecast.forecaster.next_day import counted_log_roi
+from roi_forecast.forecaster.shrinkage import counted_log_roi
 
 _EWMA_DECAY = 0.97
 _HAR_SPANS = (1, 5, 22)

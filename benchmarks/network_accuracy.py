@@ -10,10 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+import numpy as np
 from reference_data import load_dataset, reference_symbols
 
 from roi_forecast.config import ModelConfig
-from roi_forecast.evaluation.scores import SPLITS, CandidateScores, score_candidate
+from roi_forecast.evaluation.baselines import next_session_forecasts
+from roi_forecast.evaluation.evaluate import score_candidate
+from roi_forecast.evaluation.overall_figures import SMOOTHED, TEST, find_overall
+from roi_forecast.evaluation.scores import Score
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.network.predictor import load_predictor
 from roi_forecast.network.ridge import fit_ridge
@@ -60,14 +64,14 @@ class Measured:
 
     architecture: str
     seed: int
-    scores: CandidateScores
+    scores: tuple[Score, ...]
     best_epoch: int
     epochs: int
     seconds: float
 
     def r2(self, predictor: str = "model") -> float:
         """Return the overall test R2 of the scaled smoothed ROI."""
-        return self.scores.value(predictor, "smoothed_scaled", "r2")
+        return find_overall(self.scores, predictor, SMOOTHED, "r2")
 
     @property
     def reaches_the_bars(self) -> bool:
@@ -178,13 +182,17 @@ def _train(dataset: Dataset, config: ModelConfig) -> Measured:
         result = train_model(dataset, config, Path(directory))
         seconds = perf_counter() - began
         predictor = load_predictor(Path(directory))
-    predictions = {
-        split: predictor.predict(
-            dataset.scaled, dataset.scaled_log_roi, getattr(dataset.split, split)
-        )
-        for split in SPLITS
-    }
-    scores = score_candidate(dataset, predictions, fit_ridge(dataset, config.ridge_penalty))
+    targets = dataset.split.test
+    scaled = predictor.predict(dataset.scaled, dataset.scaled_log_roi, targets)
+    smoothed = dataset.scaler.inverse(scaled)
+    # Only the smoothed ROI is scored here.
+    test = next_session_forecasts(dataset, targets, smoothed, np.zeros(smoothed.shape))
+    ridge = fit_ridge(dataset, config.ridge_penalty)
     return Measured(
-        config.architecture, config.seed, scores, result.best_epoch, result.epochs, seconds
+        config.architecture,
+        config.seed,
+        tuple(score_candidate(dataset, {TEST: test}, ridge)),
+        result.best_epoch,
+        result.epochs,
+        seconds,
     )

@@ -85,12 +85,10 @@ def _table(walks: Mapping[str, WalkForward]) -> list[str]:
 
 
 def _figures(walk: WalkForward) -> dict[str, str]:
-    skill = next_day_skill(walk)
+    skill = next_day_skill(walk.scored, walk.known_mean_pct)
     direction = skill.directional_accuracy
     factors = [fold.shrinkage for fold in walk.folds]
-    error = metrics.overall(
-        metrics.mean_absolute_error, walk.actual_pct, to_percent(walk.published)
-    )
+    error = metrics.mean_absolute_error.overall(walk.actual_pct, to_percent(walk.published))
     scores = [float(np.nanmean(each.score(walk.actual_pct))) for each in walk.intervals]
     covered = [float(np.nanmean(each.covers(walk.actual_pct))) for each in walk.intervals]
     return {
@@ -119,4 +117,4 @@ def _known(value: float, text: str) -> str:
 
 
 def _smoothed_r2(walk: WalkForward, rows: slice) -> float:
-    return metrics.overall(metrics.r2, walk.actual_smoothed[rows], walk.smoothed[rows])
+    return metrics.r2.overall(walk.actual_smoothed[rows], walk.smoothed[rows])

@@ -91,7 +91,7 @@ def plant_monitoring(engine: Engine) -> None:
         "threshold": literal(0.0),
         "observed": func.random(),
         "upper_95": func.random() + 1,
-        "state": literal("kept"),
+        "state": literal("passed"),
         "reason": literal("planted"),
         "checked_at": _at(runs.c.as_of_date),
     }

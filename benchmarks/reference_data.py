@@ -48,7 +48,7 @@ def load_dataset(path: Path, symbols: Sequence[str], start: date, last: date) ->
         [source.fetch(asset, start, last).assign(symbol=asset.symbol) for asset in assets],
         ignore_index=True,
     )
-    rows = align_rows(bars, assets, start, last, max_lost_share=0.1)
+    rows = align_rows(bars, assets, start, last)
     return assemble_dataset(rows, FeatureConfig(), source.key, Path())
 
 

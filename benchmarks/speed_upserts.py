@@ -12,8 +12,8 @@ from speed_database import market_database
 from sqlalchemy import Engine, text
 
 from roi_forecast.database.engine import create_database_engine
+from roi_forecast.market.bars import BAR_COLUMNS
 from roi_forecast.market.binary_copy import binary_bars
-from roi_forecast.market.sources.source import BAR_COLUMNS
 from roi_forecast.market.store import register_assets, upsert_bars
 from roi_forecast.universe import load_universe
 

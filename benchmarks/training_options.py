@@ -164,8 +164,8 @@ class Bench:
     ) -> Line:
         """Score predictions."""
         actual = {part: _actual(dataset or self.dataset, part) for part in predicted}
-        r2 = {part: metrics.overall(metrics.r2, actual[part], predicted[part]) for part in actual}
-        mae = metrics.overall(metrics.mean_absolute_error, actual["test"], predicted["test"])
+        r2 = {part: metrics.r2.overall(actual[part], predicted[part]) for part in actual}
+        mae = metrics.mean_absolute_error.overall(actual["test"], predicted["test"])
         return Line(name, architecture, epochs, r2["validation"], r2["test"], mae, seconds)
 
     def option(self, name: str, architecture: str) -> Line:
@@ -282,7 +282,7 @@ def _ensemble(bench: Bench, lines: list[Line]) -> dict[str, tuple[float, float]]
             )
         )
         actual = _actual(bench.dataset, "test")
-        single = [metrics.overall(metrics.r2, actual, member["test"]) for member in members]
+        single = [metrics.r2.overall(actual, member["test"]) for member in members]
         facts[architecture] = (min(single), max(single))
         spread = np.std([member["test"] for member in members], axis=0, ddof=1).mean()
         facts[f"{architecture} spread"] = (float(spread), 0.0)
@@ -375,7 +375,7 @@ def _rows(path: Path) -> PriceRows:
         [source.fetch(asset, START, LAST).assign(symbol=asset.symbol) for asset in assets],
         ignore_index=True,
     )
-    return align_rows(bars, assets, START, LAST, max_lost_share=0.1)
+    return align_rows(bars, assets, START, LAST)
 
 
 def _dataset(rows: PriceRows, features: FeatureConfig) -> Dataset:

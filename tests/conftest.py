@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Engine
 
 from databases import REAL_PRICES, fresh_market, new_name
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from serving_version import Served, ServedTemplate
 
 _TEMPLATE = "market_template"
+
+# How long an example takes on a busy machine decides nothing.
+settings.register_profile("any-speed", deadline=None)
+settings.load_profile("any-speed")
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,10 @@ LATER_REVISION = "0002"
 _LATER = """
 import sqlalchemy as sa
 from alembic import op
-from roi_forecast.database.column_comments import COLUMN_COMMENTS
+from roi_forecast.database.tables import predictions
 from roi_forecast.database.views import drop_views
 
-COMMENT = COLUMN_COMMENTS["member_spread_pct"]
+COMMENT = predictions.c.member_spread_pct.comment
 revision = "0002"
 down_revision = "0001"
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from sqlalchemy import Engine, delete, insert, select
 
 from daily_run import NOW, Outcome, carry_out
+from manifests import read_manifest
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.tables import gate_decisions, model_versions
 from roi_forecast.errors import RegistryError
 from roi_forecast.files.artifacts import write_manifest
 from roi_forecast.files.manifest import MANIFEST
-from roi_forecast.files.verified import read_manifest
-from roi_forecast.gate.rules import VERDICT
+from roi_forecast.registry.carried_out import VERDICT
 from roi_forecast.registry.versions import ModelVersion, find_champion, find_version
 from roi_forecast.settings import Settings
 from roi_local.postgres.server import EmbeddedPostgres

@@ -6,10 +6,11 @@ import pytest
 
 from roi_forecast.config import (
     PRESETS,
+    BacktestRunConfig,
     RunConfig,
     asked_model_name,
     parameter_schemas,
-    parse_backtest_config,
+    parse_config,
     parse_run_config,
 )
 from roi_forecast.errors import ConfigError
@@ -43,25 +44,25 @@ def test_source_key_of_a_csv_is_the_name_of_its_file(path: str, key: str) -> Non
 
 
 @pytest.mark.parametrize("horizons", [[20, 5], [20, 1, 5]])
-def test_horizons_are_put_in_order_and_begin_with_the_next_session(horizons: list[int]) -> None:
+def test_horizons_are_sorted_and_begin_with_the_next_session(horizons: list[int]) -> None:
     assert parse_run_config({"horizons": horizons}).horizons == (1, 5, 20)
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "fragments"),
     [
         ({"epochs": 0}, ["epochs", "received 0", "from 1 to 5000"]),
         ({"epoch": 3}, ["epoch: unknown", "received 3", "did you mean epochs"]),
-        ({"zzz": 3}, ["zzz: unknown", "received 3", "allowed are preset, model_name"]),
+        ({"zzz": 3}, ["zzz: unknown", "received 3", "allowed are preset, source"]),
         ({"preset": "fast"}, ["preset", "'fast'", "'reference', 'quick', 'small_memory', 'best'"]),
         ({"scaler": "robust"}, ["scaler", "'robust'", "'minmax', 'standard'"]),
         ({"lstm_units": [127, 64]}, ["lstm_units.0", "received 127", "in steps of 2"]),
         ({"symbols": []}, ["symbols", "at least 1 items"]),
         ({"horizons": [1, 31]}, ["horizons.1", "received 31", "each integer from 1 to 30"]),
-        ({"horizons": [1, 5, 5]}, ["horizons", "each horizon once; doubled: 5"]),
+        ({"horizons": [1, 5, 5]}, ["horizons", "list each horizon once; duplicates: 5"]),
         ({"horizons": []}, ["horizons", "at least 1 items"]),
         ({"multi_step": "both"}, ["multi_step", "'both'", "'direct', 'recursive'"]),
-        ({"symbols": ["TCS.NS", "TCS.NS"]}, ["symbols", "doubled: TCS.NS"]),
+        ({"symbols": ["TCS.NS", "TCS.NS"]}, ["symbols", "duplicates: TCS.NS"]),
         ({"symbols": ["SAP.DE"]}, ["'SAP.DE'", "'.DE' is not declared", "[[exchanges]]"]),
         ({"symbols": ["tcs.ns"]}, ["'tcs.ns' is not a Yahoo symbol"]),
         ({"start_date": "2024-13-01"}, ["start_date", "'2024-13-01'", "written as a date"]),
@@ -78,7 +79,7 @@ def test_horizons_are_put_in_order_and_begin_with_the_next_session(horizons: lis
         ),
         (
             {"loss": "weighted_mse", "loss_asset_weights": {"SAP.DE": 2}},
-            ["weights for SAP.DE", "none of the symbols"],
+            ["weights for SAP.DE", "not among the symbols"],
         ),
         ({"pinball_level": 1}, ["pinball_level", "above 0", "below 1"]),
         (
@@ -88,27 +89,29 @@ def test_horizons_are_put_in_order_and_begin_with_the_next_session(horizons: lis
     ],
 )
 def test_a_wrong_value_is_refused_with_name_value_and_what_is_allowed(
-    values: dict[str, Any], said: list[str]
+    values: dict[str, Any], fragments: list[str]
 ) -> None:
     with pytest.raises(ConfigError) as refusal:
         parse_run_config(values)
-    for words in said:
-        assert words in str(refusal.value)
+    for fragment in fragments:
+        assert fragment in str(refusal.value)
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_preset_gives_what_is_not_given_and_is_recorded_with_every_value(name: str) -> None:
+def test_preset_sets_parameters_that_are_not_given_and_is_recorded_with_every_value(
+    name: str,
+) -> None:
     config = parse_run_config({"preset": name})
     changed = {key: getattr(config, key) for key in PRESETS[name].values}
     assert changed == PRESETS[name].values
-    kept = set(RunConfig.model_fields) - set(changed) - {"preset"}
-    assert all(getattr(config, key) == getattr(RunConfig(), key) for key in kept)
+    others = set(RunConfig.model_fields) - set(changed) - {"preset"}
+    assert all(getattr(config, key) == getattr(RunConfig(), key) for key in others)
     assert parse_run_config(config.model_dump(mode="json")) == config
 
 
-def test_every_kind_of_run_takes_of_a_preset_what_it_has() -> None:
-    assert parse_backtest_config({"preset": "quick"}).epochs == 5
-    assert parse_backtest_config({"preset": "best"}).epochs == RunConfig().epochs
+def test_every_kind_of_run_uses_the_parameters_of_a_preset_that_it_has() -> None:
+    assert parse_config(BacktestRunConfig, {"preset": "quick"}).epochs == 5
+    assert parse_config(BacktestRunConfig, {"preset": "best"}).epochs == RunConfig().epochs
 
 
 def test_given_parameter_wins_over_the_preset() -> None:
@@ -193,7 +196,7 @@ def test_a_reason_may_have_several_lines() -> None:
         ({"source": "elsewhere"}, None),
     ],
 )
-def test_the_name_a_run_asks_for_is_known_where_other_parameters_are_wrong(
+def test_the_model_name_of_a_run_is_known_if_other_parameters_are_wrong(
     values: dict[str, object], name: str | None
 ) -> None:
     assert asked_model_name(values) == name

@@ -42,7 +42,7 @@ def test_a_process_of_the_installation_gets_no_setting_of_another_program(
     )
 
 
-def test_what_says_where_person_machine_and_network_are_is_let_through() -> None:
+def test_settings_of_person_machine_and_network_pass_through() -> None:
     inherited = {
         "PATH": "/bin",
         "CUDA_VISIBLE_DEVICES": "1",

@@ -71,7 +71,7 @@ asset_class = "stock"
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("[[assets]]\nsymbol=", "cannot read"),
         ("", "declares no assets"),
@@ -97,11 +97,11 @@ asset_class = "stock"
         ),
     ],
 )
-def test_a_malformed_universe_file_is_named(tmp_path: Path, content: str, said: str) -> None:
+def test_a_malformed_universe_file_is_named(tmp_path: Path, content: str, message: str) -> None:
     wrong = tmp_path / "universe.toml"
-    whole = UNIVERSE_FILE.read_text() + content if "TCS.NS" in said else content
+    whole = UNIVERSE_FILE.read_text() + content if "TCS.NS" in message else content
     wrong.write_text(whole)
-    with pytest.raises(UniverseError, match=said):
+    with pytest.raises(UniverseError, match=message):
         load_universe(wrong)
 
 
@@ -128,7 +128,7 @@ def test_a_universe_file_that_is_no_text_is_named(tmp_path: Path) -> None:
         "é",
     ],
 )
-def test_a_symbol_that_is_none_is_refused_briefly(symbol: str) -> None:
+def test_an_invalid_symbol_is_rejected_briefly(symbol: str) -> None:
     with pytest.raises(UniverseError, match="is not a Yahoo symbol") as refusal:
         load_universe().asset(symbol)
     assert str(refusal.value).isprintable()

@@ -1,1 +1,1 @@
-"""What DAGs and plugins share and cannot do without Airflow."""
+"""What DAGs and plugins share and needs Airflow."""

@@ -1,4 +1,4 @@
-"""What the DAGs produce, as Airflow assets that other DAGs can be scheduled on."""
+"""Results of the DAGs as Airflow assets, on which other DAGs can be scheduled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORECASTS = Asset("roi_forecasts", uri="roi://forecasts", group=_GROUP)
 
 
 def describe_event(asset: Asset, **facts: Any) -> None:
-    """Put facts into the event that the present task emits for an asset if it succeeds.
+    """Add facts to the event that the current task emits for an asset if it succeeds.
 
     Args:
         asset: An outlet of the task.
@@ -28,7 +28,7 @@ def describe_event(asset: Asset, **facts: Any) -> None:
 
 
 def describe_champion(version: ModelVersion, run_id: str) -> None:
-    """Put which version serves now into the event of the champion.
+    """Add the version that serves now to the event of the champion.
 
     Args:
         version: The version.

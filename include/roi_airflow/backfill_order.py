@@ -1,4 +1,4 @@
-"""Backfilled dates in order: the version of a day is there before the next day is forecast."""
+"""Backfilled dates in order: a day's version exists before the next day is forecast."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ _BACKFILL = "backfill"
 
 
 def wait_for_earlier_dates() -> None:
-    """Let a run of a backfill begin only once none of an earlier date is running any more.
+    """Make a backfill run wait while a run of an earlier date is running.
 
-    Airflow starts a backfill's runs oldest first, but several at a time, and whichever of them
-    asks first has the model name. Runs that are only queued are not waited for: a backfill that
-    was asked for in reverse starts them after this one. Scheduled runs never wait here: their
-    forecasts are wanted before the session opens.
+    Airflow starts a backfill's runs oldest first, but several at a time, and any of them may be the
+    first to claim the model name. Queued runs do not count: a reversed backfill starts them after
+    this one. Scheduled runs never wait here: people need their forecasts before the session opens.
 
     Raises:
-        RunConflictError: One is running.
+        RunConflictError: A run of an earlier date is running.
     """
     context = get_current_context()
     run, task_instance = context["dag_run"], context["ti"]
@@ -29,5 +28,5 @@ def wait_for_earlier_dates() -> None:
     earlier: Any = task_instance.get_previous_dagrun(state="running")
     if earlier is not None:
         raise RunConflictError(
-            f"run {earlier.run_id!r} of an earlier date is still going; this one waits for its end"
+            f"run {earlier.run_id!r} of an earlier date is still running; this one waits for it"
         )

@@ -24,11 +24,11 @@ DEFAULT_DEADLINE_MINUTES = 120
 
 
 class FirstQueued(BaseDeadlineReference):
-    """The moment at which a run was queued first; repairs do not move it.
+    """The moment at which a run was first queued; repairs do not move it.
 
-    Airflow 3.3.2 has a reference to the moment of queueing, too, but moves it whenever a run or a
-    task is cleared, and fails at that (apache/airflow#70368): every repair of an unfinished or
-    failed run is answered with an error. It leaves references of plugins alone.
+    Airflow 3.3.2 has a reference to that moment too, but moves it whenever a run or a task is
+    cleared, and fails to (apache/airflow#70368): repairing an unfinished or failed run ends in an
+    error. It does not move the references of plugins.
     """
 
     required_kwargs: ClassVar[set[str]] = {"dag_id", "run_id"}
@@ -42,10 +42,9 @@ class FirstQueued(BaseDeadlineReference):
 
 
 def report_late_forecasts(context: Mapping[str, Any]) -> None:
-    """Tell that a run has passed its deadline without forecasts; silent where they are stored.
+    """Report a run without forecasts at its deadline, as callback of a deadline alert.
 
-    As callback of a deadline alert. A run may go on long after its forecasts were stored, where a
-    person is asked to approve a candidate.
+    A run may continue long after it stored its forecasts, if a person has to approve a candidate.
     """
     run = context["dag_run"]
     if _has_forecasts(run["dag_run_id"]):
@@ -55,28 +54,26 @@ def report_late_forecasts(context: Mapping[str, Any]) -> None:
     notify(
         context,
         f"{run['dag_id']}, run {run['dag_run_id']}: the forecasts are late, none were stored by "
-        f"{context['deadline']['deadline_time']}; see which task it waits for: {address}",
+        f"{context['deadline']['deadline_time']}; see its tasks: {address}",
     )
 
 
 def forecast_deadline(environment: Mapping[str, str] = os.environ) -> DeadlineAlert | None:
-    """Return the alert for forecasts that are not there some minutes after the run was due.
-
-    Or None where the environment turns it off.
+    """Return the alert for forecasts that are late, or None if the environment turns it off.
 
     Raises:
-        PreflightError: The number of minutes is none.
+        PreflightError: The environment gives no valid number of minutes.
     """
     text = environment.get(DEADLINE_VARIABLE) or str(DEFAULT_DEADLINE_MINUTES)
     if text == NO_DEADLINE:
         return None
     if not text.isdecimal() or int(text) == 0:
         raise PreflightError(
-            f"{DEADLINE_VARIABLE}: received {text!r}; it has to be a whole number of minutes above "
+            f"{DEADLINE_VARIABLE}: received {text!r}; expected a whole number of minutes above "
             f"0, or {NO_DEADLINE!r}"
         )
     return DeadlineAlert(
-        # A run is queued when it is due; one of a backfill was due in the past.
+        # A run is queued when it is due; a backfill run was due in the past.
         reference=FirstQueued(),
         interval=timedelta(minutes=int(text)),
         callback=SyncCallback(report_late_forecasts),

@@ -1,7 +1,7 @@
-"""Metrics of stages and runs, through whatever Airflow is set to send them by.
+"""Metrics of stages and runs, sent as Airflow is configured to.
 
-Airflow puts its prefix before the names (`airflow.` unless `[metrics] statsd_prefix` says
-otherwise) and sends nothing where neither StatsD nor OpenTelemetry is switched on.
+Airflow puts its prefix before the names (`airflow.`, or `[metrics] statsd_prefix`), and sends
+nothing unless StatsD or OpenTelemetry is switched on.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def figure_metric(name: str) -> str:
 
 @contextmanager
 def measured(task_id: str) -> Iterator[None]:
-    """Send how long a stage takes and whether it ends in an error.
+    """Send the duration of a stage, or count its error.
 
-    A stage that is skipped or looks again later has neither failed nor taken its time.
+    A stage that is skipped or tries again later sends neither.
     """
     duration, errors = stage_metrics(task_id)
     began = time.perf_counter()
@@ -49,9 +49,9 @@ def send_figures(engine: Engine, run_id: str, model_name: str) -> None:
     Args:
         engine: Market database.
         run_id: The run, after its last stage.
-        model_name: Of the run.
+        model_name: Model name of the run.
     """
-    # Its packages are not for the parsing of a DAG file.
+    # Parsing a DAG file must not load its packages.
     from roi_forecast.monitoring.run_figures import read_figures
 
     for name, value in read_figures(engine, run_id).items():

@@ -1,4 +1,4 @@
-"""Telling people that something is wrong with a run, through a notifier of their choice.
+"""Messages to people about runs with problems, through a notifier of their choice.
 
 The variable `ROI_NOTIFIER` names the class of a notifier, such as
 `airflow.providers.slack.notifications.slack.SlackNotifier`, and `ROI_NOTIFIER_ARGUMENTS` holds its
@@ -18,13 +18,15 @@ from urllib.parse import quote
 from airflow.sdk import DAG, BaseNotifier
 
 from roi_airflow.api_server.links import airflow_address
-from roi_airflow.tasks.reasons import FAILURE
 from roi_forecast.errors import PreflightError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 logger = logging.getLogger(__name__)
+
+FAILURE = "failure"
+"""Key of the XCom under which a failed task stores its reason."""
 
 NOTIFIER_VARIABLE = "ROI_NOTIFIER"
 NOTIFIER_ARGUMENTS_VARIABLE = "ROI_NOTIFIER_ARGUMENTS"
@@ -34,7 +36,7 @@ class LogNotifier(BaseNotifier):
     """Writes the message into the log."""
 
     def notify(self, context: Context) -> None:
-        """Write the message that stands in the context."""
+        """Write the message in the context."""
         logger.error("%s", context["message"])  # type: ignore[typeddict-item]
 
 
@@ -42,8 +44,8 @@ def notify(context: Mapping[str, Any], message: str) -> None:
     """Send one line through the notifier of this installation.
 
     Args:
-        context: What Airflow gave to the callback; templates of the notifier may use it.
-        message: The line; templates know it as `message`.
+        context: The callback's context; templates of the notifier may use it.
+        message: The line; templates may use it as `message`.
 
     Raises:
         PreflightError: The notifier's class or its arguments cannot be used.
@@ -75,21 +77,21 @@ def create_notifier(environment: Mapping[str, str]) -> BaseNotifier:
 
 
 def report_failure(context: Context) -> None:
-    """Tell in one line that a run failed, where, why, and where its log is.
+    """Report in one line which task failed a run, why, and the address of its log.
 
-    As `on_failure_callback` of a DAG: once for a run, however many of its tasks failed.
+    As `on_failure_callback` of a DAG: one message a run, however many of its tasks failed.
     """
     task_instance: Any = context.get("ti")
     dag: Any = context["dag"]
     run_id = context["run_id"]
     if not isinstance(dag, DAG):
-        # `airflow dags test` hands over the stored form, with no process that would answer what is
-        # asked below. Whoever started it sees the failure.
-        logger.info("run %s failed; its command tells why", run_id)
+        # `airflow dags test` passes the serialized form, without the process that answers the
+        # requests below. Whoever started it sees the failure.
+        logger.info("run %s failed; its command shows why", run_id)
         return
     reasons: dict[str, Any] = {}
     if task_instance is not None:
-        # In the order of the way data flows, so the last failure is the one that decided.
+        # In topological order, so that the last failure is the one that failed the run.
         for task in dag.topological_sort():  # type: ignore[no-untyped-call]
             found = task_instance.xcom_pull(task_ids=[task.task_id], key=FAILURE)
             lines = [line for line in found or [] if line]
@@ -100,7 +102,7 @@ def report_failure(context: Context) -> None:
         more = f" (and {len(lines) - 1} more of its instances)" if len(lines) > 1 else ""
         what = f"{task_id} failed: {lines[0]}{more}"
     else:
-        what = f"it left no reason ({context.get('reason') or 'its process was ended'})"
+        what = f"no reason was stored ({context.get('reason') or 'its process was killed'})"
     notify(context, f"{dag.dag_id}, run {run_id}: {what}; log: {run_address(dag.dag_id, run_id)}")
 
 

@@ -1,4 +1,4 @@
-"""The schedule: one run for each reference session, once the last bar of the universe is final."""
+"""The schedule: one run for each reference session, once every asset's bar is final."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ class TradingDayTimetable(Timetable):
     """A run for each session of the calendar that most assets share.
 
     The logical date is the session's date at midnight UTC, so that a backfill from one date to
-    another covers the sessions of both. The data interval ends, and the run starts, at the moment
-    from which no asset's bar of that date can change any more: 17:15 in New York for the default
-    universe, in summer as in winter. After an early close nothing is final earlier, because a bar
-    counts as final at the exchange's cut-off.
+    another includes the sessions of both. The data interval ends, and the run starts, once no
+    asset's bar of that date can change any more: at 17:15 in New York for the default universe, in
+    summer and winter. An early close changes nothing: a bar is final at its exchange's cut-off.
 
-    A scheduler that was down makes up for the newest missed session only. Weekdays stand in where
-    a calendar's data end; the description says from when on.
+    After downtime the scheduler runs the newest missed session only. After the end of a calendar's
+    data every weekday counts as a session; the description gives that date.
 
     Args:
-        symbols: The assets whose sessions count; the default universe where none are named.
+        symbols: The assets whose sessions count; by default the default universe.
     """
 
     def __init__(self, symbols: Sequence[str] | None = None) -> None:
@@ -38,7 +37,7 @@ class TradingDayTimetable(Timetable):
         return cls(data["symbols"])
 
     def serialize(self) -> dict[str, Any]:
-        """Return what `deserialize` needs; the default universe is looked up when asked."""
+        """Return what `deserialize` needs; the default universe is loaded when needed."""
         return {"symbols": None if self._symbols is None else list(self._symbols)}
 
     @property
@@ -51,9 +50,9 @@ class TradingDayTimetable(Timetable):
 
     @property
     def description(self) -> str:  # type: ignore[override]
-        """What is shown beside the summary, with the end of the calendar's data once it is known.
+        """The text next to the summary, with the end of the calendar's data once it is known.
 
-        Airflow reads it while it parses a DAG file, where the calendars would load for seconds.
+        Airflow reads it while it parses a DAG file, where loading the calendars would take seconds.
         The process that stores it has loaded them to find the next run.
         """
         reference = reference_exchange(self._assets)
@@ -68,8 +67,8 @@ class TradingDayTimetable(Timetable):
     def infer_manual_data_interval(self, *, run_after: pendulum.DateTime) -> DataInterval:
         """Return the interval of a manual run.
 
-        A date at midnight UTC stands for its session, or the one before, as in a backfill; any
-        other moment stands for itself, and the run takes what was final then.
+        A date at midnight UTC means its session, or the one before, as in a backfill; at any other
+        moment the run uses what is final then.
         """
         if run_after.in_timezone("UTC").time() != time(0):
             return DataInterval.exact(run_after)
@@ -84,9 +83,9 @@ class TradingDayTimetable(Timetable):
         last_automated_data_interval: DataInterval | None,
         restriction: TimeRestriction,
     ) -> DagRunInfo | None:
-        """Return the run after the last one; without catchup, the newest of those that are due.
+        """Return the run after the last one; without catchup, the newest one that is due.
 
-        The first run of all is the next one that will be due, never one of the past.
+        The first run ever is the next one that will be due, never a past one.
         """
         from roi_forecast.market.calendars import last_final_session, next_sessions
 

@@ -1,5 +1,5 @@
-"""Forecasts of the return on investment of stocks and commodities.
+"""Forecasts of the return on investment (ROI) of stocks and commodities.
 
-Data flows one way through the packages: market, features, model, evaluation, registry, forecasts.
-Nothing in here imports Airflow.
+Data flows one way through the packages: market, features, network, forecaster, registry,
+evaluation, gate, serving, monitoring. Nothing in here imports Airflow.
 """

@@ -1,4 +1,4 @@
-"""One thread for numpy's matrix products, of which the stages after training do many small ones."""
+"""A limit of one thread for numpy's matrix products."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ R = TypeVar("R")
 
 
 def on_one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a function with one thread for each matrix product of numpy.
+    """Decorate a function to run numpy's matrix products on one thread.
 
-    OpenBLAS divides even small products among all cores and lets its threads spin while they wait:
-    for products of some hundred rows that saves no time, takes the processor time twice, and slows
-    down whatever works beside. The limit holds for the whole process until the function returns.
+    OpenBLAS divides even small products among all cores, and its threads spin while they wait. For
+    products of a few hundred rows that saves no time and costs twice the processor time. The limit
+    applies to the whole process until the function returns.
     """
 
     @wraps(function)

@@ -1,14 +1,14 @@
-"""The exceptions a user can meet: each names the thing, what was received and what to do."""
+"""The exceptions that users see; their messages say what was received and what to do."""
 
 from __future__ import annotations
 
 
 class RoiForecastError(Exception):
-    """Base of every error that is raised on purpose and worded for a person."""
+    """Base of every error that is raised on purpose, with a message for people."""
 
 
 class ConfigError(RoiForecastError):
-    """A run parameter is unknown, out of bounds or contradicts another one."""
+    """A run parameter is unknown, out of bounds or in conflict with another one."""
 
 
 class UniverseError(ConfigError):
@@ -20,27 +20,27 @@ class PreflightError(RoiForecastError):
 
 
 class RunConflictError(RoiForecastError):
-    """Another run of the same model name is still going."""
+    """Another run of the same model name is still active."""
 
 
 class SourceError(RoiForecastError):
-    """A price source did not give usable prices for an asset."""
+    """A price source gave no usable prices for an asset."""
 
 
 class SourceUnavailableError(SourceError):
-    """The source did not answer, or asked to be left alone; trying again later may help."""
+    """The source did not answer or refused the request; a retry may help."""
 
 
 class SourceDataError(SourceError):
-    """The source answered, but with something that must not be stored; a retry will not help."""
+    """The source gave an answer that must not be stored; a retry will not help."""
 
 
 class PriceCheckError(RoiForecastError):
-    """The stored prices do not allow a run: quorum missed, or a check that stops the run failed."""
+    """The stored prices do not allow a run: the quorum is missed or a check stops the run."""
 
 
 class DatasetError(RoiForecastError):
-    """A dataset cannot be built from the stored prices, or its files are not what was written."""
+    """A dataset cannot be built from the stored prices, or its files are damaged."""
 
 
 class TrainingError(RoiForecastError):
@@ -48,7 +48,7 @@ class TrainingError(RoiForecastError):
 
 
 class EvaluationError(RoiForecastError):
-    """A model cannot be scored, for example because no rows are left to score it on."""
+    """A model cannot be scored, for example because there are no rows."""
 
 
 class RegistryError(RoiForecastError):
@@ -56,11 +56,11 @@ class RegistryError(RoiForecastError):
 
 
 class DamagedVersionError(RegistryError):
-    """Files of a published version are missing or are not those that were published."""
+    """Files of a published version are missing or have changed."""
 
 
 class NoChampionError(RegistryError):
-    """No version serves under the model name yet."""
+    """No version of the model name serves yet."""
 
 
 class ForecastError(RoiForecastError):
@@ -68,8 +68,8 @@ class ForecastError(RoiForecastError):
 
 
 class NothingToForecastError(ForecastError):
-    """No version may forecast the as-of date, or its source has no prices: nothing went wrong."""
+    """No version may forecast the as-of date, or its source has no prices; not a failure."""
 
 
 class ExportError(RoiForecastError):
-    """There is nothing of this name to export, or the file cannot be written."""
+    """Nothing of this name can be exported, or the file cannot be written."""

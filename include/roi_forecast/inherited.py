@@ -1,8 +1,8 @@
-"""Settings that a process inherits and that would lead it elsewhere or change its numbers.
+"""Removing inherited settings that would redirect a process or change its numbers.
 
-An installation says where things are and how they are computed by its own variables (`ROI_…`) and
-by what it hands to each library. What a shell or a home folder says to the same libraries is meant
-for other programs, so it is taken out of the environment before the library reads it.
+An installation is configured by its own variables (`ROI_…`) and by the arguments that it passes to
+each library. Settings for the same libraries in a shell or home folder are meant for other
+programs, so they are removed from the environment before the library reads them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-# How a connection is protected is a matter of the machine: taking it away could open a connection.
+# The machine decides how connections are protected; removing that could weaken a connection.
 _PROTECTION = ("PGSSL", "PGREQUIRE", "PGCHANNELBINDING", "PGGSS", "PGKRB")
 _OF_THE_MACHINE = {
     "TF_CPP_MIN_LOG_LEVEL",
@@ -23,18 +23,18 @@ _CHANGING_NUMBERS = {"XLA_FLAGS", "NVIDIA_TF32_OVERRIDE"}
 
 
 def forget_postgres_settings() -> None:
-    """Take libpq's settings out of the environment; those that protect a connection stay.
+    """Remove libpq's settings from the environment, except those that protect a connection.
 
-    Call it before the first connection: what the URL leaves open, libpq takes from there, and some
-    settings (PGHOSTADDR, PGOPTIONS, PGTZ) win over what a URL or its options say.
+    Call it before the first connection: libpq completes URLs from the environment, and some
+    settings (PGHOSTADDR, PGOPTIONS, PGTZ) override the URL and its options.
     """
     _forget(lambda name: name.startswith("PG") and not name.startswith(_PROTECTION))
 
 
 def settle_keras_settings() -> None:
-    """Let Keras run on TensorFlow as it is without any settings; before either is imported.
+    """Make Keras run on TensorFlow with default settings; call it before importing either.
 
-    Where a machine has memory and threads (and which GPUs, by CUDA_VISIBLE_DEVICES) stays its own.
+    Settings of memory, threads and GPUs (CUDA_VISIBLE_DEVICES) belong to the machine and stay.
     """
     _forget(
         lambda name: (
@@ -44,7 +44,7 @@ def settle_keras_settings() -> None:
         )
     )
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    # No folder of its own: keras.json of the home folder is neither read nor written.
+    # No folder, so that keras.json of the home folder is neither read nor written.
     os.environ["KERAS_HOME"] = os.devnull
 
 

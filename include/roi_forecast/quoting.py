@@ -1,4 +1,4 @@
-"""Quoting what was received: short, on one line and without control characters."""
+"""Quoting input in messages: short, on one line and without control characters."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MAX_QUOTE = 80
-"""Characters of one text that an error quotes; of a longer one, its beginning and its end."""
+"""Maximum length of a quoted text; of a longer one, the beginning and the end are shown."""
 
 MAX_LISTED = 10
-"""Names of a list that an error gives; of the others, how many they are."""
+"""Maximum number of names listed; the others are counted."""
 
 _MAX_NAME = 400
 _short = reprlib.Repr()
@@ -20,18 +20,18 @@ _short.maxlevel = 3
 
 
 def quoted(value: object) -> str:
-    """Return a value as an error may quote it."""
+    """Quote a value."""
     return _short.repr(value)
 
 
 def named(name: str | Path) -> str:
-    """Return a name or path as an error may give it: as it is, unless strange or very long."""
+    """Return a name or path as it is, or quoted if it is not printable or very long."""
     text = str(name)
     return text if text.isprintable() and len(text) <= _MAX_NAME else quoted(text)
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return some names as an error may list them."""
+    """List names, with the number of those beyond the first."""
     some = ", ".join(
         name if name.isprintable() and len(name) <= MAX_QUOTE else quoted(name)
         for name in names[:MAX_LISTED]

@@ -1,4 +1,4 @@
-"""Wording what a configuration refuses, for the person who gave it."""
+"""Explaining rejected run parameters to the user."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from roi_forecast.quoting import MAX_LISTED, named, quoted
 
 
 def explain(error: ValidationError, schema: Mapping[str, Any]) -> str:
-    """Name each refused parameter, the value received and what is allowed.
+    """Name each rejected parameter, the value received and the allowed values.
 
     Args:
-        error: What pydantic raised.
+        error: Raised by pydantic.
         schema: JSON schema of every parameter, by name.
     """
     lines = []

@@ -1,4 +1,4 @@
-"""Where this installation keeps things: read from the environment, once per process."""
+"""Settings of this installation, read from the environment."""
 
 from __future__ import annotations
 
@@ -22,28 +22,27 @@ CSV_FILE_MIB_VARIABLE = "ROI_CSV_FILE_MIB"
 CODE_REVISION_VARIABLE = "ROI_CODE_REVISION"
 
 DEFAULT_CSV_FILE_MIB = 2048
-"""Twice what the bars of 5,000 assets over ten years take as plain text."""
+"""Twice the size of the bars of 5,000 assets over ten years as plain text."""
 
 PRICES_POOL = "prices"
 TRAINING_POOL = "training"
 POOLS = {PRICES_POOL: 8, TRAINING_POOL: 1}
-"""Slots of the Airflow pools: how many extractions and trainings may go on at once."""
+"""Slots of the Airflow pools: the number of extractions and trainings that run at once."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Places and addresses of one installation.
+    """Folders and addresses of one installation.
 
     Attributes:
         database_url: SQLAlchemy URL of the market database, driver `postgresql+psycopg`.
         data_directory: Folder that holds `datasets/`, `models/`, `backtests/` and `cache/`.
-        metadata_url: SQLAlchemy URL under which Airflow's pools can be read, or None where the
-            check for them is left to whoever runs Airflow.
-        csv_directory: Folder that every csv_path has to lie in, and begins at; None: anywhere.
-        csv_file_mib: MiB that are read of one CSV file at most, unpacked.
-        yahoo_url: Address that answers in place of Yahoo's hosts, or None for Yahoo itself.
-        reader_database_url: SQLAlchemy URL under which pages and API read the views, its user a
-            member of the role `roi_reader`; None: `database_url`, with that role taken on.
+        metadata_url: SQLAlchemy URL of Airflow's metadata, to check its pools; None: no check.
+        csv_directory: Folder that every csv_path is relative to and must lie in; None: anywhere.
+        csv_file_mib: Maximum size in MiB of one CSV file, unpacked.
+        yahoo_url: Address to query instead of Yahoo's hosts, or None for Yahoo itself.
+        reader_database_url: SQLAlchemy URL for pages and API, whose user is a member of the role
+            `roi_reader`; None: `database_url` with that role set.
     """
 
     database_url: str
@@ -66,7 +65,7 @@ class Settings:
 
     @property
     def tuning_directory(self) -> Path:
-        """Folder of the trainings that trials have not finished yet."""
+        """Folder of the unfinished trainings of trials."""
         return self.data_directory / "tuning"
 
     @property
@@ -76,7 +75,7 @@ class Settings:
 
     @property
     def cache_directory(self) -> Path:
-        """Folder for caches that may be deleted at any time."""
+        """Folder of caches, which may be deleted at any time."""
         return self.data_directory / "cache"
 
     @classmethod
@@ -84,7 +83,7 @@ class Settings:
         """Read the settings from the environment.
 
         Raises:
-            PreflightError: A required variable is not set, or a number is none.
+            PreflightError: A required variable is not set, or a number is invalid.
         """
         return cls(
             database_url=_required(DATABASE_URL_VARIABLE),
@@ -104,7 +103,7 @@ def _required(variable: str) -> str:
     if not value:
         raise PreflightError(
             f"the environment variable {variable} is not set; `make run` and `make up` set it, "
-            "any other installation has to"
+            "other installations must set it themselves"
         )
     return value
 

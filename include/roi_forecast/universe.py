@@ -1,4 +1,4 @@
-"""The universe: which assets there are, and what must be known about their exchanges."""
+"""The universe: the assets and the properties of their exchanges."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
+import pydantic.dataclasses
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from roi_forecast.errors import UniverseError
@@ -25,33 +26,37 @@ MAX_SYMBOL = 32
 _SYMBOL = re.compile(r"(?P<root>\^?[A-Z0-9][A-Z0-9&_-]*)(?P<suffix>[.=][A-Z]+)?")
 
 
-@dataclass(frozen=True)
+_Text = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\P{Cc}+$")]
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Exchange:
-    """What a daily bar of an exchange depends on.
+    """An exchange, with everything that its daily bars depend on.
 
     Attributes:
-        name: The name shown to people.
-        suffix: End of the Yahoo symbols of this exchange; empty for plain tickers.
+        name: Display name.
+        suffix: Suffix of its Yahoo symbols; empty for plain tickers.
         calendar: Code of the trading calendar in `exchange_calendars`.
         currency: Currency of the prices.
-        timezone: Zone in which trading dates and the cut-off are local.
+        timezone: Time zone of trading dates and cut-off.
         cut_off: Local time at which the bar of the day is complete.
-        delay: What the vendor needs after the cut-off.
-        asset_class: Class of its assets, unless an asset says otherwise.
+        delay_minutes: Minutes that the vendor needs after the cut-off.
+        asset_class: Default class of its assets.
     """
 
-    name: str
-    suffix: str
-    calendar: str
-    currency: str
+    name: _Text
+    suffix: Annotated[str, Field(max_length=10, pattern=r"^([.=][A-Z]+)?$")]
+    calendar: _Text
+    currency: _Text
     timezone: ZoneInfo
     cut_off: time
-    delay: timedelta
-    asset_class: str
+    delay_minutes: Annotated[int, Field(ge=0, le=24 * 60)]
+    asset_class: _Text
 
     def final_at(self, trading_date: date) -> datetime:
-        """Return the moment from which the bar of `trading_date` is final, with time zone."""
-        return datetime.combine(trading_date, self.cut_off, self.timezone) + self.delay
+        """Return the time from which the bar of `trading_date` is final, with time zone."""
+        complete = datetime.combine(trading_date, self.cut_off, self.timezone)
+        return complete + timedelta(minutes=self.delay_minutes)
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ class Universe:
 def reference_exchange(assets: Sequence[Asset]) -> Exchange:
     """Return the exchange whose calendar defines the reference sessions.
 
-    That is the calendar of most assets; among equals, the one that comes first.
+    It is the calendar of most assets; of the first one in a tie.
     """
     if not assets:
         raise UniverseError("no assets given; name at least one symbol")
@@ -111,10 +116,10 @@ def load_universe(path: Path = UNIVERSE_FILE) -> Universe:
     """Read the universe file.
 
     Raises:
-        UniverseError: The file is missing, is not TOML, or an entry is incomplete or doubled.
+        UniverseError: The file is missing or not TOML, or an entry is incomplete or duplicated.
     """
     declared = _read_declared(path)
-    exchanges = tuple(entry.as_exchange() for entry in declared.exchanges)
+    exchanges = declared.exchanges
     for suffix, count in Counter(exchange.suffix for exchange in exchanges).items():
         if count > 1:
             raise UniverseError(
@@ -135,36 +140,16 @@ def load_universe(path: Path = UNIVERSE_FILE) -> Universe:
     return Universe(exchanges, tuple(assets.values()), path)
 
 
-_Text = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\P{Cc}+$")]
+class _AssetEntry(BaseModel):
+    model_config = ConfigDict(extra="forbid")
 
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _ExchangeEntry(_Entry):
-    name: _Text
-    suffix: Annotated[str, Field(max_length=10, pattern=r"^([.=][A-Z]+)?$")]
-    calendar: _Text
-    currency: _Text
-    timezone: ZoneInfo
-    cut_off: time
-    delay_minutes: Annotated[int, Field(ge=0, le=24 * 60)]
-    asset_class: _Text
-
-    def as_exchange(self) -> Exchange:
-        values = self.model_dump(exclude={"delay_minutes"})
-        return Exchange(**values, delay=timedelta(minutes=self.delay_minutes))
-
-
-class _AssetEntry(_Entry):
     symbol: str
     name: _Text | None = None
     asset_class: _Text | None = None
 
 
 class _Declared(BaseModel):
-    exchanges: tuple[_ExchangeEntry, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
     assets: tuple[_AssetEntry, ...] = ()
 
 

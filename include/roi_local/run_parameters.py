@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from roi_forecast.config import parse_run_config
+from roi_forecast.config import Config, RunConfig, parse_config
 from roi_forecast.quoting import named, quoted
 from roi_local.errors import LocalError
 
@@ -19,13 +19,13 @@ CONF_VARIABLE = "ROI_CONF"
 
 def run_parameters(
     environment: Mapping[str, str],
-    parse: Callable[[Mapping[str, Any]], object] = parse_run_config,
+    kind: type[Config] = RunConfig,
 ) -> dict[str, Any]:
     """Return the run's conf: CONF on top of what SOURCE and CSV say, checked like any run's.
 
     Args:
         environment: Holds SOURCE, CSV and CONF under their variables; each may be empty.
-        parse: Checks the parameters of the kind of run that is asked for.
+        kind: The kind of run.
 
     Raises:
         LocalError: CONF is not a JSON object, or CSV names nothing.
@@ -43,7 +43,7 @@ def run_parameters(
             )
         conf["csv_path"] = str(path)
     conf |= _parse_conf(environment.get(CONF_VARIABLE, ""))
-    parse(conf)
+    parse_config(kind, conf)
     return conf
 
 

@@ -39,10 +39,10 @@ _FOLDERS = ("models", "datasets")
 
 
 def save_backup(settings: Settings, folder: Path) -> None:
-    """Write a backup, completely or not at all; the installation may be at work meanwhile.
+    """Write a complete backup or none; the installation may keep running.
 
-    The database comes first: the files of a version are published before its row says so, so every
-    version of the dump has its files in the copy that follows.
+    The database is dumped first: a version's files are published before its row, so every version
+    in the dump has its files in the copy that follows.
 
     Args:
         settings: The installation; its database's login owns the schema.
@@ -52,7 +52,7 @@ def save_backup(settings: Settings, folder: Path) -> None:
         LocalError: The folder exists, or pg_dump failed.
     """
     if folder.exists() or folder.is_symlink():
-        raise LocalError(f"{folder} exists; name a folder that is not there yet")
+        raise LocalError(f"{folder} exists; name a new folder")
     with published_directory(folder) as working:
         schemas = [f"--schema={name}" for name in (SCHEMA, OPTUNA_SCHEMA)]
         _run(settings, "pg_dump", "--format=custom", f"--file={working / _DUMP}", *schemas)
@@ -65,17 +65,17 @@ def save_backup(settings: Settings, folder: Path) -> None:
 
 
 def restore_backup(settings: Settings, folder: Path) -> None:
-    """Bring a backup into an installation without runs and models, and check every champion.
+    """Restore a backup into an installation without runs and models, and check every champion.
 
-    A backup of an older revision is migrated to the present one.
+    A backup of an older revision is migrated to the current one.
 
     Args:
         settings: The installation; its database's login owns the schema.
-        folder: What `save_backup` wrote.
+        folder: Written by `save_backup`.
 
     Raises:
         LocalError: The installation holds runs or models, or pg_restore failed.
-        RegistryError: The backup is damaged, or a champion's files are not what was registered.
+        RegistryError: The backup is damaged, or a champion's files are not the registered ones.
     """
     backup = open_verified(folder, RegistryError)
     _require_empty(settings)
@@ -86,7 +86,7 @@ def restore_backup(settings: Settings, folder: Path) -> None:
             backup.copy(name, target)
     options = ["--clean", "--if-exists", "--no-owner", "--single-transaction", "--exit-on-error"]
     with TemporaryDirectory(prefix="roi-") as private:
-        # pg_restore takes paths only, so it gets one that nobody else can write to.
+        # pg_restore takes paths only: nobody else can write to this one.
         dump = Path(private, _DUMP)
         backup.copy(_DUMP, dump)
         _run(settings, "pg_restore", *options, f"--dbname={_database(settings)}", str(dump))
@@ -98,13 +98,13 @@ def restore_backup(settings: Settings, folder: Path) -> None:
     for name in names:
         open_champion(engine, settings.models_directory, name)
     engine.dispose()
-    logger.info("restored %s; %d champions are whole", folder, len(names))
+    logger.info("restored %s; the files of %d champions are intact", folder, len(names))
 
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
-    """Name what a backup lacks: what is being written, links, and logs for TensorBoard.
+    """Name what a backup leaves out: unfinished files, links, and logs for TensorBoard.
 
-    A link to a champion is made from the database where the champion is opened.
+    Opening a champion creates its link from the database.
     """
     return {
         name
@@ -123,8 +123,8 @@ def _require_empty(settings: Settings) -> None:
     models = settings.models_directory
     if count or (models.is_dir() and any(models.iterdir())):
         raise LocalError(
-            f"the market database holds {count} runs, or there are models in {models}; restore "
-            "into an installation that has neither"
+            f"the market database holds {count} runs, or {models} contains models; restore "
+            "into an empty installation"
         )
 
 
@@ -133,7 +133,7 @@ def _database(settings: Settings) -> str:
 
 
 def _run(settings: Settings, name: str, *arguments: str) -> None:
-    """Run one of PostgreSQL's programs; the password goes through its environment."""
+    """Run one of PostgreSQL's programs, with the password in its environment."""
     url = make_url(settings.database_url)
     given = {
         "PGHOST": url.host or url.query.get("host"),

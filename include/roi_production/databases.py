@@ -11,8 +11,7 @@ from psycopg import sql
 from sqlalchemy import URL, Connection
 
 from roi_forecast.database.engine import create_database_engine
-from roi_forecast.database.logins import limit_readers, restrict_public
-from roi_forecast.database.roles import READER_ROLE, WRITER_ROLE
+from roi_forecast.database.roles import READER_ROLE, WRITER_ROLE, limit_readers, restrict_public
 from roi_forecast.inherited import forget_postgres_settings
 from roi_production.settings import Addresses
 
@@ -26,9 +25,9 @@ _Connection = psycopg.Connection[tuple[object, ...]]
 def create_databases(addresses: Addresses) -> None:
     """Create roles, logins and the two databases; safe to repeat.
 
-    A password that has changed in the addresses is changed at the server, so this rotates them.
-    Nobody but the logins named here may connect to the two databases, readers' sessions have
-    limits, and only who works in a database may hold its advisory locks.
+    It also sets the passwords, so a changed one takes effect. Only these logins may connect to the
+    two databases, readers' sessions have limits, and only logins that write to a database may hold
+    its advisory locks.
 
     Args:
         addresses: Every login and its database.
@@ -37,15 +36,8 @@ def create_databases(addresses: Addresses) -> None:
     with _connect(addresses.superuser) as connection:
         for role in (WRITER_ROLE, READER_ROLE):
             _create_role(connection, role)
-        for url in (
-            addresses.owner,
-            addresses.pipeline,
-            addresses.pages,
-            addresses.airflow,
-            addresses.results,
-            addresses.pool_reader,
-        ):
-            _create_login(connection, url)
+        for name in ("owner", "pipeline", "pages", "airflow", "results", "pool_reader"):
+            _create_login(connection, getattr(addresses, name))
         _execute(connection, "GRANT {} TO {}", WRITER_ROLE, addresses.pipeline.username)
         _execute(connection, "GRANT {} TO {}", READER_ROLE, addresses.pages.username)
         _create_database(connection, market, addresses.owner)
@@ -96,7 +88,7 @@ def _create_role(connection: _Connection, name: str) -> None:
 def _create_login(connection: _Connection, url: URL) -> None:
     name = str(url.username)
     _create_role(connection, name)
-    # The server gets a verifier: the password itself would stand in its log of statements.
+    # A verifier, because the server may log the statement.
     verifier = connection.pgconn.encrypt_password(
         str(url.password).encode(), name.encode(), b"scram-sha-256"
     ).decode()
@@ -117,7 +109,7 @@ def _exists(connection: _Connection, question: str, name: str) -> bool:
 
 
 def _execute(connection: _Connection, statement: str, *names: str | None) -> None:
-    """Execute a fixed statement whose gaps are names, quoted as such."""
+    """Execute a fixed statement with quoted names in its gaps."""
     identifiers = [sql.Identifier(str(name)) for name in names]
     connection.execute(sql.SQL(statement).format(*identifiers))
 

@@ -1,4 +1,4 @@
-"""`make env`: the file `.env` that docker-compose.yaml reads, its secrets generated here."""
+"""`make env`: writes the file `.env` for docker-compose.yaml, with new secrets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENVIRONMENT_FILE = REPOSITORY / ".env"
 
 
 def _password() -> str:
-    # Letters, digits, - and _ only: it stands in URLs and in a file that Compose expands.
+    # Letters, digits, - and _ only, for URLs and for a file that Compose expands.
     return secrets.token_urlsafe(24)
 
 
@@ -43,7 +43,7 @@ SECRETS: dict[str, tuple[str, Callable[[], str]]] = {
     "AIRFLOW_JWT_SECRET": ("signs the tokens of people and tasks", _long_secret),
     "AIRFLOW_ADMINISTRATOR_PASSWORD": ("login of the user admin, until changed", _password),
 }
-"""What each secret is for, and how it is made."""
+"""The purpose of each secret, and how to create it."""
 
 SETTINGS = {
     "ROI_CPU_QUEUES": (
@@ -54,21 +54,21 @@ SETTINGS = {
     "ROI_CPUS": ("processors that one service may use; at most what the machine has", "2"),
     "AIRFLOW_PORT": ("port on 127.0.0.1 at which pages and API answer", "8080"),
 }
-"""What each setting is for, and the value it begins with."""
+"""The purpose of each setting, and its first value."""
 
 
 def write_environment(path: Path) -> list[str]:
-    """Add what is missing to the file; what it holds stays. Only its owner may read it.
+    """Add what is missing to the file and keep the rest. Only its owner may read it.
 
     Args:
-        path: The file; may not exist yet.
+        path: The file; it need not exist.
 
     Returns:
         The names that were added.
 
     Raises:
-        LocalError: A line is neither empty, a comment nor NAME=value, or the path names something
-            that is no regular file.
+        LocalError: A line is neither empty, a comment nor NAME=value, or the path is not a regular
+            file.
     """
     lines = []
     if path.is_file() and not path.is_symlink():
@@ -95,7 +95,9 @@ def _main() -> None:
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else ENVIRONMENT_FILE
     added = write_environment(path)
     print(f"{path}: {', '.join(added)} added" if added else f"{path} is complete")
-    print("It holds the secrets of the installation: keep it private, and a copy in a safe place.")
+    print(
+        "It contains the secrets of the installation: keep it private, and a copy in a safe place."
+    )
 
 
 if __name__ == "__main__":

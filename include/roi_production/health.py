@@ -1,7 +1,7 @@
-"""Health checks of the containers: cheap enough to run every half minute, no import of Airflow.
+"""Health checks of the containers, cheap enough for every half minute: they import no Airflow.
 
-`python -m roi_production.health api-server|scheduler|dag-processor|triggerer|worker` ends with
-status 0 where the component works, else with 1 and a line that says what is wrong.
+`python -m roi_production.health api-server|scheduler|dag-processor|triggerer|worker` exits with 0
+if the component works, else with 1 and one line that says what is wrong.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from roi_local.errors import LocalError
 
 _SECONDS = 10
 
-# The names under which Airflow's API server reports the components.
+# Names of the components in the report of Airflow's API server.
 _REPORTED = {
     "api-server": "metadatabase",
     "scheduler": "scheduler",
@@ -35,15 +35,15 @@ _opener = build_opener(ProxyHandler({}))
 def check_component(component: str, environment: Mapping[str, str] = os.environ) -> None:
     """Check one component.
 
-    The API server reports by heartbeat whether any scheduler, DAG processor or triggerer works, so
-    with several of one kind this tells of all of them together. A worker is asked itself.
+    The API server reports from heartbeats whether any scheduler, DAG processor or triggerer works:
+    several of one kind count as one. A worker answers for itself.
 
     Args:
         component: One of `COMPONENTS`.
-        environment: Names the API server and the broker, as Airflow's settings.
+        environment: Airflow's settings with the addresses of the API server and the broker.
 
     Raises:
-        LocalError: It does not work, or is unknown.
+        LocalError: The component does not work, or is unknown.
     """
     if component == WORKER:
         _check_worker(environment["AIRFLOW__CELERY__BROKER_URL"])

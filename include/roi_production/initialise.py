@@ -1,4 +1,4 @@
-"""The job that runs before everything else: databases, migrations, pools, roles, a first login."""
+"""The job `init`, which runs first: databases, migrations, pools, roles, a first login."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from roi_forecast.database.migrate import migrate
 from roi_forecast.settings import POOLS
 from roi_local.command import run_command
 from roi_local.errors import LocalError
-from roi_local.run_progress.airflow_metadata import create_pools, metadata_engine
 from roi_production.databases import create_databases, grant_pools
 from roi_production.settings import ADMINISTRATOR_PASSWORD_VARIABLE, Addresses
 
@@ -21,12 +20,11 @@ ADMINISTRATOR = "admin"
 
 
 def initialise(addresses: Addresses, administrator_password: str) -> None:
-    """Bring a server to what this code expects; safe to repeat, and done at every upgrade.
+    """Prepare a server for this code; runs again at every upgrade.
 
     Args:
         addresses: Every login at PostgreSQL.
-        administrator_password: Of Airflow's user `admin`, who is created where missing; the
-            password of one who is there stays.
+        administrator_password: Password of Airflow's user `admin` if this creates that user.
 
     Raises:
         LocalError: Airflow's migration failed.
@@ -34,25 +32,34 @@ def initialise(addresses: Addresses, administrator_password: str) -> None:
     create_databases(addresses)
     migrate(addresses.owner.render_as_string(hide_password=False))
     logger.info("the market database is up to date")
-    # Airflow migrates the tables of its login manager along.
+    # This includes the tables of its login manager.
     _airflow("db", "migrate")
-    engine = metadata_engine(addresses.airflow.render_as_string(hide_password=False))
-    create_pools(engine, POOLS)
-    engine.dispose()
+    create_pools()
     grant_pools(addresses)
     create_administrator(administrator_password)
     logger.info("the installation is ready")
 
 
+def create_pools() -> None:
+    """Create the missing pools; the slots of others stay as a person has set them."""
+    from airflow.models.pool import Pool
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        for name, slots in POOLS.items():
+            if Pool.get_pool(name, session=session) is None:
+                Pool.create_or_update_pool(name, slots, "", include_deferred=False, session=session)
+
+
 def create_administrator(password: str) -> None:
-    """Create Airflow's roles and, where missing, the user `admin`."""
-    # Airflow's command would take the password as an argument, which every process can read.
+    """Create Airflow's roles and, if missing, the user `admin`."""
+    # Airflow's command takes the password as an argument, which every process can read.
     from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 
     with get_application_builder() as application:
         manager = application.sm
         manager.sync_roles()
-        # Airflow lists pages of plugins in its navigation only to roles that may read plugins.
+        # Airflow shows the pages of plugins only to roles that may read plugins.
         permission = manager.create_permission("can_read", "Plugins")
         for name in ("Viewer", "User"):
             manager.add_permission_to_role(manager.find_role(name), permission)

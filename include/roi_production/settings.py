@@ -1,4 +1,4 @@
-"""Every login of an installation on several machines, from the environment of the job init."""
+"""The logins of an installation on several machines, from the environment of the job `init`."""
 
 from __future__ import annotations
 
@@ -20,20 +20,27 @@ ADMIN_URL_VARIABLE = "ROI_POSTGRES_ADMIN_URL"
 OWNER_URL_VARIABLE = "ROI_OWNER_DATABASE_URL"
 ADMINISTRATOR_PASSWORD_VARIABLE = "ROI_ADMINISTRATOR_PASSWORD"  # nosec B105 # noqa: S105, a name
 
-_AIRFLOW_URL_VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
-_RESULTS_URL_VARIABLE = "AIRFLOW__CELERY__RESULT_BACKEND"
+_VARIABLES = {
+    "superuser": ADMIN_URL_VARIABLE,
+    "owner": OWNER_URL_VARIABLE,
+    "pipeline": DATABASE_URL_VARIABLE,
+    "pages": READER_DATABASE_URL_VARIABLE,
+    "airflow": "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+    "results": "AIRFLOW__CELERY__RESULT_BACKEND",
+    "pool_reader": METADATA_URL_VARIABLE,
+}
 _RESULTS_PREFIX = "db+"
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Every login at PostgreSQL, as SQLAlchemy URLs that name user, password and database.
+    """The logins at PostgreSQL, as SQLAlchemy URLs with user, password and database.
 
     Attributes:
         superuser: Creates roles and databases.
         owner: Owns the market database and migrates it.
         pipeline: The stages.
-        pages: Pages and API, which only read.
+        pages: Pages and API, read-only.
         airflow: Owns Airflow's database.
         results: Writes Celery's results, in a schema of its own in Airflow's database.
         pool_reader: Reads the pools in Airflow's database.
@@ -52,17 +59,9 @@ class Addresses:
         """Read the addresses.
 
         Raises:
-            LocalError: A variable is not set, or its URL lacks user, password or database.
+            LocalError: A variable is not set, or its URL has no user, password or database.
         """
-        return cls(
-            superuser=_read(environment, ADMIN_URL_VARIABLE),
-            owner=_read(environment, OWNER_URL_VARIABLE),
-            pipeline=_read(environment, DATABASE_URL_VARIABLE),
-            pages=_read(environment, READER_DATABASE_URL_VARIABLE),
-            airflow=_read(environment, _AIRFLOW_URL_VARIABLE),
-            results=_read(environment, _RESULTS_URL_VARIABLE),
-            pool_reader=_read(environment, METADATA_URL_VARIABLE),
-        )
+        return cls(**{name: _read(environment, variable) for name, variable in _VARIABLES.items()})
 
 
 def _read(environment: Mapping[str, str], variable: str) -> URL:
@@ -70,7 +69,7 @@ def _read(environment: Mapping[str, str], variable: str) -> URL:
     if not text:
         raise LocalError(f"the environment variable {variable} is not set")
     url = make_url(text)
-    lacking = [part for part in ("username", "password", "database") if not getattr(url, part)]
-    if lacking:
-        raise LocalError(f"{variable}: the URL has no {', '.join(lacking)}")
+    missing = [part for part in ("username", "password", "database") if not getattr(url, part)]
+    if missing:
+        raise LocalError(f"{variable}: the URL has no {', '.join(missing)}")
     return url

@@ -1,13 +1,11 @@
-"""The FastAPI application: pages, API, static files, and what holds for all of them."""
+"""The FastAPI application: pages, API and static files, with their middleware."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from sqlalchemy import Engine
 from starlette.staticfiles import StaticFiles
@@ -24,10 +22,9 @@ DESCRIPTION = """
 Forecasts, their outcomes, model versions and the state of the data, read-only.
 
 Every request needs Airflow's login: a token from `POST /auth/token` as `Authorization: Bearer …`,
-or the session's cookie; the user must be allowed to read the DAG. Values whose name ends in `_pct`
-are percent.
-A list comes a page at a time: give `next_cursor` back as `cursor`. Every error has one sentence in
-`detail`. A forecast of the next day has about no skill; read its interval.
+or the session's cookie; the user needs the right to read the DAG. Values whose name ends in `_pct`
+are percentages. A list has pages: pass `next_cursor` as `cursor` to get the next one. Every error
+has one sentence in `detail`. A forecast of the next day has almost no skill; read its interval.
 """
 
 
@@ -43,25 +40,27 @@ def create_application(
 
     Args:
         engine: Connects as `roi_reader`.
-        authorize: A FastAPI dependency that raises 401 or 403 for who may not see them.
+        authorize: A FastAPI dependency that raises 401 or 403 to refuse a request.
         dag_id: The DAG whose runs the pages link to.
-        airflow_url: Path below which Airflow's own pages lie, without a slash at its end.
-        models_directory: Folder of the registry, for the pictures of versions; None shows none.
+        airflow_url: Path of Airflow's own pages, without a slash at its end.
+        models_directory: Folder of the registry, for the plots of versions; None shows none.
     """
     app = FastAPI(
         title=TITLE,
         description=DESCRIPTION,
         version="1",
+        servers=[{"url": "/roi"}],
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        # A redirect would be answered without a login.
+        # A redirect would be sent without a login.
         redirect_slashes=False,
     )
     app.state.engine = engine
     app.state.dag_id = dag_id
     app.state.airflow_url = airflow_url
     app.state.models_directory = models_directory
+    app.state.tabs = pages.TABS
     app.add_middleware(Admission, places=CONNECTIONS)
     app.add_middleware(SecurityHeaders)
     add_error_handlers(app)
@@ -71,20 +70,8 @@ def create_application(
 
     @protected.get("/openapi.json", include_in_schema=False)
     def show_openapi() -> JSONResponse:
-        return JSONResponse(_openapi(app))
+        return JSONResponse(app.openapi())
 
     app.include_router(protected)
     app.mount("/static", StaticFiles(directory=STATIC_DIRECTORY), name="static")
     return app
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        app.openapi_schema = get_openapi(
-            title=app.title,
-            version=app.version,
-            description=app.description,
-            routes=app.routes,
-            servers=[{"url": "/roi"}],
-        )
-    return app.openapi_schema

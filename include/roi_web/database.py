@@ -1,4 +1,4 @@
-"""One read-only connection for each request that asks for one."""
+"""A read-only connection for each request that needs one."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ def _read_connection(request: Request) -> Iterator[Connection]:
 
 
 ReadConnection = Annotated[Connection, Depends(_read_connection, scope="function")]
-"""A connection as `roi_reader`, closed before the response is sent, however slowly it is read."""
+"""A connection as `roi_reader`, closed before the response is sent to a possibly slow client."""

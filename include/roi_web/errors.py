@@ -1,4 +1,4 @@
-"""What a client gets when something is wrong: one sentence, as JSON or as a page."""
+"""Error responses: one sentence, as JSON or as a page."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _CANCELLED = "57014"
 
 
 class ErrorMessage(BaseModel):
-    """The body of every response that is not a success."""
+    """The body of every error response."""
 
-    detail: str = Field(description="One sentence: what is wrong and, where it helps, what to do.")
+    detail: str = Field(description="One sentence: what is wrong and, if it helps, what to do.")
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Register a handler for everything that may go wrong in a request."""
+    """Register a handler for every error that a request may raise."""
 
     @app.exception_handler(HTTPException)
     def known(request: Request, error: HTTPException) -> Response:
@@ -73,7 +73,7 @@ def _database_sentence(error: DBAPIError) -> str:
         return (
             "the market database is behind this code; run `python -m roi_forecast.database.migrate`"
         )
-    # A connection that is refused has no state, only words.
+    # A refused connection has no state, only a message.
     if state in _NOT_PERMITTED or "permission denied to set role" in str(error.orig):
         return (
             "the user of the market database may not act as roi_reader; "

@@ -1,4 +1,4 @@
-"""Numbers and dates as people read them."""
+"""Numbers and dates for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def signed(value: float | None, digits: int = 2) -> str:
-    """Return a number with its sign, which zero has none of."""
+    """Return a number with its sign; zero has none."""
     text = number(value, digits)
     nothing = text == ABSENT or not any(digit in text for digit in "123456789")
     return text if nothing or text.startswith(MINUS) else f"+{text}"
@@ -32,7 +32,7 @@ def percent(value: float | None, digits: int = 2) -> str:
 
 
 def share(part: float | None, whole: float = 1.0, digits: int = 1) -> str:
-    """Return a share as an unsigned percentage, or a dash where there is no whole."""
+    """Return a share as an unsigned percentage, or a dash if the whole is zero."""
     if part is None or not whole:
         return ABSENT
     return f"{number(100 * part / whole, digits)} %"

@@ -1,4 +1,4 @@
-"""Headers of every response: nothing from elsewhere is loaded, and only Airflow may frame it."""
+"""Headers of every response: pages load nothing from elsewhere, and only Airflow may frame them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _ALWAYS = {
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds the headers; what a route set itself stays."""
+    """ASGI middleware that adds the headers that a route did not set itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and complete the response's headers."""
-        # The address of a static file holds a digest of its content.
+        """Pass the request on and add the missing headers to the response."""
+        # The address of a static file contains a digest of its content.
         static = "/static/" in scope.get("path", "")
         cache = "public, max-age=31536000, immutable" if static else "private, no-store"
 

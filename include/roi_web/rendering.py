@@ -1,4 +1,4 @@
-"""From a template and its values to a response."""
+"""Rendering a template as a response."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def render(
     """Return a page.
 
     Args:
-        request: The request, whose path and query the page's links keep to.
+        request: The request; links of the page begin with its root path.
         template: Name of the template.
         status: Status of the response.
         headers: Further headers.
@@ -43,8 +43,8 @@ def render(
         return f"{root}/{path}" + (f"?{urlencode(words)}" if words else "")
 
     def asset_link(symbol: str, **query: object) -> str:
-        # Airflow mirrors the frame's path into its own without the escapes a path can do
-        # without, and loads the frame again where the two differ.
+        # Airflow copies the frame's path into its own without needless escapes, and loads the
+        # frame again if the two differ.
         return link(f"assets/{quote(symbol, safe='=&,:@+')}", **query)
 
     def version_link(version_id: str) -> str:
@@ -64,6 +64,7 @@ def render(
             dag_link=f"{airflow_url}/dags/{quote(dag_id, safe='')}",
             login_link=f"{airflow_url}/",
             dag_id=dag_id,
+            tabs=request.app.state.tabs,
             static=lambda name: f"{root}/static/{name}?{_digest(name)}",
             **values,
         )
@@ -72,8 +73,8 @@ def render(
 
 
 def root_of(request: Request) -> str:
-    """Return the path below which the application lies, without a slash at its end."""
-    # Where a path ends in a line break, Starlette takes the slash into the mount's path.
+    """Return the path of the application, without a slash at its end."""
+    # If a path ends in a line break, Starlette includes the slash in the mount's path.
     return str(request.scope.get("root_path", "")).rstrip("/")
 
 
@@ -86,17 +87,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in (
-        "number",
-        "signed",
-        "percent",
-        "share",
-        "day",
-        "short_day",
-        "moment",
-        "words",
-        "count",
-    ):
+    for name in ("number", "signed", "percent", "share", "day", "moment", "words", "count"):
         environment.filters[name] = getattr(formatting, name)
     return environment
 

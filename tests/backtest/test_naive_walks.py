@@ -28,7 +28,7 @@ def test_zero_forecasts_no_move_and_smooths_what_is_known(walks: dict[str, WalkF
 
 
 def test_zero_has_no_skill_and_names_no_direction(walks: dict[str, WalkForward]) -> None:
-    skill = next_day_skill(walks["zero"])
+    skill = next_day_skill(walks["zero"].scored, walks["zero"].known_mean_pct)
     assert skill.r2_against_zero == 0
     assert np.isnan(skill.directional_accuracy.mean)
     assert np.isnan(skill.rank_correlation)

@@ -7,8 +7,13 @@ import pytest
 from scipy.stats import spearmanr, ttest_1samp
 
 from network.synthetic_dataset import synthetic_dataset
-from roi_forecast.backtest.next_day_skill import daily_rank_correlations, next_day_skill
+from roi_forecast.backtest.next_day_skill import (
+    NextDaySkill,
+    daily_rank_correlations,
+    next_day_skill,
+)
 from roi_forecast.backtest.walk_forward import WalkForward, walk_forward
+from roi_forecast.evaluation.metrics import Scored
 
 DATASET = synthetic_dataset(rows=400, assets=5)
 
@@ -16,6 +21,10 @@ DATASET = synthetic_dataset(rows=400, assets=5)
 @pytest.fixture(scope="module")
 def result() -> WalkForward:
     return walk_forward(DATASET, DATASET.dates[250].item())
+
+
+def skill_of(walk: WalkForward) -> NextDaySkill:
+    return next_day_skill(walk.scored, walk.known_mean_pct)
 
 
 def test_rank_correlation_is_spearmans() -> None:
@@ -37,7 +46,7 @@ def test_days_without_a_ranking_have_no_correlation() -> None:
 
 
 def test_t_statistic_is_that_of_the_mean_over_days(result: WalkForward) -> None:
-    skill = next_day_skill(result)
+    skill = skill_of(result)
     correlations = daily_rank_correlations(result.actual_pct, result.implied)
     valid = correlations[np.isfinite(correlations)]
     assert skill.rank_correlation_t == pytest.approx(ttest_1samp(valid, 0).statistic)
@@ -46,15 +55,17 @@ def test_t_statistic_is_that_of_the_mean_over_days(result: WalkForward) -> None:
 
 
 def test_the_known_mean_as_forecast_has_no_skill_against_itself(result: WalkForward) -> None:
-    mean = replace(result, published=np.log1p(result.known_mean_pct / 100))
-    assert next_day_skill(mean).r2_against_mean == pytest.approx(0, abs=1e-12)
-    nothing = replace(result, published=np.zeros_like(result.published))
-    assert next_day_skill(nothing).r2_against_zero == 0
+    mean = replace(result.scored, forecast=result.known_mean_pct)
+    found = next_day_skill(mean, result.known_mean_pct)
+    assert found.r2_against_mean == pytest.approx(0, abs=1e-12)
+    nothing = replace(result.scored, forecast=np.zeros_like(result.published))
+    assert next_day_skill(nothing, result.known_mean_pct).r2_against_zero == 0
 
 
 def test_an_oracle_has_all_the_skill(result: WalkForward) -> None:
-    truth = np.log1p(np.nan_to_num(result.actual_pct) / 100)
-    skill = next_day_skill(replace(result, published=truth, implied=truth))
+    truth = np.nan_to_num(result.actual_pct)
+    oracle = Scored(result.actual_pct, truth)
+    skill = next_day_skill(oracle, result.known_mean_pct)
     assert skill.r2_against_zero == pytest.approx(1)
     assert skill.r2_against_mean == pytest.approx(1)
     assert skill.rank_correlation == pytest.approx(1)
@@ -62,7 +73,7 @@ def test_an_oracle_has_all_the_skill(result: WalkForward) -> None:
 
 
 def test_unpredictable_returns_leave_the_direction_undecided(result: WalkForward) -> None:
-    direction = next_day_skill(result).directional_accuracy
+    direction = skill_of(result).directional_accuracy
     assert direction.lower_95 < 0.5 < direction.upper_95
 
 
@@ -70,9 +81,8 @@ def test_correlations_that_are_the_same_every_day_have_no_t_statistic(result: Wa
     generator = np.random.default_rng(3)
     ranks = np.stack([generator.permutation(5) for _ in result.dates]).astype(float)
     # The ranks 0 1 2 3 4 forecast as 1 0 2 3 4: a correlation of 0.9 but for rounding.
-    said = np.choose(ranks.astype(int), [1.0, 0.0, 2.0, 3.0, 4.0])
-    same = replace(result, actual_pct=ranks + 1, implied=said, published=said)
-    skill = next_day_skill(same)
+    forecast = np.choose(ranks.astype(int), [1.0, 0.0, 2.0, 3.0, 4.0])
+    skill = next_day_skill(Scored(ranks + 1, forecast), result.known_mean_pct)
     assert skill.rank_correlation == pytest.approx(0.9)
     assert np.isnan(skill.rank_correlation_t)
 
@@ -82,12 +92,8 @@ def test_a_mean_that_is_always_right_leaves_its_asset_out(result: WalkForward) -
     rounding = 1 + np.random.default_rng(1).integers(-9, 10, steady.shape) * 2.0**-52
     actual = np.hstack([steady * rounding, result.actual_pct[:, 1:]])
     mean = np.hstack([steady, result.known_mean_pct[:, 1:]])
-    found = next_day_skill(replace(result, actual_pct=actual, known_mean_pct=mean))
-    others = replace(
-        result,
-        actual_pct=result.actual_pct[:, 1:],
-        known_mean_pct=result.known_mean_pct[:, 1:],
-        published=result.published[:, 1:],
-        implied=result.implied[:, 1:],
-    )
-    assert found.r2_against_mean == pytest.approx(next_day_skill(others).r2_against_mean)
+    scored = result.scored
+    found = next_day_skill(replace(scored, actual=actual), mean)
+    others = Scored(scored.actual[:, 1:], scored.forecast[:, 1:])
+    expected = next_day_skill(others, result.known_mean_pct[:, 1:])
+    assert found.r2_against_mean == pytest.approx(expected.r2_against_mean)

@@ -59,7 +59,7 @@ def folds(engine: Engine, run_id: str = "backtest") -> list[Any]:
 def test_network_and_ridge_are_stored_fold_by_fold_beside_their_peers(
     market_engine: Engine, settings: Settings
 ) -> None:
-    run, dataset = prepare(market_engine, settings, most_neural_folds=2, epochs=1)
+    run, dataset = prepare(market_engine, settings, max_network_folds=2, epochs=1)
     walks = run_backtest(market_engine, run, dataset, settings.backtests_directory)
 
     assert list(walks) == ["ridge", "network", "zero", "persistence", "noise_limit"]
@@ -72,7 +72,7 @@ def test_network_and_ridge_are_stored_fold_by_fold_beside_their_peers(
         if row.fold is None:
             assert row.rows == np.isfinite(walk.actual_pct).sum()
             assert row.next_day_r2_against_zero == pytest.approx(
-                next_day_skill(walk).r2_against_zero
+                next_day_skill(walk.scored, walk.known_mean_pct).r2_against_zero
             )
             assert row.first_date == dataset.dates[dataset.split.test.start].item()
         else:
@@ -127,12 +127,12 @@ def test_no_figure_of_a_fold_depends_on_later_rows(
 
 def test_rolling_window_and_refit_reach_the_walk(market_engine: Engine, settings: Settings) -> None:
     run, dataset = prepare(
-        market_engine, settings, **RIDGE_ONLY, window="rolling", window_sessions=120, refit_every=10
+        market_engine, settings, **RIDGE_ONLY, window_sessions=120, refit_every=10
     )
     assert run.backtest is not None
     rolling = walk_through(dataset, run.backtest, run.config, settings.backtests_directory)
     assert [len(fold.targets) for fold in rolling["ridge"].folds[:2]] == [10, 10]
-    expanding = run.backtest.model_copy(update={"window": "expanding"})
+    expanding = run.backtest.model_copy(update={"window_sessions": None})
     other = walk_through(dataset, expanding, run.config, settings.backtests_directory)
     assert not np.array_equal(rolling["ridge"].implied, other["ridge"].implied)
 
@@ -142,7 +142,7 @@ def test_rolling_window_and_refit_reach_the_walk(market_engine: Engine, settings
     [
         ({"first_target_date": "2024-12-20"}, "leaves 5 sessions to forecast up to 2024-12-27"),
         ({"first_target_date": "2023-07-20"}, "leave no training or validation windows"),
-        ({"window": "rolling", "window_sessions": 30}, "take a longer rolling window"),
+        ({"window_sessions": 30}, "take a longer rolling window"),
     ],
 )
 def test_range_without_enough_rows_is_one_error_before_any_training(
@@ -180,7 +180,7 @@ def test_backtest_claims_no_model_name_and_keeps_its_parameters(
 
 def test_run_id_of_a_daily_run_is_refused(market_engine: Engine, settings: Settings) -> None:
     daily = resolve_run(market_engine, settings, "mine", SMALL_RUN, lambda other: True, now=NOW)
-    with pytest.raises(PreflightError, match="'mine', which is that of a daily run"):
+    with pytest.raises(PreflightError, match="'mine', which belongs to a daily run"):
         resolve(market_engine, settings, "mine")
     assert load_run(market_engine, "mine") == daily
 

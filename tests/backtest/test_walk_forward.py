@@ -184,8 +184,8 @@ def test_scores_of_the_folds_add_up_to_those_of_all(result: WalkForward) -> None
         (("smoothed_pct", "mae"), metrics.mean_absolute_error, came, smoothed),
         (("smoothed_pct", "r2"), metrics.r2, came, smoothed),
     ):
-        assert found[key] == pytest.approx(metrics.overall(metric, actual, forecast)), key
-    skill = next_day_skill(result)
+        assert found[key] == pytest.approx(metric.overall(actual, forecast)), key
+    skill = next_day_skill(result.scored, result.known_mean_pct)
     assert found["next_day_pct", "r2_against_mean"] == skill.r2_against_mean
     assert found["next_day_pct", "rank_correlation_t"] == skill.rank_correlation_t
     direction = skill.directional_accuracy

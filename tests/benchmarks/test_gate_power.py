@@ -12,9 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from gate_power import compare_once, share_promoted
 
-from roi_forecast.config import GateConfig
-
-TOLERANCE = GateConfig().gate_champion_tolerance
+from roi_forecast.gate.rules import CHAMPION_TOLERANCE as TOLERANCE
 
 
 @pytest.mark.parametrize("sessions", [60, 97])

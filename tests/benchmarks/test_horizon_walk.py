@@ -10,7 +10,7 @@ import pytest
 
 from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.forecaster.horizons import METHODS
+from roi_forecast.forecaster.calibration import METHODS
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 

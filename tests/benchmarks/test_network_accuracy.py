@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from network.synthetic_dataset import synthetic_dataset
-from roi_forecast.evaluation.scores import CandidateScores, Score
-from roi_forecast.forecaster.expanding_scale import ExpandingScale
-from roi_forecast.forecaster.next_day import NextDayCalibration
+from roi_forecast.evaluation.scores import Score
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -17,7 +15,6 @@ from network_accuracy import Measured, Setting, network_table, settings
 from reference_data import reference_symbols
 
 DAY = date(2024, 1, 2)
-CALIBRATION = NextDayCalibration(0.0, ExpandingScale(None, ()), DAY)  # type: ignore[arg-type]
 
 
 def measured(model: float, ridge: float, noise_limit: float, seed: int = 0) -> Measured:
@@ -27,7 +24,7 @@ def measured(model: float, ridge: float, noise_limit: float, seed: int = 0) -> M
         Score(name, "smoothed_scaled", None, "test", DAY, DAY, 1, "r2", value)
         for name, value in values.items()
     )
-    return Measured("hybrid_ar", seed, CandidateScores(scores, CALIBRATION), 1, 11, 20.0)
+    return Measured("hybrid_ar", seed, scores, 1, 11, 20.0)
 
 
 @pytest.mark.parametrize(

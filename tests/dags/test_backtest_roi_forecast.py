@@ -45,7 +45,7 @@ def test_parsing_the_file_loads_nothing_slow() -> None:
     assert answer.stdout.strip().splitlines()[-1] == "[]"
 
 
-def test_it_is_started_by_hand_and_walks_after_the_dataset_is_built(dag: DAG) -> None:
+def test_it_has_no_schedule_and_walks_after_the_dataset_is_built(dag: DAG) -> None:
     assert dag.dag_id == BACKTEST_DAG
     assert dag.schedule is None
     downstream = {task_id: dag.get_task(task_id).downstream_task_ids for task_id in dag.task_ids}
@@ -83,7 +83,7 @@ def test_unknown_parameter_is_refused_before_anything_starts(tmp_path: Path) -> 
 @pytest.mark.live
 @pytest.mark.slow
 def test_backtest_in_live_airflow_ends_with_folds_and_a_plot(shared_stack: SharedStack) -> None:
-    conf = {**SMALL, "model_name": "walked", "most_neural_folds": 1}
+    conf = {**SMALL, "model_name": "walked", "max_network_folds": 1}
     run_id = shared_stack.trigger(BACKTEST_DAG, **conf)
     run = shared_stack.wait_for_end(BACKTEST_DAG, run_id)
     assert run.state == "success"

@@ -49,7 +49,7 @@ def test_parsing_the_file_loads_nothing_slow() -> None:
     assert answer.stdout.strip().splitlines()[-1] == "[]"
 
 
-def test_tasks_follow_the_way_data_flows(dag: DAG) -> None:
+def test_tasks_follow_the_data_flow(dag: DAG) -> None:
     downstream = {task_id: dag.get_task(task_id).downstream_task_ids for task_id in dag.task_ids}
     assert downstream["resolve_run"] == {"extract_prices"}
     assert downstream["extract_prices"] == {"check_prices"}
@@ -159,7 +159,7 @@ def carry_out(
     return function(dataset_id=served.outcome.dataset.dataset_id, **arguments)
 
 
-def test_evaluation_lets_the_version_before_serve_and_compares_with_it(
+def test_evaluation_reinstates_the_version_before_and_compares_with_it(
     dag: DAG, served: Served, damaged: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opponent = carry_out(dag, served, monkeypatch, "evaluate_model", version_id="candidate")
@@ -167,7 +167,7 @@ def test_evaluation_lets_the_version_before_serve_and_compares_with_it(
 
 
 @pytest.mark.parametrize(("mode", "falls_back"), [("if_due", True), ("scratch", False)])
-def test_training_that_may_go_on_from_the_champion_needs_a_whole_one(
+def test_training_that_may_continue_from_the_champion_needs_an_intact_one(
     dag: DAG,
     served: Served,
     damaged: str,
@@ -182,7 +182,7 @@ def test_training_that_may_go_on_from_the_champion_needs_a_whole_one(
     assert served.champion.version_id == (damaged if falls_back else "next")
 
 
-def test_a_run_of_a_backfill_waits_for_its_turn_before_it_claims_the_name(
+def test_a_backfill_run_waits_for_its_turn_before_it_claims_the_name(
     dag: DAG, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import daily_roi_forecast
@@ -194,11 +194,11 @@ def test_a_run_of_a_backfill_waits_for_its_turn_before_it_claims_the_name(
     def wait() -> None:
         raise RunConflictError("an earlier date is still going")
 
-    def resolve_all_the_same() -> str:
+    def resolve_anyway(*_arguments: object) -> list[list[str]]:
         raise AssertionError("the run was resolved before its turn")
 
     monkeypatch.setattr(daily_roi_forecast, "begin_run", begin_run)
     monkeypatch.setattr(daily_roi_forecast, "wait_for_earlier_dates", wait)
-    monkeypatch.setattr(daily_roi_forecast, "current_run_id", resolve_all_the_same)
+    monkeypatch.setattr(daily_roi_forecast, "resolve_symbols", resolve_anyway)
     with pytest.raises(RunConflictError, match="an earlier date"):
         dag.get_task("resolve_run").python_callable()

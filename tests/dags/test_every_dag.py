@@ -19,7 +19,7 @@ def dag(request: pytest.FixtureRequest) -> DAG:
     return load(request.param)
 
 
-def test_dag_and_tasks_are_documented_and_failures_are_told_of(dag: DAG) -> None:
+def test_dag_and_tasks_are_documented_and_failures_are_reported(dag: DAG) -> None:
     assert dag.doc_md
     assert [task.task_id for task in dag.tasks if not task.doc_md] == []
     assert OWN_TAG in dag.tags
@@ -38,7 +38,7 @@ def test_retention_follows_the_forecasts() -> None:
     assert asset.name == "roi_forecasts"
 
 
-def test_retention_asks_for_the_runs_of_dags_that_exist() -> None:
+def test_retention_looks_for_runs_of_dags_that_exist() -> None:
     from prune_registry import UNCLAIMED_DAGS
 
     for dag_id in UNCLAIMED_DAGS:
@@ -55,7 +55,7 @@ def test_retention_asks_for_the_runs_of_dags_that_exist() -> None:
         ("roll_back_champion", "version_id", ""),
     ],
 )
-def test_form_refuses_what_would_lose_or_find_nothing(
+def test_form_refuses_values_that_would_lose_files_or_find_no_version(
     name: str, parameter: str, value: object
 ) -> None:
     with pytest.raises(ParamValidationError):

@@ -25,13 +25,13 @@ from roi_forecast.database.tables import (
     promotions,
     runs,
 )
-from roi_forecast.reading import views
+from roi_forecast.reading.records import LatestForecast
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 DAILY = "daily_roi_forecast"
 PROMOTED = {"gate_override_reason": "a live test promotes whatever was trained"}
-APPROVED = {**PROMOTED, "require_approval": True, "min_sessions_between_promotions": 0}
+APPROVED = {**PROMOTED, "approval_hours": 12, "min_sessions_between_promotions": 0}
 
 PATIENCE = 600.0
 """Seconds that a run may take on a loaded machine."""
@@ -185,7 +185,7 @@ def test_an_ensemble_s_networks_train_as_mapped_tasks_and_serve_as_one_version(
         shared_stack, model_versions.c.version_id, where=model_versions.c.run_id == plain_run
     )
     assert len(versions) == 1
-    newest = views.latest_predictions.c
+    newest = LatestForecast.view.c
     spread = rows(shared_stack, newest.member_spread_pct, where=newest.model_name == "followed")
     assert len(spread) == 2
     assert all(percent is not None and percent >= 0 for (percent,) in spread)
@@ -269,7 +269,7 @@ def test_approval_promotes_in_the_name_of_who_gave_it(
 def unanswered_run(shared_stack: SharedStack, approved_run: str) -> str:
     shared_stack.wait_for_end(DAILY, approved_run, PATIENCE)
     conf = {**SMALL, **APPROVED, "model_name": "approved", "seed": 1}
-    return shared_stack.trigger(DAILY, **conf, approval_timeout_hours=0.001)
+    return shared_stack.trigger(DAILY, **{**conf, "approval_hours": 0.001})
 
 
 def test_no_answer_is_a_rejection_and_the_champion_forecasts_meanwhile(

@@ -15,7 +15,7 @@ from sqlalchemy import select, text
 
 from daily_prices import save_prices
 from live_stack import SMALL, SharedStack
-from roi_forecast.reading.views import run_history
+from roi_forecast.reading.records import Run
 from roi_local.run_progress.airflow_metadata import RunState
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -33,7 +33,7 @@ def log_of(stack: SharedStack, run_id: str, task_id: str, attempt: int) -> list[
 
 def history(stack: SharedStack, run_id: str) -> Any:
     with stack.market.connect() as connection:
-        found = connection.execute(select(run_history).where(run_history.c.run_id == run_id))
+        found = connection.execute(select(Run.view).where(Run.view.c.run_id == run_id))
         return found.one_or_none()
 
 
@@ -154,7 +154,7 @@ def test_a_killed_attempt_is_told_of_and_the_run_ends_by_itself(
     os.kill(process_id, signal.SIGKILL)
     dead = wait_for_history(shared_stack, killed, lambda row: row.state != "running")
     assert (dead.state, dead.failed_stage) == ("failed", "train_member")
-    assert dead.reason.startswith("its process ended without a word (killed, ")
+    assert dead.reason.startswith("its process ended unexpectedly (killed, ")
     assert shared_stack.wait_for_end(DAILY, killed, PATIENCE).state == "success"
     found = history(shared_stack, killed)
     assert (found.state, found.failed_stage) == ("done", None)
@@ -164,7 +164,7 @@ def test_a_killed_attempt_is_told_of_and_the_run_ends_by_itself(
 
 
 def test_a_run_marked_by_a_person_is_settled_by_the_next(shared_stack: SharedStack) -> None:
-    conf = {**SMALL, "gate_override_reason": "a live test", "require_approval": True}
+    conf = {**SMALL, "gate_override_reason": "a live test", "approval_hours": 12}
     run_id = shared_stack.trigger(DAILY, **conf, model_name="marked")
     waits = wait_for_history(
         shared_stack, run_id, lambda row: "a person's answer" in (row.reason or "")

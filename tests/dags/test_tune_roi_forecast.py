@@ -33,7 +33,7 @@ def test_the_form_has_every_parameter_of_a_search_and_none_of_the_gate(dag: DAG)
     assert not [name for name in dag.params if name.startswith("gate")]
 
 
-def test_it_starts_by_hand_only(dag: DAG) -> None:
+def test_it_has_no_schedule(dag: DAG) -> None:
     assert dag.schedule is None
 
 

@@ -1,4 +1,4 @@
-"""The plain definition of views that are written for speed: they have to give the same rows."""
+"""Plain definitions of views that are written for speed; both must have the same rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _FOLDER = Path(__file__).with_name("plain_views")
 
 
 def assert_rows_are_those_of_the_plain_view(engine: Engine, view: str) -> None:
-    """Check that a view of `roi` has rows, and those that its plain definition gives."""
+    """Check that a view of `roi` has rows, and the same ones as its plain definition."""
     plain = (_FOLDER / f"{view}.sql").read_text(encoding="utf-8")
     with engine.connect() as connection, connection.begin() as transaction:
         now = connection.execute(text(f"SELECT * FROM roi.{view}")).all()

@@ -1,4 +1,4 @@
-"""Outcomes and health next to their definition in Python and to the plain view."""
+"""Outcomes and health, compared with Python and with the plain views."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _expected_outcomes(connection: Connection) -> dict[tuple[Any, ...], dict[str
     return expected
 
 
-def test_outcomes_are_what_the_tables_say(irregular: Planted) -> None:
+def test_outcomes_agree_with_the_tables(irregular: Planted) -> None:
     with irregular.engine.connect() as connection:
         expected = _expected_outcomes(connection)
         rows = connection.execute(text("SELECT * FROM roi.prediction_outcomes")).mappings().all()
@@ -123,11 +123,11 @@ def test_outcomes_are_what_the_tables_say(irregular: Planted) -> None:
 
 
 @pytest.mark.parametrize("view", ["prediction_outcomes", "asset_health"])
-def test_rows_are_those_of_the_plain_view(irregular: Planted, view: str) -> None:
+def test_rows_equal_those_of_the_plain_view(irregular: Planted, view: str) -> None:
     assert_rows_are_those_of_the_plain_view(irregular.engine, view)
 
 
-def test_health_gives_the_last_bar_wherever_it_lies(irregular: Planted) -> None:
+def test_health_finds_the_last_bar_on_any_date(irregular: Planted) -> None:
     with irregular.engine.connect() as connection:
         rows = connection.execute(text("SELECT * FROM roi.asset_health")).mappings().all()
         bars = connection.execute(select(daily_prices)).all()

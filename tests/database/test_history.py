@@ -1,4 +1,4 @@
-"""What changes or deletes a row leaves the row as it was, with when and by whom."""
+"""Every change or deletion records the old row, the time and the login."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from sqlalchemy.exc import ProgrammingError
 
 from databases import ensure_login
 from roi_forecast.database.engine import create_database_engine
-from roi_forecast.database.history import history_changes
 from roi_forecast.database.migrate import migrate
 from roi_forecast.database.roles import WRITER_ROLE
-from roi_forecast.database.tables import daily_prices, metadata, price_checks, runs
+from roi_forecast.database.tables import daily_prices, history_changes, metadata, price_checks, runs
 from roi_forecast.market.store import replace_bars, upsert_bars
 
 RUN = {
@@ -38,7 +37,7 @@ CHECK = {
 
 @pytest.fixture
 def pipeline(market_engine: Engine) -> Iterator[Engine]:
-    """A login of its own that is a member of the pipeline's role."""
+    """A login that is a member of the pipeline's role."""
     with market_engine.begin() as connection:
         ensure_login(connection, "history_test", WRITER_ROLE)
     url = market_engine.url.set(username="history_test").update_query_dict(
@@ -55,7 +54,7 @@ def changes(engine: Engine) -> list[dict[str, Any]]:
         return [dict(row) for row in rows.mappings()]
 
 
-def test_a_changed_row_is_recorded_as_it_was_with_who_changed_it(
+def test_a_changed_row_is_recorded_with_its_old_values_and_login(
     market_engine: Engine, pipeline: Engine
 ) -> None:
     with pipeline.begin() as connection:
@@ -88,7 +87,7 @@ def test_only_the_rows_that_an_update_changes_are_recorded(
     assert sorted(recorded[1:]) == ["0", "2"]
 
 
-def test_two_rows_that_an_update_exchanges_are_both_recorded(
+def test_two_rows_that_an_update_swaps_are_both_recorded(
     market_engine: Engine, pipeline: Engine
 ) -> None:
     with pipeline.begin() as connection:
@@ -122,7 +121,7 @@ def bars(dates: list[str], close: float) -> pd.DataFrame:
     return frame
 
 
-def test_restated_and_removed_bars_leave_one_row_a_series(
+def test_restated_and_removed_bars_leave_one_row_per_series(
     market_engine: Engine, pipeline: Engine
 ) -> None:
     dates = ["2024-12-26", "2024-12-27", "2024-12-30", "2024-12-31"]
@@ -149,7 +148,7 @@ def test_restated_and_removed_bars_leave_one_row_a_series(
         assert len(connection.execute(select(daily_prices)).all()) == 6
 
 
-def test_every_table_records_what_its_owner_changes_too(market_engine: Engine) -> None:
+def test_every_table_also_records_changes_by_its_owner(market_engine: Engine) -> None:
     with market_engine.connect() as connection:
         recorded = connection.execute(
             text(
@@ -179,7 +178,7 @@ def test_every_table_records_what_its_owner_changes_too(market_engine: Engine) -
         "DROP FUNCTION roi.record_change() CASCADE",
     ],
 )
-def test_migrate_mends_what_keeps_changes_from_being_recorded(
+def test_migrate_restores_triggers_that_no_longer_record_changes(
     market_url: str, market_engine: Engine, statement: str
 ) -> None:
     with market_engine.begin() as connection:
@@ -191,7 +190,7 @@ def test_migrate_mends_what_keeps_changes_from_being_recorded(
     assert [change["table_name"] for change in changes(market_engine)] == ["runs"]
 
 
-def test_the_pipeline_cannot_write_history_by_a_trigger_of_its_own(pipeline: Engine) -> None:
+def test_the_pipeline_cannot_write_history_with_its_own_trigger(pipeline: Engine) -> None:
     with pipeline.begin() as connection:
         connection.execute(text("CREATE TEMPORARY TABLE forged (run_id text)"))
         with pytest.raises(ProgrammingError, match="permission denied for function"):
@@ -203,7 +202,7 @@ def test_the_pipeline_cannot_write_history_by_a_trigger_of_its_own(pipeline: Eng
             )
 
 
-def test_a_table_of_the_callers_own_does_not_divert_the_record(
+def test_a_callers_own_table_does_not_divert_the_record(
     market_engine: Engine, pipeline: Engine
 ) -> None:
     with pipeline.begin() as connection:

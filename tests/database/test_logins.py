@@ -1,4 +1,4 @@
-"""What a reader's login can do to others: nothing that they would notice."""
+"""A reader's login cannot disturb others."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from sqlalchemy.pool import NullPool
 
 from databases import ensure_login
 from roi_forecast.database.engine import create_database_engine, lock_until_commit
-from roi_forecast.database.logins import limit_readers, restrict_public
 from roi_forecast.database.migrate import migrate
-from roi_forecast.database.roles import WRITER_ROLE, grant_privileges
+from roi_forecast.database.roles import (
+    WRITER_ROLE,
+    grant_privileges,
+    limit_readers,
+    restrict_public,
+)
 from roi_forecast.database.views import read_views
 
 LOGINS = {"reader_of_test": "roi_reader", "writer_of_test": WRITER_ROLE}
@@ -77,7 +81,7 @@ def as_login(engine: Engine, login: str) -> Engine:
         "SELECT * FROM roi.runs",
     ],
 )
-def test_a_reader_who_lifts_every_limit_still_may_do_none_of_it(
+def test_a_reader_who_lifts_every_limit_still_has_no_rights(
     restricted: Engine, statement: str
 ) -> None:
     with as_login(restricted, "reader_of_test").connect() as connection:
@@ -89,7 +93,7 @@ def test_a_reader_who_lifts_every_limit_still_may_do_none_of_it(
             connection.execute(text(statement))
 
 
-def test_a_readers_session_begins_read_only_and_with_limits(restricted: Engine) -> None:
+def test_a_readers_session_starts_read_only_and_with_limits(restricted: Engine) -> None:
     with as_login(restricted, "reader_of_test").connect() as connection:
         shown = {
             name: connection.execute(text(f"SHOW {name}")).scalar_one()
@@ -136,7 +140,7 @@ def test_a_reader_cannot_take_all_connections(restricted: Engine) -> None:
 
 
 @pytest.mark.parametrize("database", ["postgres", "template1"])
-def test_a_reader_cannot_go_to_another_database(restricted: Engine, database: str) -> None:
+def test_a_reader_cannot_connect_to_another_database(restricted: Engine, database: str) -> None:
     """In which it could create tables, or keep databases from being created."""
     url = restricted.url.set(username="reader_of_test", database=database)
     with pytest.raises(OperationalError, match="permission denied for database"):
@@ -153,7 +157,7 @@ def test_a_writer_is_not_limited_and_takes_the_locks(restricted: Engine) -> None
             connection.execute(text("SELECT lo_create(0)"))
 
 
-def test_neither_stages_nor_a_migration_wait_for_a_reader_that_holds_all_it_can(
+def test_neither_stages_nor_a_migration_wait_for_a_reader(
     restricted: Engine,
 ) -> None:
     url = f"{restricted.url.render_as_string(hide_password=False)}&options=-c%20lock_timeout%3D2s"

@@ -49,7 +49,7 @@ def test_migrate_twice_at_once_on_an_empty_database_ends_current(
     engine.dispose()
 
 
-def test_downgrade_leaves_nothing_of_ours_behind(market_engine: Engine) -> None:
+def test_downgrade_removes_all_tables_and_views(market_engine: Engine) -> None:
     with market_engine.begin() as connection:
         command.downgrade(migration._alembic_config(connection), "base")
     names = inspect(market_engine).get_table_names(SCHEMA)
@@ -100,7 +100,7 @@ def test_a_newer_database_is_not_migrated(market_url: str, market_engine: Engine
         "COMMENT ON TABLE roi.runs IS NULL",
     ],
 )
-def test_a_comment_that_somebody_changed_is_mended(
+def test_a_changed_comment_is_restored(
     market_url: str, market_engine: Engine, statement: str
 ) -> None:
     with market_engine.begin() as connection:
@@ -110,7 +110,7 @@ def test_a_comment_that_somebody_changed_is_mended(
         command.check(migration._alembic_config(connection))
 
 
-def test_a_table_that_somebody_changed_is_named(market_url: str, market_engine: Engine) -> None:
+def test_a_changed_table_is_refused_by_name(market_url: str, market_engine: Engine) -> None:
     with market_engine.begin() as connection:
         connection.execute(text("ALTER TABLE roi.runs ALTER COLUMN model_name DROP NOT NULL"))
         connection.execute(text("DROP TABLE roi.price_restatements"))

@@ -1,4 +1,4 @@
-"""The newest drift and live scores next to their meaning in Python and to the plain view."""
+"""The newest drift and live scores, compared with Python and with the plain views."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from roi_local.postgres.server import EmbeddedPostgres
 
 @pytest.fixture(scope="module")
 def watched(postgres: EmbeddedPostgres, market_template: str) -> Iterator[Planted]:
-    """Two model names that were watched each session; a run of the past was repeated today."""
+    """Two model names, monitored every session; an old run was repeated today."""
     with planted_market(
         postgres,
         market_template,
@@ -49,11 +49,11 @@ def _repeat_a_run_of_the_past(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("view", ["latest_drift", "live_skill"])
-def test_rows_are_those_of_the_plain_view(watched: Planted, view: str) -> None:
+def test_rows_equal_those_of_the_plain_view(watched: Planted, view: str) -> None:
     assert_rows_are_those_of_the_plain_view(watched.engine, view)
 
 
-def test_drift_is_that_of_each_names_newest_session(watched: Planted) -> None:
+def test_drift_is_from_the_newest_session_of_each_name(watched: Planted) -> None:
     with watched.engine.connect() as connection:
         found = connection.execute(text("SELECT * FROM roi.latest_drift")).mappings().all()
         rows = connection.execute(select(drift)).all()
@@ -72,7 +72,7 @@ def test_drift_is_that_of_each_names_newest_session(watched: Planted) -> None:
     assert len(found) == 6
 
 
-def test_skill_of_a_name_is_that_of_its_newest_target_session(watched: Planted) -> None:
+def test_the_skill_of_a_name_is_from_its_newest_target_session(watched: Planted) -> None:
     with watched.engine.connect() as connection:
         found = connection.execute(text("SELECT * FROM roi.live_skill")).mappings().all()
         scores = connection.execute(select(evaluations).where(evaluations.c.split == "live")).all()

@@ -44,7 +44,7 @@ def end_of_data(market: Planted, day: date) -> None:
         connection.execute(update(model_versions).values(last_date=day))
 
 
-def test_the_last_day_of_a_versions_data_is_the_first_that_it_may_forecast(
+def test_the_last_day_of_a_versions_data_is_its_first_as_of_date(
     market: Planted,
 ) -> None:
     newest = forecasts(market)[0]
@@ -74,7 +74,7 @@ def test_the_last_day_of_a_versions_data_is_the_first_that_it_may_forecast(
         "DROP FUNCTION roi.refuse_forecasts_of_known_days() CASCADE",
     ],
 )
-def test_migrate_brings_the_rule_back_into_force(market: Planted, statement: str) -> None:
+def test_migrate_restores_the_rule(market: Planted, statement: str) -> None:
     newest = forecasts(market)[0]
     end_of_data(market, newest.as_of_date + timedelta(days=1))
     with market.engine.begin() as connection:
@@ -104,7 +104,7 @@ def test_one_known_day_among_many_forecasts_refuses_all_of_them(market: Planted)
     assert forecasts(market) == before
 
 
-def test_a_forecast_is_not_moved_into_the_data_either(market: Planted) -> None:
+def test_a_forecast_cannot_be_moved_into_the_data(market: Planted) -> None:
     newest = forecasts(market)[0]
     end_of_data(market, newest.as_of_date)
     with pytest.raises(IntegrityError), market.engine.begin() as connection:
@@ -133,9 +133,7 @@ def test_no_view_shows_a_forecast_of_a_known_day(market: Planted, view: str) -> 
 
 
 @pytest.mark.parametrize("include_backfills", [True, False])
-def test_no_tick_brings_them_into_the_track_record(
-    market: Planted, include_backfills: bool
-) -> None:
+def test_the_track_record_never_counts_them(market: Planted, include_backfills: bool) -> None:
     days = sorted({row.as_of_date for row in forecasts(market)})
     with market.engine.begin() as connection:
         connection.execute(
@@ -159,9 +157,7 @@ def test_no_tick_brings_them_into_the_track_record(
 
 @pytest.mark.parametrize("path", ["forecasts", "outcomes"])
 @pytest.mark.parametrize("query", [{}, {"backfill": "true"}, {"backfill": "false"}])
-def test_the_api_gives_none_of_them_with_any_filter(
-    market: Planted, path: str, query: dict[str, str]
-) -> None:
+def test_the_api_never_returns_them(market: Planted, path: str, query: dict[str, str]) -> None:
     days = sorted({row.as_of_date for row in forecasts(market)})
     with market.engine.begin() as connection:
         connection.execute(
@@ -176,7 +172,7 @@ def test_the_api_gives_none_of_them_with_any_filter(
     assert min(seen) >= str(days[20])
 
 
-def test_operators_of_the_pipelines_own_do_not_get_around_the_rule(market: Planted) -> None:
+def test_the_pipelines_own_operators_do_not_evade_the_rule(market: Planted) -> None:
     newest = forecasts(market)[0]
     end_of_data(market, newest.as_of_date + timedelta(days=1))
     changed = {**newest._mapping, "horizon": 2, "method": "direct"}

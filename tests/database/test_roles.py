@@ -1,4 +1,4 @@
-"""What the stages' login may do at the market database, and what not."""
+"""The rights of the stages' login in the market database."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def writer(writer_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def test_writer_carries_out_the_stages_up_to_the_dataset(
+def test_writer_runs_the_stages_up_to_the_dataset(
     writer: Engine, writer_url: str, settings: Settings
 ) -> None:
     _, dataset = prepare(writer, Settings(writer_url, settings.data_directory), "run", {})
     assert len(dataset.dates) > 100
 
 
-def test_writer_carries_out_a_run_again_and_what_that_replaces_is_recorded(
+def test_writer_repeats_a_run_and_the_replaced_rows_are_recorded(
     writer: Engine, writer_url: str, market_engine: Engine, settings: Settings
 ) -> None:
     stages = Settings(writer_url, settings.data_directory)
@@ -110,7 +110,7 @@ def test_writer_reads_every_table_and_adds_to_all_but_the_history(writer: Engine
 
 
 def test_writer_cannot_change_a_table_through_a_view(writer: Engine) -> None:
-    """A view of one table can be written through, with the rights of the view's owner."""
+    """PostgreSQL lets users write through a view of one table, with the rights of its owner."""
     for statement in ("DELETE FROM roi.price_history", "UPDATE roi.changed_history SET rows = 0"):
         with (
             pytest.raises(ProgrammingError, match="permission denied"),
@@ -145,7 +145,7 @@ def test_writer_may_not_change_the_schema_or_reach_the_server(
         connection.execute(text(statement))
 
 
-def test_writer_lets_optuna_keep_its_tables(writer_url: str) -> None:
+def test_writer_can_use_optunas_tables(writer_url: str) -> None:
     storage = optuna.storages.RDBStorage(
         f"{writer_url}%20-c%20search_path%3D{OPTUNA_SCHEMA}", engine_kwargs={"pool_size": 1}
     )
@@ -155,7 +155,7 @@ def test_writer_lets_optuna_keep_its_tables(writer_url: str) -> None:
     storage.engine.dispose()
 
 
-def test_migrating_again_leaves_the_rights_as_they_are(market_url: str, writer: Engine) -> None:
+def test_migrating_again_does_not_change_the_rights(market_url: str, writer: Engine) -> None:
     migrate(market_url)
     with pytest.raises(ProgrammingError, match="permission denied"), writer.begin() as connection:
         connection.execute(delete(predictions))

@@ -1,4 +1,4 @@
-"""The views are what their files say, whatever somebody did to them."""
+"""The views match their files, whatever somebody did to them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_view_comes_after_those_that_it_reads() -> None:
         "REVOKE SELECT ON roi.live_skill FROM roi_reader",
     ],
 )
-def test_migrate_mends_a_view_that_is_missing_or_altered(
+def test_migrate_restores_a_missing_or_altered_view(
     market_url: str, market_engine: Engine, statement: str
 ) -> None:
     before = _described(market_engine)
@@ -76,7 +76,7 @@ def test_migrate_mends_a_view_that_is_missing_or_altered(
     assert _described(market_engine) == before
 
 
-def test_views_that_nobody_changed_are_left_alone(market_url: str, market_engine: Engine) -> None:
+def test_unchanged_views_are_left_alone(market_url: str, market_engine: Engine) -> None:
     before = _described(market_engine, with_oid=True)
     migrate(market_url)
     assert _described(market_engine, with_oid=True) == before
@@ -86,8 +86,8 @@ def test_views_that_nobody_changed_are_left_alone(market_url: str, market_engine
         assert create_views(connection)
 
 
-def test_mending_the_views_waits_for_no_reader(market_engine: Engine, market_url: str) -> None:
-    """A reader in the middle of its transaction holds every view; nothing is wrong with them."""
+def test_checking_the_views_waits_for_no_reader(market_engine: Engine, market_url: str) -> None:
+    """A reader in a transaction holds a lock on every view; all of them are as in their files."""
     with market_engine.connect() as reader:
         for name in read_views():
             reader.execute(text(f"SELECT FROM {SCHEMA}.{name} LIMIT 1"))

@@ -6,14 +6,19 @@ import pytest
 from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.baselines import noise_limit, persistence, training_mean
+from roi_forecast.forecaster.forecasts import Forecasts
 
 DATASET = synthetic_dataset()
 TARGETS = DATASET.split.test
 
 
+def scaled(forecasts: Forecasts) -> np.ndarray:
+    return DATASET.scaler.transform(forecasts.smoothed[0])
+
+
 def test_persistence_is_the_value_of_the_row_before() -> None:
     np.testing.assert_allclose(
-        persistence(DATASET, TARGETS),
+        scaled(persistence(DATASET, TARGETS)),
         DATASET.scaled[TARGETS.start - 1 : TARGETS.stop - 1],
         atol=1e-6,
     )
@@ -21,12 +26,12 @@ def test_persistence_is_the_value_of_the_row_before() -> None:
 
 def test_training_mean_is_the_mean_of_the_rows_up_to_the_last_training_target() -> None:
     expected = DATASET.scaled[: DATASET.split.train.stop].mean(axis=0)
-    for row in training_mean(DATASET, TARGETS):
+    for row in scaled(training_mean(DATASET, TARGETS)):
         np.testing.assert_allclose(row, expected, atol=1e-6)
 
 
 def test_noise_limit_replaces_only_the_newest_log_roi_by_its_training_mean() -> None:
-    found = noise_limit(DATASET, TARGETS)
+    found = scaled(noise_limit(DATASET, TARGETS))
     for number, target in enumerate(TARGETS):
         for asset in range(len(DATASET.symbols)):
             values = list(DATASET.log_roi[target - DATASET.smoothing + 1 : target, asset])
@@ -41,7 +46,9 @@ def test_noise_limit_of_unpredictable_returns_is_near_the_known_share() -> None:
     dataset = synthetic_dataset(rows=4000, smoothing=5)
     targets = dataset.split.test
     actual = dataset.scaler.transform(dataset.smoothed)[targets.start : targets.stop]
-    limit = metrics.overall(metrics.r2, actual, noise_limit(dataset, targets))
+    limit = metrics.r2.overall(
+        actual, dataset.scaler.transform(noise_limit(dataset, targets).smoothed[0])
+    )
     assert limit == pytest.approx(0.8, abs=0.02)
 
 
@@ -53,4 +60,5 @@ def test_no_baseline_looks_at_its_target_or_later(baseline: object) -> None:
     changed.log_roi[first:] = 1e6
     changed.smoothed[first:] = 1e6
     found = baseline(changed, range(first, first + 1))  # type: ignore[operator]
-    np.testing.assert_array_equal(found, expected)
+    for name in ("smoothed", "unshrunk", "log_roi"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Table, delete, insert, select, update
 
 from daily_run import NOW
+from manifests import read_manifest
 from roi_forecast.config import parse_run_config
 from roi_forecast.database.tables import (
     evaluations,
@@ -19,16 +20,16 @@ from roi_forecast.database.tables import (
 )
 from roi_forecast.errors import RegistryError
 from roi_forecast.evaluation.evaluate import evaluate_model
-from roi_forecast.evaluation.stored_evaluation import COMMON, METRICS_FILE
+from roi_forecast.evaluation.stored_evaluation import COMMON
 from roi_forecast.files.artifacts import checksum
-from roi_forecast.files.verified import read_manifest
 from roi_forecast.gate.approval import record_approval
 from roi_forecast.gate.decide import decide_promotion
+from roi_forecast.registry.plots import plots_directory
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.serving import promotion
 from roi_forecast.serving.forecast_store import store_forecasts
 from roi_forecast.serving.promotion import promote_model
-from serving_version import Served
+from serving_version import MODEL_NAME, Served
 
 TABLES = (evaluations, gate_decisions, model_versions, promotions, predictions)
 
@@ -108,6 +109,7 @@ def test_another_evaluation_of_what_nobody_published_leaves_nothing_of_the_one_b
 ) -> None:
     run = run_of(served, candidate)
     directory = served.version(candidate).directory(served.models)
+    version_files = files(directory)
     evaluate(served, run_of(served, candidate, horizons=[1, 7]), candidate)
     stale = {"r2": 0.99}
     with served.engine.begin() as connection:
@@ -122,26 +124,37 @@ def test_another_evaluation_of_what_nobody_published_leaves_nothing_of_the_one_b
         gone = {**known._mapping, "symbol": "GONE.NS", "value": 0.5}
         del gone["id"]
         connection.execute(insert(evaluations), gone)
-    (directory / "plots" / "gone.png").write_bytes(b"of an earlier evaluation")
+    plots = plots_directory(served.models, MODEL_NAME, candidate)
+    (plots / "gone.png").write_bytes(b"of an earlier evaluation")
     evaluate(served, run, candidate)
     rows = [row for row in content(served)["evaluations"] if row["run_id"] == candidate]
     assert {row["horizon"] for row in rows} == {1, 5, 20}
     assert "GONE.NS" not in {row["symbol"] for row in rows}
     assert served.version(candidate).metrics["r2"] != stale["r2"]
-    manifest = read_manifest(directory, RegistryError)
-    assert "plots/gone.png" not in manifest["files"]
-    assert not (directory / "plots" / "gone.png").exists()
-    assert checksum(directory / "manifest.json") == served.version(candidate).checksum
+    assert "gone.png" not in read_manifest(plots, RegistryError)["files"]
+    assert not (plots / "gone.png").exists()
+    assert files(directory) == version_files
 
 
 def test_an_evaluation_that_was_cut_off_is_made_again(served: Served, candidate: str) -> None:
-    directory = served.version(candidate).directory(served.models)
-    whole = files(directory)[METRICS_FILE][0]
-    (directory / METRICS_FILE).write_text('{"half of')
-    (directory / "sample.npz").unlink()
     evaluate(served, run_of(served, candidate), candidate)
-    read_manifest(directory, RegistryError)
-    assert files(directory)[METRICS_FILE][0] == whole
+    plots = plots_directory(served.models, MODEL_NAME, candidate)
+    whole = sorted(path.name for path in plots.iterdir())
+    (plots / "manifest.json").write_text('{"half of')
+    (plots / "loss_curves.png").unlink()
+    evaluate(served, run_of(served, candidate), candidate)
+    read_manifest(plots, RegistryError)
+    assert sorted(path.name for path in plots.iterdir()) == whole
+
+
+@pytest.mark.parametrize("name", ["calibration.json", "sample.npz"])
+def test_an_evaluation_refuses_files_that_are_not_those_of_the_training(
+    served: Served, candidate: str, name: str
+) -> None:
+    directory = served.version(candidate).directory(served.models)
+    (directory / name).write_text('{"half of')
+    with pytest.raises(RegistryError, match=name):
+        evaluate(served, run_of(served, candidate), candidate)
 
 
 def test_an_evaluation_still_needs_the_files_of_the_training(

@@ -73,10 +73,10 @@ def test_a_carried_price_has_an_roi_of_zero_and_the_first_row_none() -> None:
     assert table["TCS.NS roi_pct"][1:].tolist() == pytest.approx([0.0, -20.0])
 
 
-def test_without_a_run_the_error_says_what_to_do_and_no_file_is_left(
+def test_without_a_run_the_error_says_what_to_do_and_leaves_no_file(
     market_engine: Engine, tmp_path: Path
 ) -> None:
-    with pytest.raises(ExportError, match="no run to export yet; `make run`"):
+    with pytest.raises(ExportError, match="no run to export yet; start one with `make run`"):
         export_combined(market_engine, tmp_path / "out.csv")
     with pytest.raises(ExportError, match="model name 'absent'; names with runs: none yet"):
         export_combined(market_engine, tmp_path / "out.csv", "absent")

@@ -32,7 +32,7 @@ def test_a_view_is_written_with_a_header_and_all_its_rows(served: Served, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["daily_prices", "latest_predictions; DROP TABLE roi.runs", ""])
-def test_what_is_no_view_is_refused_with_the_names_there_are(
+def test_an_unknown_view_is_refused_with_the_known_names(
     market_engine: Engine, tmp_path: Path, name: str
 ) -> None:
     with pytest.raises(ExportError, match=r"no view '.*champion_history, .*latest_predictions"):
@@ -46,7 +46,7 @@ def test_a_folder_that_does_not_exist_is_named(market_engine: Engine, tmp_path: 
 
 
 @pytest.mark.parametrize("kind", SPECIAL_FILES)
-def test_what_is_no_regular_file_is_neither_written_nor_replaced(
+def test_an_irregular_file_is_neither_written_nor_replaced(
     market_engine: Engine, tmp_path: Path, kind: str
 ) -> None:
     path = tmp_path / "out.csv"

@@ -15,13 +15,13 @@ from roi_forecast.features.build import build_dataset
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.storage import load_dataset
 from roi_forecast.gate.decide import decide_promotion
-from roi_forecast.gate.rules import VERDICT
 from roi_forecast.market.checks.price_checks import check_prices
 from roi_forecast.market.extraction import extract_prices
 from roi_forecast.market.sources.registry import open_source
 from roi_forecast.monitoring.monitor import monitor_champion
 from roi_forecast.planning.resolve import resolve_run
 from roi_forecast.registry.candidates import combine_members, train_member
+from roi_forecast.registry.carried_out import VERDICT
 from roi_forecast.runs.claims import release_run
 from roi_forecast.runs.resolved_run import ResolvedRun, load_run
 from roi_forecast.serving.forecast_store import store_forecasts

@@ -20,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from daily_run import NOW, SMALL_RUN, prepare
 from later_migration import go_one_migration_back
+from manifests import read_manifest
 from network.training.test_state import IDENTITY, state
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate, require_current_schema
@@ -33,7 +34,6 @@ from roi_forecast.database.tables import (
 from roi_forecast.errors import PreflightError, RegistryError
 from roi_forecast.features.build import build_dataset
 from roi_forecast.files.artifacts import write_manifest
-from roi_forecast.files.verified import read_manifest
 from roi_forecast.market.extraction import extract_prices
 from roi_forecast.market.sources.registry import open_source
 from roi_forecast.network.training.state import load_state, save_state

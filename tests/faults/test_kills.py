@@ -16,6 +16,7 @@ from sqlalchemy import Engine, func, select
 from daily_run import NOW, SMALL_RUN
 from databases import fresh_market
 from faults.fork_server import ForkServer, start_fork_server
+from manifests import read_manifest
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.tables import (
     daily_prices,
@@ -29,7 +30,6 @@ from roi_forecast.database.tables import (
     runs,
 )
 from roi_forecast.errors import DatasetError, RegistryError
-from roi_forecast.files.verified import read_manifest
 from roi_forecast.registry.versions import find_champion
 from roi_forecast.serving.serving_version import open_champion
 from roi_forecast.settings import Settings

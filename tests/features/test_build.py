@@ -153,7 +153,7 @@ def test_a_restated_price_gives_another_dataset(market_engine: Engine, settings:
     assert again.dataset_id != first.dataset_id
 
 
-def test_a_damaged_dataset_is_refused_and_written_anew(
+def test_a_damaged_dataset_is_rejected_and_written_again(
     market_engine: Engine, settings: Settings
 ) -> None:
     run, dataset = prepare(market_engine, settings, "run", {})

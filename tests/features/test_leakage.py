@@ -130,7 +130,7 @@ def test_a_price_filled_backward_is_found_with_its_asset_and_date() -> None:
     (finding,) = audit_dataset(leaky, bars, AS_OF).findings
     assert finding.check_name == "filling"
     assert finding.observed == 2
-    assert f"2 of them the next one's; the first is GC=F on {GONE[0]}" in finding.message
+    assert f"2 of them are the next one; the first is GC=F on {GONE[0]}" in finding.message
 
 
 def test_a_price_filled_before_the_assets_first_bar_is_found() -> None:

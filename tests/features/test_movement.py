@@ -84,7 +84,7 @@ STILL_PRICES = {
 }
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(st.sampled_from([1.0, 1.0, 1.0, 1.0 + 1e-9, 1.001]), max_size=40))
 def test_a_price_is_halted_from_the_fifth_session_without_a_move(growth: list[float]) -> None:
     prices = np.cumprod([3.0, *growth])[:, np.newaxis]
@@ -95,7 +95,7 @@ def test_a_price_is_halted_from_the_fifth_session_without_a_move(growth: list[fl
     assert halted_rows(prices)[:, 0].tolist() == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 60), st.integers(0, 100))
 def test_no_later_price_decides_whether_a_row_is_halted(known: int, seed: int) -> None:
     generator = np.random.default_rng(seed)

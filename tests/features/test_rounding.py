@@ -22,14 +22,14 @@ def constant_but_for_rounding(value: float, seed: int) -> np.ndarray:
     return value * (1.0 + steps * np.finfo(np.float64).eps)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(FACTORS, st.integers(0, 1000))
 def test_the_unit_of_the_values_does_not_decide_whether_they_vary(factor: float, seed: int) -> None:
     assert varies(factor * moving(seed)).all()
     assert not varies(constant_but_for_rounding(factor, seed)).any()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(FACTORS, st.floats(-100, 100), st.integers(0, 1000))
 def test_values_vary_as_well_around_another_mean_of_their_own_size(
     factor: float, shift: float, seed: int

@@ -124,7 +124,7 @@ def test_prices_after_the_as_of_date_change_nothing() -> None:
     np.testing.assert_array_equal(found.filled, expected.filled)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_the_bars_does_not_matter(random: object) -> None:
     bars = simulated_bars(date(2023, 3, 31))
@@ -136,7 +136,7 @@ def test_the_order_of_the_bars_does_not_matter(random: object) -> None:
     np.testing.assert_array_equal(found.prices, expected.prices)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.permutations(SYMBOLS),
     st.sets(st.integers(1, len(SYMBOLS) - 1)),
@@ -161,9 +161,7 @@ def test_rows_of_blocks_of_assets_are_those_of_all_bars_at_once(
         np.testing.assert_array_equal(one, other)
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     begin=st.integers(1, 200),
     halts=st.lists(

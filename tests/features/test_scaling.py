@@ -22,7 +22,14 @@ def test_scaler_equals_that_of_scikit_learn(kind: ScalerKind, oracle: type) -> N
     generator = np.random.default_rng(3)
     values, later = generator.normal(0, 0.02, (50, 4)), generator.normal(0, 0.02, (9, 4))
     expected = oracle().fit(values).transform(later)
-    np.testing.assert_allclose(Scaler.fit(values, values, kind).transform(later), expected)
+    found = Scaler.fit(values, values, kind).transform(later)
+    np.testing.assert_allclose(found, expected)
+    low, high = values.min(axis=0), values.max(axis=0)
+    by_definition = {
+        "minmax": (later - low) / (high - low),
+        "standard": (later - values.mean(axis=0)) / values.std(axis=0),
+    }
+    np.testing.assert_allclose(found, by_definition[kind])
 
 
 @given(VALUES, st.sampled_from(["minmax", "standard"]))
@@ -56,9 +63,9 @@ def test_plain_log_rois_come_to_scaled_units_around_their_training_mean() -> Non
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [(np.zeros((0, 2)), "at least one"), (np.full((3, 2), np.nan), "not finite")],
 )
-def test_scaler_refuses_rows_it_cannot_be_fitted_on(values: np.ndarray, said: str) -> None:
-    with pytest.raises(DatasetError, match=said):
+def test_scaler_refuses_rows_it_cannot_be_fitted_on(values: np.ndarray, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
         Scaler.fit(values, values, "minmax")

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from manifests import read_manifest
 from roi_forecast.errors import RegistryError
 from roi_forecast.files.artifacts import (
     published_directory,
     write_file,
     write_manifest,
 )
-from roi_forecast.files.verified import read_manifest
 from special_files import SPECIAL_FILES
 
 
@@ -43,17 +43,17 @@ def test_published_directory_keeps_what_another_process_published_first(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (lambda path: path.unlink(), "part/file.txt is missing"),
         (lambda path: path.write_text("other"), "is damaged"),
         (lambda path: path.write_text(""), "is damaged"),
     ],
 )
-def test_read_manifest_refuses_a_changed_file(tmp_path: Path, damage: object, said: str) -> None:
+def test_read_manifest_refuses_a_changed_file(tmp_path: Path, damage: object, message: str) -> None:
     _publish(tmp_path / "one", "text")
     damage(tmp_path / "one" / "part" / "file.txt")  # type: ignore[operator]
-    with pytest.raises(RegistryError, match=said):
+    with pytest.raises(RegistryError, match=message):
         read_manifest(tmp_path / "one", RegistryError)
 
 

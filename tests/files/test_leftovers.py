@@ -91,7 +91,7 @@ def test_old_leftovers_go_and_young_ones_and_whole_files_stay(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("what", WRITERS)
-def test_what_a_living_process_writes_stays_however_old_and_goes_once_it_was_killed(
+def test_files_of_a_living_process_stay_however_old_and_go_once_it_is_killed(
     tmp_path: Path, what: str
 ) -> None:
     with writing(tmp_path, what) as process:

@@ -67,7 +67,7 @@ def test_what_is_below_an_unlisted_folder_is_named_by_the_folder_and_few_are_nam
         opened(folder)
 
 
-def test_what_a_candidate_holds_beside_its_files_is_left_alone_and_not_read(folder: Path) -> None:
+def test_unlisted_files_of_a_candidate_are_neither_removed_nor_read(folder: Path) -> None:
     write(folder / "model.keras")
     candidate = open_verified(folder, RegistryError, sealed=False)
     with pytest.raises(RegistryError, match=r"has no 'model\.keras' in its manifest"):

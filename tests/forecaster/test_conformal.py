@@ -10,11 +10,12 @@ from hypothesis.extra.numpy import arrays
 
 from roi_forecast.forecaster import conformal
 from roi_forecast.forecaster.conformal import (
-    FEWEST,
+    MIN_SCORES,
     TRAILING,
     conformal_quantiles,
     pooled_quantiles,
     trailing_half_widths,
+    window_order_statistics,
 )
 
 SCORES = arrays(
@@ -54,8 +55,7 @@ def test_quantiles_of_many_rows_are_those_of_each_by_itself(
     stops = np.arange(3, len(scores) + 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conformal, "TRAILING", trailing)
-        patch.setattr(conformal, "FEWEST", 3)
-        patch.setattr(conformal, "_ASSETS_AT_ONCE", 2)
+        patch.setattr(conformal, "MIN_SCORES", 3)
         found = conformal_quantiles(scores, stops, [0.8, 0.95])
         together = pooled_quantiles(scores, stops, [0.8, 0.95])
     for place, stop in enumerate(stops):
@@ -84,7 +84,7 @@ def test_only_the_newest_rows_count() -> None:
 
 def test_an_asset_with_too_few_scores_takes_those_of_all() -> None:
     scores = np.random.default_rng(2).random((200, 3))
-    scores[FEWEST - 1 :, 1] = np.nan
+    scores[MIN_SCORES - 1 :, 1] = np.nan
     found = newest(scores, 0.8)
     together = scores[np.isfinite(scores)].reshape(-1, 1)
     assert found[1] == newest(together[-TRAILING:], 0.8)
@@ -104,3 +104,39 @@ def test_half_width_of_a_row_rests_on_earlier_scores_alone() -> None:
     scores[80:] = 1e9
     found = trailing_half_widths(scores, scales, range(60, 101), [0.8])[0]
     np.testing.assert_array_equal(found[:21], expected[:21])
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 70), st.integers(1, 12))
+def test_a_place_of_a_window_is_that_of_the_window_sorted(
+    seed: int, length: int, windows: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    # Few different values, so that many are equal, and some are missing.
+    series = generator.integers(0, 9, (3, length)).astype(np.float64)
+    series[generator.random(series.shape) < 0.2] = np.nan
+    starts = generator.integers(0, length, windows)
+    stops = np.array([generator.integers(start + 1, length + 1) for start in starts])
+    places = generator.integers(0, (stops - starts)[:, np.newaxis], (3, windows, 2))
+    found = window_order_statistics(series, starts, stops, places)
+    for line in range(3):
+        for number, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+            expected = np.sort(series[line, start:stop])[places[line, number]]
+            np.testing.assert_array_equal(found[line, number], expected)
+
+
+def test_an_empty_window_has_no_value() -> None:
+    series = np.arange(8.0).reshape(2, 4)
+    for starts in ([2], [2, 1]):
+        at = np.array(starts)
+        found = window_order_statistics(series, at, at, np.zeros((2, len(at), 1), np.intp))
+        assert np.isnan(found).all()
+
+
+def test_what_lies_outside_of_a_window_does_not_matter() -> None:
+    generator = np.random.default_rng(5)
+    series = generator.random((2, 40))
+    windows = np.array([3, 5]), np.array([20, 25])
+    places = generator.integers(0, 17, (2, 2, 3))
+    expected = window_order_statistics(series, *windows, places)
+    series[:, 25:], series[:, :3] = 1e9, -1e9
+    np.testing.assert_array_equal(window_order_statistics(series, *windows, places), expected)

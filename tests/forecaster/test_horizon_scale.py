@@ -75,5 +75,5 @@ def test_beyond_the_last_anchor_scales_grow_with_the_square_root_of_time() -> No
 def test_json_keeps_every_digit() -> None:
     scale = fit()
     content = json.loads(json.dumps(scale.to_json()))
-    read = HorizonScale.from_json(scale.by_anchor[1], content)
+    read = HorizonScale.from_json(content)
     np.testing.assert_array_equal(predict(read), predict(scale))

@@ -21,10 +21,8 @@ from roi_forecast.database.tables import evaluations, gate_decisions, model_vers
 from roi_forecast.features.build import align_moving_rows, assemble_dataset
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
-from roi_forecast.features.returns import implied_log_roi, known_sum
 from roi_forecast.features.rows import align_rows
-from roi_forecast.forecaster.horizons import METHODS, HorizonCalibration
-from roi_forecast.forecaster.next_day import NextDayCalibration
+from roi_forecast.forecaster.calibration import METHODS, Calibration
 from roi_forecast.market.sources.csv_files import CsvSource
 from roi_forecast.network.ridge import fit_ridge
 from roi_forecast.settings import Settings
@@ -63,12 +61,8 @@ def dataset_of(bars: pd.DataFrame, *, leave_out_still: bool = True) -> Dataset:
 def bounds(dataset: Dataset, method: MultiStep) -> np.ndarray:
     """Published bounds of every horizon, shape (horizons, levels, 2, test rows, assets)."""
     ridge = fit_ridge(dataset, 10.0)
-    validation, test = dataset.split.validation, dataset.split.test
-    scaled = ridge.predict(dataset.scaled, dataset.scaled_log_roi, validation)
-    known = known_sum(dataset.log_roi, validation, dataset.smoothing)
-    implied = implied_log_roi(dataset.scaler.inverse(scaled), known, dataset.smoothing)
-    next_day = NextDayCalibration.fit(dataset, implied)
-    calibration = HorizonCalibration.fit(dataset, next_day, ridge.forecast_windows, 10.0)
+    test = dataset.split.test
+    calibration = Calibration.fit(dataset, ridge.forecast_windows, 10.0)
     cumulated = calibration.forecast(
         method,
         ridge.forecast_windows,
@@ -187,7 +181,7 @@ def parameters(path: Path, symbols: tuple[str, ...]) -> dict[str, Any]:
         "start_date": str(START),
         "as_of_date": str(LAST),
         "horizons": (1, 5),
-        "gate_noise_limit_tolerance": 0.9,
+        "gate_override_reason": "an asset that stands still",
     }
 
 

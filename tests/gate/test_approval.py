@@ -6,7 +6,7 @@ from sqlalchemy import delete, select
 from roi_forecast.database.tables import gate_decisions
 from roi_forecast.errors import EvaluationError, RegistryError
 from roi_forecast.gate.approval import APPROVAL, describe_decision, record_approval
-from roi_forecast.gate.rules import VERDICT
+from roi_forecast.registry.carried_out import VERDICT
 from roi_forecast.serving import promotion
 from roi_forecast.serving.promotion import promote_model
 from serving_version import Served

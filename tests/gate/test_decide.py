@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,12 @@ from sqlalchemy import select, update
 from roi_forecast.database.tables import evaluations, gate_decisions
 from roi_forecast.evaluation import evaluate
 from roi_forecast.evaluation.evaluate import COMMON, evaluate_model
+from roi_forecast.files.verified import VerifiedDirectory
+from roi_forecast.forecaster.forecaster import Forecaster
+from roi_forecast.gate import rules
 from roi_forecast.gate.decide import decide_promotion
 from roi_forecast.gate.rules import Verdict
-from roi_forecast.network.predictor import Predictor, load_predictor
+from roi_forecast.network.predictor import Predictor
 from roi_forecast.runs.resolved_run import ResolvedRun
 from serving_version import Served
 
@@ -23,22 +28,30 @@ CANDIDATE = "noisy"
 class Noisy:
     """The champion's forecasts with an error of their own on some days."""
 
+    networks = (None,)
+
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
-        self.forecast_windows = predictor.forecast_windows
 
-    def predict(self, scaled: np.ndarray, scaled_log_roi: np.ndarray, targets: range) -> np.ndarray:
-        forecast = self.predictor.predict(scaled, scaled_log_roi, targets)
-        generator = np.random.default_rng(targets.start)
-        days = generator.random((len(targets), 1)) < 0.2
+    def forecast_windows(self, scaled: np.ndarray, scaled_log_roi: np.ndarray) -> np.ndarray:
+        forecast = self.predictor.forecast_windows(scaled, scaled_log_roi)
+        generator = np.random.default_rng(len(scaled))
+        days = generator.random((len(scaled), 1)) < 0.2
         return forecast + days * generator.normal(0, 0.1, forecast.shape)
 
 
 @pytest.fixture
 def evaluated(served: Served, monkeypatch: pytest.MonkeyPatch) -> str | None:
     """The opponent of a candidate that is a little worse, on few days that say so."""
+    monkeypatch.setattr(rules, "ASSET_TOLERANCE", 1.0)
+    monkeypatch.setattr(rules, "NOISE_LIMIT_TOLERANCE", 0.5)
     served.add_candidate(CANDIDATE)
-    monkeypatch.setattr(evaluate, "load_predictor", lambda path: Noisy(load_predictor(path)))
+
+    def load(files: VerifiedDirectory) -> Forecaster:
+        forecaster = Forecaster.load(files)
+        return replace(forecaster, predictor=Noisy(forecaster.predictor))
+
+    monkeypatch.setattr(evaluate, "Forecaster", SimpleNamespace(load=load))
     outcome = served.outcome
     return evaluate_model(served.engine, run_of(served), outcome.dataset, CANDIDATE, served.models)
 
@@ -46,8 +59,6 @@ def evaluated(served: Served, monkeypatch: pytest.MonkeyPatch) -> str | None:
 def run_of(served: Served, **parameters: Any) -> ResolvedRun:
     changed = {
         "min_sessions_between_promotions": 0,
-        "gate_asset_tolerance": 1.0,
-        "gate_noise_limit_tolerance": 0.5,
         **parameters,
     }
     run = served.outcome.run
@@ -77,39 +88,44 @@ def common(served: Served, predictor: str, metric: str) -> float:
 
 
 def test_the_bound_and_not_the_mean_of_the_loss_decides(
-    served: Served, evaluated: str | None
+    served: Served, evaluated: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mean = common(served, "champion", "r2") - common(served, "model", "r2")
     bound = common(served, "model", "loss_difference_upper_95")
-    verdict, failed = decide(served, evaluated, gate_champion_tolerance=mean + 0.002)
+    monkeypatch.setattr(rules, "CHAMPION_TOLERANCE", mean + 0.002)
+    verdict, failed = decide(served, evaluated)
     assert not verdict.promoted
     assert failed == {"champion"}
-    verdict, failed = decide(served, evaluated, gate_champion_tolerance=bound + 0.002)
+    monkeypatch.setattr(rules, "CHAMPION_TOLERANCE", bound + 0.002)
+    verdict, failed = decide(served, evaluated)
     assert verdict.promoted, verdict.reason
 
 
 def test_the_minimum_of_shared_sessions_is_asked_of_the_comparison(
-    served: Served, evaluated: str | None
+    served: Served, evaluated: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sessions = len(served.outcome.dataset.split.test)
     assert common(served, "model", "sessions") == sessions
-    loose = {"gate_champion_tolerance": 1.0}
-    assert decide(served, evaluated, gate_min_sessions=sessions, **loose)[0].promoted
-    verdict, failed = decide(served, evaluated, gate_min_sessions=sessions + 1, **loose)
+    monkeypatch.setattr(rules, "CHAMPION_TOLERANCE", 1.0)
+    monkeypatch.setattr(rules, "MIN_COMPARED_SESSIONS", sessions)
+    assert decide(served, evaluated)[0].promoted
+    monkeypatch.setattr(rules, "MIN_COMPARED_SESSIONS", sessions + 1)
+    verdict, failed = decide(served, evaluated)
     assert not verdict.promoted
     assert failed == {"compared_sessions"}
 
 
 def test_an_asset_without_an_r2_is_named_and_decides_nothing(
-    served: Served, evaluated: str | None
+    served: Served, evaluated: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(rules, "CHAMPION_TOLERANCE", 1.0)
     with served.engine.begin() as connection:
         connection.execute(
             update(evaluations)
             .where(evaluations.c.target == COMMON, evaluations.c.symbol == "GC=F")
             .values(value=None)
         )
-    verdict, _ = decide(served, evaluated, gate_champion_tolerance=1.0)
+    verdict, _ = decide(served, evaluated)
     assert verdict.promoted, verdict.reason
     with served.engine.connect() as connection:
         reasons = dict(

@@ -1,4 +1,4 @@
-"""Prices, runs and a server for the tests of the market room."""
+"""Prices, runs and a server for the tests of the market package."""
 
 from __future__ import annotations
 

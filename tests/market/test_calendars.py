@@ -55,15 +55,15 @@ def test_sessions_are_empty_when_the_end_lies_before_the_start():
     assert sessions(NSE, date(2024, 1, 2), date(2024, 1, 1)).empty
 
 
-def test_sessions_go_on_with_weekdays_and_warn_once_where_the_calendar_ends(caplog):
+def test_sessions_continue_with_weekdays_and_warn_once_where_the_calendar_ends(caplog):
     with caplog.at_level(logging.WARNING):
         found = as_dates(sessions(NSE, date(2026, 12, 29), date(2027, 1, 5)))
         sessions(NSE, date(2026, 12, 29), date(2027, 2, 5))
     assert found[-3:] == [date(2027, 1, 1), date(2027, 1, 4), date(2027, 1, 5)]
-    assert caplog.text.count("has no data after 2026-12-31; weekdays stand in") == 1
+    assert caplog.text.count("has no data after 2026-12-31; all weekdays there count") == 1
 
 
-def test_sessions_go_on_with_weekdays_before_the_calendar_begins(caplog):
+def test_sessions_continue_with_weekdays_before_the_calendar_begins(caplog):
     with caplog.at_level(logging.WARNING):
         found = sessions(NSE, date(1990, 1, 1), date(1990, 1, 9))
     assert len(found) == 7
@@ -162,3 +162,17 @@ def test_reference_sessions_of_real_prices_find_the_eight_special_sessions(real_
     assert as_dates(found.difference(sessions(NSE, start, as_of_date))) == SPECIAL_SESSIONS
     assert len(found) == 1054
     assert np.all(np.diff(found.to_numpy()) > np.timedelta64(0))
+
+
+@pytest.mark.parametrize(
+    ("exchange", "day", "opening"),
+    [
+        (NYSE, date(2024, 7, 3), datetime(2024, 7, 3, 13, 30, tzinfo=UTC)),
+        # A holiday: the next session.
+        (NYSE, date(2024, 7, 4), datetime(2024, 7, 5, 13, 30, tzinfo=UTC)),
+        # After the calendar's data: the start of the local day.
+        (NSE, date(2027, 3, 1), datetime(2027, 2, 28, 18, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_date_opens_with_its_session_or_the_next_one(exchange, day, opening):
+    assert calendars.opens_at(exchange, day) == opening

@@ -18,7 +18,7 @@ from roi_forecast.errors import PriceCheckError, RoiForecastError, SourceDataErr
 from roi_forecast.market.checks.price_checks import PriceCheckReport, check_prices
 from roi_forecast.market.extraction import extract_batch
 from roi_forecast.market.sources.registry import open_source
-from roi_forecast.market.store import load_bars
+from roi_forecast.market.stored_bars import load_bars
 from roi_forecast.planning.resolve import resolve_run
 from roi_forecast.settings import Settings
 

@@ -32,7 +32,7 @@ from roi_forecast.market.restatement import find_restatement
 from roi_forecast.market.sources.simulated import SimulatedSource
 from roi_forecast.market.sources.simulated_events import fate_of
 from roi_forecast.market.sources.yahoo import YahooSource
-from roi_forecast.market.store import load_bars
+from roi_forecast.market.stored_bars import load_bars
 from roi_forecast.universe import load_universe
 
 from .conftest import END, START
@@ -231,7 +231,7 @@ def test_extract_stores_an_impossible_volume_as_none_and_names_it(
     assert result.dropped == 0
     day = expected["trading_date"].iloc[-3].date()
     assert findings(market_engine, "run-1") == [("invalid_volume", "warn", day)]
-    assert f"{SYMBOL}: 2 volumes are no numbers" in caplog.text
+    assert f"{SYMBOL}: 2 volumes are not between" in caplog.text
 
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0, np.inf, np.nan, 1e300])
@@ -506,7 +506,7 @@ class FailingFor:
         return self._market.fetch(asset, start, end)
 
 
-def test_a_batch_goes_on_after_a_failure_and_raises_the_one_that_a_retry_may_mend(
+def test_a_batch_continues_after_a_failure_and_raises_the_one_that_a_retry_may_fix(
     market_engine, make_run
 ):
     run = make_run(source="simulated")

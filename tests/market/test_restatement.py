@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roi_forecast.market.bars import BAR_COLUMNS, PRICE_COLUMNS
 from roi_forecast.market.restatement import RESTATEMENT_TOLERANCE, find_restatement
-from roi_forecast.market.sources.source import BAR_COLUMNS, PRICE_COLUMNS
 
 FIELDS = ("close", "adj_close")
 

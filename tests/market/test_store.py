@@ -12,8 +12,9 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 
 from roi_forecast.database.tables import assets, daily_prices
-from roi_forecast.market.sources.source import BAR_COLUMNS
-from roi_forecast.market.store import StoredBars, load_bars, register_assets, upsert_bars
+from roi_forecast.market.bars import BAR_COLUMNS
+from roi_forecast.market.store import register_assets, upsert_bars
+from roi_forecast.market.stored_bars import StoredBars, load_bars
 from roi_forecast.universe import load_universe
 
 from .conftest import END, START, SYMBOLS
@@ -32,9 +33,7 @@ def test_load_returns_exactly_what_was_stored(market_engine, prices):
     pd.testing.assert_frame_equal(loaded, expected, check_exact=True)
 
 
-def test_a_volume_that_is_none_is_stored_and_read_as_none_and_compared_as_such(
-    market_engine, prices
-):
+def test_a_missing_volume_is_stored_read_and_compared_as_missing(market_engine, prices):
     without = prices.assign(volume=prices["volume"].mask(prices.index % 2 == 0))
     with market_engine.begin() as connection:
         upsert_bars(connection, "yahoo", without)
@@ -117,7 +116,7 @@ def test_load_reads_a_symbol_that_looks_like_a_missing_value(market_engine, pric
     assert (loaded["symbol"] == "NA").sum() == len(own)
 
 
-def test_blocks_hold_whole_assets_and_are_read_anew_each_time(market_engine, prices):
+def test_blocks_hold_whole_assets_and_are_read_again_each_time(market_engine, prices):
     with market_engine.begin() as connection:
         upsert_bars(connection, "yahoo", prices)
         blocks = StoredBars(connection, "yahoo", (*SYMBOLS, "NONE"), START, END, block=2)
@@ -171,7 +170,6 @@ BARS = st.tuples(st.sampled_from(["GC=F", "TCS.NS"]), st.dates(date(2024, 1, 1),
 
 @settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, column, delete, insert, select, table, update
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.database.tables import SCHEMA, model_versions, predictions
 from roi_forecast.features.returns import to_percent
-from roi_forecast.features.scaling import FloatArray
 from serving_version import Served
 
 
@@ -22,7 +22,7 @@ class Past:
 
     Attributes:
         targets: Rows of the dataset.
-        actual: What came, in percent, shape (targets, assets).
+        actual: Actual ROI in percent, shape (targets, assets).
         before: ROI of the session before, in percent, same shape.
     """
 
@@ -36,11 +36,14 @@ def past(served: Served, sessions: int, horizon: int = 1) -> Past:
     rois = to_percent(served.outcome.dataset.log_roi)
     stop = len(rois)
     targets = range(stop - sessions, stop)
-    came = served.outcome.dataset.log_roi
+    log_rois = served.outcome.dataset.log_roi
     actual, before = (
         to_percent(
             np.stack(
-                [came[row - horizon + 1 - shift : row + 1 - shift].sum(axis=0) for row in targets]
+                [
+                    log_rois[row - horizon + 1 - shift : row + 1 - shift].sum(axis=0)
+                    for row in targets
+                ]
             )
         )
         for shift in (0, horizon)
@@ -60,7 +63,7 @@ def publish(
     backfill: bool = False,
     created_after: timedelta = timedelta(hours=20),
 ) -> None:
-    """Store forecasts as if they had been made in the evening of their as-of date."""
+    """Store forecasts as if made in the evening of their as-of date."""
     dataset = served.outcome.dataset
     at_80, at_95 = (np.broadcast_to(half, predicted.shape) for half in (half_80, half_95))
     values = []
@@ -96,7 +99,7 @@ def publish(
 
 
 def end_data_before(connection: Connection, forecasts: Sequence[Mapping[str, Any]]) -> None:
-    """Let the data of versions end where planted forecasts of theirs begin."""
+    """End the data of versions where their planted forecasts start."""
     for version_id in {forecast["version_id"] for forecast in forecasts}:
         first = min(
             forecast["as_of_date"] for forecast in forecasts if forecast["version_id"] == version_id

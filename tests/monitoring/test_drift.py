@@ -15,7 +15,7 @@ def market(seed: int, rows: int, scale: float = 1.0) -> np.ndarray:
     return scale * np.random.default_rng(seed).standard_t(4, (rows, ASSETS))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(2, 40), st.integers(1, 39), st.integers(0, 1000))
 def test_distances_are_those_of_scipy(rows: int, inside: int, seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -36,7 +36,7 @@ def test_the_newest_window_is_measured_in_deviations_of_the_training_rows() -> N
         assert found.scale_ratio == pytest.approx(newest[:, column].std() / spread)
 
 
-def test_a_market_that_stays_as_it_was_seldom_drifts() -> None:
+def test_an_unchanged_market_rarely_drifts() -> None:
     flags = [
         found is not None and found.drifting
         for seed in range(40)
@@ -46,7 +46,7 @@ def test_a_market_that_stays_as_it_was_seldom_drifts() -> None:
 
 
 @pytest.mark.parametrize("change", ["shift", "wilder", "calmer"])
-def test_one_asset_that_moves_otherwise_drifts_alone(change: str) -> None:
+def test_only_the_asset_that_changes_drifts(change: str) -> None:
     training, newest = market(2, TRAINING), market(3, NEWEST)
     newest[:, 4] = {
         "shift": newest[:, 4] + 2.0,
@@ -74,12 +74,12 @@ def test_rows_without_a_bar_do_not_count() -> None:
     holes[10:20, 0] = np.nan
     (found, *_) = measure_drift(holes, newest, 0.99)
     assert found is not None
-    kept = np.delete(training[:, 0], slice(10, 20))
-    expected = wasserstein_distance(kept, newest[:, 0]) / kept.std()
+    counted = np.delete(training[:, 0], slice(10, 20))
+    expected = wasserstein_distance(counted, newest[:, 0]) / counted.std()
     assert found.wasserstein == pytest.approx(expected)
 
 
-def test_what_cannot_be_compared_gives_none() -> None:
+def test_incomparable_rows_give_none() -> None:
     training, newest = market(8, TRAINING), market(9, NEWEST)
     training[:, 0] = 0.0
     training[: TRAINING - 2 * NEWEST, 1] = np.nan
@@ -91,7 +91,7 @@ def test_what_cannot_be_compared_gives_none() -> None:
 
 
 @pytest.mark.parametrize("still", ["constant", "one blip", "steady"])
-def test_an_asset_that_stands_still_hides_no_drift_of_the_others(still: str) -> None:
+def test_a_still_asset_hides_no_drift_of_others(still: str) -> None:
     training, newest = market(2, TRAINING, 0.01), market(3, NEWEST, 0.01)
     newest[:, 4] *= 3
     rounding = np.random.default_rng(1).integers(-9, 10, TRAINING) * 1e-16
@@ -99,11 +99,11 @@ def test_an_asset_that_stands_still_hides_no_drift_of_the_others(still: str) -> 
     if still == "one blip":
         training[100, 0] = 0.02
     newest[:, 0] = 1e-4 if still == "steady" else 0.0
-    beside, alone = (
+    together, alone = (
         measure_drift(training, newest, 0.99),
         measure_drift(training[:, 1:], newest[:, 1:], 0.99),
     )
-    assert beside[0] is None
-    assert beside[1:] == alone
+    assert together[0] is None
+    assert together[1:] == alone
     assert alone[3] is not None
     assert alone[3].drifting

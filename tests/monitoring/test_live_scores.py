@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from roi_forecast.evaluation import metrics
+from roi_forecast.evaluation.bootstrap import bootstrap_mean
 from roi_forecast.monitoring.live_scores import score_outcomes
 from roi_forecast.monitoring.outcomes import Outcomes
 
@@ -13,9 +15,9 @@ PREDICTED = 0.2 * ACTUAL + GENERATOR.normal(0, 0.3, ACTUAL.shape)
 
 
 def outcomes(actual: np.ndarray, predicted: np.ndarray, persistence: np.ndarray) -> Outcomes:
-    inside = np.ones(actual.shape)
+    wide = np.full(actual.shape, 1e3)
     dates = np.datetime64("2024-01-01") + np.arange(SESSIONS)
-    return Outcomes(1, dates, actual, predicted, persistence, inside, inside)
+    return Outcomes(1, dates, actual, predicted, persistence, -wide, wide, -wide, wide)
 
 
 def with_column(values: np.ndarray, column: np.ndarray) -> np.ndarray:
@@ -23,7 +25,7 @@ def with_column(values: np.ndarray, column: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.01])
-def test_an_asset_that_a_peer_forecasts_without_fail_is_out_of_the_gain_over_it(
+def test_an_asset_that_the_opponent_forecasts_exactly_does_not_count_in_the_gain_over_it(
     rate: float,
 ) -> None:
     before = np.roll(ACTUAL, 1, axis=0)
@@ -45,8 +47,29 @@ def test_an_asset_that_a_peer_forecasts_without_fail_is_out_of_the_gain_over_it(
         assert beside["r2_against_zero"] == alone["r2_against_zero"]
 
 
-def test_gains_where_nothing_moved_at_all_are_not_defined() -> None:
+def test_gains_are_undefined_if_nothing_moves() -> None:
     still = np.zeros(ACTUAL.shape)
     found = score_outcomes(outcomes(still, PREDICTED, still)).estimates
     for name in ("r2_against_zero", "r2_against_persistence", "directional_accuracy"):
         assert np.isnan(list(vars(found[name]).values())).all()
+
+
+def test_live_forecasts_are_scored_with_every_metric_of_test_rows() -> None:
+    found = score_outcomes(outcomes(ACTUAL, PREDICTED, np.roll(ACTUAL, 1, axis=0))).estimates
+    named = {metric.name for metric in metrics.OF_ROI}
+    assert named | {"coverage_80", "interval_score_80", "coverage_95"} <= set(found)
+    for name in named:
+        estimate = found[name]
+        assert estimate.lower_95 <= estimate.value <= estimate.upper_95, name
+    errors = PREDICTED - ACTUAL
+    assert found["mae"].value == pytest.approx(np.abs(errors).mean())
+    assert found["rmse"].value == pytest.approx(np.sqrt((errors**2).mean()))
+
+
+def test_the_gain_over_zero_is_that_of_paired_differences() -> None:
+    found = score_outcomes(outcomes(ACTUAL, PREDICTED, ACTUAL * 3)).estimates["r2_against_zero"]
+    losses = ((PREDICTED - ACTUAL) ** 2 - ACTUAL**2) / (ACTUAL**2).mean(axis=0)
+    expected = bootstrap_mean(losses, block_sessions=10, widened=True)
+    assert found.value == pytest.approx(-expected.mean)
+    assert found.lower_95 == pytest.approx(-expected.upper_95)
+    assert found.upper_95 == pytest.approx(-expected.lower_95)

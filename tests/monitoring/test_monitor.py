@@ -1,4 +1,4 @@
-"""Watching a champion whose live forecasts carry planted faults."""
+"""Monitoring a champion whose live forecasts have planted faults."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select, text
 
-from roi_forecast.config import MonitoringConfig
+from roi_forecast.array_types import FloatArray
 from roi_forecast.database.tables import champion_checks, evaluations
-from roi_forecast.features.scaling import FloatArray
+from roi_forecast.monitoring import asset_drift
 from roi_forecast.monitoring.monitor import Monitoring, monitor_champion, report_alerts
 from serving_version import MODEL_NAME, Served
 
 from .live_forecasts import Past, forget, past, publish, read
 
-LIMITS = MonitoringConfig.model_fields
 SESSIONS = 75
 WINDOW = 60
 
@@ -56,10 +55,7 @@ def watched(served: Served) -> Iterator[Served]:
 
 
 def monitor(served: Served, **changes: Any) -> Monitoring:
-    run = served.outcome.run
-    limits = {name: changes.pop(name) for name in list(changes) if name in LIMITS}
-    config = run.config.model_copy(update=limits)
-    return monitor_champion(served.engine, run.model_copy(update={"config": config, **changes}))
+    return monitor_champion(served.engine, served.outcome.run.model_copy(update=changes))
 
 
 def skill(served: Served, **wanted: Any) -> dict[str, Any]:
@@ -73,7 +69,7 @@ def states(served: Served) -> dict[str, str]:
 
 
 def halves(actual: FloatArray, predicted: FloatArray, share: float) -> FloatArray:
-    """Half widths that hold what came on the given share of sessions, evenly spread."""
+    """Half widths that contain the actual ROI in the given share of sessions, evenly spread."""
     errors = np.abs(actual - predicted)
     places = np.arange(len(actual))[:, np.newaxis]
     held = np.floor((places + 1) * share) > np.floor(places * share)
@@ -81,7 +77,7 @@ def halves(actual: FloatArray, predicted: FloatArray, share: float) -> FloatArra
 
 
 def publish_sound(served: Served, known: Past, **options: Any) -> None:
-    """Forecasts of a small right part of what came, with intervals that hold what they say."""
+    """Forecasts with a little skill and with intervals of the stated coverage."""
     predicted = 0.05 * known.actual
     publish(
         served,
@@ -153,20 +149,20 @@ def test_skill_is_the_gain_over_zero_and_over_the_last_roi(watched: Served, hori
     assert found["r2_against_zero_lower_95"] <= found["r2_against_zero"]
 
 
-def test_a_champion_that_keeps_its_limits_raises_no_alert(
+def test_a_champion_within_its_limits_raises_no_alert(
     watched: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
     publish_sound(watched, past(watched, SESSIONS))
     with caplog.at_level(logging.INFO):
         found = monitor(watched)
     assert found.alerts == ()
-    assert set(states(watched).values()) == {"kept"}
-    assert "keeps its 4 limits at horizon 1" in caplog.text
+    assert set(states(watched).values()) == {"passed"}
+    assert "passes its 4 limits at horizon 1" in caplog.text
     assert read(watched, "champion_alerts", "measure") == []
     assert report_alerts(watched.engine, watched.outcome.run.run_id) is None
 
 
-def test_too_few_outcomes_are_called_that_and_raise_no_alert(
+def test_too_few_outcomes_are_named_and_raise_no_alert(
     watched: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
     known = past(watched, 29)
@@ -175,7 +171,7 @@ def test_too_few_outcomes_are_called_that_and_raise_no_alert(
         found = monitor(watched)
     assert found.alerts == ()
     assert set(states(watched).values()) == {"too_few"}
-    assert "29 live sessions have an outcome, 30 are needed to judge" in caplog.text
+    assert "29 live sessions have an outcome; a judgement needs 30" in caplog.text
 
 
 def test_a_name_without_any_outcome_says_so(watched: Served) -> None:
@@ -185,7 +181,7 @@ def test_a_name_without_any_outcome_says_so(watched: Served) -> None:
     assert read(watched, "live_skill", "scope") == []
 
 
-def test_intervals_that_hold_too_little_are_reported_everywhere(
+def test_too_narrow_intervals_are_reported_everywhere(
     watched: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
     known = past(watched, SESSIONS)
@@ -208,7 +204,7 @@ def test_intervals_that_hold_too_little_are_reported_everywhere(
     assert f"champion {found.version_id} is below its limit" in advice
 
 
-def test_an_alert_is_kept_but_no_longer_current_once_a_later_run_finds_nothing(
+def test_an_alert_stays_but_is_no_longer_current_after_a_later_run_without_one(
     watched: Served,
 ) -> None:
     known = past(watched, SESSIONS)
@@ -220,10 +216,10 @@ def test_an_alert_is_kept_but_no_longer_current_once_a_later_run_finds_nothing(
     alerts = read(watched, "champion_alerts", "run_id", "current")
     assert {row["run_id"] for row in alerts} == {watched.outcome.run.run_id}
     assert {row["current"] for row in alerts} == {False}
-    assert set(states(watched).values()) == {"kept"}
+    assert set(states(watched).values()) == {"passed"}
 
 
-def test_forecasts_that_lose_against_zero_are_reported(watched: Served) -> None:
+def test_forecasts_worse_than_zero_are_reported(watched: Served) -> None:
     known = past(watched, SESSIONS)
     predicted = -0.5 * known.actual
     publish(
@@ -238,12 +234,12 @@ def test_forecasts_that_lose_against_zero_are_reported(watched: Served) -> None:
     assert not measures & {"coverage_80", "coverage_95"}
 
 
-def test_a_figure_below_its_limit_is_not_reported_while_chance_could_have_put_it_there(
+def test_a_figure_below_its_limit_is_not_reported_if_chance_could_explain_it(
     watched: Served,
 ) -> None:
     known = past(watched, SESSIONS)
     predicted = 0.05 * known.actual
-    # On whole blocks of days the intervals hold, on others not: 70 % in all, and widely uncertain.
+    # Coverage alternates between whole blocks of days: 70 % in all, and very uncertain.
     held = ((np.arange(SESSIONS) // 10) % 3 != 0)[:, np.newaxis]
     errors = np.abs(known.actual - predicted)
     half = np.where(held, errors * 1.5 + 1e-6, errors * 0.5)
@@ -253,10 +249,10 @@ def test_a_figure_below_its_limit_is_not_reported_while_chance_could_have_put_it
         row for row in read(watched, "champion_status", *STATUS) if row["measure"] == "coverage_80"
     ]
     assert row["observed"] < row["threshold"] < row["upper_95"]
-    assert row["state"] == "kept"
+    assert row["state"] == "passed"
 
 
-def test_backfills_are_scored_apart_and_never_judged(watched: Served) -> None:
+def test_backfills_are_scored_separately_and_never_judged(watched: Served) -> None:
     known = past(watched, SESSIONS)
     publish(watched, known.targets, known.actual * 1.0, 1.0, 2.0, backfill=True)
     found = monitor(watched)
@@ -283,7 +279,7 @@ def test_outcomes_after_the_as_of_date_do_not_matter(watched: Served) -> None:
     assert skill(watched, scope="version", newest_sessions=None)["mae_pct"] > before["mae_pct"]
 
 
-def test_watching_again_replaces_what_was_stored(watched: Served) -> None:
+def test_monitoring_again_replaces_the_stored_results(watched: Served) -> None:
     publish_sound(watched, past(watched, 35))
     monitor(watched)
 
@@ -299,7 +295,7 @@ def test_watching_again_replaces_what_was_stored(watched: Served) -> None:
     assert counts() == first
 
 
-def test_a_new_champion_is_judged_by_what_served_under_its_name(watched: Served) -> None:
+def test_a_new_champion_is_judged_by_the_forecasts_under_its_name(watched: Served) -> None:
     older = watched.add_candidate("older")
     known = past(watched, SESSIONS)
     predicted = 0.05 * known.actual
@@ -311,7 +307,7 @@ def test_a_new_champion_is_judged_by_what_served_under_its_name(watched: Served)
     assert skill(watched, scope="model_name", newest_sessions=None)["sessions"] == SESSIONS
 
 
-def test_of_two_forecasts_of_a_target_the_one_that_stood_when_it_opened_counts(
+def test_the_last_of_two_forecasts_of_a_target_counts(
     watched: Served,
 ) -> None:
     older = watched.add_candidate("older")
@@ -334,11 +330,11 @@ def test_each_horizon_is_judged_by_itself(watched: Served) -> None:
     assert {alert.horizon for alert in found.alerts} == {5}
 
 
-def test_nothing_is_watched_where_no_version_serves(watched: Served) -> None:
+def test_nothing_is_monitored_without_a_champion(watched: Served) -> None:
     assert monitor(watched, model_name="nobody") == Monitoring(None)
 
 
-def test_the_run_itself_watches_and_stores_the_drift_of_every_asset(watched: Served) -> None:
+def test_the_run_stores_the_drift_of_every_asset(watched: Served) -> None:
     assert watched.outcome.monitoring.version_id == watched.champion.version_id
     rows = read(
         watched,
@@ -365,9 +361,10 @@ def test_the_run_itself_watches_and_stores_the_drift_of_every_asset(watched: Ser
         assert row["drifting"] == (row["symbol"] in watched.outcome.monitoring.drifting)
 
 
-def test_a_price_that_turns_wild_drifts_and_is_named_in_the_log(
-    watched: Served, caplog: pytest.LogCaptureFixture
+def test_a_wildly_moving_price_drifts_and_is_named_in_the_log(
+    watched: Served, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(asset_drift, "DRIFT_WINDOW_SESSIONS", 30)
     wild = text(
         "UPDATE roi.daily_prices SET adj_close = adj_close * "
         "(1 + 0.3 * (extract(doy FROM trading_date)::int % 2)) "
@@ -376,6 +373,6 @@ def test_a_price_that_turns_wild_drifts_and_is_named_in_the_log(
     with watched.engine.begin() as connection:
         connection.execute(wild)
     with caplog.at_level(logging.INFO):
-        found = monitor(watched, drift_window_sessions=30)
+        found = monitor(watched)
     assert found.drifting[0] == "TCS.NS"
-    assert "assets are unlike their training rows, most of all TCS.NS (distance" in caplog.text
+    assert "assets differ from their training rows, most of all TCS.NS (distance" in caplog.text

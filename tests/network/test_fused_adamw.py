@@ -51,7 +51,7 @@ def after_steps(
     size=st.sampled_from([0.0, 1e-6, 1.0, 1e3]),
     seed=st.integers(0, 100),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_fused_adamw_has_the_weights_and_moments_of_keras_adamw_after_each_step(
     steps, size, seed, **options
 ):

@@ -51,7 +51,7 @@ def outputs_and_gradients(
     training=st.booleans(),
     seed=st.integers(0, 100),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_fused_lstm_has_the_outputs_and_gradients_of_keras_lstm(
     batch, rows, features, units, dropout, training, seed, **options
 ):

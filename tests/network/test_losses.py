@@ -40,7 +40,7 @@ def expected(kind: str, target: np.ndarray, predicted: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data(), shape=SHAPES)
 def test_masked_losses_equal_their_oracle_over_targets_that_are_not_nan(kind, data, shape):
     target = data.draw(arrays.arrays(np.float32, shape, elements=TARGETS))

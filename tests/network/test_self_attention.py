@@ -49,7 +49,7 @@ def output_and_gradients(
     key_dim=st.integers(1, 6),
     seed=st.integers(0, 100),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_self_attention_has_the_output_and_gradients_of_keras_attention(
     batch, rows, features, heads, key_dim, seed
 ):

@@ -43,7 +43,7 @@ def test_all_preconditions_met_pass(
     )
 
 
-def test_a_missing_pool_is_named_with_the_command_that_makes_it(
+def test_a_missing_pool_is_named_with_the_command_that_creates_it(
     postgres: EmbeddedPostgres, market_engine: Engine, settings: Settings
 ) -> None:
     metadata_url = pools_database(postgres, "pools_missing", ["default_pool", "prices"])

@@ -47,7 +47,7 @@ def test_as_of_date_is_the_last_session_whose_bars_are_all_final(
     assert resolve(market_engine, settings, now).as_of_date == as_of
 
 
-def test_a_named_date_that_is_no_session_gives_the_session_before(
+def test_a_given_date_without_a_session_gives_the_session_before(
     market_engine: Engine, settings: Settings
 ) -> None:
     assert resolve(market_engine, settings, as_of_date="2025-01-05").as_of_date == date(2025, 1, 3)
@@ -60,7 +60,7 @@ def test_start_date_is_the_lookback_before_the_as_of_date(
     assert resolve(market_engine, settings, start_date="2023-01-02").start_date == date(2023, 1, 2)
 
 
-def test_a_file_that_ends_earlier_ends_the_run_there(
+def test_the_run_ends_where_a_shorter_file_ends(
     market_engine: Engine, settings: Settings, tmp_path: Path
 ) -> None:
     days = pd.bdate_range("2024-01-01", "2024-11-29")
@@ -90,7 +90,7 @@ def test_a_row_ahead_or_of_another_asset_does_not_move_the_end_of_a_file(
 
 
 @pytest.mark.parametrize(
-    ("parameters", "said"),
+    ("parameters", "message"),
     [
         ({"as_of_date": "2025-01-13"}, r"as_of_date: received 2025-01-13.*is 2025-01-10"),
         ({"start_date": "2025-01-11"}, r"start_date: received 2025-01-11.*before the as-of date"),
@@ -98,9 +98,9 @@ def test_a_row_ahead_or_of_another_asset_does_not_move_the_end_of_a_file(
     ],
 )
 def test_a_wrong_parameter_is_refused_and_nothing_is_stored(
-    market_engine: Engine, settings: Settings, parameters: dict[str, Any], said: str
+    market_engine: Engine, settings: Settings, parameters: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         resolve(market_engine, settings, **parameters)
     assert nothing_is_stored(market_engine)
 

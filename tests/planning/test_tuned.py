@@ -63,7 +63,7 @@ def test_the_best_scored_trial_gives_the_parameters(searched: Engine) -> None:
     assert taken == {"tuned_study": "spring", "epochs": 7, "batch_size": 64}
 
 
-def test_a_given_parameter_wins_over_the_study_and_the_study_over_the_preset(
+def test_a_given_parameter_overrides_the_study_and_the_study_overrides_the_preset(
     searched: Engine,
 ) -> None:
     given = {"source": "simulated", "tuned_study": "spring", "preset": "quick"}
@@ -73,11 +73,11 @@ def test_a_given_parameter_wins_over_the_study_and_the_study_over_the_preset(
     assert config.batch_size == 8
 
 
-def test_a_run_that_names_no_study_is_left_alone(market_engine: Engine) -> None:
+def test_a_run_without_a_study_keeps_its_parameters(market_engine: Engine) -> None:
     assert with_tuned_parameters(market_engine, {"epochs": 3}) == {"epochs": 3}
 
 
-def test_an_unknown_study_is_refused_with_the_names_there_are(searched: Engine) -> None:
+def test_an_unknown_study_is_refused_with_the_known_names(searched: Engine) -> None:
     with pytest.raises(ConfigError, match=r"'autumn', which has no finished trial; .* spring"):
         with_tuned_parameters(searched, {"tuned_study": "autumn"})
 

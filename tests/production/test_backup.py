@@ -28,7 +28,7 @@ def counts(url: str) -> dict[str, int]:
     return found
 
 
-def test_a_backup_comes_back_with_every_row_and_a_champion_that_serves(
+def test_a_restored_backup_has_every_row_and_a_champion_that_serves(
     served: Served, postgres: EmbeddedPostgres, tmp_path: Path
 ) -> None:
     save_backup(served.settings, tmp_path / "backup")
@@ -58,7 +58,7 @@ def test_a_damaged_backup_is_refused_before_anything_is_restored(
     assert not restored.data_directory.exists()
 
 
-def test_a_backup_that_fails_leaves_nothing_and_one_that_exists_stays(
+def test_a_failed_backup_leaves_nothing_and_an_existing_one_stays(
     served: Served, postgres: EmbeddedPostgres, tmp_path: Path
 ) -> None:
     wrong = Settings(postgres.url("nowhere"), served.settings.data_directory)

@@ -1,4 +1,4 @@
-"""Everything that docker-compose.yaml and the Dockerfile name exists in this project."""
+"""Everything named in docker-compose.yaml and the Dockerfile exists in this project."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_file_fits_the_schema_of_compose() -> None:
     assert answer.returncode == 0, answer.stdout
 
 
-def test_every_secret_has_to_be_given_and_is_generated() -> None:
+def test_every_secret_is_required_and_generated() -> None:
     required = {name for name, is_required in read_variables().items() if is_required}
     assert required == set(SECRETS)
 
@@ -120,7 +120,7 @@ def test_services_see_only_their_share_of_the_secrets() -> None:
     assert superuser == {"postgres", "init"}
 
 
-def test_every_login_is_another_user() -> None:
+def test_every_login_is_a_different_user() -> None:
     addresses = Addresses.from_environment(environment("init"))
     users = [url.username for url in vars(addresses).values()]
     assert len(set(users)) == len(users)
@@ -135,7 +135,7 @@ def test_queues_are_those_of_the_dag() -> None:
     assert option("worker-gpu", "--queues") == "gpu"
 
 
-def test_with_a_gpu_worker_one_setting_leaves_the_cpu_worker_the_other_queue() -> None:
+def test_one_setting_leaves_the_gpu_queue_to_the_gpu_worker() -> None:
     services = read_compose({**VALUES, "ROI_CPU_QUEUES": "default"})["services"]
     assert "--queues default " in services["worker-cpu"]["command"]
 
@@ -189,7 +189,7 @@ def test_a_larger_machine_gives_its_services_more_processors_by_one_setting() ->
 
 
 @pytest.mark.parametrize("service", list(SERVICES))
-def test_no_container_has_a_right_of_root_or_writes_to_its_own_files(service: str) -> None:
+def test_no_container_has_rights_of_root_or_writes_to_its_own_files(service: str) -> None:
     definition = SERVICES[service]
     assert definition["cap_drop"] == ["ALL"]
     assert definition["security_opt"] == ["no-new-privileges:true"]
@@ -218,7 +218,7 @@ def test_each_service_can_write_where_it_has_to() -> None:
     assert writable_folders("postgres") == {"/var/lib/postgresql", socket, "/tmp"}
 
 
-def test_models_can_be_changed_by_workers_and_the_job_that_restores_them_alone() -> None:
+def test_only_workers_and_the_job_that_restores_models_can_change_them() -> None:
     folder = environment("worker-cpu")["ROI_DATA_DIRECTORY"]
     readers = {
         name for name in SERVICES if f"data:{folder}:ro" in SERVICES[name].get("volumes", [])
@@ -258,7 +258,7 @@ def test_data_are_one_volume_that_all_workers_share() -> None:
     assert models == f"{environment('worker-cpu')['ROI_DATA_DIRECTORY']}/models"
 
 
-def test_ports_are_published_on_this_machine_only_and_lead_to_where_a_command_listens() -> None:
+def test_ports_are_published_on_this_machine_only_and_lead_to_a_listening_command() -> None:
     for service in SERVICES:
         for published in SERVICES[service].get("ports", []):
             address, _, inside = published.split(":")
@@ -268,7 +268,7 @@ def test_ports_are_published_on_this_machine_only_and_lead_to_where_a_command_li
     assert execution == f"http://api-server:{option('api-server', '--port')}/execution/"
 
 
-def test_services_that_others_name_exist() -> None:
+def test_services_named_by_others_exist() -> None:
     for service in SERVICES.values():
         assert set(service.get("depends_on", {})) <= set(SERVICES)
         for value in (service.get("environment") or {}).values():
@@ -316,11 +316,16 @@ def test_paths_of_the_images_are_those_of_the_compose_file() -> None:
     assert used - {"/var/lib/roi/data/models"} <= made
 
 
-def test_images_install_only_what_fits_the_hashes() -> None:
+def test_images_install_only_packages_that_match_their_hashes() -> None:
     installed = re.findall(r"pip install (.*?--requirement /tmp/\S+)", DOCKERFILE, re.DOTALL)
     assert len(installed) == 2
     for options in installed:
         assert {"--require-hashes", "--no-deps"} <= set(options.split())
+    project = re.findall(r"pip install (.*--editable \S+)", DOCKERFILE)
+    assert len(project) == 2
+    for options in project:
+        assert {"--no-index", "--no-deps", "--no-build-isolation"} <= set(options.split())
+    assert DOCKERFILE.count("pip install") == 4
 
 
 @pytest.mark.parametrize("name", ["production", "gpu"])

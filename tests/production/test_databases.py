@@ -1,4 +1,4 @@
-"""What the job `init` makes of an empty server: every login, its rights and its limits."""
+"""The job `init` on an empty server: every login, its rights and its limits."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_the_pipeline_adds_rows_and_takes_locks_and_leaves_a_record(addresses: A
 
 
 @pytest.mark.parametrize("name", ["pages", "pool_reader"])
-def test_a_reader_begins_with_limits_and_takes_no_lock(addresses: Addresses, name: str) -> None:
+def test_a_reader_starts_with_limits_and_takes_no_lock(addresses: Addresses, name: str) -> None:
     with connect(getattr(addresses, name)) as connection:
         shown = [
             connection.execute(f"SHOW {setting}".encode()).fetchone()
@@ -97,8 +97,8 @@ def test_a_reader_begins_with_limits_and_takes_no_lock(addresses: Addresses, nam
                 connection.execute(statement.encode())
 
 
-def test_a_login_that_was_made_by_hand_reads_and_gets_the_limits(addresses: Addresses) -> None:
-    """As SECURITY.md says."""
+def test_a_login_created_by_hand_reads_and_gets_the_limits(addresses: Addresses) -> None:
+    """As in SECURITY.md."""
     with connect(addresses.superuser) as connection:
         connection.execute("CREATE ROLE anna LOGIN IN ROLE roi_reader PASSWORD 'a-password'")
     create_databases(addresses)
@@ -109,7 +109,7 @@ def test_a_login_that_was_made_by_hand_reads_and_gets_the_limits(addresses: Addr
 
 
 @pytest.mark.parametrize("name", ["pipeline", "pages", "pool_reader", "results"])
-def test_no_login_reaches_a_database_that_is_not_its_own(addresses: Addresses, name: str) -> None:
+def test_no_login_reaches_another_database(addresses: Addresses, name: str) -> None:
     url: URL = getattr(addresses, name)
     for database in {"postgres", "template1", "market", "airflow"} - {url.database}:
         with pytest.raises(psycopg.OperationalError, match="permission denied for database"):

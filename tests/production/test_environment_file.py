@@ -11,7 +11,7 @@ from roi_production.environment_file import SECRETS, SETTINGS, write_environment
 from special_files import SPECIAL_FILES
 
 
-def test_every_secret_is_long_different_and_of_characters_that_urls_and_compose_leave_alone(
+def test_every_secret_is_long_different_and_safe_in_urls_and_compose(
     tmp_path: Path,
 ) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
@@ -30,28 +30,28 @@ def test_only_the_owner_may_read_the_file(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_what_the_file_holds_stays_and_only_the_missing_is_added(tmp_path: Path) -> None:
+def test_the_content_of_the_file_stays_and_only_missing_settings_are_added(tmp_path: Path) -> None:
     path = tmp_path / ".env"
-    path.write_text("# ours\nREDIS_PASSWORD=kept\nOTHER=1\n")
+    path.write_text("# ours\nREDIS_PASSWORD=old\nOTHER=1\n")
     added = write_environment(path)
     assert "REDIS_PASSWORD" not in added
     values = read_environment_file(path)
-    assert (values["REDIS_PASSWORD"], values["OTHER"]) == ("kept", "1")
+    assert (values["REDIS_PASSWORD"], values["OTHER"]) == ("old", "1")
     before = path.read_text()
     assert write_environment(path) == []
     assert path.read_text() == before
 
 
-def test_a_line_that_is_no_setting_is_named_and_the_file_stays(tmp_path: Path) -> None:
+def test_error_names_a_line_that_is_not_a_setting_and_the_file_stays(tmp_path: Path) -> None:
     path = tmp_path / ".env"
-    path.write_text("REDIS_PASSWORD=kept\nexport X\n")
+    path.write_text("REDIS_PASSWORD=old\nexport X\n")
     with pytest.raises(LocalError, match="line 2: expected NAME=value"):
         write_environment(path)
-    assert path.read_text() == "REDIS_PASSWORD=kept\nexport X\n"
+    assert path.read_text() == "REDIS_PASSWORD=old\nexport X\n"
 
 
 @pytest.mark.parametrize("kind", SPECIAL_FILES)
-def test_a_path_of_something_else_than_a_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+def test_a_path_that_is_not_a_regular_file_is_refused(tmp_path: Path, kind: str) -> None:
     path = tmp_path / ".env"
     SPECIAL_FILES[kind](path)
     before = {entry: entry.lstat() for entry in tmp_path.iterdir()}

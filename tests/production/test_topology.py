@@ -26,6 +26,7 @@ from sqlalchemy import Engine, create_engine, func, select
 from airflow_browser import PATIENCE, log_in, open_forecasts
 from browser import chromium, keep_screenshot
 from live_stack import SMALL
+from manifests import read_manifest
 from production.conftest import CONTROL, SECOND_CPU_WORKER, start_gpu_worker
 from production.native import NativeCompose
 from roi_forecast.database.engine import create_database_engine
@@ -37,7 +38,6 @@ from roi_forecast.database.tables import (
     runs,
 )
 from roi_forecast.errors import RegistryError
-from roi_forecast.files.verified import read_manifest
 from roi_forecast.registry.versions import find_champion
 from roi_local.commands.run import DAILY_DAG
 from roi_local.postgres.programs import program
@@ -49,7 +49,7 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 SYMBOLS = ["TCS.NS", "GC=F"]
 LONG = {"epochs": 60, "early_stopping_patience": 60}
 KILLS = {"one": "extract_prices", "two": "train_member", "three": "promote_model"}
-"""Model names of three runs, and where in each a kill -9 strikes."""
+"""Model names of three runs, and the stage of each that is killed."""
 
 PASSWORD = "a-long-password-of-a-test"
 
@@ -225,7 +225,7 @@ def test_the_same_runs_again_complete_and_add_nothing(team: Team, survived: dict
     assert_tables_registry_and_champions_agree(team)
 
 
-def test_a_refused_run_says_why_in_its_log(team: Team) -> None:
+def test_the_log_of_a_refused_run_gives_the_reason(team: Team) -> None:
     run_id = team.trigger(epoch=3)
     (run,) = team.wait_for_end([run_id])
     assert run.state == "failed"
@@ -233,7 +233,7 @@ def test_a_refused_run_says_why_in_its_log(team: Team) -> None:
 
 
 def add_user(team: Team, role: str) -> None:
-    """Add a user of a role, who may be there already; `admin` is there from the start."""
+    """Add a user with a role unless there is one; `admin` exists from the start."""
     user = {"username": role.lower(), "first_name": role, "last_name": "of the test"}
     user |= {"email": f"{role.lower()}@example.org", "password": PASSWORD}
     status, answer = team.compose.request(
@@ -254,11 +254,13 @@ def add_user(team: Team, role: str) -> None:
         ("Admin", {"read a DAG", "trigger a run", "read connections", "read users"}),
     ],
 )
-def test_each_role_may_do_its_work_and_no_more(team: Team, role: str, allowed: set[str]) -> None:
+def test_each_role_has_only_the_rights_that_its_work_needs(
+    team: Team, role: str, allowed: set[str]
+) -> None:
     add_user(team, role)
     password = team.compose.variables["AIRFLOW_ADMINISTRATOR_PASSWORD"]
     token = team.compose.token(role.lower(), password if role == "Admin" else PASSWORD)
-    # A wrong parameter: whoever may trigger is told so, and nothing is started.
+    # A wrong parameter: people who may trigger get an error, and no run starts.
     wrong = {"logical_date": None, "conf": {"epochs": 0}}
     asked = {
         "read a DAG": ("GET", f"/api/v2/dags/{DAILY_DAG}", None),
@@ -295,7 +297,7 @@ def test_nobody_gets_in_without_a_login(team: Team) -> None:
     assert team.compose.request("POST", "/auth/token", wrong)[0] == 401
 
 
-def test_whoever_guesses_passwords_has_to_wait(team: Team) -> None:
+def test_guessing_passwords_means_waiting(team: Team) -> None:
     wrong = {"username": "admin", "password": PASSWORD}
     answers = [team.compose.request("POST", "/auth/token", wrong)[0] for _ in range(40)]
     assert set(answers) == {401, 429}
@@ -303,7 +305,7 @@ def test_whoever_guesses_passwords_has_to_wait(team: Team) -> None:
 
 
 def test_too_large_a_request_is_refused(team: Team) -> None:
-    # The answer comes before the body is sent: whoever sends on may find the connection closed.
+    # The response is sent before the body ends, so sending the rest may find the connection closed.
     address = urlsplit(team.compose.address)
     connection = HTTPConnection(str(address.hostname), address.port, timeout=60)
     connection.putrequest("POST", f"/api/v2/dags/{DAILY_DAG}/dagRuns")
@@ -315,7 +317,7 @@ def test_too_large_a_request_is_refused(team: Team) -> None:
     connection.close()
 
 
-def test_no_secret_stands_in_a_log_or_in_a_database(team: Team, survived: dict[str, str]) -> None:
+def test_no_secret_is_in_a_log_or_in_a_database(team: Team, survived: dict[str, str]) -> None:
     """After runs that succeeded, were killed and were refused; XComs and templates are rows."""
     compose = team.compose
     dumps = []

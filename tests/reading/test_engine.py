@@ -54,14 +54,14 @@ def test_reader_is_granted_nothing_but_select_on_views(planted: Planted) -> None
 )
 @pytest.mark.parametrize("before", ["SELECT 1", "SET TRANSACTION READ WRITE"])
 def test_reader_cannot_write(planted: Planted, before: str, statement: str) -> None:
-    """The role forbids it even where a statement undoes the read-only transaction."""
+    """The role forbids it even if a statement undoes the read-only transaction."""
     with planted.reader.connect() as connection:
         connection.execute(text(before))
         with pytest.raises((ProgrammingError, InternalError), match=r"permission|read-only"):
             connection.execute(text(statement))
 
 
-def test_resetting_the_role_leads_back_to_the_reader(planted: Planted) -> None:
+def test_resetting_the_role_returns_to_the_reader(planted: Planted) -> None:
     with planted.reader.connect() as connection:
         connection.execute(text("RESET ROLE"))
         assert connection.execute(text("SELECT current_user")).scalar_one() == "roi_reader"
@@ -90,8 +90,10 @@ def test_user_of_its_own_reads_through_the_reader_url(planted: Planted) -> None:
     assert tuple(names) == ("pages_of_test", "roi_reader")
 
 
-def test_owner_who_is_no_superuser_can_take_on_the_role_after_migrating(planted: Planted) -> None:
-    """What migration leaves behind for an owner that created the role itself."""
+def test_an_owner_without_superuser_rights_can_act_as_the_reader_after_migrating(
+    planted: Planted,
+) -> None:
+    """After a migration by an owner that created the role itself."""
     engine: Engine = planted.engine
     with engine.begin() as connection:
         connection.execute(text("DROP ROLE IF EXISTS owner_of_test"))

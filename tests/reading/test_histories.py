@@ -31,7 +31,7 @@ def test_histories_are_the_last_bars_up_to_a_date_of_each_asset(planted: Planted
     ]
 
 
-def test_price_of_a_later_date_does_not_matter(planted: Planted) -> None:
+def test_later_prices_do_not_matter(planted: Planted) -> None:
     later = dict.fromkeys(("open", "high", "low", "close", "adj_close"), 999.0)
     with planted.engine.begin() as connection:
         before = read_price_histories(connection, "yahoo", ["GC=F"], 8, UNTIL)

@@ -6,44 +6,50 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from planted import Planted
-from roi_forecast.reading import listings
-from roi_forecast.reading.pagination import CursorError, Listing
-from roi_forecast.reading.records import Forecast, Record
+from roi_forecast.database.tables import SCHEMA
+from roi_forecast.reading import records
+from roi_forecast.reading.pagination import CursorError, Record
+from roi_forecast.reading.records import Forecast
 
-LISTINGS = {name: value for name, value in vars(listings).items() if isinstance(value, Listing)}
+RECORDS = {
+    name: value
+    for name, value in vars(records).items()
+    if isinstance(value, type) and issubclass(value, Record) and value is not Record
+}
+LISTS = [name for name, record in RECORDS.items() if record.order]
 
 
-def read_all(planted: Planted, listing: Listing[Record], limit: int) -> list[Record]:
+def read_all(planted: Planted, record: type[Record], limit: int) -> list[Record]:
     rows, cursor = [], None
     with planted.reader.connect() as connection:
         while True:
-            items, cursor = listing.read(connection, limit=limit, cursor=cursor)
+            items, cursor = record.read(connection, limit=limit, cursor=cursor)
             assert len(items) <= limit
             rows += items
             if cursor is None:
                 return rows
 
 
-@pytest.mark.parametrize("name", LISTINGS)
-def test_pages_together_are_the_whole_list_in_its_order(planted: Planted, name: str) -> None:
-    listing = LISTINGS[name]
+@pytest.mark.parametrize("name", LISTS)
+def test_the_pages_together_are_the_whole_list_in_order(planted: Planted, name: str) -> None:
+    record = RECORDS[name]
 
-    paged = read_all(planted, listing, limit=7)
+    paged = read_all(planted, record, limit=7)
 
     with planted.engine.connect() as connection:
-        query = f"SELECT count(*) FROM roi.{listing.view.name}"
+        query = f"SELECT count(*) FROM roi.{record.view.name}"
         assert len(paged) == connection.execute(text(query)).scalar_one()
-    keys = [key.removeprefix("-") for key in listing.order]
+    keys = [key.removeprefix("-") for key in record.order]
     named = [tuple(getattr(row, key) for key in keys) for row in paged]
     assert len(set(named)) == len(named)
-    assert paged == read_all(planted, listing, limit=1000)
+    assert paged == read_all(planted, record, limit=1000)
 
 
-def test_order_turns_round_only_the_columns_with_a_minus(planted: Planted) -> None:
-    rows = read_all(planted, listings.FORECASTS, limit=100)
+def test_only_columns_with_a_minus_sort_descending(planted: Planted) -> None:
+    rows = read_all(planted, Forecast, limit=100)
     first: Forecast = rows[0]
     newest = [row for row in rows if row.as_of_date == first.as_of_date]
     assert [row.as_of_date for row in rows] == sorted(
@@ -52,10 +58,10 @@ def test_order_turns_round_only_the_columns_with_a_minus(planted: Planted) -> No
     assert len({row.symbol for row in newest}) == 5
 
 
-def test_rows_that_arrive_between_two_pages_do_not_move_the_second(planted: Planted) -> None:
+def test_rows_that_arrive_between_two_pages_do_not_change_the_second(planted: Planted) -> None:
     with planted.engine.begin() as connection:
-        items, cursor = listings.FORECASTS.read(connection, limit=10)
-        expected, _ = listings.FORECASTS.read(connection, limit=10, cursor=cursor)
+        items, cursor = Forecast.read(connection, limit=10)
+        expected, _ = Forecast.read(connection, limit=10, cursor=cursor)
         connection.execute(
             text(
                 "INSERT INTO roi.predictions SELECT (jsonb_populate_record(row, jsonb_build_object("
@@ -64,10 +70,22 @@ def test_rows_that_arrive_between_two_pages_do_not_move_the_second(planted: Plan
             ),
             {"newest": items[0].as_of_date},
         )
-        moved, _ = listings.FORECASTS.read(connection, limit=10)
+        moved, _ = Forecast.read(connection, limit=10)
         assert moved != items
-        assert listings.FORECASTS.read(connection, limit=10, cursor=cursor)[0] == expected
+        assert Forecast.read(connection, limit=10, cursor=cursor)[0] == expected
         connection.rollback()
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_every_field_is_described_by_the_comment_of_its_column(planted: Planted, name: str) -> None:
+    record = RECORDS[name]
+    with planted.engine.connect() as connection:
+        columns = inspect(connection).get_columns(record.view.name, schema=SCHEMA)
+    comments = {column["name"]: column["comment"] for column in columns}
+    properties = record.model_json_schema()["properties"]
+    described = {field: each.get("description") for field, each in properties.items()}
+    assert described == {field: comments[field] for field in record.model_fields}
+    assert all(described.values())
 
 
 def cursor_of(content: object) -> str:
@@ -91,12 +109,12 @@ def cursor_of(content: object) -> str:
 )
 def test_cursor_of_another_list_is_refused(planted: Planted, cursor: str) -> None:
     with planted.reader.connect() as connection, pytest.raises(CursorError, match="next_cursor"):
-        listings.FORECASTS.read(connection, cursor=cursor)
+        Forecast.read(connection, cursor=cursor)
 
 
 @given(st.text(max_size=40))
 def test_no_cursor_breaks_the_decoder(cursor: str) -> None:
     try:
-        listings.FORECASTS._decode(cursor)
+        Forecast._decode(cursor)
     except CursorError:
         return

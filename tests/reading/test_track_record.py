@@ -62,7 +62,7 @@ def expected_tally(market: Planted, *, backfills: bool, since: date) -> Tally:
 
 @pytest.mark.parametrize("backfills", [False, True])
 @pytest.mark.parametrize("since", [date.min, date(2026, 11, 2)])
-def test_total_is_what_the_tables_say(gappy: Planted, backfills: bool, since: date) -> None:
+def test_the_total_agrees_with_the_tables(gappy: Planted, backfills: bool, since: date) -> None:
     with gappy.reader.connect() as connection:
         record = read_track_record(connection, "reference", since, include_backfills=backfills)
 
@@ -75,7 +75,7 @@ def test_total_is_what_the_tables_say(gappy: Planted, backfills: bool, since: da
 
 
 @pytest.mark.parametrize("days", [1, 4, 9])
-def test_record_is_the_same_in_however_many_periods_it_is_counted(
+def test_the_number_of_periods_does_not_change_the_record(
     gappy: Planted, days: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with gappy.reader.connect() as connection:

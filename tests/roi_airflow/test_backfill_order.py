@@ -25,7 +25,7 @@ def begin(monkeypatch: pytest.MonkeyPatch, run_type: str, earlier: str) -> None:
     wait_for_earlier_dates()
 
 
-def test_a_backfilled_run_waits_for_a_running_one_of_an_earlier_date(
+def test_a_backfill_run_waits_while_one_of_an_earlier_date_is_running(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with pytest.raises(RunConflictError, match="'backfill__earlier' of an earlier date"):
@@ -34,7 +34,7 @@ def test_a_backfilled_run_waits_for_a_running_one_of_an_earlier_date(
 
 # One that is queued may have to wait for this run's place, as in a backfill in reverse.
 @pytest.mark.parametrize("earlier", ["queued", "success", "failed"])
-def test_a_backfilled_run_waits_for_no_other_state(
+def test_a_backfill_run_waits_for_no_other_state(
     monkeypatch: pytest.MonkeyPatch, earlier: str
 ) -> None:
     begin(monkeypatch, "backfill", earlier)

@@ -25,12 +25,12 @@ def test_deadline_can_be_turned_off() -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "soon", "-5", "1.5"])
-def test_deadline_that_is_no_number_of_minutes_is_refused(text: str) -> None:
+def test_deadline_that_is_not_a_number_of_minutes_is_refused(text: str) -> None:
     with pytest.raises(PreflightError, match=f"ROI_DEADLINE_MINUTES: received '{text}'"):
         forecast_deadline({DEADLINE_VARIABLE: text})
 
 
-def test_late_run_is_told_of_unless_its_forecasts_are_stored(
+def test_late_run_is_reported_unless_its_forecasts_are_stored(
     served: Served, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = served.engine.url.render_as_string(hide_password=False)

@@ -1,4 +1,4 @@
-"""The limits where they matter: in Airflow's own API server, below a path and with either login."""
+"""The limits in Airflow's own API server, below a path and with either login."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[ApiServer]:
 
 
 def post(server: ApiServer, path: str, body: bytes, content_type: str = "application/json") -> int:
-    """Send a path as it is written, which other clients would tidy up; return the status."""
+    """Send a path unchanged, which other clients would normalize; return the status."""
     address = urlsplit(server.address)
     connection = HTTPConnection(address.hostname or "", address.port, timeout=120)
     connection.request("POST", address.path + path, body, {"Content-Type": content_type})
@@ -69,7 +69,7 @@ def task_token(server: ApiServer) -> str:
 
 
 @pytest.mark.parametrize("path", [XCOM, "/api/v2/dags", "/ui/dags", "/roi/", "/auth/token"])
-def test_a_huge_body_of_nobody_is_refused_without_being_read_into_memory(
+def test_a_huge_anonymous_body_is_refused_without_being_read_into_memory(
     server: ApiServer, path: str
 ) -> None:
     def ask(content: bytes | Iterator[bytes]) -> int:
@@ -89,18 +89,18 @@ def test_a_huge_body_of_nobody_is_refused_without_being_read_into_memory(
 
 
 @pytest.mark.parametrize("path", [f"/{XCOM}", XCOM.replace("/", "//"), f"/%65{XCOM[2:]}"])
-def test_no_way_to_write_the_path_gets_a_huge_body_in(server: ApiServer, path: str) -> None:
+def test_no_spelling_of_the_path_admits_a_huge_body(server: ApiServer, path: str) -> None:
     assert post(server, path, NESTED) == 413
 
 
-def test_deep_nesting_within_the_limit_stops_nobody(server: ApiServer) -> None:
+def test_deep_nesting_within_the_limit_does_no_harm(server: ApiServer) -> None:
     half = ANONYMOUS_BODY_BYTES // 2
     post(server, XCOM, b"[" * half + b"]" * half)
     with server.client() as client:
         assert client.get("/api/v2/monitor/health").status_code == 200
 
 
-def test_a_task_may_send_more_and_a_person_may_not_send_it_there(server: ApiServer) -> None:
+def test_a_task_may_send_a_larger_body_than_a_person(server: ApiServer) -> None:
     body = b'"' + b"x" * (TASK_BODY_BYTES - 2) + b'"'
     with server.client(task_token(server)) as client:
         assert client.post(XCOM, content=body).status_code not in (401, 413)
@@ -168,16 +168,16 @@ def test_five_hundred_requests_at_once_only_wait_and_airflow_does_not_wait_for_t
         ) as client:
             paths = ["/roi/api/v1/forecasts/latest", "/roi/", "/roi/track-record"]
             asked = [asyncio.create_task(client.get(paths[n % 3])) for n in range(500)]
-            beside: list[int] = []
+            meanwhile: list[int] = []
             while not all(task.done() for task in asked):
-                beside += [
+                meanwhile += [
                     (await client.get(path)).status_code
                     for path in ("/api/v2/monitor/health", "/api/v2/dags")
                 ]
-            return await asyncio.gather(*asked), beside
+            return await asyncio.gather(*asked), meanwhile
 
-    answers, beside = asyncio.run(crowd())
+    answers, meanwhile = asyncio.run(crowd())
     assert {answer.status_code for answer in answers} == {200}
-    # Each answer came while ours were waiting, one after the other.
-    assert len(beside) >= 10
-    assert set(beside) == {200}
+    # Airflow sent each of these responses while ours were waiting.
+    assert len(meanwhile) >= 10
+    assert set(meanwhile) == {200}

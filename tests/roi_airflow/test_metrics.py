@@ -15,15 +15,25 @@ from statsd import StatsClient
 
 from roi_airflow.metrics import figure_metric, measured, send_figures, stage_metrics
 from roi_forecast.database.tables import extractions
-from roi_forecast.monitoring.run_figures import FIGURES, read_figures
+from roi_forecast.monitoring.run_figures import read_figures
 from roi_local.environment import REPOSITORY
 from serving_version import Served
 
 DASHBOARD = json.loads((REPOSITORY / "docs" / "grafana-dashboard.json").read_text())
+FIGURES = (
+    "bars_stored",
+    "extractions_failed",
+    "promoted",
+    "test_r2",
+    "next_day_r2",
+    "forecasts",
+    "limits_failed",
+    "fallbacks",
+)
 
 
 class Received:
-    """What came to a StatsD server of the test's own."""
+    """The packets that a StatsD server of the test received."""
 
     def __init__(self, server: socket.socket) -> None:
         self._server = server
@@ -88,7 +98,7 @@ def test_figures_that_a_run_does_not_have_are_left_out(market_engine: Engine) ->
         "bars_stored": 0,
         "extractions_failed": 1,
         "forecasts": 0,
-        "limits_broken": 0,
+        "limits_failed": 0,
         "fallbacks": 0,
     }
 

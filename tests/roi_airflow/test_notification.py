@@ -65,7 +65,7 @@ def failed(reasons: dict[str, list[str | None]], dag: Any = None) -> Any:
     return {"dag": dag or create_dag(), "run_id": "manual 1", "ti": TaskInstance(reasons)}
 
 
-def test_failure_names_the_task_that_decided_its_reason_and_the_log(sent: list[str]) -> None:
+def test_failure_names_the_deciding_task_its_reason_and_the_log(sent: list[str]) -> None:
     report_failure(
         failed({"extract_prices": ["no answer", None], "check_prices": ["quorum missed"]})
     )
@@ -76,7 +76,7 @@ def test_failure_names_the_task_that_decided_its_reason_and_the_log(sent: list[s
     assert message.endswith("/dags/daily_roi_forecast/runs/manual%201")
 
 
-def test_failure_of_a_run_by_dags_test_is_left_to_its_command(sent: list[str]) -> None:
+def test_failure_of_a_run_by_dags_test_sends_no_message(sent: list[str]) -> None:
     stored = DagSerialization.from_dict(DagSerialization.to_dict(create_dag()))
     report_failure(failed({"check_prices": ["quorum missed"]}, stored))
     assert sent == []
@@ -88,11 +88,11 @@ def test_failure_of_all_instances_of_a_task_is_one_message(sent: list[str]) -> N
     assert "extract_prices failed: no answer (and 2 more of its instances)" in sent[0]
 
 
-def test_failure_without_a_reason_says_so(sent: list[str]) -> None:
+def test_failure_without_a_stored_reason_is_reported_too(sent: list[str]) -> None:
     report_failure({**failed({}), "reason": "timed_out"})
     report_failure({"dag": create_dag(), "run_id": "r", "reason": ""})  # type: ignore[typeddict-item]
-    assert "it left no reason (timed_out); log: " in sent[0]
-    assert "it left no reason (its process was ended); log: " in sent[1]
+    assert "no reason was stored (timed_out); log: " in sent[0]
+    assert "no reason was stored (its process was killed); log: " in sent[1]
 
 
 def test_without_a_setting_messages_are_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -112,7 +112,7 @@ def test_without_a_setting_messages_are_logged(caplog: pytest.LogCaptureFixture)
         (f"{__name__}.Recorder", "not JSON"),
     ],
 )
-def test_notifier_that_cannot_be_made_is_named_with_its_arguments(
+def test_error_names_a_notifier_that_cannot_be_created_and_its_arguments(
     path: str, arguments: str
 ) -> None:
     with pytest.raises(PreflightError, match=f"ROI_NOTIFIER: received '{path}'") as refusal:

@@ -1,4 +1,4 @@
-"""The pages and the API where people meet them: inside a living Airflow, in a real browser."""
+"""The pages and the API inside a running Airflow, in a real browser."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def token(shared_stack: SharedStack) -> str:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_airflow_s_login_opens_each_route_and_nothing_else_does(
+def test_only_airflow_s_login_opens_each_route(
     shared_stack: SharedStack, token: str, path: str
 ) -> None:
     assert status_of(shared_stack, path) == 401
@@ -73,7 +73,7 @@ def test_airflow_s_login_opens_each_route_and_nothing_else_does(
         status_of(shared_stack, path, Authorization=f"Bearer {token}"),
         status_of(shared_stack, path, Cookie=f"_token={token}"),
     }
-    # What asks for a name or an asset that is not there gets past the login too.
+    # A request for a missing name or asset passes the login too.
     assert len(answers) == 1
     assert answers <= {200, 404, 422}
 
@@ -98,7 +98,7 @@ def test_person_triggers_approves_sees_the_forecasts_and_rolls_back(
     address = shared_stack.address
     first = shared_stack.trigger(DAILY_DAG, **CONF, seed=1)
 
-    run_id = trigger_with_config(page, address, DAILY_DAG, {**CONF, "require_approval": True})
+    run_id = trigger_with_config(page, address, DAILY_DAG, {**CONF, "approval_hours": 12})
     shared_stack.wait_for_end(DAILY_DAG, first, seconds=600)
     shared_stack.wait_for_state(
         DAILY_DAG, run_id, "approve_promotion", "awaiting_input", seconds=600

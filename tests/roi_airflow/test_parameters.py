@@ -3,6 +3,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from airflow.sdk.exceptions import ParamValidationError
+from pydantic import Field
 
 from roi_airflow.parameters import explicit_parameters, run_parameters
 from roi_forecast.config import (
@@ -10,30 +12,69 @@ from roi_forecast.config import (
     BacktestRunConfig,
     RunConfig,
     SharedConfig,
+    TuningRunConfig,
     parameter_schemas,
+    parse_config,
     parse_run_config,
 )
+from roi_forecast.errors import ConfigError
 from roi_forecast.universe import load_universe
 
 FORM = {name: schema["default"] for name, schema in parameter_schemas().items()}
 
 
-@pytest.mark.parametrize("kind", [RunConfig, BacktestRunConfig])
+@pytest.mark.parametrize("kind", [RunConfig, BacktestRunConfig, TuningRunConfig])
 def test_every_parameter_has_a_section_and_a_readable_title(kind: type[SharedConfig]) -> None:
     for name, param in run_parameters(kind).items():
         assert param.schema["section"], name
         assert "_" not in param.schema["title"], name
 
 
-def test_form_begins_with_the_preset_and_keeps_parts_together() -> None:
-    sections = [param.schema["section"] for param in run_parameters().values()]
-    assert sections[0] == "Preset"
-    assert "Prices" in sections
-    changes = sum(a != b for a, b in pairwise(sections))
-    assert changes == len(set(sections)) - 1
+def test_form_begins_with_the_preset_and_ends_with_the_rare_parameters() -> None:
+    form = {name: param.schema["section"] for name, param in run_parameters().items()}
+    assert list(form)[:3] == ["preset", "source", "csv_path"]
+    assert list(dict.fromkeys(form.values())) == [
+        "Run",
+        "Promotion",
+        "Features and network",
+        "Training",
+        "Rarely changed",
+    ]
+    changes = sum(a != b for a, b in pairwise(form.values()))
+    assert changes == len(set(form.values())) - 1
 
 
-def test_where_choices_are_named_in_words_none_is_missing() -> None:
+@pytest.mark.parametrize(
+    ("kind", "own"), [(BacktestRunConfig, "Backtest"), (TuningRunConfig, "Search")]
+)
+def test_parameters_of_a_kind_of_run_alone_follow_those_of_every_run(
+    kind: type[SharedConfig], own: str
+) -> None:
+    sections = [param.schema["section"] for param in run_parameters(kind).values()]
+    assert list(dict.fromkeys(sections)) == [
+        "Run",
+        own,
+        "Features and network",
+        "Training",
+        "Rarely changed",
+    ]
+
+
+def test_one_new_field_is_a_param_of_the_form_and_a_checked_parameter_of_the_run() -> None:
+    class Extended(RunConfig):
+        fees_pct: float = Field(0.1, ge=0, le=5, description="Fees of a trade, in percent.")
+
+    param = run_parameters(Extended)["fees_pct"]
+    assert (param.value, param.description) == (0.1, "Fees of a trade, in percent.")
+    assert param.resolve(2.5) == 2.5
+    with pytest.raises(ParamValidationError):
+        param.resolve(6)
+    assert parse_config(Extended, {"fees_pct": 2.5}).fees_pct == 2.5
+    with pytest.raises(ConfigError, match="fees_pct: received 6; allowed is number from 0 to 5"):
+        parse_config(Extended, {"fees_pct": 6})
+
+
+def test_words_for_choices_cover_every_choice() -> None:
     for name, param in run_parameters().items():
         if {"enum", "values_display"} <= param.schema.keys():
             assert set(param.schema["values_display"]) == set(param.schema["enum"]), name
@@ -45,17 +86,17 @@ def test_assets_of_the_universe_can_be_picked_by_name() -> None:
     assert schema["values_display"]["TCS.NS"].endswith("(TCS.NS)")
 
 
-def test_values_that_the_whole_form_left_untouched_give_way_to_the_preset() -> None:
+def test_the_preset_replaces_values_that_the_form_left_untouched() -> None:
     sent = {**FORM, "preset": "quick", "seed": 3}
     given = explicit_parameters(sent, FORM)
     assert given == {"preset": "quick", "seed": 3}
     assert parse_run_config(given).epochs == PRESETS["quick"].values["epochs"]
 
 
-def test_key_of_a_conf_wins_over_the_preset_even_with_the_default_value() -> None:
+def test_a_parameter_of_a_conf_wins_over_the_preset_even_with_its_default_value() -> None:
     given = explicit_parameters({"preset": "quick", "epochs": FORM["epochs"]}, FORM)
     assert parse_run_config(given).epochs == FORM["epochs"]
 
 
-def test_unknown_key_beside_the_whole_form_is_kept() -> None:
+def test_an_unknown_key_next_to_the_whole_form_is_kept() -> None:
     assert explicit_parameters({**FORM, "epoch": 3}, FORM) == {"epoch": 3}

@@ -1,4 +1,4 @@
-"""The schedule, asked as Airflow asks it; the present is set with a patched clock."""
+"""The schedule, called as Airflow calls it, with a patched clock."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def logical_dates(runs: list[DagRunInfo]) -> list[date]:
     return [run.logical_date.date() for run in runs if run.logical_date]
 
 
-def test_backfill_has_one_run_for_each_session_of_its_dates_both_included() -> None:
+def test_backfill_has_one_run_for_each_session_from_its_first_to_its_last_date() -> None:
     # Wednesday 2024-12-25 is a holiday in Mumbai, Thanksgiving is none.
     assert logical_dates(runs_between("2024-12-23", "2024-12-27")) == [
         date(2024, 12, 23),
@@ -63,7 +63,7 @@ def test_backfill_has_one_run_for_each_session_of_its_dates_both_included() -> N
     assert date(2024, 11, 28) in logical_dates(runs_between("2024-11-27", "2024-11-29"))
 
 
-def test_every_run_starts_at_1715_in_new_york_of_its_session_in_summer_as_in_winter() -> None:
+def test_every_run_starts_at_1715_in_new_york_in_summer_and_winter() -> None:
     runs = runs_between("2024-01-01", "2024-12-31")
     assert len(runs) > 240
     for run in runs:
@@ -84,7 +84,7 @@ def test_run_knows_its_session_and_nothing_later() -> None:
         assert calendars.last_final_session(assets, run.run_after - timedelta(seconds=1)) < session
 
 
-def test_first_run_is_the_next_one_due_and_never_one_of_the_past(
+def test_first_run_is_the_next_one_due_and_never_a_past_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for moment, due in (
@@ -98,7 +98,7 @@ def test_first_run_is_the_next_one_due_and_never_one_of_the_past(
         assert logical_dates([run]) == [due]
 
 
-def test_missed_sessions_are_made_up_for_by_the_newest_alone(
+def test_of_the_missed_sessions_only_the_newest_is_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (last,) = runs_between("2024-12-02", "2024-12-02")
@@ -111,7 +111,7 @@ def test_missed_sessions_are_made_up_for_by_the_newest_alone(
     assert logical_dates([following]) == [date(2024, 12, 10)]
 
 
-def test_start_and_end_of_a_dag_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_start_and_end_date_of_a_dag_limit_its_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     set_present(monkeypatch, datetime(2024, 12, 2, 12, tzinfo=UTC))
     later = TimeRestriction(pendulum.datetime(2024, 12, 9, 1), None, catchup=False)
     run = next_run(restriction=later)
@@ -121,7 +121,7 @@ def test_start_and_end_of_a_dag_are_kept(monkeypatch: pytest.MonkeyPatch) -> Non
     assert next_run(restriction=over) is None
 
 
-def test_weekdays_follow_where_the_calendar_ends_and_the_description_and_a_warning_say_so(
+def test_weekdays_follow_the_end_of_the_calendar_and_the_description_and_a_warning_mention_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     end = calendars.last_known_session(load_universe().asset("TCS.NS").exchange)
@@ -152,7 +152,7 @@ def test_summary_names_calendar_and_moment_of_the_last_cut_off(
     assert restored.summary == summary
 
 
-def test_manual_run_at_a_date_stands_for_its_session_and_at_a_moment_for_itself() -> None:
+def test_manual_run_at_a_date_means_its_session_and_at_another_moment_that_moment() -> None:
     infer: Callable[..., DataInterval] = TradingDayTimetable().infer_manual_data_interval
     saturday = infer(run_after=pendulum.datetime(2024, 12, 28))
     assert saturday == runs_between("2024-12-27", "2024-12-27")[0].data_interval

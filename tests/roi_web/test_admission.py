@@ -12,7 +12,7 @@ numbers = itertools.count()
 
 
 class Slow:
-    """An application that makes its answers when told to, and counts who is inside."""
+    """An application that responds once `finished` is set, and counts the requests inside."""
 
     def __init__(self) -> None:
         self.finished = asyncio.Event()
@@ -60,7 +60,7 @@ async def ask(
 
 
 def finish(test: Coroutine[Any, Any, None]) -> None:
-    """Run a test to its end, or fail where it would wait for ever."""
+    """Run a test to its end; fail instead of waiting for ever."""
     asyncio.run(asyncio.wait_for(test, 60))
 
 
@@ -84,7 +84,7 @@ def test_no_more_requests_are_inside_than_there_are_places() -> None:
     finish(requests())
 
 
-def test_one_client_s_crowd_leaves_places_to_others() -> None:
+def test_one_client_s_crowd_leaves_places_for_others() -> None:
     async def requests() -> None:
         slow = Slow()
         app = Admission(slow, places=4)
@@ -99,7 +99,7 @@ def test_one_client_s_crowd_leaves_places_to_others() -> None:
     finish(requests())
 
 
-def test_without_a_known_client_the_address_is_one_whatever_its_headers_say() -> None:
+def test_without_a_known_client_the_address_is_the_client_whatever_the_headers() -> None:
     async def requests() -> None:
         slow = Slow()
         app = Admission(slow, places=4)
@@ -112,7 +112,7 @@ def test_without_a_known_client_the_address_is_one_whatever_its_headers_say() ->
     finish(requests())
 
 
-def test_an_answer_that_is_read_slowly_holds_no_place() -> None:
+def test_a_response_that_is_read_slowly_holds_no_place() -> None:
     async def requests() -> None:
         slow = Slow()
         slow.finished.set()
@@ -132,7 +132,7 @@ def test_an_answer_that_is_read_slowly_holds_no_place() -> None:
     finish(requests())
 
 
-def test_a_request_that_fails_gives_its_place_back() -> None:
+def test_a_request_that_fails_frees_its_place() -> None:
     async def requests() -> None:
         slow = Slow()
         slow.finished.set()
@@ -146,7 +146,7 @@ def test_a_request_that_fails_gives_its_place_back() -> None:
     finish(requests())
 
 
-def test_a_queue_that_is_full_is_said_so() -> None:
+def test_a_full_queue_is_answered_with_503() -> None:
     async def requests() -> None:
         slow = Slow()
         app = Admission(slow, places=2, max_waiting=8)

@@ -71,7 +71,7 @@ def shares(svg: str, kind: str, attribute: str) -> list[float]:
     ]
 
 
-def test_interval_bar_lies_where_the_bounds_are_on_the_shared_scale() -> None:
+def test_interval_bar_is_at_its_bounds_on_the_shared_scale() -> None:
     scale = Scale(-4, 4, 0.0, 1.0)
     svg = interval_bar(forecast(middle=0.0, half=1.0), scale)
     assert shares(svg, "interval-80", "x") == [pytest.approx(3 / 8, abs=1e-4)]
@@ -81,13 +81,13 @@ def test_interval_bar_lies_where_the_bounds_are_on_the_shared_scale() -> None:
     assert "beyond" not in svg
 
 
-def test_interval_that_the_scale_cannot_hold_is_cut_and_marked() -> None:
+def test_interval_beyond_the_scale_is_cut_and_marked() -> None:
     svg = interval_bar(forecast(middle=0.0, half=9.0), Scale(-4, 4, 0.0, 1.0))
     assert svg.count('class="beyond"') == 2
     assert shares(svg, "interval-95", "width") == [1.0]
 
 
-def test_shared_scale_holds_all_but_the_wildest_and_is_even() -> None:
+def test_shared_scale_fits_all_but_the_widest_and_is_symmetric() -> None:
     rows = [forecast(middle=0.0, half=1.0)] * 99 + [forecast(middle=0.0, half=50.0)]
     scale = shared_scale(rows)
     assert scale.high == -scale.low
@@ -156,7 +156,7 @@ def test_coverage_columns_are_as_tall_as_the_share_inside() -> None:
     assert heights[0] / sum(heights) == pytest.approx(0.7, abs=1e-3)
 
 
-def test_advantage_adds_up_what_zero_errs_more() -> None:
+def test_advantage_adds_up_the_larger_errors_of_zero() -> None:
     days = {DAY: tally(8, 1.0, 1.5), DAY + timedelta(days=3): tally(8, 1.2, 1.0)}
     assert "0.30 percentage points closer than zero" in advantage_chart(days)
     worse = {DAY: tally(8, 1.5, 1.0)}
@@ -164,7 +164,7 @@ def test_advantage_adds_up_what_zero_errs_more() -> None:
 
 
 @pytest.mark.parametrize("inside", [0, 5, 10])
-def test_calibration_says_the_shares(inside: int) -> None:
+def test_calibration_describes_the_shares(inside: int) -> None:
     svg = calibration_chart(tally(inside, 1.0, 1.0))
     assert f"of the 80 % intervals {10 * inside}.0 % held" in svg
     assert "nan" not in svg

@@ -1,4 +1,4 @@
-"""Requests that nobody would write, made from the API's own description of itself."""
+"""Unusual requests, generated from the API's own description."""
 
 from __future__ import annotations
 
@@ -33,12 +33,11 @@ def test_every_answer_is_as_described(
     @settings(
         max_examples=15,
         derandomize=True,
-        deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
     def ask(case: schemathesis.Case) -> None:
-        # No schema can say which cursors there are.
+        # No schema can describe which cursors exist.
         response = case.call_and_validate(headers=TOKEN, excluded_checks=[positive_data_acceptance])
         asked.append(response.status_code)
 

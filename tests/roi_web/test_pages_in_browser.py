@@ -107,7 +107,7 @@ def overflow(page: Page) -> int:
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
-def test_pages_break_no_rule_of_axe(browser: Browser, small_address: str, mode: str) -> None:
+def test_pages_pass_axe(browser: Browser, small_address: str, mode: str) -> None:
     page = open_page(browser, small_address, mode=mode)
     for name, path in PAGES.items():
         page.goto(small_address + path)
@@ -118,9 +118,7 @@ def test_pages_break_no_rule_of_axe(browser: Browser, small_address: str, mode: 
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
-def test_pages_without_rows_break_no_rule_of_axe(
-    browser: Browser, empty_address: str, mode: str
-) -> None:
+def test_pages_without_rows_pass_axe(browser: Browser, empty_address: str, mode: str) -> None:
     page = open_page(browser, empty_address, mode=mode)
     for name in ("forecasts", "track-record", "versions", "health"):
         page.goto(empty_address + PAGES[name].partition("?")[0])
@@ -129,7 +127,7 @@ def test_pages_without_rows_break_no_rule_of_axe(
     page.context.close()
 
 
-def test_simulated_single_asset_breaks_no_rule_of_axe(browser: Browser, address: str) -> None:
+def test_simulated_single_asset_passes_axe(browser: Browser, address: str) -> None:
     page = open_page(browser, f"{address}/?model_name=single")
     expect(page.get_by_text("Simulated prices.")).to_be_visible()
     assert accessibility_violations(page) == []
@@ -176,7 +174,7 @@ def troubled_address(postgres: EmbeddedPostgres, market_template: str) -> Iterat
 
 
 @pytest.mark.parametrize("width", [390, 1440])
-def test_reasons_of_runs_are_whole_on_every_screen(
+def test_reasons_of_runs_are_complete_on_every_screen(
     browser: Browser, troubled_address: str, width: int
 ) -> None:
     page = open_page(browser, f"{troubled_address}/health", width=width)
@@ -193,7 +191,7 @@ def test_reasons_of_runs_are_whole_on_every_screen(
     page.context.close()
 
 
-def test_list_of_500_assets_breaks_no_rule_of_axe(browser: Browser, address: str) -> None:
+def test_list_of_500_assets_passes_axe(browser: Browser, address: str) -> None:
     page = open_page(browser, address)
     assert accessibility_violations(page) == []
     keep_screenshot(page, "500-assets", full_page=False)
@@ -244,7 +242,7 @@ def test_keyboard_reaches_an_asset_and_its_numbers(browser: Browser, address: st
     page.context.close()
 
 
-def test_numbers_come_on_demand_and_stay(browser: Browser, address: str) -> None:
+def test_numbers_appear_on_demand_and_stay(browser: Browser, address: str) -> None:
     page = open_page(browser, address)
     figures = page.locator("#list li .figures").first
     expect(figures).to_be_hidden()
@@ -268,7 +266,9 @@ def test_table_is_sorted_by_a_click_on_its_header(browser: Browser, address: str
     page.context.close()
 
 
-def test_pages_ask_nobody_else_and_break_no_policy(browser: Browser, address: str) -> None:
+def test_pages_load_nothing_from_other_hosts_and_violate_no_policy(
+    browser: Browser, address: str
+) -> None:
     page = open_page(browser, address)
     asked: list[str] = []
     complaints: list[str] = []

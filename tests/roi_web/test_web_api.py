@@ -48,7 +48,7 @@ def items(client: TestClient, path: str, **query: Any) -> list[dict[str, Any]]:
     return answer
 
 
-def test_every_route_answers_a_login_and_gives_nothing_without(planted: Planted) -> None:
+def test_every_route_needs_a_login(planted: Planted) -> None:
     app = planted.application()
     known = list(routes(app))
     assert len(known) >= 20
@@ -64,7 +64,7 @@ def test_every_route_answers_a_login_and_gives_nothing_without(planted: Planted)
         assert "GC=F" not in refused.text, path
 
 
-def test_login_is_asked_before_parameters_are_judged(planted: Planted) -> None:
+def test_login_is_checked_before_parameters(planted: Planted) -> None:
     anonymous = TestClient(planted.application())
     for path in ("api/v1/forecasts/latest?limit=0", "versions/none", "?model_name=none"):
         assert anonymous.get(f"/roi/{path}").status_code == 401
@@ -138,7 +138,7 @@ def test_path_has_the_steps_of_the_newest_as_of_date_in_order(planted: Planted) 
             connection.execute(delete(predictions).where(predictions.c.horizon > 1))
 
 
-def test_outcomes_lie_between_their_dates(client: TestClient) -> None:
+def test_outcomes_are_between_the_given_dates(client: TestClient) -> None:
     found = items(
         client, "outcomes", model_name="reference", since="2026-11-10", until="2026-11-12"
     )
@@ -149,7 +149,7 @@ def test_outcomes_lie_between_their_dates(client: TestClient) -> None:
     )
 
 
-def test_simulated_rows_say_so(client: TestClient) -> None:
+def test_simulated_rows_are_marked(client: TestClient) -> None:
     for path in ("forecasts/latest", "forecasts", "outcomes", "versions", "gate-decisions",
                  "runs", "health/assets", "promotions"):  # fmt: skip
         rows = items(client, path, model_name="simulated")
@@ -158,7 +158,7 @@ def test_simulated_rows_say_so(client: TestClient) -> None:
         assert not any(row["simulated"] for row in items(client, path, model_name="reference"))
 
 
-def test_version_comes_with_scores_and_rulings(client: TestClient) -> None:
+def test_version_includes_scores_and_rulings(client: TestClient) -> None:
     answer = client.get("/api/v1/versions/reference-version-02").json()
     assert answer["details"]["state"] == "rejected"
     assert answer["details"]["verdict_passed"] is False
@@ -270,7 +270,7 @@ def test_a_crowd_of_requests_waits_for_connections(planted: Planted) -> None:
     assert set(asyncio.run(crowd())) == {200}
 
 
-def test_an_answer_that_is_read_slowly_holds_no_connection(planted: Planted) -> None:
+def test_a_response_that_is_read_slowly_holds_no_connection(planted: Planted) -> None:
     held: list[int] = []
 
     async def send(_: Any) -> None:
@@ -299,21 +299,21 @@ def answer_of(url: str) -> httpx.Response:
     return response
 
 
-def test_database_that_is_away_is_said_so() -> None:
+def test_error_says_that_the_database_cannot_be_reached() -> None:
     response = answer_of("postgresql+psycopg://postgres@/market?host=/nowhere")
     assert response.status_code == 503
     assert "cannot be reached" in response.json()["detail"]
     assert "/nowhere" not in response.text
 
 
-def test_database_without_the_views_is_said_so(planted: Planted) -> None:
+def test_error_says_that_the_database_has_no_views(planted: Planted) -> None:
     url = planted.engine.url.set(database="postgres").render_as_string(hide_password=False)
     response = answer_of(url)
     assert response.status_code == 503
     assert "python -m roi_forecast.database.migrate" in response.json()["detail"]
 
 
-def test_user_who_may_not_act_as_reader_is_said_so(planted: Planted) -> None:
+def test_error_says_that_the_user_may_not_act_as_reader(planted: Planted) -> None:
     with planted.engine.begin() as connection:
         connection.execute(text("DROP ROLE IF EXISTS stranger_of_test"))
         connection.execute(text("CREATE ROLE stranger_of_test LOGIN"))
@@ -323,7 +323,7 @@ def test_user_who_may_not_act_as_reader_is_said_so(planted: Planted) -> None:
     assert "GRANT roi_reader" in response.json()["detail"]
 
 
-def test_path_with_a_line_break_is_answered_as_json_too(client: TestClient) -> None:
+def test_error_of_a_path_with_a_line_break_is_json_too(client: TestClient) -> None:
     response = client.get("/api/v1/versions/none%0A")
     assert response.status_code == 404
     assert set(response.json()) == {"detail"}

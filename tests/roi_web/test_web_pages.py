@@ -16,6 +16,8 @@ from roi_forecast.files.artifacts import write_manifest
 from roi_forecast.runs.attempts import Attempt, Ending, record_start, recorded
 from roi_local.postgres.server import EmbeddedPostgres
 from roi_web.formatting import MINUS
+from roi_web.navigation import Tab
+from roi_web.pages import TABS
 from special_files import SPECIAL_FILES
 
 PAGES = ("/", "/track-record", "/versions", "/health")
@@ -67,6 +69,13 @@ def test_page_of_an_empty_database_says_what_to_do(unplanted: Planted, path: str
     assert 'href="/dags/daily_roi_forecast" data-airflow' in html
 
 
+@pytest.mark.parametrize("tab", TABS, ids=lambda tab: tab.title)
+def test_page_has_the_title_of_its_entry_in_the_navigation(client: TestClient, tab: Tab) -> None:
+    html = page(client, f"/{tab.path}")
+    assert f"<title>{tab.title} · ROI Forecast</title>" in html
+    assert re.findall(r'aria-current="page">([^<]+)</a>', html) == [tab.title]
+
+
 def test_name_without_a_champion_says_why_there_is_no_forecast(lonely: Planted) -> None:
     with lonely.engine.begin() as connection:
         connection.execute(update(model_versions).values(state="rejected"))
@@ -83,18 +92,18 @@ def test_real_prices_are_shown_first_and_simulated_ones_are_labelled(client: Tes
     assert "Simulated prices." in page(client, "/versions/simulated-version-00")
 
 
-def test_skill_stands_beside_the_forecasts_in_words_that_fit_it(client: TestClient) -> None:
+def test_skill_is_next_to_the_forecasts_in_fitting_words(client: TestClient) -> None:
     for path in ("/", "/assets/GC%3DF"):
         html = page(client, path)
         assert f"Next-day skill of this version: R2 {MINUS}0.0003" in html
         assert "That is none: read the interval, not the point." in html
 
 
-def test_asset_page_says_how_far_the_networks_of_an_ensemble_lie_apart(lonely: Planted) -> None:
+def test_asset_page_shows_the_spread_of_an_ensemble_s_networks(lonely: Planted) -> None:
     assert "ensemble" not in page(lonely.client(), "/assets/GC=F")
     with lonely.engine.begin() as connection:
         connection.execute(update(predictions).values(member_spread_pct=0.0124))
-    assert "differs among them by 0.012" in page(lonely.client(), "/assets/GC=F")
+    assert "forecasts of the smoothed ROI differ by 0.012" in page(lonely.client(), "/assets/GC=F")
     (forecast,) = lonely.client().get("/api/v1/forecasts/latest").json()["items"]
     assert forecast["member_spread_pct"] == 0.0124
 
@@ -103,7 +112,7 @@ def test_asset_page_shows_every_odd_symbol(client: TestClient) -> None:
     for quoted, symbol in (("GC%3DF", "GC=F"), ("M%26M.NS", "M&amp;M.NS"), ("%5ENSEI", "^NSEI")):
         html = page(client, f"/assets/{quoted}?model_name=reference")
         assert f'<span class="symbol">{symbol}</span></h1>' in html
-        assert "Price and what may come" in html
+        assert "Price and forecast" in html
     assert client.get("/assets/NONE").status_code == 404
 
 
@@ -111,7 +120,7 @@ def test_links_of_the_list_lead_to_the_assets(client: TestClient) -> None:
     html = page(client, "/")
     links = [link.replace("&amp;", "&") for link in re.findall(r'<h2><a href="/roi([^"]+)', html)]
     assert len(links) == 5
-    assert any(link.startswith("/assets/GC=F") for link in links), "what a path may say, it says"
+    assert any(link.startswith("/assets/GC=F") for link in links), "without needless escapes"
     for link in links:
         page(client, link)
 
@@ -128,7 +137,7 @@ def test_track_record_counts_backfills_only_when_asked(client: TestClient) -> No
 def test_version_page_shows_the_gate_s_reasons(client: TestClient) -> None:
     html = page(client, "/versions/reference-version-02")
     assert "champion: R2 0.7560 against 0.7710" in html
-    assert '<span class="broken">reject</span>' in html
+    assert '<span class="failed">reject</span>' in html
     run = "scheduled__reference__"
     assert f'href="/dags/daily_roi_forecast/runs/{run}' in html
 
@@ -155,7 +164,7 @@ def end(market: Planted, run_id: str, stage: str, ending: Ending) -> None:
         pass
 
 
-def test_health_says_of_every_run_how_it_stands_and_why_in_full(lonely: Planted) -> None:
+def test_health_shows_the_state_and_the_complete_reason_of_every_run(lonely: Planted) -> None:
     reason = "symbols: received 'X<script>'; " + "name another one, " * 100 + "or none"
     for run_id in ("going", "asking", "refused"):
         begin(lonely, run_id)
@@ -177,7 +186,7 @@ def test_health_says_of_every_run_how_it_stands_and_why_in_full(lonely: Planted)
         for item in listed
         if (
             words := re.findall(
-                r'<span class="(?:kept|broken|tag)">([^<]+)</span>.*?data-airflow>([^<]+)</a>'
+                r'<span class="(?:passed|failed|tag)">([^<]+)</span>.*?data-airflow>([^<]+)</a>'
                 r'.*?<p class="reason">(.*?)</p>',
                 item,
                 re.DOTALL,
@@ -215,7 +224,7 @@ def test_page_without_login_offers_one(planted: Planted) -> None:
     assert "Log in to Airflow" in response.text
 
 
-def test_names_from_outside_stay_text(postgres: EmbeddedPostgres, market_template: str) -> None:
+def test_names_from_outside_are_escaped(postgres: EmbeddedPostgres, market_template: str) -> None:
     hostile = "<script>alert(1)</script>\"'&"
     with planted_market(
         postgres, market_template, {"assets": 1, "sessions": 5, "versions": 1}
@@ -238,7 +247,7 @@ def test_a_version_whose_files_were_found_damaged_is_marked(lonely: Planted) -> 
     assert "files damaged 2025-03-04 12:00" in page(lonely.client(), f"/versions/{version_id}")
 
 
-def test_500_assets_come_50_at_a_time(crowd: TestClient) -> None:
+def test_500_assets_are_shown_50_at_a_time(crowd: TestClient) -> None:
     pages = [page(crowd, f"/?page={number}") for number in range(1, 11)]
     shown = [symbol for html in pages for symbol in shown_symbols(html)]
     assert len(shown) == len(set(shown)) == 500
@@ -282,13 +291,13 @@ def test_login_covers_the_pages_of_every_path(planted: Planted) -> None:
     assert logged_in.get("/roi/versions/").status_code == 404
 
 
-def test_a_versions_pictures_are_shown_with_it_and_given_to_who_is_logged_in(
+def test_a_version_s_plots_are_shown_with_it_to_a_logged_in_person(
     planted: Planted, tmp_path: Path
 ) -> None:
-    published = tmp_path / "reference" / "versions" / "reference-version-03" / "plots"
+    published = tmp_path / "reference" / "plots" / "reference-version-03"
     published.mkdir(parents=True)
     (published / "error_by_asset.png").write_bytes(b"\x89PNG of the test")
-    write_manifest(published.parent, {})
+    write_manifest(published, {})
     client = planted.client(models_directory=tmp_path)
 
     html = page(client, "/versions/reference-version-03")
@@ -308,16 +317,16 @@ def test_a_versions_pictures_are_shown_with_it_and_given_to_who_is_logged_in(
 
 
 @pytest.mark.parametrize("kind", ["changed", "unlisted", *SPECIAL_FILES])
-def test_a_picture_that_is_not_the_listed_file_is_not_given(
+def test_a_plot_that_is_not_the_listed_file_is_not_sent(
     planted: Planted, tmp_path: Path, kind: str
 ) -> None:
-    published = tmp_path / "reference" / "versions" / "reference-version-03" / "plots"
+    published = tmp_path / "reference" / "plots" / "reference-version-03"
     published.mkdir(parents=True)
     path = published / "error_by_asset.png"
     path.write_bytes(b"\x89PNG of the test")
     if kind == "unlisted":
-        path.rename(published / "kept.png")
-    write_manifest(published.parent, {})
+        path.rename(published / "other.png")
+    write_manifest(published, {})
     path.unlink(missing_ok=True)
     (SPECIAL_FILES | dict.fromkeys(["changed", "unlisted"], Path.touch))[kind](path)
     client = planted.client(models_directory=tmp_path)
@@ -329,13 +338,13 @@ def test_a_picture_that_is_not_the_listed_file_is_not_given(
     assert client.get("/versions/reference-version-03").status_code == 200
 
 
-@pytest.mark.parametrize("manifest", ["", "{", '{"files": {"../plots/a.png": "0"}}'])
-def test_a_version_without_a_sound_manifest_is_shown_without_pictures(
+@pytest.mark.parametrize("manifest", ["", "{", '{"files": {"../a.png": "0"}}'])
+def test_a_version_without_a_valid_manifest_is_shown_without_plots(
     planted: Planted, tmp_path: Path, manifest: str
 ) -> None:
-    published = tmp_path / "reference" / "versions" / "reference-version-03"
-    (published / "plots").mkdir(parents=True)
-    (published / "plots" / "error_by_asset.png").touch()
+    published = tmp_path / "reference" / "plots" / "reference-version-03"
+    published.mkdir(parents=True)
+    (published / "error_by_asset.png").touch()
     if manifest:
         (published / "manifest.json").write_text(manifest)
     client = planted.client(models_directory=tmp_path)

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select, text
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.roles import WRITER_ROLE
 from roi_forecast.database.tables import stage_attempts, stage_endings
-from roi_forecast.reading.views import run_history
+from roi_forecast.reading.records import Run
 from roi_forecast.runs.attempts import (
     ATTEMPT_LOCKS,
     Attempt,
@@ -44,7 +44,7 @@ with recorded(engine, attempt, at_the_end=ending, after_error=lambda error: endi
 
 @pytest.fixture
 def engine(market_url: str) -> Iterator[Engine]:
-    """The market database as the stages' login sees it, with a run that began."""
+    """The market database as the stages' login sees it, with a started run."""
     engine = create_database_engine(f"{market_url}&options=-c%20role%3D{WRITER_ROLE}")
     record_start(engine, "run", "daily_roi_forecast", "mine", now=NOW)
     yield engine
@@ -65,7 +65,7 @@ def attempt(
         engine,
         Attempt(run_id, stage, map_index, number),
         at_the_end=ending,
-        after_error=lambda error: Ending("failed", f"told: {error}"),
+        after_error=lambda error: Ending("failed", f"reported: {error}"),
     ):
         yield
 
@@ -81,7 +81,7 @@ def fail(engine: Engine, stage: str, reason: str = "as asked", **position: Any) 
 
 def history(engine: Engine, run_id: str = "run") -> Any:
     with engine.connect() as connection:
-        rows = connection.execute(select(run_history).where(run_history.c.run_id == run_id))
+        rows = connection.execute(select(Run.view).where(Run.view.c.run_id == run_id))
         return rows.one()
 
 
@@ -92,7 +92,7 @@ def test_a_run_is_on_record_before_it_is_resolved(engine: Engine) -> None:
     assert found.reason == "for its next stage to start"
 
 
-def test_a_run_that_begins_again_keeps_its_start(engine: Engine) -> None:
+def test_a_run_that_starts_again_keeps_its_start(engine: Engine) -> None:
     record_start(engine, "run", "daily_roi_forecast", "mine", now=NOW.replace(hour=15))
     assert history(engine).started_at == NOW
 
@@ -108,17 +108,17 @@ def test_a_run_is_running_while_one_of_its_stages_is(engine: Engine) -> None:
     assert history(engine).state == "waiting"
 
 
-def test_an_error_reaches_the_history_whole_and_the_caller(engine: Engine) -> None:
+def test_an_error_reaches_the_history_and_the_caller_in_full(engine: Engine) -> None:
     reason = "the quorum was missed; " + "name other assets, " * 300
     with pytest.raises(ValueError, match="the quorum"), attempt(engine, "check_prices"):
         raise ValueError(reason)
     found = history(engine)
     assert (found.state, found.failed_stage) == ("failed", "check_prices")
-    assert found.reason == f"told: {reason}"
+    assert found.reason == f"reported: {reason}"
     assert found.ended_at is not None
 
 
-def test_an_interruption_is_an_ending_too(engine: Engine) -> None:
+def test_an_interruption_also_ends_an_attempt(engine: Engine) -> None:
     with pytest.raises(KeyboardInterrupt), attempt(engine, "train_member"):
         raise KeyboardInterrupt
     assert history(engine).state == "failed"
@@ -140,7 +140,7 @@ def test_a_killed_stage_has_failed_and_says_so(engine: Engine) -> None:
     wait_until_no_attempt_lives(engine)
     found = history(engine)
     assert (found.state, found.failed_stage, found.ended_at) == ("failed", "train_member", None)
-    assert found.reason.startswith("its process ended without a word (killed, out of memory")
+    assert found.reason.startswith("its process ended unexpectedly (killed, out of memory")
 
     with attempt(engine, "train_member", map_index=0, number=2):
         assert history(engine).state == "running"
@@ -148,7 +148,7 @@ def test_a_killed_stage_has_failed_and_says_so(engine: Engine) -> None:
 
 
 def wait_until_no_attempt_lives(engine: Engine) -> None:
-    """PostgreSQL notices a moment later that a process has died."""
+    """PostgreSQL notices the death of a process a moment later."""
     held = text(
         "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = :locks "
         "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -175,7 +175,7 @@ def test_a_retry_is_shown_with_its_reason_until_it_starts(engine: Engine) -> Non
     assert history(engine).reason == "for its next stage to start"
 
 
-def test_a_person_s_answer_is_waited_for_while_other_stages_run(engine: Engine) -> None:
+def test_a_run_waits_for_a_persons_answer_while_other_stages_run(engine: Engine) -> None:
     go_through(engine, "resolve_run")
     go_through(engine, "approve_promotion", Ending("waiting", "for a person's answer"))
     with attempt(engine, "forecast_meanwhile"):
@@ -187,7 +187,7 @@ def test_a_person_s_answer_is_waited_for_while_other_stages_run(engine: Engine) 
     assert history(engine).state == "done"
 
 
-def test_looking_again_for_what_is_waited_for_adds_no_row(engine: Engine) -> None:
+def test_repeated_waiting_adds_no_row(engine: Engine) -> None:
     for _ in range(3):
         go_through(engine, "resolve_run", Ending("waiting", "run 'other' is still going"))
     with engine.connect() as connection:
@@ -228,7 +228,7 @@ def test_a_network_that_failed_counts_though_another_succeeded_later(engine: Eng
     assert history(engine).reason == "out of memory"
 
 
-def test_a_stage_that_failed_after_the_forecasts_is_told(engine: Engine) -> None:
+def test_a_stage_that_failed_after_the_forecasts_fails_the_run(engine: Engine) -> None:
     go_through(engine, "forecast", DONE)
     fail(engine, "monitor_champion", "odd figures")
     found = history(engine)
@@ -256,23 +256,26 @@ def settle(engine: Engine, *, active: set[str], succeeded: set[str]) -> None:
 
 
 def test_a_run_that_a_person_marked_is_settled_by_a_later_one(engine: Engine) -> None:
-    for run_id in ("passed", "given up", "going", "told"):
+    for run_id in ("passed", "given up", "going", "failed before"):
         record_start(engine, run_id, "daily_roi_forecast", "mine", now=NOW)
         go_through(engine, "resolve_run", run_id=run_id)
-    fail(engine, "check_prices", "the quorum was missed", run_id="told")
+    fail(engine, "check_prices", "the quorum was missed", run_id="failed before")
     fail(engine, "check_prices", "the quorum was missed", run_id="passed")
     for _ in range(2):
         settle(engine, active={"run", "going"}, succeeded={"passed"})
-    found = {run_id: history(engine, run_id) for run_id in ("passed", "given up", "going", "told")}
+    found = {
+        run_id: history(engine, run_id)
+        for run_id in ("passed", "given up", "going", "failed before")
+    }
     assert {run_id: row.state for run_id, row in found.items()} == {
         "passed": "done",
         "given up": "failed",
         "going": "waiting",
-        "told": "failed",
+        "failed before": "failed",
     }
     assert found["passed"].reason == "it was marked as a success from outside"
     assert found["given up"].reason == "it was marked as failed or deleted from outside"
-    assert found["told"].reason == "the quorum was missed"
+    assert found["failed before"].reason == "the quorum was missed"
     with engine.connect() as connection:
         settled = select(stage_attempts).where(stage_attempts.c.stage == "run")
         assert len(connection.execute(settled).all()) == 2

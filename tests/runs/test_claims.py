@@ -8,10 +8,11 @@ from sqlalchemy import Engine, select
 
 from roi_forecast.config import (
     BacktestConfig,
+    BacktestRunConfig,
     ResolvedSearch,
-    parse_backtest_config,
+    TuningRunConfig,
+    parse_config,
     parse_run_config,
-    parse_tuning_config,
 )
 from roi_forecast.database.tables import runs
 from roi_forecast.errors import PreflightError, RunConflictError
@@ -42,7 +43,7 @@ def ended(run_id: str) -> bool:
     return False
 
 
-def test_a_claimed_run_reads_back_as_it_was(market_engine: Engine) -> None:
+def test_a_claimed_run_reads_back_unchanged(market_engine: Engine) -> None:
     claimed = run("first", epochs=7, start_date="2022-07-01")
     claim_run(market_engine, claimed, active, now=NOW)
     assert load_run(market_engine, "first") == claimed
@@ -56,7 +57,7 @@ def test_a_second_run_of_the_name_has_to_wait(market_engine: Engine) -> None:
         load_run(market_engine, "second")
 
 
-def test_a_run_of_another_name_goes_on_beside(market_engine: Engine) -> None:
+def test_a_run_of_another_name_does_not_wait(market_engine: Engine) -> None:
     claim_run(market_engine, run("first"), active, now=NOW)
     claim_run(market_engine, run("second", "trial"), active, now=NOW)
 
@@ -81,7 +82,7 @@ def test_a_repeated_run_replaces_its_own_claim(market_engine: Engine) -> None:
     assert load_run(market_engine, "first").config.epochs == 9
 
 
-def test_a_second_release_keeps_the_moment_of_the_first(market_engine: Engine) -> None:
+def test_a_second_release_keeps_the_time_of_the_first(market_engine: Engine) -> None:
     claim_run(market_engine, run("first"), active, now=NOW)
     release_run(market_engine, "first", now=NOW)
     release_run(market_engine, "first", now=NOW + timedelta(hours=1))
@@ -90,12 +91,12 @@ def test_a_second_release_keeps_the_moment_of_the_first(market_engine: Engine) -
 
 
 def backtest(run_id: str, model_name: str = "reference") -> ResolvedRun:
-    walk: BacktestConfig = parse_backtest_config({}).walk()
+    walk: BacktestConfig = parse_config(BacktestRunConfig, {}).walk()
     return run(run_id, model_name).model_copy(update={"backtest": walk})
 
 
 def search(run_id: str, model_name: str = "reference") -> ResolvedRun:
-    tuning: ResolvedSearch = parse_tuning_config({"study": "a_study"}).search()
+    tuning: ResolvedSearch = parse_config(TuningRunConfig, {"study": "a_study"}).search()
     return run(run_id, model_name).model_copy(update={"tuning": tuning})
 
 
@@ -122,7 +123,7 @@ def test_a_daily_run_does_not_wait_for_a_backtest(market_engine: Engine) -> None
     ("first", "kind"), [(run, "daily run"), (backtest, "backtest"), (search, "search")]
 )
 @pytest.mark.parametrize("second", [run, backtest, search])
-def test_a_run_never_takes_the_place_of_one_of_another_kind(
+def test_a_run_never_replaces_one_of_another_kind(
     market_engine: Engine, first: Any, kind: str, second: Any, model_name: str
 ) -> None:
     def store(resolved: ResolvedRun, minutes: int) -> None:
@@ -139,7 +140,7 @@ def test_a_run_never_takes_the_place_of_one_of_another_kind(
         return
     with market_engine.connect() as connection:
         before = connection.execute(select(runs)).all()
-    with pytest.raises(PreflightError, match=f"'one id', which is that of a {kind}; start"):
+    with pytest.raises(PreflightError, match=f"'one id', which belongs to a {kind}; start"):
         store(second("one id", model_name), 1)
     with market_engine.connect() as connection:
         assert connection.execute(select(runs)).all() == before

@@ -88,7 +88,9 @@ def test_a_whole_champion_is_opened_and_nothing_changes(served: Served, first: s
     assert (count_promotions(served), damaged(served)) == (before, set())
 
 
-@pytest.mark.parametrize("name", ["model.keras", "scaler.json", "metrics.json", "manifest.json"])
+@pytest.mark.parametrize(
+    "name", ["model.keras", "scaler.json", "calibration.json", "manifest.json"]
+)
 @pytest.mark.parametrize("damage", ["cut short", "deleted"])
 def test_version_before_serves_where_a_file_of_the_champion_is_damaged(
     served: Served, first: str, name: str, damage: str, caplog: pytest.LogCaptureFixture

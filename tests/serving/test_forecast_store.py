@@ -17,21 +17,18 @@ from roi_forecast.errors import (
     NothingToForecastError,
     RegistryError,
 )
-from roi_forecast.evaluation.stored_evaluation import METRICS_FILE
-from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import implied_log_roi, known_sum
 from roi_forecast.features.rows import load_rows
 from roi_forecast.files.artifacts import write_manifest
 from roi_forecast.files.manifest import MANIFEST
 from roi_forecast.files.verified import open_verified
-from roi_forecast.forecaster.next_day import NextDayCalibration
+from roi_forecast.forecaster.calibration import Calibration
+from roi_forecast.forecaster.forecaster import CALIBRATION_FILE, Forecaster
 from roi_forecast.market.extraction import extract_prices
 from roi_forecast.market.sources.registry import open_source
 from roi_forecast.network.predictor import load_predictor
-from roi_forecast.serving.forecast_path import forecast_path
 from roi_forecast.serving.forecast_store import store_forecasts
 from roi_forecast.serving.promotion import promote_model
-from roi_forecast.serving.serving_version import ServingVersion
 from roi_forecast.universe import load_universe
 from serving_version import MODEL_NAME, Served
 
@@ -89,8 +86,8 @@ def test_forecast_is_the_shrunk_implied_return_of_the_version(served: Served) ->
 
 def test_intervals_are_those_that_the_datasets_rows_lead_to(served: Served) -> None:
     dataset = served.outcome.dataset
-    content = json.loads((served.champion_directory / METRICS_FILE).read_text())
-    calibration = NextDayCalibration.from_json(content["calibration"])
+    content = json.loads((served.champion_directory / CALIBRATION_FILE).read_text())
+    calibration = Calibration.from_json(content)
     rows = len(dataset.dates)
     targets = range(dataset.split.test.start, rows + 1)
     scaled = load_predictor(served.champion_directory).predict(
@@ -99,7 +96,9 @@ def test_intervals_are_those_that_the_datasets_rows_lead_to(served: Served) -> N
     known = known_sum(dataset.log_roi, targets, dataset.smoothing)
     implied = implied_log_roi(dataset.scaler.inverse(scaled), known, dataset.smoothing)
     monday = np.datetime64("2024-12-30")
-    at_80, at_95 = calibration.intervals(dataset, implied, range(rows, rows + 1), monday)
+    ((at_80, at_95),) = calibration.intervals(
+        "direct", dataset, implied[np.newaxis], range(rows, rows + 1), monday
+    )
     for symbol, row in stored(served).items():
         column = dataset.symbols.index(symbol)
         assert row["lower_80_pct"] == pytest.approx(at_80.lower[0, column], rel=1e-3)
@@ -136,7 +135,7 @@ def test_bounds_do_not_depend_on_how_many_rows_are_loaded(served: Served) -> Non
         connection.execute(delete(daily_prices).where(daily_prices.c.symbol == "GC=F", halt))
     forecast_again(served)
     assets = load_universe().select(version.symbols)
-    files = open_verified(served.champion_directory, RegistryError)
+    forecaster = Forecaster.load(open_verified(served.champion_directory, RegistryError))
     counts = set()
     for start in (date(2018, 1, 1), date(2021, 6, 1), version.first_date):
         with served.engine.connect() as connection:
@@ -150,34 +149,43 @@ def test_bounds_do_not_depend_on_how_many_rows_are_loaded(served: Served) -> Non
                 carries_in=True,
             )
         counts.add(len(rows.dates))
-        path = forecast_path(
-            ServingVersion(version, files),
-            Preprocessing.load(files),
-            rows,
-            date(2024, 12, 30),
+        prepared = forecaster.preprocessing.apply(rows)
+        next_row = len(prepared.dates)
+        forecasts = forecaster.forecast(
+            prepared,
+            range(next_row, next_row + 1),
             run.config.horizons,
             run.config.multi_step,
+            next_date=np.datetime64("2024-12-30"),
         )
-        for forecast in path:
+        for horizon, (at_80, at_95) in zip(forecasts.horizons, forecasts.intervals, strict=True):
+            bounds = {
+                "lower_95_pct": at_95.lower,
+                "lower_80_pct": at_80.lower,
+                "upper_80_pct": at_80.upper,
+                "upper_95_pct": at_95.upper,
+            }
             for column, symbol in enumerate(version.symbols):
-                row = stored(served, forecast.horizon)[symbol]
-                for name in ("lower_95_pct", "lower_80_pct", "upper_80_pct", "upper_95_pct"):
-                    expected = pytest.approx(getattr(forecast, name)[column], rel=1e-9)
-                    assert row[name] == expected, (start, symbol, forecast.horizon)
+                row = stored(served, horizon)[symbol]
+                for name, expected in bounds.items():
+                    assert row[name] == pytest.approx(expected[0, column], rel=1e-9), (
+                        start,
+                        symbol,
+                        horizon,
+                    )
     assert len(counts) == 3
 
 
 def test_a_calibration_of_an_older_format_is_refused(served: Served) -> None:
     directory = served.champion_directory
-    content = json.loads((directory / METRICS_FILE).read_text())
-    content["calibration"] = {"shrinkage": 0.1, "half_width_80": [0.1], "half_width_95": [0.2]}
-    (directory / METRICS_FILE).write_text(json.dumps(content))
+    content = {"format": 4, "shrinkage": 0.1, "half_width_80": [0.1], "half_width_95": [0.2]}
+    (directory / CALIBRATION_FILE).write_text(json.dumps(content))
     manifest = json.loads((directory / MANIFEST).read_text())
     digest = write_manifest(directory, manifest)
     with served.engine.begin() as connection:
         connection.execute(update(model_versions).values(checksum=digest))
     forget(served)
-    with pytest.raises(RegistryError, match=r"metrics\.json: the calibration is of format 1"):
+    with pytest.raises(RegistryError, match=r"calibration\.json: the calibration is of format 4"):
         forecast_again(served)
     assert stored(served) == {}
 
@@ -287,8 +295,8 @@ def test_a_calibration_that_the_code_cannot_read_is_refused_and_the_champion_sta
     served: Served,
 ) -> None:
     replace_champion(served)
-    path = served.champion_directory / METRICS_FILE
-    path.write_text(json.dumps({**json.loads(path.read_text()), "calibration": {"of": "later"}}))
+    path = served.champion_directory / CALIBRATION_FILE
+    path.write_text(json.dumps({"format": 99}))
     manifest = json.loads((served.champion_directory / MANIFEST).read_text())
     digest = write_manifest(served.champion_directory, manifest)
     with served.engine.begin() as connection:
@@ -297,7 +305,7 @@ def test_a_calibration_that_the_code_cannot_read_is_refused_and_the_champion_sta
             .where(model_versions.c.version_id == "next")
             .values(checksum=digest)
         )
-    with pytest.raises(RegistryError, match=METRICS_FILE) as error:
+    with pytest.raises(RegistryError, match=CALIBRATION_FILE) as error:
         forecast_again(served)
     assert not isinstance(error.value, DamagedVersionError)
     assert served.champion.version_id == "next"
@@ -368,8 +376,8 @@ def test_the_recursive_path_is_the_networks_forecasts_fed_back_to_it(served: Ser
     forecast_again(served, parameters={"horizons": [1, 2, 3, 4], "multi_step": "recursive"})
     dataset = served.outcome.dataset
     predictor = load_predictor(served.champion_directory)
-    content = json.loads((served.champion_directory / METRICS_FILE).read_text())
-    factors = content["calibration"]["horizons"]["shrinkage"]["recursive"]
+    content = json.loads((served.champion_directory / CALIBRATION_FILE).read_text())
+    factors = content["shrinkage"]["recursive"]
     scaled, log_roi = dataset.scaled, dataset.log_roi
     for horizon in (1, 2, 3, 4):
         rows = len(scaled)

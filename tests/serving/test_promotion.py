@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select, update
 
+from manifests import read_manifest
 from roi_forecast.database.tables import model_versions, promotions
 from roi_forecast.errors import NoChampionError, RegistryError
 from roi_forecast.files.artifacts import write_manifest
-from roi_forecast.files.verified import read_manifest
 from roi_forecast.serving import promotion
 from roi_forecast.serving.promotion import promote_model, reject_model
 from roi_forecast.serving.serving_version import open_champion
@@ -162,7 +162,9 @@ def test_reject_leaves_a_champion_that_was_judged_again_in_its_place(served: Ser
     assert reject_model(served.engine, served.champion.version_id).state == "champion"
 
 
-@pytest.mark.parametrize("name", ["model.keras", "scaler.json", "metrics.json", "manifest.json"])
+@pytest.mark.parametrize(
+    "name", ["model.keras", "scaler.json", "calibration.json", "manifest.json"]
+)
 def test_open_champion_refuses_a_truncated_file(served: Served, name: str) -> None:
     path = served.champion_directory / name
     path.write_bytes(path.read_bytes()[:-1])
@@ -192,7 +194,7 @@ def test_open_champion_refuses_a_folder_with_a_file_that_is_not_its_own(
     path = served.champion_directory / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"unlisted")
-    named = name.partition("/")[0] if name.startswith("member") else name
+    named = name.partition("/")[0]
     with pytest.raises(RegistryError, match=f"holds '{named}', which its manifest"):
         open_champion(served.engine, served.models, MODEL_NAME)
 

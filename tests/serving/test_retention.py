@@ -24,7 +24,7 @@ NOW = datetime(2025, 3, 4, 12, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def no_load_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loading in a fresh process takes seconds and is not what is asked here."""
+    """Loading in a fresh process takes seconds and is not what is required here."""
     monkeypatch.setattr(promotion, "check_loads", lambda directory: None)
     monkeypatch.setattr(rollback, "check_loads", lambda directory: None)
 
@@ -34,7 +34,7 @@ def prune(
     versions: int = 2,
     candidates: int = 0,
     backtests: int = 1,
-    going: Collection[str] = (),
+    active: Collection[str] = (),
 ) -> Pruned:
     return prune_registry(
         served.engine,
@@ -42,7 +42,7 @@ def prune(
         keep_versions=versions,
         keep_candidates=candidates,
         keep_backtests=backtests,
-        is_active=lambda run_id: run_id in going,
+        is_active=lambda run_id: run_id in active,
         now=NOW,
     )
 
@@ -193,9 +193,9 @@ def test_dataset_of_a_backtest_or_search_that_goes_on_for_weeks_stays(
         connection.execute(
             update(runs).where(runs.c.run_id == "run").values(claimed_at=NOW - timedelta(days=30))
         )
-    assert prune(served, going={"long"}).datasets == 0
+    assert prune(served, active={"long"}).datasets == 0
     # A daily run claims its name: whether Airflow counts one of the same id as active is not asked.
-    assert prune(served, going={"run"}).datasets == 1
+    assert prune(served, active={"run"}).datasets == 1
 
 
 def test_networks_go_that_only_older_backtests_used(served: Served) -> None:
@@ -214,8 +214,8 @@ def test_networks_go_that_only_older_backtests_used(served: Served) -> None:
 
     assert prune(served, backtests=4).networks == 0
     assert prune(served, backtests=3).networks == 0
-    # It was started before the two that are kept, and is still going.
-    assert prune(served, backtests=2, going={"oldest"}).networks == 0
+    # It was started before the two that are kept, and is still active.
+    assert prune(served, backtests=2, active={"oldest"}).networks == 0
     assert kept() == {"first", "second", "third"}
     pruned = prune(served, backtests=2)
     assert (pruned.networks, pruned.freed_bytes) == (1, 5)

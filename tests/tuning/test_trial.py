@@ -44,7 +44,7 @@ Search = tuple[ResolvedRun, Dataset]
 
 
 def begin(engine: Engine, settings: Settings, run_id: str, **changed: Any) -> Search:
-    """Carry out the stages up to the dataset."""
+    """Run the stages up to the dataset."""
     run = resolve_tuning(engine, settings, run_id, {**SEARCH, **changed}, now=NOW)
     source = open_source(run.config, settings)
     for symbol in run.extraction_symbols:
@@ -54,7 +54,7 @@ def begin(engine: Engine, settings: Settings, run_id: str, **changed: Any) -> Se
 
 
 def carry_out(engine: Engine, settings: Settings, search: Search) -> list[int]:
-    """Carry out every trial that is missing; return their slots."""
+    """Run every missing trial; return their slots."""
     run, dataset = search
     slots = open_search(engine, run, dataset, lambda other: False)
     for slot in slots:
@@ -113,7 +113,7 @@ def test_no_test_row_is_read(market_engine: Engine, settings: Settings) -> None:
     assert with_future.validation_r2 == without.validation_r2
 
 
-def test_a_trial_is_scored_by_its_best_epoch_whatever_a_run_would_keep(
+def test_a_trial_is_scored_by_its_best_epoch_even_if_a_run_would_not_keep_it(
     market_engine: Engine, settings: Settings
 ) -> None:
     def score(study: str, standard_errors: float, epochs: int) -> float:
@@ -134,7 +134,7 @@ def test_a_trial_is_scored_by_its_best_epoch_whatever_a_run_would_keep(
 
     strict, lenient = score("strict", 10.0, 6), score("lenient", 0.0, 6)
     assert strict == lenient
-    # It is not that of the start, which so many standard errors would keep.
+    # It is not the score of the initial network, which 10 standard errors would keep.
     assert strict != score("short", 10.0, 1)
 
 
@@ -175,7 +175,7 @@ def test_a_trial_that_a_killed_worker_left_is_tried_again_with_its_parameters(
     assert worker.wait() == -signal.SIGKILL
     assert stored(market_engine) == {}
 
-    # Another run of the study takes the dead one's trial up; the living one's it leaves alone.
+    # Another run of the study takes over a dead run's trial, but not a living run's.
     second, same = begin(market_engine, settings, "second", trials=2)
     assert open_search(market_engine, second, same, lambda other: True) == [0, 1]
     assert open_search(market_engine, second, same, lambda other: False) == [0, 1]
@@ -232,11 +232,10 @@ def test_a_trial_behind_the_median_is_pruned(market_engine: Engine, settings: Se
     assert (row.state, row.epochs) == ("pruned", 3)
 
 
-def test_a_trial_that_cannot_be_trained_counts_as_pruned_and_the_search_goes_on(
+def test_a_trial_that_cannot_be_trained_counts_as_pruned_and_the_search_continues(
     market_engine: Engine, settings: Settings
 ) -> None:
-    refusing = {"outlier_action": "refuse", "outlier_limit": 1.5}
-    search = begin(market_engine, settings, "run", trials=1, **refusing)
+    search = begin(market_engine, settings, "run", trials=1, outlier_limit=1.5)
 
     assert carry_out(market_engine, settings, search) == [0]
 
@@ -268,8 +267,8 @@ def test_the_score_is_the_mean_over_assets_of_their_r2_on_validation_rows(
     by_hand = []
     for asset in range(actual.shape[1]):
         counted = ~dataset.filled[part.start : part.stop, asset]
-        came, said = actual[counted, asset], forecast[counted, asset]
-        by_hand.append(1 - ((said - came) ** 2).sum() / ((came - came.mean()) ** 2).sum())
+        own, predicted = actual[counted, asset], forecast[counted, asset]
+        by_hand.append(1 - ((predicted - own) ** 2).sum() / ((own - own.mean()) ** 2).sum())
     assert validation_r2(dataset, forecast) == pytest.approx(np.mean(by_hand), abs=1e-6)
 
 

@@ -1,1 +1,1 @@
-"""What Airflow's API server gains: pages, and protection of both."""
+"""What this project adds to Airflow's API server: pages, and protection of all its paths."""

@@ -1,8 +1,9 @@
-"""Links from tasks to the pages."""
+"""Addresses of Airflow and of the pages, and the link from tasks to the pages."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow.configuration import conf
 from airflow.sdk import BaseOperatorLink
@@ -11,14 +12,23 @@ if TYPE_CHECKING:
     from airflow.sdk.types import Operator
 
 OWN_TAG = "roi-forecast"
-"""Tag of the DAGs whose tasks lead to the pages."""
+"""Tag of the DAGs whose tasks link to the pages."""
 
-_FORECAST_PAGE = "/plugin/roi-forecasts"
+URL_PREFIX = "/roi"
+"""Path of the pages and the REST API below Airflow's."""
+
+NAVIGATION_ROUTE = "roi-forecasts"
+"""Route of the pages in Airflow's navigation."""
 
 
 def airflow_address() -> str:
-    """Return where people reach Airflow's UI, without a slash at its end."""
+    """Return the address of Airflow's UI, without a slash at its end."""
     return str(conf.get("api", "base_url", fallback="")).rstrip("/")
+
+
+def airflow_path() -> str:
+    """Return the path in the address of Airflow's UI, without a slash at its end."""
+    return urlsplit(airflow_address()).path.rstrip("/")
 
 
 class ForecastPageLink(BaseOperatorLink):
@@ -27,7 +37,9 @@ class ForecastPageLink(BaseOperatorLink):
     name = "ROI forecasts"
 
     def get_link(self, operator: Operator, *, ti_key: Any) -> str:
-        """Return the page's address, or nothing for the tasks of other DAGs."""
+        """Return the address of the page, or nothing for the tasks of other DAGs."""
         del ti_key
         dag = operator.get_dag()
-        return airflow_address() + _FORECAST_PAGE if dag is not None and OWN_TAG in dag.tags else ""
+        if dag is None or OWN_TAG not in dag.tags:
+            return ""
+        return f"{airflow_address()}/plugin/{NAVIGATION_ROUTE}"

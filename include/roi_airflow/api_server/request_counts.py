@@ -1,4 +1,4 @@
-"""How often something happened lately, for any number of names in a fixed amount of memory."""
+"""Counts of recent events, for any number of names in a fixed amount of memory."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SLOTS = 4096
 class RequestCounts:
     """Counts in a sliding window, within this process.
 
-    Names are hashed to a fixed number of slots, with a secret of this process: who invents names or
-    holds many addresses can neither fill the memory nor choose whom to share a slot with.
+    Names are hashed to a fixed number of slots with a secret of this process: a client with many
+    names or addresses can neither fill the memory nor choose whose slot to share.
     """
 
     def __init__(self) -> None:
@@ -31,13 +31,13 @@ class RequestCounts:
         return str(int.from_bytes(digest) % SLOTS)
 
     def add(self, limit: RateLimitItem, slot: str) -> bool:
-        """Count one event; tell whether it is within the limit. One beyond it is not counted."""
+        """Count an event and return True, or return False beyond the limit."""
         return self._limiter.hit(limit, slot)
 
     def has_room(self, limit: RateLimitItem, slot: str) -> bool:
-        """Tell whether one more event would be within the limit, without counting it."""
+        """Tell whether one more event would be within the limit."""
         return self._limiter.test(limit, slot)
 
     def seconds_left(self, limit: RateLimitItem, slot: str) -> float:
-        """Return after how many seconds there is room for an event again."""
+        """Return the seconds until there is room for another event."""
         return max(0.0, self._limiter.get_window_stats(limit, slot).reset_time - time.time())

@@ -1,16 +1,13 @@
-"""Limits on what a client may send to the API server: bodies, requests, attempts to log in.
+"""Limits on bodies, requests and attempts to log in at the API server.
 
-They depend on the application that a request reaches and on who signed in, never on how the path is
-written.
+They depend on the application that a request reaches and on who signed in, never on the spelling of
+the path.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import math
-from contextlib import suppress
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from airflow.api_fastapi.auth.managers.base_auth_manager import COOKIE_NAME_JWT_TOKEN
@@ -18,18 +15,20 @@ from airflow.configuration import conf
 from limits import parse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse
 from starlette.routing import Match, Mount
 
-from roi_airflow.api_server.device_cookies import DeviceCookies
-from roi_airflow.api_server.login_limits import (
-    ACCOUNT_PAUSE,
-    LoginLimits,
-    TooManyAttemptsError,
-    account_in,
+from roi_airflow.api_server.clients import (
+    PEOPLE,
+    TASKS,
+    DeviceCookies,
+    network_of,
+    token_subject,
 )
+from roi_airflow.api_server.login_limits import ACCOUNT_PAUSE, LoginLimits, account_in
 from roi_airflow.api_server.request_counts import RequestCounts
-from roi_airflow.api_server.token_subjects import PEOPLE, TASKS, token_subject
 from roi_web.admission import CLIENT
+from roi_web.queues import QueueFullError
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
@@ -42,24 +41,24 @@ BODY_SECONDS = 60.0
 ANONYMOUS_REQUESTS = parse("1200 per minute")
 PERSON_REQUESTS = parse("6000 per minute")
 
+_BODY_BYTES = {PEOPLE: PERSON_BODY_BYTES, TASKS: TASK_BODY_BYTES}
 _TASK_MOUNT = "/execution"
 _LOGIN_MOUNT = "/auth"
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-_IPV6_PREFIX = 64
 
 
 class RequestLimits:
     """ASGI middleware that answers too large a body with 413 and too many requests with 429.
 
     It counts within this process: people who signed in by the subject of their token, everybody
-    else by address, which behind a proxy uvicorn has to take from the proxy's headers. Tasks are
-    not counted. Without a valid token a body may be no larger than an attempt to log in.
+    else by address (behind a proxy, uvicorn must take it from the proxy's headers). Tasks are not
+    counted. Without a valid token a body may be no larger than an attempt to log in.
 
     Args:
-        app: What to protect, inside the application of Airflow that the scope names.
+        app: The protected part of the Airflow application in the scope.
         logins: Limits attempts to log in.
-        anonymous: Requests of an address.
-        person: Requests of a person.
+        anonymous: Limit on the requests of an address.
+        person: Limit on the requests of a person.
         body_seconds: How long a body may take to arrive.
     """
 
@@ -81,47 +80,52 @@ class RequestLimits:
         self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or hand it on."""
+        """Refuse a request, or pass it on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        try:
+            await self._admit(scope, receive, send)
+        except _RefusalError as refusal:
+            content = {"detail": refusal.detail}
+            response = JSONResponse(content, refusal.status_code, refusal.headers)
+            await response(scope, receive, send)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         mount = reached_mount(scope)
-        is_task_api = mount == _TASK_MOUNT
-        subject = await token_subject(scope, TASKS if is_task_api else PEOPLE)
+        section = TASKS if mount == _TASK_MOUNT else PEOPLE
+        subject = await token_subject(scope, section)
         scope[CLIENT] = f"address {network_of(scope)}" if subject is None else f"subject {subject}"
         may_log_in = mount == _LOGIN_MOUNT and scope["method"] not in _SAFE_METHODS
-        if not may_log_in and (wait := self._wait(scope, subject, is_task_api=is_task_api)):
-            await _refuse(send, 429, "too many requests; try again later", retry_after=wait)
-            return
-        most = ANONYMOUS_BODY_BYTES
-        if subject is not None:
-            most = TASK_BODY_BYTES if is_task_api else PERSON_BODY_BYTES
+        if not may_log_in:
+            self._count(scope, subject, section)
+        max_bytes = ANONYMOUS_BODY_BYTES if subject is None else _BODY_BYTES[section]
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > most:
-            await _refuse(send, 413, _too_large(most))
-            return
-        body = _BoundedBody(receive, most, self._body_seconds)
-        with suppress(_BodyError):
-            if may_log_in:
-                await self._answer_login(scope, body.receive, body.unless_refused(send), subject)
-            else:
-                await self._app(scope, body.receive, body.unless_refused(send))
-        if body.error is not None:
-            await _refuse(send, body.error.status_code, body.error.detail)
-
-    def _wait(self, scope: Scope, subject: str | None, *, is_task_api: bool) -> float:
-        """Count a request; return 0, or after how many seconds the client may try again."""
-        if subject is None:
-            limit, slot = self._anonymous, self._counts.slot(network_of(scope))
-        elif is_task_api:
-            return 0.0
+        if not declared.isdigit() or int(declared) > max_bytes:
+            raise _too_large(max_bytes)
+        body = _BoundedBody(receive, max_bytes, self._body_seconds)
+        send = body.unless_refused(send)
+        if may_log_in:
+            await self._log_in(scope, body.receive, send, subject)
         else:
-            limit, slot = self._person, self._counts.slot(subject)
-        if self._counts.add(limit, slot):
-            return 0.0
-        return max(1.0, self._counts.seconds_left(limit, slot))
+            await self._app(scope, body.receive, send)
+        if body.error is not None:
+            raise body.error
 
-    async def _answer_login(
+    def _count(self, scope: Scope, subject: str | None, section: str) -> None:
+        """Count a request of a person or an address, and refuse it beyond the limit."""
+        if subject is None:
+            limit, name = self._anonymous, network_of(scope)
+        elif section == TASKS:
+            return
+        else:
+            limit, name = self._person, subject
+        slot = self._counts.slot(name)
+        if not self._counts.add(limit, slot):
+            wait = max(1.0, self._counts.seconds_left(limit, slot))
+            raise _too_many("too many requests; try again later", wait)
+
+    async def _log_in(
         self, scope: Scope, receive: Receive, send: Send, subject: str | None
     ) -> None:
         request = Request(scope, receive)
@@ -132,83 +136,70 @@ class RequestLimits:
         account = account_in(request.headers.get("content-type", ""), body)
         repeated = _repeated(body, receive)
         if account is None:
-            if wait := self._wait(scope, subject, is_task_api=False):
-                await _refuse(send, 429, "too many requests; try again later", retry_after=wait)
-            else:
-                await self._app(scope, repeated, send)
+            self._count(scope, subject, PEOPLE)
+            await self._app(scope, repeated, send)
             return
         messages: list[Message] = []
 
         async def keep(message: Message) -> None:
             messages.append(message)
 
-        async def ask() -> bool:
+        async def is_right() -> bool:
             await self._app(scope, repeated, keep)
-            return _lets_in(messages[0])
+            return _is_login(messages[0])
 
         try:
             device = self._devices.device(request, account)
-            paused = await self._logins.check(account, network_of(scope), ask, device)
-        except TooManyAttemptsError:
-            detail = "too many attempts to log in are waiting for their turn; try again later"
-            await _refuse(send, 429, detail, retry_after=ACCOUNT_PAUSE)
-            return
+            paused = await self._logins.check(account, network_of(scope), is_right, device)
+        except QueueFullError:
+            detail = "too many attempts to log in are waiting; try again later"
+            raise _too_many(detail, ACCOUNT_PAUSE) from None
         if paused:
-            detail = "this attempt to log in failed, and too many before it did"
-            await _refuse(send, 429, detail, retry_after=paused)
-            return
-        if _lets_in(messages[0]):
+            raise _too_many("this attempt to log in failed, after too many failures", paused)
+        if _is_login(messages[0]):
             messages[0]["headers"] = [*messages[0]["headers"], self._devices.header(account)]
         for message in messages:
             await send(message)
 
 
 def reached_mount(scope: Scope) -> str:
-    """Return the path of the mounted application that answers a request; "" is Airflow itself."""
+    """Return the path of the mounted application that gets a request; "" is Airflow itself."""
     for route in scope["app"].routes:
         if isinstance(route, Mount) and route.matches(scope)[0] is Match.FULL:
             return route.path
     return ""
 
 
-def network_of(scope: Scope) -> str:
-    """Return what one client holds of addresses: an IPv4 address, or a /64 of IPv6."""
-    host = (scope.get("client") or ("", 0))[0]
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return "unknown"
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
-        return str(ip_network((address, _IPV6_PREFIX), strict=False))
-    return str(getattr(address, "ipv4_mapped", None) or address)
+class _RefusalError(HTTPException):
+    """A request is beyond a limit."""
 
 
-class _BodyError(HTTPException):
-    """A body is too large, or not complete in time."""
+def _too_large(max_bytes: int) -> _RefusalError:
+    return _RefusalError(413, f"the body of this request may have at most {max_bytes} bytes")
 
 
-def _too_large(most: int) -> str:
-    return f"this request may hold {most} bytes"
+def _too_many(detail: str, wait: float) -> _RefusalError:
+    return _RefusalError(429, detail, {"Retry-After": str(math.ceil(wait))})
 
 
 class _BoundedBody:
-    """A body as it arrives, up to a number of bytes and of seconds.
+    """A body that is read up to a number of bytes and of seconds.
 
     Attributes:
-        error: Why the rest of it is not read.
+        error: Why the rest is not read.
     """
 
-    def __init__(self, receive: Receive, most: int, seconds: float) -> None:
-        self.error: _BodyError | None = None
+    def __init__(self, receive: Receive, max_bytes: int, seconds: float) -> None:
+        self.error: _RefusalError | None = None
         self._receive = receive
-        self._most = most
+        self._max_bytes = max_bytes
         self._seconds = seconds
         self._deadline: float | None = None
         self._received = 0
         self._is_complete = False
 
     async def receive(self) -> Message:
-        """Return the next message; raise where a limit is passed."""
+        """Return the next message; raise beyond a limit."""
         if self._is_complete:
             return await self._receive()
         if self._deadline is None:
@@ -218,17 +209,17 @@ class _BoundedBody:
                 message = await self._receive()
         except TimeoutError:
             detail = f"the body of this request took more than {self._seconds:g} s"
-            self.error = _BodyError(408, detail)
+            self.error = _RefusalError(408, detail)
             raise self.error from None
         self._received += len(message.get("body", b""))
-        if self._received > self._most:
-            self.error = _BodyError(413, _too_large(self._most))
+        if self._received > self._max_bytes:
+            self.error = _too_large(self._max_bytes)
             raise self.error
         self._is_complete = not message.get("more_body", False)
         return message
 
     def unless_refused(self, send: Send) -> Send:
-        """Hold back what an application answers to a body that it was not given."""
+        """Suppress the application's response to a body that it could not read."""
 
         async def send_unless_refused(message: Message) -> None:
             if self.error is None:
@@ -246,8 +237,8 @@ def _repeated(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-def _lets_in(start: Message) -> bool:
-    """Tell whether the start of an answer to an attempt to log in is that of a success."""
+def _is_login(start: Message) -> bool:
+    """Tell whether a response to an attempt to log in starts as that of a success."""
     if 200 <= start["status"] < 300:
         return True
     cookie = f"{COOKIE_NAME_JWT_TOKEN}=".encode()
@@ -257,12 +248,3 @@ def _lets_in(start: Message) -> bool:
         and value.removeprefix(cookie).partition(b";")[0] not in (b"", b'""')
         for name, value in start["headers"]
     )
-
-
-async def _refuse(send: Send, status: int, detail: str, *, retry_after: float = 0.0) -> None:
-    body = json.dumps({"detail": detail}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    if retry_after:
-        headers.append((b"retry-after", b"%d" % math.ceil(retry_after)))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -1,4 +1,4 @@
-"""Headers and cookies of everything that the API server answers, Airflow's own pages included."""
+"""Headers and cookies of every response of the API server, including Airflow's own pages."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from airflow.configuration import conf
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Airflow's pages hold scripts and styles inline, so their policy only says who may frame them. The
-# forecasts appear in a frame of the same origin; their own policy is stricter and stays.
+# Airflow's pages contain inline scripts and styles, so this policy only limits who may frame them.
+# The forecasts appear in a frame of the same origin and keep their own, stricter policy.
 ALWAYS = (
     (b"content-security-policy", b"frame-ancestors 'self'"),
     (b"x-frame-options", b"SAMEORIGIN"),
@@ -24,14 +24,14 @@ _COOKIE = b"set-cookie"
 
 
 class SecurityHeaders:
-    """ASGI middleware that completes the headers; what a route set itself stays.
+    """ASGI middleware that adds the headers that a route did not set itself.
 
-    Where people reach Airflow by https, every cookie is marked as one for https only. Airflow
-    judges by the request, which comes by http from a proxy that ends TLS.
+    If people reach Airflow by https, every cookie is marked as one for https only. Airflow looks at
+    the request instead, which arrives by http from a proxy that ends TLS.
 
     Args:
-        app: What to protect.
-        public_address: Where people reach Airflow; None takes it from Airflow's configuration.
+        app: The protected application.
+        public_address: Address of Airflow for people; by default from Airflow's configuration.
     """
 
     def __init__(self, app: ASGIApp, *, public_address: str | None = None) -> None:
@@ -42,7 +42,7 @@ class SecurityHeaders:
         self._headers = ALWAYS + (BEHIND_HTTPS if self._is_https else ())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and complete the response's headers."""
+        """Pass the request on and complete the headers of the response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""The task that waits for a person, in Airflow's own screen for required actions."""
+"""The task that waits for a person's answer, in Airflow's screen of required actions."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 
-from roi_airflow.api_server.links import airflow_address
-from roi_airflow.api_server.pages import URL_PREFIX
+from roi_airflow.api_server.links import URL_PREFIX, airflow_address
 from roi_airflow.tasks.stage import open_stage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 APPROVED_BY = "approved_by"
-"""Key of the XCom that names who approved."""
+"""Key of the XCom with the name of the person who approved."""
 
 _APPROVE, _REJECT = "Approve", "Reject"
 _QUESTION = "for a person's answer, in Airflow's screen of required actions"
 
 
 class PromotionApproval(HITLBranchOperator):
-    """Shows the candidate's figures and the gate's reasons, and goes on as a person answers.
+    """Shows the candidate's figures and the gate's reasons, and follows a person's answer.
 
-    Without an answer within the run's `approval_timeout_hours` the candidate is rejected. The
-    answer is stored among the gate's decisions, with the name of who gave it.
+    Without an answer within the run's `approval_hours` the candidate is rejected. The answer is
+    stored among the gate's decisions, with the person's name.
 
     Args:
         version_id: The candidate.
@@ -47,16 +46,16 @@ class PromotionApproval(HITLBranchOperator):
         self.version_id = version_id
 
     def execute(self, context: Context) -> None:
-        """Describe the candidate and begin to wait."""
+        """Describe the candidate and start to wait."""
         from roi_forecast.gate.approval import describe_decision
 
         with open_stage(then_waits_for=_QUESTION) as stage:
-            config = stage.run.config
+            hours = stage.run.config.approval_hours
             self.subject = f"Shall {self.version_id} become champion of {stage.run.model_name}?"
             description = describe_decision(stage.engine, stage.run, self.version_id)
             page = f"{airflow_address()}{URL_PREFIX}/versions/{self.version_id}"
             self.body = f"{description}\n\n[Everything about this version]({page})"
-            self.response_timeout = timedelta(hours=config.approval_timeout_hours)
+            self.response_timeout = None if hours is None else timedelta(hours=hours)
         super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
@@ -67,7 +66,7 @@ class PromotionApproval(HITLBranchOperator):
         person = event.get("responded_by_user")
         name = person["name"] if person else None
         with open_stage() as stage:
-            hours = stage.run.config.approval_timeout_hours
+            hours = stage.run.config.approval_hours
             verb = "approved" if approved else "rejected"
             answer = f"{verb} by {name}" if name else f"nobody answered within {hours:g} h"
             record_approval(

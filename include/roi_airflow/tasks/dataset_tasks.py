@@ -1,7 +1,8 @@
-"""The tasks from a run's symbols to its dataset, which every DAG that needs one shares."""
+"""The tasks from a run's symbols to its dataset, shared by the DAGs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,41 @@ from airflow.sdk import TriggerRule, get_current_context, task
 
 from roi_airflow.assets import DATASET, PRICES, describe_event
 from roi_airflow.tasks.retries import ExponentialBackoff
-from roi_airflow.tasks.stage import open_stage
+from roi_airflow.tasks.stage import (
+    Installation,
+    current_run_id,
+    due_moment,
+    given_parameters,
+    open_stage,
+)
+from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.settings import PRICES_POOL
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
+
+
+def resolve_symbols(
+    installation: Installation, resolve: Callable[..., ResolvedRun], *arguments: Any
+) -> list[list[str]]:
+    """Resolve the present run; return the symbols to extract, in batches.
+
+    Args:
+        installation: As `begin_run` gives it.
+        resolve: Resolves the kind of run.
+        arguments: Its arguments between the parameters and the moment.
+    """
+    from roi_forecast.market.extraction import extraction_batches
+
+    run = resolve(
+        installation.engine,
+        installation.settings,
+        current_run_id(),
+        given_parameters(),
+        *arguments,
+        now=due_moment(),
+    )
+    return extraction_batches(run.extraction_symbols)
 
 
 @task(
@@ -38,7 +69,7 @@ def extract_prices(symbols: list[str]) -> None:
 
 @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, outlets=[PRICES])
 def check_prices() -> None:
-    """Check what is stored; the quorum decides whether the run goes on."""
+    """Check the stored prices; the quorum decides whether the run continues."""
     from roi_forecast.market.checks.price_checks import check_prices as check
     from roi_forecast.market.extraction import count_changed_rows
 
@@ -75,13 +106,13 @@ def build_dataset() -> str:
 
 
 def dataset_of(batches: Any) -> XComArg:
-    """Wire extraction, checks and building into the present DAG.
+    """Add extraction, checks and building to the current DAG.
 
     Args:
-        batches: What the task that resolves the run returns: the symbols to extract, in batches.
+        batches: The symbols to extract, in batches: the result of the task that resolves the run.
 
     Returns:
-        The id of the dataset, once it is built.
+        The id of the dataset.
     """
     dataset_id = build_dataset()
     extract_prices.expand(symbols=batches) >> check_prices() >> dataset_id

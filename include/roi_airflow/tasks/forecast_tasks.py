@@ -1,4 +1,4 @@
-"""The tasks that forecast with whichever version may: mostly the one that serves."""
+"""The tasks that forecast, mostly with the serving version."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from roi_airflow.tasks.stage import Stage, open_stage
 
 @task(outlets=[FORECASTS])
 def forecast_meanwhile(dataset_id: str) -> None:
-    """Forecast with the champion of before while a person looks at the candidate."""
+    """Forecast with the previous champion while a person looks at the candidate."""
     with open_stage() as stage:
         _forecast(stage, dataset_id, candidate_id=None)
 
 
 @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS, outlets=[FORECASTS])
 def forecast(dataset_id: str, candidate_id: str) -> None:
-    """Forecast every asset with the champion, a day inside its data with the run's candidate.
+    """Forecast every asset: with the champion, or with the run's candidate for a day in its data.
 
-    Ends the run's claim on its name.
+    Ends the run's claim on its model name.
     """
     from roi_forecast.runs.claims import release_run
 

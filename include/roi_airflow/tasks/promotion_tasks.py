@@ -1,4 +1,4 @@
-"""The tasks from the gate's decision to the version that serves."""
+"""The tasks from the gate's decision to the serving version."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def decide_promotion(version_id: str, opponent: str | None) -> str | list[str]:
 
     with open_stage() as stage:
         verdict = decide(stage.engine, stage.run, version_id, opponent)
-        require_approval = stage.run.config.require_approval
+        needs_approval = stage.run.config.approval_hours is not None
     if not verdict.promoted:
         return "reject_model"
     # A person may take hours, and the forecasts are wanted before the session opens.
-    return ["approve_promotion", "forecast_meanwhile"] if require_approval else "promote_model"
+    return ["approve_promotion", "forecast_meanwhile"] if needs_approval else "promote_model"
 
 
 @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS, outlets=[CHAMPION])
@@ -50,7 +50,7 @@ def promote_model(version_id: str) -> None:
 
 @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
 def reject_model(version_id: str) -> None:
-    """Mark the candidate as rejected; the champion goes on serving."""
+    """Mark the candidate as rejected; the champion continues to serve."""
     from roi_forecast.serving.promotion import reject_model as reject
 
     with open_stage() as stage:
@@ -58,15 +58,15 @@ def reject_model(version_id: str) -> None:
 
 
 def settle_promotion(dataset_id: Any, version_id: Any, opponent: Any) -> list[XComArg]:
-    """Wire the decision, a person's approval, and what follows from both into the present DAG.
+    """Add the decision, a person's approval, and promotion or rejection to the current DAG.
 
     Args:
-        dataset_id: Promise of the run's dataset.
-        version_id: Promise of the candidate.
-        opponent: Promise of the version that it was compared with.
+        dataset_id: The run's dataset, as an XComArg.
+        version_id: The candidate, as an XComArg.
+        opponent: The version that it was compared with, as an XComArg.
 
     Returns:
-        The two tasks of which one carries the decision out.
+        The two tasks, one of which carries out the decision.
     """
     promoted, rejected = promote_model(version_id), reject_model(version_id)
     approval = PromotionApproval(

@@ -1,4 +1,4 @@
-"""Why a task failed, in one line: kept for the message to people, and last in the task's log."""
+"""Why a task failed, in one line: for the message to people, and last in the task's log."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowException
 from sqlalchemy.exc import StatementError
 
+from roi_airflow.notification import FAILURE
 from roi_airflow.tasks.retries import ExponentialBackoff
 from roi_forecast.errors import RoiForecastError
 
@@ -18,29 +19,24 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FAILURE = "failure"
-"""Key of the XCom under which a task that failed leaves its reason."""
-
-_last_words: list[str] = []
-
 
 def reason_of(error: BaseException | str | None) -> str:
-    """Return an error's message in one line; one that nobody worded is headed by its kind.
+    """Return an error's message in one line, after its type unless it was written for people.
 
-    Of a statement that failed it is the database's own message: statement and values stay out.
+    For a failed statement it is the database's own message, without statement and values.
     """
     if isinstance(error, StatementError) and error.orig is not None:
         return reason_of(error.orig)
-    words = " ".join(str(error or "").split())
     if error is None:
-        return "its process was ended"
+        return "its process was killed"
+    message = " ".join(str(error).split())
     if isinstance(error, (str, RoiForecastError, AirflowException)):
-        return words or type(error).__name__
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+        return message or type(error).__name__
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
-def reason_to_try_again(error: BaseException | str | None, context: Context) -> str:
-    """Return why an attempt failed, which one it was, and when the next one starts."""
+def retry_reason(error: BaseException | str | None, context: Context) -> str:
+    """Return which attempt failed, why, and when the next one starts."""
     task_instance: Any = context["ti"]
     number = task_instance.try_number
     moment = datetime.now(UTC) + _longest_wait(context["task"], number)
@@ -50,36 +46,26 @@ def reason_to_try_again(error: BaseException | str | None, context: Context) -> 
     )
 
 
-def keep_reason(context: Context) -> None:
-    """Keep why a task failed for `report_failure`, which Airflow calls without that knowledge.
-
-    As `on_failure_callback` of tasks.
-    """
+def store_reason(context: Context) -> None:
+    """Store why a task failed: Airflow calls `report_failure` without the exception."""
     reason = reason_of(context.get("exception"))
     task_instance: Any = context["ti"]
     task_instance.xcom_push(FAILURE, reason)
-    _say_last(reason)
+    _log_at_exit(reason)
 
 
-def say_reason(context: Context) -> None:
-    """Say why an attempt failed that is followed by another; as `on_retry_callback` of tasks."""
-    _say_last(reason_to_try_again(context.get("exception"), context))
+def log_retry(context: Context) -> None:
+    """Log why an attempt failed that is followed by another."""
+    _log_at_exit(retry_reason(context.get("exception"), context))
 
 
-REASONS = {"on_failure_callback": keep_reason, "on_retry_callback": say_reason}
+REASONS = {"on_failure_callback": store_reason, "on_retry_callback": log_retry}
 """Among the `default_args` of every DAG."""
 
 
-def _say_last(reason: str) -> None:
-    """Log a reason when the process ends: after the callbacks Airflow itself logs a line."""
-    if not _last_words:
-        atexit.register(_say_last_words)
-    _last_words.append(reason)
-
-
-def _say_last_words() -> None:
-    while _last_words:
-        logger.error("%s", _last_words.pop(0))
+def _log_at_exit(reason: str) -> None:
+    """Log a reason when the process ends: Airflow itself logs a line after the callbacks."""
+    atexit.register(logger.error, "%s", reason)
 
 
 def _longest_wait(task: Any, number: int) -> timedelta:

@@ -1,4 +1,4 @@
-"""How long a task waits before it tries again."""
+"""The wait of a task before it tries again."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExponentialBackoff(RetryPolicy):
-    """Waits twice as long after each try, each task instance by another random share.
+    """Waits twice as long after each try, times a random share of each task instance.
 
-    Airflow's own backoff draws one share for all instances of a mapped task, which would then all
-    ask the source again in the same second.
+    Airflow's own backoff draws one share for all instances of a mapped task, so that all would ask
+    the source again in the same second.
 
     Attributes:
         first: The longest wait after the first try.
-        longest: No wait is longer.
+        longest: The longest wait of all.
     """
 
     first: timedelta

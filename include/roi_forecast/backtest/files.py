@@ -20,6 +20,6 @@ def networks_directory(backtests_directory: Path) -> Path:
     """Return the folder of the networks that all backtests share.
 
     A network depends on the rows and settings it was trained with, not on the run that asked for
-    it, so that a backtest that was killed and started again goes on, under whatever run id.
+    it, so that a backtest that was killed and started again continues, under whatever run id.
     """
     return backtests_directory / "networks"

@@ -7,9 +7,10 @@ from datetime import date
 
 import numpy as np
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.errors import EvaluationError
 from roi_forecast.features.dataset import Dataset, Split
-from roi_forecast.features.scaling import FloatArray, Scaler
+from roi_forecast.features.scaling import Scaler
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What needs no fitting, walked through the same rows: the peers that stand beside every backtest.
+"""What needs no fitting, walked through the same rows: the peers that stand next to every backtest.
 
 None of these forecasts is shrunk. Their intervals are made as those of any other predictor, with
 the same scale and conformal quantiles of their own errors; where those of a fitted predictor would
@@ -11,10 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.backtest.walk_forward import WalkForward, intervals_of_scale
+from roi_forecast.evaluation.baselines import next_session_forecasts, noise_limit, persistence
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import known_sum
-from roi_forecast.features.scaling import FloatArray
+from roi_forecast.forecaster.forecasts import Forecasts
 
 NAIVE_PREDICTORS = ("zero", "persistence", "noise_limit")
 
@@ -28,36 +30,34 @@ def naive_walks(dataset: Dataset, walk: WalkForward) -> dict[str, WalkForward]:
 
     Args:
         dataset: The rows that were walked through.
-        walk: Gives folds, dates, scales and what came.
+        walk: Gives folds, dates, scales and actual values.
     """
-    targets, span = walk.targets, dataset.smoothing
-    known = known_sum(dataset.log_roi, targets, span)
+    targets = walk.targets
     lengths = [len(fold.targets) for fold in walk.folds]
     mean = np.repeat([fold.known_mean for fold in walk.folds], lengths, axis=0)
-    last = slice(targets.start - 1, targets.stop - 1)
+    known = known_sum(dataset.log_roi, targets, dataset.smoothing)
+    nothing = np.zeros(mean.shape)
     earlier = np.full((targets.start, len(dataset.symbols)), np.nan)
     earlier[1:] = dataset.log_roi[: targets.start - 1]
     return {
-        "zero": _walk(dataset, walk, known / span, np.zeros(mean.shape)),
-        "persistence": _walk(
-            dataset, walk, dataset.smoothed[last], dataset.log_roi[last], before=earlier
+        "zero": _walk(
+            dataset,
+            walk,
+            next_session_forecasts(dataset, targets, known / dataset.smoothing, nothing),
         ),
-        "noise_limit": _walk(dataset, walk, (known + mean) / span, mean),
+        "persistence": _walk(dataset, walk, persistence(dataset, targets), before=earlier),
+        "noise_limit": _walk(dataset, walk, noise_limit(dataset, targets, mean)),
     }
 
 
 def _walk(
-    dataset: Dataset,
-    walk: WalkForward,
-    smoothed: FloatArray,
-    log_roi: FloatArray,
-    before: FloatArray | None = None,
+    dataset: Dataset, walk: WalkForward, forecasts: Forecasts, before: FloatArray | None = None
 ) -> WalkForward:
+    intervals = intervals_of_scale(
+        dataset, walk.row_scales, walk.targets, forecasts.log_roi[0], before
+    )
     return replace(
         walk,
         folds=tuple(replace(fold, shrinkage=1.0) for fold in walk.folds),
-        smoothed=smoothed,
-        implied=log_roi,
-        published=log_roi,
-        intervals=intervals_of_scale(dataset, walk.row_scales, walk.targets, log_roi, before),
+        forecasts=replace(forecasts, intervals=(intervals,)),
     )

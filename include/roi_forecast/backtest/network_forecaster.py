@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.config import ModelConfig
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.scaling import FloatArray
 
 if TYPE_CHECKING:
     from roi_forecast.network.predictor import Predictor
@@ -21,7 +21,7 @@ class NetworkForecaster:
 
     Trainings are kept, each in a folder named after the fold's first target date and a hash of its
     rows and settings. One that is finished there is not trained again, and one that was interrupted
-    goes on after its last epoch, so that a killed walk-forward ends with the forecasts of an
+    continues after its last epoch, so that a killed walk-forward ends with the forecasts of an
     uninterrupted one. The time of a folder is that of its last use.
 
     Args:

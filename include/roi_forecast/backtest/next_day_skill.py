@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import spearmanr
 
-from roi_forecast.backtest.walk_forward import WalkForward
+from roi_forecast.array_types import FloatArray
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.bootstrap import BLOCK_SESSIONS, BootstrapMean, bootstrap_mean
-from roi_forecast.features.returns import to_percent
+from roi_forecast.evaluation.metrics import Scored
 from roi_forecast.features.rounding import varies
-from roi_forecast.features.scaling import FloatArray
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class NextDaySkill:
         r2_against_zero: Mean over assets of 1 - SS_residual / SS_actual.
         r2_against_mean: Mean over assets of the same against forecasting the mean of the training
             rows, which was known at the time.
-        rank_correlation: Mean over days of the rank correlation between forecasts and what came.
+        rank_correlation: Mean over days of the rank correlation of forecasts and actual values.
         rank_correlation_t: That mean over its standard error, days taken as independent; NaN where
             it is the same on all days.
         rank_correlation_days: Days with at least three counted assets and a forecast that varies.
@@ -38,45 +38,39 @@ class NextDaySkill:
     directional_accuracy: BootstrapMean
 
 
-def next_day_skill(result: WalkForward) -> NextDaySkill:
-    """Score the published forecasts of a walk-forward.
+def next_day_skill(scored: Scored, known_mean: FloatArray) -> NextDaySkill:
+    """Score published forecasts of the next session.
 
-    Signs and ranks are those of the implied value, which shrinking leaves as they are unless the
-    factor is 0.
+    Signs and ranks are those of the direction, which shrinking leaves as it is unless the factor is
+    0.
+
+    Args:
+        scored: The forecasts, with what gives the direction.
+        known_mean: Forecast of the mean known at the time, in the unit of the forecasts.
 
     Raises:
         EvaluationError: There are fewer days than a block of the bootstrap has.
     """
-    actual = result.actual_pct
-    correlations = daily_rank_correlations(actual, result.implied)
+    direction = scored.forecast if scored.direction is None else scored.direction
+    correlations = daily_rank_correlations(scored.actual, direction)
     valid = correlations[np.isfinite(correlations)]
     mean = float(valid.mean()) if len(valid) else float("nan")
     error = float("nan")
     if varies(valid):
         error = float(valid.std(ddof=1) / np.sqrt(len(valid)))
-    published = to_percent(result.published)
+    against_mean = metrics.r2_against("r2_against_mean", known_mean)
     return NextDaySkill(
-        r2_against_zero=metrics.overall(metrics.r2_against_zero, actual, published),
-        r2_against_mean=_r2_against(actual, published, result.known_mean_pct),
+        r2_against_zero=metrics.r2_against_zero.together(scored),
+        r2_against_mean=against_mean.together(scored),
         rank_correlation=mean,
         rank_correlation_t=mean / error,
         rank_correlation_days=len(valid),
-        directional_accuracy=_directional_accuracy(result),
+        directional_accuracy=_directional_accuracy(scored),
     )
 
 
-def direction_hits(result: WalkForward) -> FloatArray:
-    """Return 1 where the sign was right, 0 where not, NaN where either side is zero or missing.
-
-    Shape (targets, assets).
-    """
-    actual, implied = result.actual_pct, result.implied
-    decided = np.isfinite(actual) & (actual != 0) & (implied != 0)
-    return np.where(decided, np.sign(actual) == np.sign(implied), np.nan)
-
-
-def _directional_accuracy(result: WalkForward) -> BootstrapMean:
-    hits = direction_hits(result)
+def _directional_accuracy(scored: Scored) -> BootstrapMean:
+    hits = metrics.directional_accuracy.entries(scored)
     if len(hits) >= BLOCK_SESSIONS and not np.isfinite(hits).any():
         # The zero forecast names no direction.
         nothing = float("nan")
@@ -95,24 +89,9 @@ def daily_rank_correlations(actual: FloatArray, forecast: FloatArray) -> FloatAr
         Shape (days,); NaN where fewer than three assets count, or all values of a side are equal.
     """
     correlations = np.full(len(actual), np.nan)
-    for day, (came, said) in enumerate(zip(actual, forecast, strict=True)):
-        counted = np.isfinite(came)
-        if counted.sum() < 3:
-            continue
-        first, second = _ranks(came[counted]), _ranks(said[counted])
-        if varies(came[counted]) and varies(said[counted]):
-            correlations[day] = np.corrcoef(first, second)[0, 1]
+    for day in range(len(actual)):
+        counted = np.isfinite(actual[day])
+        first, second = actual[day, counted], forecast[day, counted]
+        if counted.sum() >= 3 and varies(first) and varies(second):
+            correlations[day] = spearmanr(first, second).statistic
     return correlations
-
-
-def _ranks(values: FloatArray) -> FloatArray:
-    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(sizes)
-    ranks: FloatArray = (last - (sizes - 1) / 2)[group]
-    return ranks
-
-
-def _r2_against(actual: FloatArray, forecast: FloatArray, opponent: FloatArray) -> float:
-    return metrics.overall(
-        lambda came, said: 1.0 - metrics.relative_loss(came, said, opponent), actual, forecast
-    )

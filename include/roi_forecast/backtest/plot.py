@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.backtest.walk_forward import WalkForward
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.bootstrap import bootstrap_mean
 from roi_forecast.evaluation.plot_style import default_style
 from roi_forecast.features.returns import to_percent
-from roi_forecast.features.scaling import FloatArray
 
 # Targets of the smoothed ROI overlap over a week of sessions.
 _BLOCK_SESSIONS = 5

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, delete, insert
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.backtest.files import networks_directory, plot_path
 from roi_forecast.backtest.fold_scores import BACKTEST, fold_scores
 from roi_forecast.backtest.naive_walks import naive_walks
@@ -21,7 +22,6 @@ from roi_forecast.database.tables import evaluations
 from roi_forecast.errors import EvaluationError
 from roi_forecast.evaluation.bootstrap import BLOCK_SESSIONS
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.files.artifacts import write_file
 from roi_forecast.network.ridge import fit_ridge
 from roi_forecast.runs.resolved_run import ResolvedRun
@@ -95,13 +95,13 @@ def walk_through(
             "earlier date"
         )
     neural = NETWORK in backtest.predictors
-    if neural and -(-sessions // backtest.refit_every) > backtest.most_neural_folds:
+    if neural and -(-sessions // backtest.refit_every) > backtest.max_network_folds:
         logger.info(
             "refitting every %d sessions would train %d networks; the folds are longer, so that "
-            "most_neural_folds %d are enough",
+            "max_network_folds %d are enough",
             backtest.refit_every,
             -(-sessions // backtest.refit_every),
-            backtest.most_neural_folds,
+            backtest.max_network_folds,
         )
     forecasters: dict[str, Forecaster] = {
         RIDGE: _ridge_forecaster(config.ridge_penalty),
@@ -115,9 +115,9 @@ def walk_through(
                 first_date,
                 forecaster=forecaster,
                 refit_every=backtest.refit_every,
-                window=backtest.window_sessions if backtest.window == "rolling" else None,
+                window=backtest.window_sessions,
                 validation_share=config.validation_share,
-                max_folds=backtest.most_neural_folds if neural else None,
+                max_folds=backtest.max_network_folds if neural else None,
                 predictor=predictor,
             )
     return {**walks, **naive_walks(dataset, next(iter(walks.values())))}

@@ -1,24 +1,28 @@
-"""Walk-forward evaluation: refit as time goes on, forecast what follows, never look ahead."""
+"""Walk-forward evaluation: refit as time passes, forecast what follows, never look ahead."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.backtest.folds import Fold, fold_dataset, plan_folds
 from roi_forecast.config import ModelConfig
+from roi_forecast.evaluation.baselines import next_session_forecasts
+from roi_forecast.evaluation.metrics import Scored
+from roi_forecast.evaluation.scores import Actuals
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import implied_log_roi, known_sum, to_percent
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.forecaster.conformal import conformal_intervals
 from roi_forecast.forecaster.expanding_scale import REFIT_EVERY, fit_expanding_scale
+from roi_forecast.forecaster.forecasts import Forecasts
 from roi_forecast.forecaster.intervals import Intervals
-from roi_forecast.forecaster.next_day import counted_log_roi, shrinkage_factor
 from roi_forecast.forecaster.scale_inputs import scale_inputs
+from roi_forecast.forecaster.shrinkage import counted_log_roi, shrinkage_factor
 from roi_forecast.network.ridge import fit_ridge
 
 logger = logging.getLogger(__name__)
@@ -36,34 +40,60 @@ class WalkForward:
         symbols: The assets, in column order.
         folds: In time order; their targets follow each other without a gap.
         dates: Target dates, shape (targets,), datetime64[D].
-        actual_pct: Plain ROI in percent, shape (targets, assets), NaN where the asset had no bar.
-        actual_smoothed: Smoothed log ROI, unscaled, shape (targets, assets), NaN likewise.
-        smoothed: Its forecast, shape (targets, assets).
-        implied: Implied log ROI before shrinking, shape (targets, assets).
-        published: The same after shrinking, shape (targets, assets).
+        actuals: What happened on the rows of the dataset.
+        actual_smoothed: Smoothed log ROI, unscaled, shape (targets, assets), NaN where the asset
+            had no bar.
+        forecasts: Of the targets, one session ahead.
         known_mean_pct: Forecast of the mean known to each fold, in percent, shape (targets,
             assets).
         row_scales: Scale forecasts of all rows of the dataset, shape (rows, assets), log ROI; NaN
             where there is none.
-        intervals: Bounds in percent, at 80 and 95 %, shape (targets, assets).
     """
 
     symbols: tuple[str, ...]
     folds: tuple[Fold, ...]
     dates: np.ndarray
-    actual_pct: FloatArray
+    actuals: Actuals
     actual_smoothed: FloatArray
-    smoothed: FloatArray
-    implied: FloatArray
-    published: FloatArray
+    forecasts: Forecasts
     known_mean_pct: FloatArray
     row_scales: FloatArray
-    intervals: tuple[Intervals, ...]
 
     @property
     def targets(self) -> range:
         """Target rows of the dataset."""
         return range(self.folds[0].targets.start, self.folds[-1].targets.stop)
+
+    @property
+    def actual_pct(self) -> FloatArray:
+        """Plain ROI in percent, shape (targets, assets), NaN where the asset had no bar."""
+        return self.actuals.roi_pct(self.targets, 1)
+
+    @property
+    def scored(self) -> Scored:
+        """The published ROI of the next session next to the actual one, in percent."""
+        published = to_percent(self.published)
+        return Scored(self.actual_pct, published, self.implied, self.intervals)
+
+    @property
+    def smoothed(self) -> FloatArray:
+        """Forecast of the smoothed log ROI, unscaled, shape (targets, assets)."""
+        return np.asarray(self.forecasts.smoothed[0], dtype=np.float64)
+
+    @property
+    def implied(self) -> FloatArray:
+        """Forecast of the log ROI before shrinking, shape (targets, assets)."""
+        return np.asarray(self.forecasts.unshrunk[0], dtype=np.float64)
+
+    @property
+    def published(self) -> FloatArray:
+        """The same after shrinking, shape (targets, assets)."""
+        return np.asarray(self.forecasts.log_roi[0], dtype=np.float64)
+
+    @property
+    def intervals(self) -> tuple[Intervals, ...]:
+        """Bounds in percent, at 80 and 95 %, shape (targets, assets)."""
+        return self.forecasts.intervals[0]
 
     @property
     def scales(self) -> FloatArray:
@@ -146,14 +176,15 @@ def walk_forward(
         symbols=dataset.symbols,
         folds=tuple(folds),
         dates=dataset.dates[rows],
-        actual_pct=to_percent(counted_log_roi(dataset)[rows]),
+        actuals=Actuals(dataset.dates, dataset.log_roi, dataset.filled),
         actual_smoothed=np.where(dataset.filled[rows], np.nan, dataset.smoothed[rows]),
-        smoothed=np.concatenate(smoothed),
-        implied=everything,
-        published=published,
+        forecasts=replace(
+            next_session_forecasts(dataset, targets, np.concatenate(smoothed), everything),
+            log_roi=published[np.newaxis],
+            intervals=(intervals_of_scale(dataset, row_scales, targets, published),),
+        ),
         known_mean_pct=to_percent(np.repeat([fold.known_mean for fold in folds], lengths, axis=0)),
         row_scales=row_scales,
-        intervals=intervals_of_scale(dataset, row_scales, targets, published),
     )
 
 
@@ -217,13 +248,13 @@ def _run_fold(
     validation = own.split.validation
     expected = own.scaler.inverse(forecaster(own, validation))
     known = known_sum(own.log_roi, validation, own.smoothing)
-    came = counted_log_roi(own)[validation.start : validation.stop]
+    actual = counted_log_roi(own)[validation.start : validation.stop]
     fold = Fold(
         number,
         targets,
         dataset.dates[targets.start].item(),
         dataset.dates[targets.stop - 1].item(),
-        shrinkage_factor(implied_log_roi(expected, known, own.smoothing), came),
+        shrinkage_factor(implied_log_roi(expected, known, own.smoothing), actual),
         own.scaler.log_roi_mean,
     )
     return fold, own.scaler.inverse(forecaster(own, own.split.test))

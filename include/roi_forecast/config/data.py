@@ -1,53 +1,106 @@
-"""The parameters of the prices."""
+"""The parameters of the prices and of the features built from them."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from roi_forecast.config.base import Config, Day
+from roi_forecast.config.base import NAME_PATTERN, RARE, Config, Day, Section
+from roi_forecast.price_sources import PRICE_SOURCES
 from roi_forecast.universe import load_universe
 
-SourceKind = Literal["yahoo", "csv", "simulated"]
+if TYPE_CHECKING:
+    SourceKind = str
+else:
+    SourceKind = Literal[tuple(PRICE_SOURCES)]
 
-MODEL_NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
+
+def _offer_universe(schema: dict[str, Any]) -> None:
+    names = {asset.symbol: f"{asset.name} ({asset.symbol})" for asset in load_universe().assets}
+    schema.update(examples=list(names), values_display=names)
 
 
 class DataConfig(Config):
-    """Which prices a run takes, and from where."""
+    """The prices of a run, and the model name that they serve."""
 
-    model_name: str | None = Field(
-        None,
-        pattern=MODEL_NAME_PATTERN,
-        description="Name under which candidates compete and one champion serves. Empty: reference "
-        "for yahoo, else the kind of the source.",
+    source: SourceKind = Field(
+        "yahoo",
+        description="Where prices come from.",
+        json_schema_extra={
+            "values_display": {name: entry.label for name, entry in PRICE_SOURCES.items()}
+        },
     )
-    source: SourceKind = Field("yahoo", description="Where prices come from.")
     csv_path: str | None = Field(
         None,
         min_length=1,
         max_length=1000,
-        description="With source csv: a file (plain or gzip) or a folder of files, as this "
-        "machine's workers see it.",
+        description="With source csv: the file (plain or gzip) or the folder of files, as the "
+        "workers see it.",
     )
     symbols: tuple[str, ...] = Field(
         default_factory=lambda: tuple(asset.symbol for asset in load_universe().assets),
         min_length=1,
         max_length=5000,
         description="Yahoo symbols of the assets; the suffix names the exchange.",
-    )
-    start_date: Day | None = Field(
-        None,
-        description="First date of the prices used. Empty: lookback_years before the as-of date.",
-    )
-    lookback_years: float = Field(
-        2.5, ge=0.5, le=30, description="Years of prices used where start_date is empty."
+        json_schema_extra=_offer_universe,
     )
     as_of_date: Day | None = Field(
         None,
-        description="Last session the run may know. Empty: the last session whose bars are final.",
+        description="Last session whose prices the run may use. Empty: the last session whose "
+        "bars are final.",
+    )
+    start_date: Day | None = Field(
+        None,
+        description="First date of the prices used. Empty: 2.5 years before the as-of date.",
+    )
+    model_name: str | None = Field(
+        None,
+        pattern=NAME_PATTERN,
+        description="Name under which candidates compete and one champion serves. Empty: "
+        "reference for source yahoo, otherwise the name of the source.",
     )
     quorum: float = Field(
-        0.8, gt=0, le=1, description="Share of the assets that must have usable prices."
+        0.8,
+        gt=0,
+        le=1,
+        description="Share of the assets that must have usable prices for the run to continue.",
+        json_schema_extra=RARE,
+    )
+
+
+class FeatureConfig(Config):
+    """How prices become scaled windows."""
+
+    form_section: ClassVar[Section] = "Features and network"
+
+    seq_len: int = Field(60, ge=5, le=500, description="Sessions in one input window.")
+    smoothing: int = Field(
+        5,
+        ge=1,
+        le=60,
+        description="Sessions in the moving average of the log ROI, which is the target.",
+    )
+    scaler: Literal["minmax", "standard"] = Field(
+        "minmax",
+        description="Scaling of each asset, fitted on training rows: minmax to [0, 1], standard "
+        "to mean 0 and deviation 1.",
+        json_schema_extra={
+            **RARE,
+            "values_display": {"minmax": "to [0, 1]", "standard": "to mean 0 and deviation 1"},
+        },
+    )
+    test_share: float = Field(
+        0.2,
+        ge=0.05,
+        le=0.5,
+        description="Share of all windows, the newest ones, that is reserved for the test.",
+        json_schema_extra=RARE,
+    )
+    validation_share: float = Field(
+        0.15,
+        ge=0.05,
+        le=0.5,
+        description="Share of the other windows, the newest ones, that is reserved for validation.",
+        json_schema_extra=RARE,
     )

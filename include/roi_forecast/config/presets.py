@@ -15,10 +15,10 @@ PresetName = Literal["reference", "quick", "small_memory", "best"]
 
 @dataclass(frozen=True)
 class Preset:
-    """What a preset changes of the defaults.
+    """The defaults that a preset replaces.
 
     Attributes:
-        meaning: What it is for, in the words of the form.
+        meaning: Its purpose, in the words of the form.
         values: Parameters by name; all others keep their defaults.
     """
 
@@ -39,13 +39,14 @@ PRESETS: Mapping[str, Preset] = {
         },
     ),
     "small_memory": Preset(
-        "smaller batches and shorter windows, where memory runs out",
+        "smaller batches and shorter windows, if memory runs out",
         {"batch_size": 16, "seq_len": 30},
     ),
     "best": Preset(
-        "five networks of different seeds, whose forecasts are averaged", {"ensemble_size": 5}
+        "five networks with different seeds, whose forecasts are averaged", {"ensemble_size": 5}
     ),
 }
+_MEANINGS = {name: f"{name}: {preset.meaning}" for name, preset in PRESETS.items()}
 
 
 class PresetConfig(Config):
@@ -53,10 +54,10 @@ class PresetConfig(Config):
 
     preset: PresetName = Field(
         "reference",
-        description="Set of parameters that a run starts from; a parameter that is given wins "
-        "over it. "
-        + "; ".join(f"{name}: {preset.meaning}" for name, preset in PRESETS.items())
+        description="Set of defaults; a parameter that is given wins over it. "
+        + "; ".join(_MEANINGS.values())
         + ".",
+        json_schema_extra={"values_display": {**_MEANINGS}},
     )
 
     @model_validator(mode="before")
@@ -65,6 +66,6 @@ class PresetConfig(Config):
         preset = PRESETS.get(str(values.get("preset"))) if isinstance(values, dict) else None
         if preset is None:
             return values
-        # A kind of run without some of the parameters, such as a backtest, takes the others.
+        # A backtest lacks some of the parameters and takes only the others from the preset.
         known = {name: value for name, value in preset.values.items() if name in cls.model_fields}
         return {**known, **values}

@@ -1,4 +1,4 @@
-"""All parameters of a run together: the checks across them, and their form."""
+"""All parameters of a run together: the checks across them, and their description for forms."""
 
 from __future__ import annotations
 
@@ -6,23 +6,17 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, get_args
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from roi_forecast.config.approval import ApprovalConfig
 from roi_forecast.config.backtest import BacktestConfig
-from roi_forecast.config.base import Config
-from roi_forecast.config.candidate import CandidateConfig
-from roi_forecast.config.data import DataConfig
-from roi_forecast.config.features import FeatureConfig
-from roi_forecast.config.forecast import ForecastConfig
-from roi_forecast.config.gate import GateConfig
-from roi_forecast.config.model import ModelConfig
-from roi_forecast.config.monitoring import MonitoringConfig
+from roi_forecast.config.base import NAME_PATTERN, RARE, Config, Section
+from roi_forecast.config.data import DataConfig, FeatureConfig
+from roi_forecast.config.model import CandidateConfig, ModelConfig
 from roi_forecast.config.presets import PresetConfig
-from roi_forecast.config.recording import RecordingConfig
-from roi_forecast.config.tuning import STUDY_PATTERN, ResolvedSearch, TuningConfig
+from roi_forecast.config.serving import ForecastConfig, GateConfig
+from roi_forecast.config.tuning import ResolvedSearch, TuningConfig
 from roi_forecast.errors import ConfigError, UniverseError
 from roi_forecast.quoting import listed, quoted
 from roi_forecast.refusal import explain
@@ -30,14 +24,14 @@ from roi_forecast.universe import load_universe
 
 
 class SharedConfig(ModelConfig, FeatureConfig, DataConfig, PresetConfig):
-    """What every kind of run has, and the checks across it."""
+    """The parameters that every kind of run has, and the checks across them."""
 
     @field_validator("symbols")
     @classmethod
     def _symbols_are_known_and_differ(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
-        doubled = sorted(symbol for symbol, count in Counter(symbols).items() if count > 1)
-        if doubled:
-            raise ValueError(f"each symbol once; doubled: {listed(doubled)}")
+        duplicates = sorted(symbol for symbol, count in Counter(symbols).items() if count > 1)
+        if duplicates:
+            raise ValueError(f"list each symbol once; duplicates: {listed(duplicates)}")
         try:
             load_universe().select(symbols)
         except UniverseError as error:
@@ -65,13 +59,13 @@ class SharedConfig(ModelConfig, FeatureConfig, DataConfig, PresetConfig):
             )
         if self.start_date and self.as_of_date and self.start_date >= self.as_of_date:
             raise ValueError(
-                f"start_date: received {self.start_date}; it must lie before the as_of_date "
+                f"start_date: received {self.start_date}; it must be before the as_of_date "
                 f"{self.as_of_date}"
             )
-        strange = sorted(set(self.loss_asset_weights or ()) - set(self.symbols))
-        if strange:
+        unknown = sorted(set(self.loss_asset_weights or ()) - set(self.symbols))
+        if unknown:
             raise ValueError(
-                f"loss_asset_weights: received weights for {listed(strange)}, which are none of "
+                f"loss_asset_weights: received weights for {listed(unknown)}, which are not among "
                 "the symbols"
             )
         return self
@@ -92,35 +86,28 @@ class SharedConfig(ModelConfig, FeatureConfig, DataConfig, PresetConfig):
         return "csv:" + re.sub(r"(\.csv|\.txt)?(\.gz)?\Z", "", name)
 
 
-class TunedConfig(Config):
-    """Which search a run takes its hyperparameters from."""
+class RunConfig(ForecastConfig, GateConfig, CandidateConfig, SharedConfig):
+    """All parameters of one daily run."""
 
     tuned_study: str | None = Field(
         None,
-        pattern=STUDY_PATTERN,
-        description="Study whose best set of parameters the run takes; a parameter that is given "
-        "wins over it. Empty: none.",
+        pattern=NAME_PATTERN,
+        description="Study of tune_roi_forecast whose best parameters the run uses; a parameter "
+        "that is given wins over it. Empty: none.",
+        json_schema_extra={"section": "Training"},
     )
-
-
-class RunConfig(
-    ForecastConfig,
-    MonitoringConfig,
-    ApprovalConfig,
-    GateConfig,
-    CandidateConfig,
-    TunedConfig,
-    RecordingConfig,
-    SharedConfig,
-):
-    """All parameters of one daily run."""
+    tensorboard: bool = Field(
+        default=True,
+        description="Whether training writes logs for TensorBoard, which takes some of its time.",
+        json_schema_extra=RARE,
+    )
 
 
 class BacktestRunConfig(BacktestConfig, SharedConfig):
     """All parameters of one backtest."""
 
     def as_daily(self) -> RunConfig:
-        """Return what a daily run on the same prices would be given; the gate's are defaults."""
+        """Return the parameters of a daily run on the same prices, with defaults for its own."""
         return RunConfig.model_validate(self.model_dump(include=set(SharedConfig.model_fields)))
 
     def walk(self) -> BacktestConfig:
@@ -142,14 +129,14 @@ class TuningRunConfig(TuningConfig, SharedConfig):
         return self
 
     def as_daily(self) -> RunConfig:
-        """Return what a daily run on the same prices would be given, with the longest window."""
+        """Return the parameters of a daily run on the same prices, with the longest window."""
         values = self.model_dump(include=set(SharedConfig.model_fields))
         if "seq_len" in self.tuned:
             values["seq_len"] = max(self.seq_len_choices)
         return RunConfig.model_validate(values)
 
     def search(self) -> ResolvedSearch:
-        """Return the parameters that only a search has, and the window length asked for."""
+        """Return the parameters that only a search has, and the window length given."""
         values = self.model_dump(include=set(TuningConfig.model_fields))
         return ResolvedSearch.model_validate({**values, "own_seq_len": self.seq_len})
 
@@ -160,7 +147,7 @@ Kind = TypeVar("Kind", bound=Config)
 def asked_model_name(values: Mapping[str, Any]) -> str | None:
     """Return the model name that parameters ask for, even if others of them are wrong.
 
-    None where the name itself, or the source that stands for one, is wrong.
+    None if the name itself, or the source that it follows from, is wrong.
     """
     names = {name: values[name] for name in ("model_name", "source", "csv_path") if name in values}
     try:
@@ -170,37 +157,15 @@ def asked_model_name(values: Mapping[str, Any]) -> str | None:
 
 
 def parse_run_config(values: Mapping[str, Any]) -> RunConfig:
-    """Validate run parameters as a person gave them.
-
-    Raises:
-        ConfigError: Names each wrong parameter, the value received and what is allowed.
-    """
+    """Validate the parameters of a daily run; see `parse_config`."""
     return parse_config(RunConfig, values)
 
 
-def parse_backtest_config(values: Mapping[str, Any]) -> BacktestRunConfig:
-    """Validate the parameters of a backtest as a person gave them.
-
-    Raises:
-        ConfigError: Names each wrong parameter, the value received and what is allowed.
-    """
-    return parse_config(BacktestRunConfig, values)
-
-
-def parse_tuning_config(values: Mapping[str, Any]) -> TuningRunConfig:
-    """Validate the parameters of a search as a person gave them.
-
-    Raises:
-        ConfigError: Names each wrong parameter, the value received and what is allowed.
-    """
-    return parse_config(TuningRunConfig, values)
-
-
 def parse_config(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
-    """Validate the parameters of any kind as a person gave them.
+    """Validate the parameters of any kind of run as a person gave them.
 
     Raises:
-        ConfigError: Names each wrong parameter, the value received and what is allowed.
+        ConfigError: Names each wrong parameter, the value received and the values allowed.
     """
     try:
         return kind.model_validate(dict(values))
@@ -209,19 +174,14 @@ def parse_config(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
         raise ConfigError(explain(error, schema)) from error
 
 
-def parameter_part(kind: type[Config], name: str) -> type[Config]:
-    """Return the part of a kind of run's configuration that declares a parameter."""
-    parts = [part for part in kind.__mro__ if issubclass(part, Config) and part is not Config]
-    return next(part for part in reversed(parts) if name in part.model_fields)
-
-
 def parameter_schemas(kind: type[Config] = RunConfig) -> dict[str, dict[str, Any]]:
-    """Return a flat JSON schema with description and default for every parameter.
+    """Return a flat JSON schema with description, default and section for every parameter.
 
-    The parameter form is built from it, so that a form and the run itself refuse the same values.
+    The trigger form and Airflow's own validation are built from it, so they refuse the same values
+    as the run itself. Sections follow each other in the order of `Section`.
 
     Args:
-        kind: The kind of run whose parameters are asked for.
+        kind: The kind of run.
     """
     defaults = kind().model_dump(mode="json")
     schemas = {}
@@ -229,8 +189,15 @@ def parameter_schemas(kind: type[Config] = RunConfig) -> dict[str, dict[str, Any
         options = schema.pop("anyOf", None)
         if options is not None:
             value, _ = sorted(options, key=lambda option: option["type"] == "null")
-            schema = {**schema, **value, "type": ["null", value["type"]]}
+            schema = {**value, **schema, "type": ["null", value["type"]]}
         if "prefixItems" in schema:
             schema["items"] = schema.pop("prefixItems")[0]
-        schemas[name] = {**schema, "default": defaults[name]}
-    return schemas
+        section = schema.get("section", _declaring_class(kind, name).form_section)
+        schemas[name] = {**schema, "default": defaults[name], "section": section}
+    order = get_args(Section)
+    return dict(sorted(schemas.items(), key=lambda item: order.index(item[1]["section"])))
+
+
+def _declaring_class(kind: type[Config], name: str) -> type[Config]:
+    parts = [part for part in kind.__mro__ if issubclass(part, Config)]
+    return next(part for part in reversed(parts) if name in part.model_fields)

@@ -1,1 +1,1 @@
-"""The market database: tables, engine, migrations and the SQL views people read."""
+"""The market database: tables, views, triggers, roles and migrations."""

@@ -1,4 +1,4 @@
-"""Connecting to the market database, and locks that hold across processes."""
+"""Connections to the market database, and locks across processes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ DRIVER = "postgresql+psycopg"
 
 
 def create_database_engine(url: str) -> Engine:
-    """Return an engine for the market database; it connects on first use.
+    """Return an engine of the market database, which connects on first use.
 
     Raises:
-        PreflightError: The URL names another driver than psycopg 3.
+        PreflightError: The URL does not use psycopg 3.
     """
     require_driver(url)
     forget_postgres_settings()
@@ -25,10 +25,10 @@ def create_database_engine(url: str) -> Engine:
 
 
 def require_driver(url: str) -> None:
-    """Check that a URL of the market database names psycopg 3.
+    """Check that a URL of the market database uses psycopg 3.
 
     Raises:
-        PreflightError: It names another driver.
+        PreflightError: It uses another driver.
     """
     if make_url(url).drivername != DRIVER:
         raise PreflightError(
@@ -38,7 +38,7 @@ def require_driver(url: str) -> None:
 
 
 def lock_until_commit(connection: Connection, *names: str) -> None:
-    """Wait for the advisory lock of the given names; it ends with the transaction."""
+    """Wait for the advisory lock of the given names, and hold it until the transaction ends."""
     digest = hashlib.sha256("\x00".join(names).encode()).digest()
     key = int.from_bytes(digest[:8], "big", signed=True)
     connection.execute(select(func.pg_advisory_xact_lock(cast(key, BigInteger))))

@@ -1,12 +1,84 @@
-"""Bringing triggers into force where they are missing, disabled or bound to another function."""
+"""The triggers of the schema `roi`: the history of changes, and out-of-sample forecasts only.
+
+Triggers hold for every statement of every login. The pipeline's role can neither write the history
+nor drop a trigger; only the owner of the schema can.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from sqlalchemy import Connection, text
 
-from roi_forecast.database.schema import SCHEMA
+from roi_forecast.database.tables import SCHEMA, metadata
+
+# The function runs with its owner's rights, since the pipeline has none on the table, and with a
+# fixed search path, so that its caller cannot substitute other functions. Bars are restated by the
+# thousand: they leave one row per series. An update that changes nothing is not recorded. Without
+# EXECUTE nobody else can attach the function to a table of their own and write history.
+_RECORD_CHANGE = """
+CREATE OR REPLACE FUNCTION roi.record_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'daily_prices' THEN
+        INSERT INTO roi.history_changes (table_name, operation, rows, old_values)
+        SELECT TG_TABLE_NAME, TG_OP, count(*), jsonb_build_object(
+                   'source', source, 'symbol', symbol,
+                   'first_date', min(trading_date), 'last_date', max(trading_date))
+        FROM old_rows
+        GROUP BY source, symbol;
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO roi.history_changes (table_name, operation, rows, old_values)
+        SELECT TG_TABLE_NAME, TG_OP, 1, to_jsonb(old_rows)
+        FROM old_rows;
+    ELSE
+        INSERT INTO roi.history_changes (table_name, operation, rows, old_values)
+        SELECT TG_TABLE_NAME, TG_OP, 1, changed.old_values
+        FROM (
+            SELECT to_jsonb(old_rows) AS old_values FROM old_rows
+            EXCEPT ALL
+            SELECT to_jsonb(new_rows) FROM new_rows
+        ) AS changed;
+    END IF;
+    RETURN NULL;
+END
+$$;
+REVOKE ALL ON FUNCTION roi.record_change() FROM PUBLIC
+"""
+
+# Once per statement: looking up the version of each of a million rows takes a minute. Without a
+# fixed search path, the caller could substitute the operator `<`.
+_REFUSE_FORECASTS = """
+CREATE OR REPLACE FUNCTION roi.refuse_forecasts_of_known_days() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    refused record;
+BEGIN
+    SELECT stored.version_id, stored.as_of_date, version.last_date INTO refused
+    FROM stored
+    JOIN roi.model_versions AS version ON version.version_id = stored.version_id
+    WHERE stored.as_of_date < version.last_date
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE check_violation USING
+            MESSAGE = format(
+                'version %s knows the days up to %s, so it cannot forecast as of %s',
+                refused.version_id, refused.last_date, refused.as_of_date
+            ),
+            TABLE = 'predictions',
+            CONSTRAINT = 'out_of_sample';
+    END IF;
+    RETURN NULL;
+END
+$$
+"""
+
+_OF_EVERY_TABLE = {
+    "record_delete": "AFTER DELETE ON {} REFERENCING OLD TABLE AS old_rows",
+    "record_update": ("AFTER UPDATE ON {} REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows"),
+}
+_OF_PREDICTIONS = {
+    "out_of_sample_when_inserted": "AFTER INSERT ON {} REFERENCING NEW TABLE AS stored",
+    "out_of_sample_when_updated": "AFTER UPDATE ON {} REFERENCING NEW TABLE AS stored",
+}
 
 _IN_FORCE = text(
     """
@@ -21,20 +93,40 @@ _IN_FORCE = text(
 )
 
 
-def put_in_force(
-    connection: Connection, function: str, triggers: Mapping[tuple[str, str], str]
-) -> None:
-    """Create the triggers that are not in force; safe to repeat.
+def create_triggers(connection: Connection) -> None:
+    """Create the triggers that are missing, disabled or altered; safe to repeat.
+
+    Every change and deletion of a row is recorded, on every table. A forecast as of a date before
+    the end of its version's data is refused.
 
     Args:
-        connection: Market database, as the owner of the schema, with the tables and the function.
-        function: The function of all of them, with its schema and arguments.
-        triggers: By table and trigger name the statement that creates the trigger.
+        connection: Market database, as the owner of the schema, with all tables.
     """
+    for function in (_RECORD_CHANGE, _REFUSE_FORECASTS):
+        # A % in it does not mark a parameter.
+        connection.exec_driver_sql(function, execution_options={"no_parameters": True})
+    tables = [table.name for table in metadata.tables.values()]
+    _put_in_force(connection, "roi.record_change()", _OF_EVERY_TABLE, tables)
+    _put_in_force(
+        connection, "roi.refuse_forecasts_of_known_days()", _OF_PREDICTIONS, ["predictions"]
+    )
+
+
+def _put_in_force(
+    connection: Connection, function: str, triggers: dict[str, str], tables: list[str]
+) -> None:
     found = connection.execute(_IN_FORCE, {"schema": SCHEMA, "function": function})
     in_force = {tuple(row) for row in found}
-    for (table, name), statement in triggers.items():
-        # To create a trigger is to wait for every writer of the table.
-        if (table, name) not in in_force:
-            connection.execute(text(f"DROP TRIGGER IF EXISTS {name} ON {SCHEMA}.{table}"))
-            connection.execute(text(statement))
+    for table in tables:
+        for name, event in triggers.items():
+            # Creating a trigger waits for every writer of the table.
+            if (table, name) in in_force:
+                continue
+            relation = f"{SCHEMA}.{table}"
+            connection.execute(text(f"DROP TRIGGER IF EXISTS {name} ON {relation}"))
+            connection.execute(
+                text(
+                    f"CREATE TRIGGER {name} {event.format(relation)} "
+                    f"FOR EACH STATEMENT EXECUTE FUNCTION {function}"
+                )
+            )

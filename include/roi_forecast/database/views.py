@@ -1,21 +1,34 @@
-"""The SQL views of the schema `roi`: each is a file in the folder `views`, and the files decide."""
+"""The SQL views of the schema `roi`. Each is a file in the folder `views`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Connection, MetaData, Table, bindparam, inspect, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    Table,
+    TableClause,
+    bindparam,
+    inspect,
+    table,
+    text,
+)
+from sqlalchemy import column as sql_column
 from sqlalchemy.schema import SetColumnComment
 from sqlalchemy.types import NullType
 
-from roi_forecast.database.column_comments import COLUMN_COMMENTS
-from roi_forecast.database.schema import SCHEMA
+from roi_forecast.database.tables import SCHEMA, metadata
 
 _FOLDER = Path(__file__).with_name("views")
 _TEMPORARY = "pg_temp"
+_COMMENT = re.compile(rf"COMMENT ON COLUMN {SCHEMA}\.(\w+)\.(\w+) IS\s+'((?:[^']|'')+)'")
 
 _DEFINITIONS = text(
     """
@@ -40,25 +53,53 @@ _DEFINITIONS = text(
 ).bindparams(bindparam("names", expanding=True))
 
 
+@cache
 def read_views() -> dict[str, str]:
     """Return the script of each view by name; a view comes after those that it reads."""
     scripts = {path.stem: path.read_text(encoding="utf-8") for path in _FOLDER.glob("*.sql")}
     reads = {
-        name: (set(re.findall(rf"\b{SCHEMA}\.(\w+)", script)) & scripts.keys()) - {name}
-        for name, script in scripts.items()
+        name: (_relations(script) & scripts.keys()) - {name} for name, script in scripts.items()
     }
     order = TopologicalSorter({name: sorted(reads[name]) for name in sorted(reads)}).static_order()
     return {name: scripts[name] for name in order}
 
 
+@cache
+def column_comments() -> Mapping[str, Mapping[str, str]]:
+    """Return the comment of each column, by table or view and by column.
+
+    A view's file gives the comments of the columns that the view computes. Its other columns keep
+    the comment that they have in the tables and views it reads, if these all agree.
+    """
+    comments: dict[str, dict[str, str]] = {
+        table.name: {column.name: column.comment or "" for column in table.columns}
+        for table in metadata.tables.values()
+    }
+    for name, script in read_views().items():
+        read = [comments[relation] for relation in _relations(script) & comments.keys()]
+        found: dict[str, set[str]] = {}
+        for column, comment in (pair for relation in read for pair in relation.items()):
+            found.setdefault(column, set()).add(comment)
+        comments[name] = {column: each.pop() for column, each in found.items() if len(each) == 1}
+        comments[name] |= {
+            column: comment.replace("''", "'") for _, column, comment in _COMMENT.findall(script)
+        }
+    return comments
+
+
+def view_columns(name: str, *columns: str) -> TableClause:
+    """Return a view with some of its columns, for a query."""
+    return table(name, *map(sql_column, columns), schema=SCHEMA)
+
+
 def create_views(connection: Connection) -> bool:
-    """Bring the views to what their files say; a view that nobody changed is left alone.
+    """Make the views match their files; views that already do are left alone.
 
     Args:
         connection: Market database, as the owner of the schema, with all tables.
 
     Returns:
-        Whether a view was missing or not as its file says, so that all were created again.
+        Whether a view was missing or did not match its file, so that all were created again.
     """
     views = read_views()
     if _are_current(connection, views):
@@ -67,7 +108,7 @@ def create_views(connection: Connection) -> bool:
     _execute(connection, views, SCHEMA)
     for name, found in _definitions(connection, views, SCHEMA).items():
         view = Table(name, MetaData(schema=SCHEMA))
-        for column, _, comment in _with_comments(found):
+        for column, _, comment in _with_comments(name, found["columns"]):
             view.append_column(Column(column, NullType, comment=comment))
             connection.execute(SetColumnComment(view.columns[column]))
     return True
@@ -81,8 +122,12 @@ def drop_views(connection: Connection) -> None:
             connection.exec_driver_sql(f"DROP VIEW {SCHEMA}.{name}")
 
 
+def _relations(script: str) -> set[str]:
+    return set(re.findall(rf"\b{SCHEMA}\.(\w+)", script))
+
+
 def _are_current(connection: Connection, views: dict[str, str]) -> bool:
-    """Compare the views with what the files give under temporary names, which locks nobody out."""
+    """Compare the views with temporary ones made from the files, which blocks no other session."""
     present = _definitions(connection, views, SCHEMA)
     if present.keys() != views.keys():
         return False
@@ -91,27 +136,25 @@ def _are_current(connection: Connection, views: dict[str, str]) -> bool:
     wanted = _definitions(connection, views, _TEMPORARY)
     trial.rollback()
     return present == {
-        name: {**found, "columns": _with_comments(found)} for name, found in wanted.items()
+        name: {**found, "columns": _with_comments(name, found["columns"])}
+        for name, found in wanted.items()
     }
 
 
 def _execute(connection: Connection, views: dict[str, str], schema: str) -> None:
     for name, script in views.items():
         named = re.sub(rf"\b{SCHEMA}\.{name}\b", f"{schema}.{name}", script)
-        # A script is several statements, and a % in it is not the mark of a parameter.
+        # A script holds several statements, and a % in it does not mark a parameter.
         connection.exec_driver_sql(named, execution_options={"no_parameters": True})
 
 
 def _definitions(
-    connection: Connection, views: dict[str, str], schema: str
+    connection: Connection, views: Iterable[str], schema: str
 ) -> dict[str, dict[str, Any]]:
     rows = connection.execute(_DEFINITIONS, {"names": list(views), "schema": schema}).mappings()
     return {row["view"]: {name: row[name] for name in row if name != "view"} for row in rows}
 
 
-def _with_comments(found: dict[str, Any]) -> list[list[str]]:
-    """Return the columns with the comment of the file or, without one, of the column's name."""
-    return [
-        [column, kind, comment or COLUMN_COMMENTS[column]]
-        for column, kind, comment in found["columns"]
-    ]
+def _with_comments(view: str, columns: list[list[str]]) -> list[list[Any]]:
+    comments = column_comments()[view]
+    return [[column, kind, comments.get(column)] for column, kind, _ in columns]

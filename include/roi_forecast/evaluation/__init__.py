@@ -1,1 +1,1 @@
-"""Scores of a candidate beside its baselines, and the gate that decides on its promotion."""
+"""Scores of a candidate next to its baselines, and the gate that decides on its promotion."""

@@ -8,8 +8,8 @@ from math import sqrt
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.errors import EvaluationError
-from roi_forecast.features.scaling import FloatArray
 
 BLOCK_SESSIONS = 20
 RESAMPLES = 2000

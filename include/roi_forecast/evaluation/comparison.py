@@ -1,4 +1,4 @@
-"""The serving champion, scored anew on the candidate's test dates."""
+"""The serving champion, scored again on the candidate's test dates."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from roi_forecast.array_types import BoolArray, DateArray, FloatArray, IndexArray
 from roi_forecast.errors import EvaluationError, RegistryError
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.paired_scores import (
@@ -16,11 +16,10 @@ from roi_forecast.evaluation.paired_scores import (
     PairedScores,
     paired_scores,
 )
-from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.preprocessing import PreparedRows, Preprocessing
+from roi_forecast.features.dataset import Dataset, PreparedRows
+from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import implied_log_roi, known_sum
 from roi_forecast.features.rows import PriceRows
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.files.verified import VerifiedDirectory, open_verified
 from roi_forecast.network.predictor import load_predictor
 
@@ -98,11 +97,11 @@ def compare_with_champion(
 
 
 def _common_rows(
-    test_dates: npt.NDArray[np.datetime64],
-    champion_dates: npt.NDArray[np.datetime64],
+    test_dates: DateArray,
+    champion_dates: DateArray,
     seq_len: int,
-    unseen: npt.NDArray[np.bool_],
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    unseen: BoolArray,
+) -> tuple[IndexArray, IndexArray]:
     """Return positions among the test dates and the champion's rows of the dates both can score."""
     _, own, theirs = np.intersect1d(test_dates, champion_dates, return_indices=True)
     usable = (theirs >= seq_len) & unseen[own]
@@ -113,7 +112,7 @@ def _champion_implied(
     champion_files: VerifiedDirectory,
     preprocessing: Preprocessing,
     prepared: PreparedRows,
-    rows: npt.NDArray[np.intp],
+    rows: IndexArray,
 ) -> FloatArray:
     """Return the log ROI that the champion's forecasts imply, shape (rows, champion's assets)."""
     targets = range(int(rows[0]), int(rows[-1]) + 1)
@@ -130,8 +129,8 @@ def _as_smoothed(
     dataset: Dataset,
     targets: range,
     implied: FloatArray,
-    columns: npt.NDArray[np.intp],
-    own: npt.NDArray[np.intp],
+    columns: IndexArray,
+    own: IndexArray,
 ) -> FloatArray:
     """Return the smoothed log ROI, with the candidate's span, that implied log ROIs amount to."""
     known = known_sum(dataset.log_roi, targets, dataset.smoothing)[own][:, columns]

@@ -1,44 +1,54 @@
-"""Evaluating a candidate: predictions, scores beside the baselines, and the champion's again."""
+"""Evaluating a candidate: predictions, scores next to the baselines, and the champion's again."""
 
 from __future__ import annotations
 
 import logging
-import shutil
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Engine
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.blas import on_one_blas_thread
-from roi_forecast.errors import RegistryError, RoiForecastError
+from roi_forecast.config import RunConfig
+from roi_forecast.errors import RoiForecastError
+from roi_forecast.evaluation.baselines import (
+    noise_limit,
+    persistence,
+    ridge_forecasts,
+    training_mean,
+)
 from roi_forecast.evaluation.comparison import compare_with_champion
-from roi_forecast.evaluation.fit import FitFigures, judge_fit
-from roi_forecast.evaluation.horizon_scores import score_horizons
-from roi_forecast.evaluation.overall_figures import log_figures, overall_figures
-from roi_forecast.evaluation.plot_files import save_plots
-from roi_forecast.evaluation.scores import SPLITS, CandidateScores, Score, score_candidate
+from roi_forecast.evaluation.fit import fit_figures
+from roi_forecast.evaluation.overall_figures import SMOOTHED, TEST, log_figures, overall_figures
+from roi_forecast.evaluation.plot_files import read_trainings, save_plots
+from roi_forecast.evaluation.scores import (
+    Actuals,
+    Score,
+    counted_smoothed,
+    score_forecasts,
+    score_smoothed,
+)
 from roi_forecast.evaluation.stored_evaluation import (
     COMMON,
-    store_metrics,
+    SPLITS,
+    store_figures,
     store_scores,
 )
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.rows import load_rows
-from roi_forecast.features.scaling import FloatArray
-from roi_forecast.files.artifacts import PLOTS_DIRECTORY
-from roi_forecast.files.verified import open_listing
-from roi_forecast.forecaster.horizons import HorizonCalibration
-from roi_forecast.gate.carried_out import find_carried_out
-from roi_forecast.network.predictor import Predictor, load_predictor
-from roi_forecast.network.ridge import fit_ridge
-from roi_forecast.network.training.result import find_members, read_result
+from roi_forecast.forecaster.forecaster import Forecaster
+from roi_forecast.forecaster.forecasts import Forecasts
+from roi_forecast.network.ridge import Ridge, fit_ridge
+from roi_forecast.network.training.result import find_members
+from roi_forecast.registry.carried_out import find_carried_out
 from roi_forecast.registry.versions import (
     ModelVersion,
     find_champion,
     find_version,
     has_served_or_forecast,
+    open_version,
 )
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import load_universe
@@ -53,7 +63,7 @@ SESSIONS = "sessions"
 def evaluate_model(
     engine: Engine, run: ResolvedRun, dataset: Dataset, version_id: str, models_directory: Path
 ) -> str | None:
-    """Score a candidate, store every figure, and write its calibration beside the model.
+    """Score a candidate, store every figure and draw its plots; its files stay as they are.
 
     The serving champion is scored again on the same target dates, as far as it was not fitted on
     them, unless one of the two comes from simulated prices: then the gate needs no figures.
@@ -83,74 +93,108 @@ def evaluate_model(
         version = find_version(connection, version_id)
         champion = find_champion(connection, run.model_name)
         published = has_served_or_forecast(connection, version_id)
-        carried_out = find_carried_out(connection, run.run_id, version_id)
-    if carried_out is not None:
+        decision = find_carried_out(connection, run.run_id, version_id)
+    if decision is not None:
         logger.info("version %s was promoted for this run already", version_id)
-        return carried_out.opponent
-    directory = version.directory(models_directory)
-    # What an earlier evaluation wrote may not be registered: each file is checked once it is read.
-    files = open_listing(directory, RegistryError)
-    manifest = files.manifest
-    # A version that goes on from another one has that one's columns and scaler.
-    dataset = Preprocessing.load(files).read(dataset)
-    predictor = load_predictor(files)
-    predictions = {
-        split: predictor.predict(
-            dataset.scaled, dataset.scaled_log_roi, getattr(dataset.split, split)
-        )
-        for split in SPLITS
-    }
+        return decision.opponent
+    files = open_version(version, models_directory)
+    forecaster = Forecaster.load(files)
+    # A version that continues from another one has that one's columns and scaler.
+    dataset = forecaster.preprocessing.read(dataset)
+    forecasts = forecast_splits(forecaster, dataset, run.config)
     # The version's own penalty: a run that takes it again might carry another one.
     ridge = fit_ridge(dataset, float(version.hyperparameters["ridge_penalty"]))
-    result = score_candidate(dataset, predictions, ridge)
-    calibration = HorizonCalibration.fit(
-        dataset,
-        result.calibration,
-        predictor.forecast_windows,
-        float(version.hyperparameters["ridge_penalty"]),
-    )
-    scores = [
-        *result.scores,
-        *score_horizons(
-            dataset,
-            calibration,
-            run.config.multi_step,
-            predictor.forecast_windows,
-            run.config.horizons,
-        ),
-    ]
+    scores = list(score_candidate(dataset, forecasts, ridge))
+    trainings = read_trainings(find_members(files.directory))
+    figures = {
+        **overall_figures(scores),
+        "shrinkage": float(forecaster.calibration.shrinkage[run.config.multi_step][0]),
+        **fit_figures(scores, trainings, version.hyperparameters),
+    }
     opponent = None
     if champion is not None and champion.is_simulated == version.is_simulated:
         opponent = champion.version_id
+        smoothed = dataset.scaler.transform(forecasts[TEST].smoothed[0])
         try:
-            scores += _score_champion(
-                engine, run, dataset, predictions["test"], champion, models_directory
-            )
+            scores += _score_champion(engine, run, dataset, smoothed, champion, models_directory)
         except RoiForecastError as error:
             # No figures: the gate rejects, unless the run overrides it with a reason.
             logger.warning("champion %s cannot be scored: %s", opponent, error)
-    figures = {**overall_figures(result), **_fit(result, version, directory)}
-    record = {
-        **manifest.get("training_record", {}),
-        "evaluation_seconds": round(time.perf_counter() - began, 3),
-    }
-    manifest = {**manifest, "training_record": record}
     store_scores(engine, run, version, dataset, scores, published=published)
     if not published:
-        shutil.rmtree(directory / PLOTS_DIRECTORY, ignore_errors=True)
-        save_plots(dataset, predictions["test"], result.calibration, directory, version.version_id)
-        store_metrics(
-            engine, version, manifest, directory, figures, calibration, _sample(dataset, predictor)
-        )
+        save_plots(dataset, forecasts["test"], trainings, version, models_directory)
+        figures["evaluation_seconds"] = round(time.perf_counter() - began, 3)
+        store_figures(engine, version, figures)
     log_figures(figures)
     return opponent
+
+
+def forecast_splits(
+    forecaster: Forecaster, dataset: Dataset, config: RunConfig
+) -> dict[str, Forecasts]:
+    """Forecast each part of the split: test rows at all horizons with bounds, the others the next.
+
+    Args:
+        forecaster: The version.
+        dataset: Its rows, prepared as it needs them.
+        config: Names the horizons and how those beyond the next session are forecast.
+
+    Raises:
+        EvaluationError: There are too few errors before the test for an interval.
+    """
+    horizons = sorted({1, *config.horizons})
+    return {
+        split: forecaster.forecast(
+            dataset,
+            getattr(dataset.split, split),
+            horizons if split == TEST else (1,),
+            config.multi_step,
+            with_bounds=split == TEST,
+        )
+        for split in SPLITS
+    }
+
+
+def score_candidate(
+    dataset: Dataset, forecasts: Mapping[str, Forecasts], ridge: Ridge
+) -> Iterator[Score]:
+    """Score a candidate next to persistence, the training mean, ridge and the noise limit.
+
+    Args:
+        dataset: The rows of the candidate.
+        forecasts: The candidate's, for each part of the split.
+        ridge: The ridge regression of the same training rows.
+    """
+    actuals = Actuals(dataset.dates, dataset.log_roi, dataset.filled)
+    for split, model in forecasts.items():
+        targets = model.origins
+        rows = slice(targets.start, targets.stop)
+        predictors = {
+            "model": model,
+            "persistence": persistence(dataset, targets),
+            "training_mean": training_mean(dataset, targets),
+            "ridge": ridge_forecasts(dataset, targets, ridge),
+            "noise_limit": noise_limit(dataset, targets),
+        }
+        smoothed = counted_smoothed(dataset, targets)
+        for predictor, found in predictors.items():
+            yield from score_smoothed(
+                smoothed,
+                dataset.scaler.transform(found.smoothed[0]),
+                dataset.symbols,
+                predictor,
+                SMOOTHED,
+                split,
+                dataset.dates[rows],
+            )
+            yield from score_forecasts(found, actuals, predictor, split)
 
 
 def _score_champion(
     engine: Engine,
     run: ResolvedRun,
     dataset: Dataset,
-    candidate_test: FloatArray,
+    candidate_smoothed: FloatArray,
     champion: ModelVersion,
     models_directory: Path,
 ) -> list[Score]:
@@ -166,7 +210,7 @@ def _score_champion(
         )
     compared = compare_with_champion(
         dataset,
-        candidate_test,
+        candidate_smoothed,
         champion.directory(models_directory),
         rows,
         champion_checksum=champion.checksum,
@@ -185,35 +229,3 @@ def _score_champion(
         Score(predictor, COMMON, symbol, *period, metric, value)
         for predictor, symbol, metric, value in figures
     ]
-
-
-def _fit(result: CandidateScores, version: ModelVersion, directory: Path) -> dict[str, Any]:
-    def of(predictor: str) -> tuple[float, float]:
-        target, metric = "smoothed_scaled", "r2"
-        training = result.value(predictor, target, metric, "train")
-        return training, result.value(predictor, target, metric, "validation")
-
-    figures = FitFigures(of("model"), of("ridge"), of("noise_limit"))
-    found = [read_result(member) for member in find_members(directory)]
-    trainings = [training for training in found if training is not None]
-    fit = judge_fit(figures, trainings, version.hyperparameters)
-    logger.info("fit: %s: %s", fit.verdict, fit.advice)
-    return {
-        "train_r2": figures.model[0],
-        "validation_r2": figures.model[1],
-        "train_noise_limit_r2": figures.noise_limit[0],
-        "validation_noise_limit_r2": figures.noise_limit[1],
-        "fit_verdict": fit.verdict,
-        "fit_advice": fit.advice,
-    }
-
-
-def _sample(dataset: Dataset, predictor: Predictor) -> dict[str, Any]:
-    rows = slice(-dataset.seq_len, None)
-    scaled, scaled_log_roi = dataset.scaled[rows], dataset.scaled_log_roi[rows]
-    next_row = range(dataset.seq_len, dataset.seq_len + 1)
-    return {
-        "scaled": scaled,
-        "scaled_log_roi": scaled_log_roi,
-        "expected": predictor.predict(scaled, scaled_log_roi, next_row),
-    }

@@ -1,23 +1,28 @@
 """Whether a version over- or underfits, and which parameter to turn.
 
-R2 of one part of the rows cannot be held against that of another: the share of the target that is
-known differs between calm and wild rows. So each is held against the noise limit on the same rows,
+R2 of one part of the rows cannot be compared with that of another: the share of the target that is
+known differs between calm and wild rows. So each is compared with the noise limit on the same rows,
 and against ridge regression, the simplest model that comes near it. The forecasts are those of the
 finished network, without dropout; the losses of an epoch are not.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from roi_forecast.evaluation.overall_figures import SMOOTHED, find_overall
+from roi_forecast.evaluation.scores import Score
 from roi_forecast.network.training.result import TrainingResult
+
+logger = logging.getLogger(__name__)
 
 Verdict = Literal["overfit", "underfit", "unimproved", "balanced", "unknown"]
 
 TOLERANCE = 0.05
-"""R2 that a model may lack, as the gate's `gate_noise_limit_tolerance` by default."""
+"""R2 that a model may lack, the same as the gate allows below the noise limit."""
 _MUCH_DROPOUT = 0.5
 
 
@@ -67,13 +72,40 @@ class Fit:
     advice: str
 
 
+def fit_figures(
+    scores: Sequence[Score],
+    trainings: Sequence[TrainingResult],
+    hyperparameters: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the verdict on a version and the figures it rests on, by name; arguments as below."""
+
+    def of(predictor: str) -> tuple[float, float]:
+        training, validation = (
+            find_overall(scores, predictor, SMOOTHED, "r2", split)
+            for split in ("train", "validation")
+        )
+        return training, validation
+
+    figures = FitFigures(of("model"), of("ridge"), of("noise_limit"))
+    fit = judge_fit(figures, trainings, hyperparameters)
+    logger.info("fit: %s: %s", fit.verdict, fit.advice)
+    return {
+        "train_r2": figures.model[0],
+        "validation_r2": figures.model[1],
+        "train_noise_limit_r2": figures.noise_limit[0],
+        "validation_noise_limit_r2": figures.noise_limit[1],
+        "fit_verdict": fit.verdict,
+        "fit_advice": fit.advice,
+    }
+
+
 def judge_fit(
     figures: FitFigures, trainings: Sequence[TrainingResult], hyperparameters: Mapping[str, Any]
 ) -> Fit:
     """Judge how well a version fits.
 
     Args:
-        figures: Its R2 beside ridge regression and the noise limit.
+        figures: Its R2 next to ridge regression and the noise limit.
         trainings: How its network, or each member of its ensemble, was trained.
         hyperparameters: The parameters of the training.
     """

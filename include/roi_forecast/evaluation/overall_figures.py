@@ -3,46 +3,73 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from roi_forecast.evaluation.metrics import written
-from roi_forecast.evaluation.scores import CandidateScores
+from roi_forecast.evaluation.metrics import UNDEFINED_BECAUSE, written
+from roi_forecast.evaluation.scores import NEXT_DAY, Score
 
 logger = logging.getLogger(__name__)
 
 LEFT_OUT = "left_out"
 """Among a version's figures: by the name of a figure the assets it leaves out, with the reasons."""
 
+SMOOTHED = "smoothed_scaled"
+TEST = "test"
+
 _NAMED_ASSETS = 5
-_SMOOTHED, _NEXT_DAY = "smoothed_scaled", "next_day_pct"
 _FIGURES = {
-    "r2": ("model", _SMOOTHED, "r2"),
-    "mae": ("model", _SMOOTHED, "mae"),
-    "rmse": ("model", _SMOOTHED, "rmse"),
-    "noise_limit_r2": ("noise_limit", _SMOOTHED, "r2"),
-    "ridge_r2": ("ridge", _SMOOTHED, "r2"),
-    "persistence_r2": ("persistence", _SMOOTHED, "r2"),
-    "training_mean_r2": ("training_mean", _SMOOTHED, "r2"),
-    "next_day_r2": ("model", _NEXT_DAY, "r2"),
-    "next_day_r2_against_zero": ("model", _NEXT_DAY, "r2_against_zero"),
-    "next_day_mae_pct": ("model", _NEXT_DAY, "mae"),
-    "directional_accuracy": ("model", _NEXT_DAY, "directional_accuracy"),
-    "coverage_80": ("model", _NEXT_DAY, "coverage_80"),
-    "coverage_95": ("model", _NEXT_DAY, "coverage_95"),
-    "interval_score_80": ("model", _NEXT_DAY, "interval_score_80"),
-    "interval_score_95": ("model", _NEXT_DAY, "interval_score_95"),
+    "r2": ("model", SMOOTHED, "r2"),
+    "mae": ("model", SMOOTHED, "mae"),
+    "rmse": ("model", SMOOTHED, "rmse"),
+    "noise_limit_r2": ("noise_limit", SMOOTHED, "r2"),
+    "ridge_r2": ("ridge", SMOOTHED, "r2"),
+    "persistence_r2": ("persistence", SMOOTHED, "r2"),
+    "training_mean_r2": ("training_mean", SMOOTHED, "r2"),
+    "next_day_r2": ("model", NEXT_DAY, "r2"),
+    "next_day_r2_against_zero": ("model", NEXT_DAY, "r2_against_zero"),
+    "next_day_mae_pct": ("model", NEXT_DAY, "mae"),
+    "directional_accuracy": ("model", NEXT_DAY, "directional_accuracy"),
+    "coverage_80": ("model", NEXT_DAY, "coverage_80"),
+    "coverage_95": ("model", NEXT_DAY, "coverage_95"),
+    "interval_score_80": ("model", NEXT_DAY, "interval_score_80"),
+    "interval_score_95": ("model", NEXT_DAY, "interval_score_95"),
 }
 
 
-def overall_figures(result: CandidateScores) -> dict[str, Any]:
+def overall_figures(scores: Sequence[Score]) -> dict[str, Any]:
     """Return the test figures by name, NaN where one is not defined, and what they leave out."""
-    figures: dict[str, Any] = {name: result.value(*key) for name, key in _FIGURES.items()}
-    left_out = {name: result.left_out(*key) for name, key in _FIGURES.items()}
+    figures: dict[str, Any] = {name: find_overall(scores, *key) for name, key in _FIGURES.items()}
+    left_out = {name: _left_out(scores, *key) for name, key in _FIGURES.items()}
+    return {**figures, LEFT_OUT: {name: assets for name, assets in left_out.items() if assets}}
+
+
+def find_overall(
+    scores: Sequence[Score], predictor: str, target: str, metric: str, split: str = TEST
+) -> float:
+    """Return a figure over all assets on the rows of one part of the split."""
+    wanted = (predictor, target, None, split, metric)
+    return next(
+        score.value
+        for score in scores
+        if (score.predictor, score.target, score.symbol, score.split, score.metric) == wanted
+    )
+
+
+def _left_out(scores: Sequence[Score], predictor: str, target: str, metric: str) -> dict[str, str]:
+    """Return the assets that a figure over all assets on the test rows leaves out, with reasons."""
     return {
-        **figures,
-        "shrinkage": result.calibration.shrinkage,
-        LEFT_OUT: {name: assets for name, assets in left_out.items() if assets},
+        score.symbol: (
+            UNDEFINED_BECAUSE.get(metric, "it is not defined")
+            if score.rows
+            else "none of its rows counts: no bar, or halted"
+        )
+        for score in scores
+        if (score.predictor, score.target, score.split) == (predictor, target, TEST)
+        and score.metric == metric
+        and score.symbol is not None
+        and math.isnan(score.value)
     }
 
 

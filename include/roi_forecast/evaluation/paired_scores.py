@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.bootstrap import bootstrap_mean
-from roi_forecast.features.scaling import FloatArray
 
 BLOCK_SESSIONS = 10
 """Two weeks: forecast errors of a day resemble those of the days before in size alone."""
@@ -41,7 +41,7 @@ def paired_scores(
     """Score two forecasts of the same targets.
 
     Args:
-        actual: What came, shape (sessions, assets); NaN where an entry does not count.
+        actual: Actual values, shape (sessions, assets); NaN where an entry does not count.
         candidate: Same shape and unit.
         champion: Same shape and unit.
         symbols: The assets, in column order.
@@ -56,8 +56,8 @@ def paired_scores(
         symbols, metrics.r2(actual, candidate), metrics.r2(actual, champion), strict=True
     )
     return PairedScores(
-        candidate_r2=metrics.overall(metrics.r2, actual, candidate),
-        champion_r2=metrics.overall(metrics.r2, actual, champion),
+        candidate_r2=metrics.r2.overall(actual, candidate),
+        champion_r2=metrics.r2.overall(actual, champion),
         upper_loss_difference=bound.upper_one_sided_95,
         asset_r2={symbol: (float(ours), float(theirs)) for symbol, ours, theirs in by_asset},
     )

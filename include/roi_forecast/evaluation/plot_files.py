@@ -1,8 +1,9 @@
-"""A version's pictures beside its model, and in TensorBoard's logs of its training."""
+"""A version's pictures in the registry, and in TensorBoard's logs of its training."""
 
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,57 +12,61 @@ from roi_forecast.evaluation.baselines import noise_limit
 from roi_forecast.evaluation.scores import counted_smoothed
 from roi_forecast.evaluation.version_plots import VersionFigures, draw_version
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.returns import implied_log_roi, known_sum, to_percent
-from roi_forecast.features.scaling import FloatArray
-from roi_forecast.files.artifacts import PLOTS_DIRECTORY, TENSORBOARD_DIRECTORY, write_file
-from roi_forecast.forecaster.next_day import NextDayCalibration, counted_log_roi
+from roi_forecast.features.returns import to_percent
+from roi_forecast.files.artifacts import (
+    TENSORBOARD_DIRECTORY,
+    published_directory,
+    write_file,
+    write_manifest,
+)
+from roi_forecast.forecaster.forecasts import Forecasts
+from roi_forecast.forecaster.shrinkage import counted_log_roi
 from roi_forecast.network.training.result import TrainingResult, find_members, read_result
 from roi_forecast.network.training.tensorboard import write_images
+from roi_forecast.registry.plots import plots_directory
+from roi_forecast.registry.versions import ModelVersion
 
 logger = logging.getLogger(__name__)
 
 
 def save_plots(
     dataset: Dataset,
-    test_forecast: FloatArray,
-    calibration: NextDayCalibration,
-    directory: Path,
-    version_id: str,
+    test: Forecasts,
+    trainings: Sequence[TrainingResult],
+    version: ModelVersion,
+    models_directory: Path,
 ) -> list[Path]:
-    """Draw a version on its test rows and write the pictures to `directory`/plots.
+    """Draw a version on its test rows and write the pictures to the registry.
 
-    Where its training wrote logs for TensorBoard, the pictures are put there too.
+    They take the place of those that an earlier evaluation drew. Where its training wrote logs for
+    TensorBoard, the pictures are put there too.
 
     Args:
-        dataset: What the version was trained on.
-        test_forecast: Its scaled smoothed log ROI of the test targets, shape (targets, assets).
-        calibration: How its next-day forecasts are published.
-        directory: Of the version.
-        version_id: Named in the pictures.
+        dataset: The rows of the version.
+        test: Its forecasts of the test targets, with bounds.
+        trainings: How its networks were trained.
+        version: The version.
+        models_directory: Folder of the registry.
 
     Returns:
         The files, by name.
 
     Raises:
-        RegistryError: The version's trainings are not there or not whole.
+        RegistryError: A stored path leads out of the registry.
     """
-    targets = dataset.split.test
+    targets = test.origins
     rows = slice(targets.start, targets.stop)
-    known = known_sum(dataset.log_roi, targets, dataset.smoothing)
-    implied = implied_log_roi(dataset.scaler.inverse(test_forecast), known, dataset.smoothing)
-    members = find_members(directory)
-    trainings = _trainings(members)
     simulated = " (simulated prices)" if dataset.source == "simulated" else ""
     pictures = draw_version(
         VersionFigures(
-            title=f"Version {version_id}{simulated}",
+            title=f"Version {version.version_id}{simulated}",
             symbols=dataset.symbols,
             dates=dataset.dates[rows],
             actual=counted_smoothed(dataset, targets),
-            forecast=test_forecast,
-            noise_limit=noise_limit(dataset, targets),
+            forecast=dataset.scaler.transform(test.smoothed[0]),
+            noise_limit=dataset.scaler.transform(noise_limit(dataset, targets).smoothed[0]),
             actual_roi_pct=to_percent(counted_log_roi(dataset)[rows]),
-            intervals=calibration.intervals(dataset, implied, targets),
+            intervals=test.intervals[0],
             losses=[
                 [(record.loss, record.validation_loss) for record in training.history]
                 for training in trainings
@@ -69,20 +74,27 @@ def save_plots(
             best_epochs=[training.best_epoch for training in trainings],
         )
     )
-    folder = directory / PLOTS_DIRECTORY
-    folder.mkdir(exist_ok=True)
-    files = []
-    for name, png in sorted(pictures.items()):
-        write_file(folder / f"{name}.png", png)
-        files.append(folder / f"{name}.png")
-    for member, training in zip(members, trainings, strict=True):
+    folder = plots_directory(models_directory, version.model_name, version.version_id)
+    shutil.rmtree(folder, ignore_errors=True)
+    with published_directory(folder) as working:
+        for name, png in pictures.items():
+            write_file(working / f"{name}.png", png)
+        write_manifest(working, {"version_id": version.version_id})
+    for member, training in zip(
+        find_members(version.directory(models_directory)), trainings, strict=True
+    ):
         if (member / TENSORBOARD_DIRECTORY).is_dir():
             write_images(member / TENSORBOARD_DIRECTORY, pictures, training.best_epoch)
-    logger.info("%d pictures in %s", len(files), folder)
-    return files
+    logger.info("%d pictures in %s", len(pictures), folder)
+    return [folder / f"{name}.png" for name in sorted(pictures)]
 
 
-def _trainings(members: Sequence[Path]) -> list[TrainingResult]:
+def read_trainings(members: Sequence[Path]) -> list[TrainingResult]:
+    """Read how each network of a version was trained.
+
+    Raises:
+        RegistryError: A training is not there or not whole.
+    """
     trainings = []
     for member in members:
         training = read_result(member)

@@ -1,38 +1,21 @@
-"""All figures of a candidate and its baselines, over each part of the split."""
+"""Scores of forecasts next to the actual values, as rows of the table `evaluations`."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 
-from roi_forecast.evaluation import metrics
-from roi_forecast.evaluation.baselines import noise_limit, persistence, training_mean
+from roi_forecast.array_types import FloatArray
+from roi_forecast.evaluation.metrics import OF_ROI, OF_SMOOTHED, Metric, Scored, of_intervals
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.returns import implied_log_roi, known_sum, to_percent
-from roi_forecast.features.scaling import FloatArray
-from roi_forecast.forecaster.next_day import (
-    NextDayCalibration,
-    counted_log_roi,
-    shrinkage_factor,
-)
-from roi_forecast.network.ridge import Ridge
+from roi_forecast.features.returns import log_roi_ahead, to_percent
+from roi_forecast.forecaster.forecasts import Forecasts
 
-SPLITS = ("train", "validation", "test")
-
-_SMOOTHED_METRICS: Mapping[str, metrics.Metric] = {
-    "mae": metrics.mean_absolute_error,
-    "rmse": metrics.root_mean_squared_error,
-    "r2": metrics.r2,
-}
-_NEXT_DAY_METRICS: Mapping[str, metrics.Metric] = {
-    **_SMOOTHED_METRICS,
-    "r2_against_zero": metrics.r2_against_zero,
-}
+NEXT_DAY = "next_day_pct"
 
 
 @dataclass(frozen=True)
@@ -67,184 +50,115 @@ class Score:
     horizon: int = 1
 
 
-_UNDEFINED_BECAUSE = {
-    "r2": "what came does not vary",
-    "r2_against_zero": "no price moved",
-    "directional_accuracy": "no price moved, or no direction was forecast",
-}
-
-
-@dataclass(frozen=True)
-class CandidateScores:
-    """The scores of a candidate and how its next-day forecasts are to be published."""
-
-    scores: tuple[Score, ...]
-    calibration: NextDayCalibration
-
-    def value(self, predictor: str, target: str, metric: str, split: str = "test") -> float:
-        """Return an overall figure on the rows of one part."""
-        wanted = (predictor, target, None, split, metric)
-        return next(
-            score.value
-            for score in self.scores
-            if (score.predictor, score.target, score.symbol, score.split, score.metric) == wanted
-        )
-
-    def left_out(self, predictor: str, target: str, metric: str) -> dict[str, str]:
-        """Return the assets that an overall figure on the test rows leaves out, with reasons."""
-        return {
-            score.symbol: (
-                _UNDEFINED_BECAUSE.get(metric, "it is not defined")
-                if score.rows
-                else "none of its rows counts: no bar, or halted"
-            )
-            for score in self.scores
-            if (score.predictor, score.target, score.split) == (predictor, target, "test")
-            and score.metric == metric
-            and score.symbol is not None
-            and math.isnan(score.value)
-        }
-
-
-def score_candidate(
-    dataset: Dataset, predictions: Mapping[str, FloatArray], ridge: Ridge
-) -> CandidateScores:
-    """Score a candidate beside persistence, the training mean, ridge and the noise limit.
-
-    Args:
-        dataset: What the candidate was trained on.
-        predictions: Its scaled smoothed log ROI for each part of the split, shape (targets,
-            assets).
-        ridge: The ridge regression of the same training rows.
-
-    Raises:
-        EvaluationError: The next-day forecast cannot be calibrated on the rows before the test.
-        TrainingError: The scale of the intervals cannot be fitted on the training rows.
-    """
-    validation = dataset.split.validation
-    calibration = NextDayCalibration.fit(
-        dataset, _implied(dataset, predictions["validation"], validation)
-    )
-    came = _actual_log_roi(dataset, validation)
-    ridge_forecast = ridge.predict(dataset.scaled, dataset.scaled_log_roi, validation)
-    ridge_shrinkage = shrinkage_factor(_implied(dataset, ridge_forecast, validation), came)
-    scores: list[Score] = []
-    for split in SPLITS:
-        targets: range = getattr(dataset.split, split)
-        smoothed = {
-            "model": predictions[split],
-            "persistence": persistence(dataset, targets),
-            "training_mean": training_mean(dataset, targets),
-            "ridge": ridge.predict(dataset.scaled, dataset.scaled_log_roi, targets),
-            "noise_limit": noise_limit(dataset, targets),
-        }
-        mean = np.tile(dataset.scaler.log_roi_mean, (len(targets), 1))
-        implied = {
-            "model": _implied(dataset, smoothed["model"], targets),
-            "persistence": dataset.log_roi[targets.start - 1 : targets.stop - 1],
-            "training_mean": mean,
-            "ridge": _implied(dataset, smoothed["ridge"], targets),
-            "noise_limit": mean,
-        }
-        shrinkage = {"model": calibration.shrinkage, "ridge": ridge_shrinkage}
-        for predictor, forecast in smoothed.items():
-            scores += _score_smoothed(dataset, split, predictor, forecast)
-            factor = shrinkage.get(predictor, 1.0)
-            scores += _score_next_day(dataset, split, predictor, implied[predictor], factor)
-    scores += _score_intervals(
-        dataset, _implied(dataset, predictions["test"], dataset.split.test), calibration
-    )
-    return CandidateScores(tuple(scores), calibration)
-
-
-def as_scores(
-    dataset: Dataset,
-    split: str,
-    predictor: str,
-    target: str,
-    metric_name: str,
-    values: FloatArray,
-    rows: npt.NDArray[np.intp],
-    together: float,
-) -> Iterator[Score]:
-    """Turn the values of one metric, shape (assets,), into one row an asset and one for all."""
-    targets: range = getattr(dataset.split, split)
-    first, last = dataset.dates[targets.start].item(), dataset.dates[targets.stop - 1].item()
-    entries: list[tuple[str | None, int, float]] = [(None, int(rows.sum()), together)]
-    entries += [
-        (symbol, int(count), float(value))
-        for symbol, count, value in zip(dataset.symbols, rows, values, strict=True)
-    ]
-    for symbol, count, value in entries:
-        yield Score(predictor, target, symbol, split, first, last, count, metric_name, value)
-
-
 def counted_smoothed(dataset: Dataset, targets: range) -> FloatArray:
     """Return the scaled smoothed log ROI, shape (targets, assets), NaN where there was no bar."""
     rows = slice(targets.start, targets.stop)
     return np.where(dataset.filled[rows], np.nan, dataset.scaler.transform(dataset.smoothed[rows]))
 
 
-def _actual_log_roi(dataset: Dataset, targets: range) -> FloatArray:
-    return counted_log_roi(dataset)[targets.start : targets.stop]
+@dataclass(frozen=True)
+class Actuals:
+    """What happened on the rows that were forecast.
+
+    Attributes:
+        dates: Of all rows, shape (rows,), datetime64[D].
+        log_roi: Plain log ROI, shape (rows, assets), unscaled.
+        filled: Whether the asset had no bar, same shape.
+    """
+
+    dates: npt.NDArray[np.datetime64]
+    log_roi: FloatArray
+    filled: npt.NDArray[np.bool_]
+
+    def roi_pct(self, origins: range, horizon: int) -> FloatArray:
+        """Return the ROI up to a horizon from each origin in percent, shape (origins, assets).
+
+        NaN where the target row lies after the last row, or the asset had no bar on it.
+        """
+        stop = min(origins.stop + horizon - 1, len(self.log_roi))
+        rows = slice(origins.start, stop)
+        ahead = log_roi_ahead(self.log_roi[rows], self.filled[rows], horizon)
+        return to_percent(ahead[: len(origins)])
 
 
-def _implied(dataset: Dataset, scaled: FloatArray, targets: range) -> FloatArray:
-    known = known_sum(dataset.log_roi, targets, dataset.smoothing)
-    return implied_log_roi(dataset.scaler.inverse(scaled), known, dataset.smoothing)
-
-
-def _score_smoothed(
-    dataset: Dataset, split: str, predictor: str, forecast: FloatArray
+def score_forecasts(
+    forecasts: Forecasts, actuals: Actuals, predictor: str, split: str
 ) -> Iterator[Score]:
-    targets: range = getattr(dataset.split, split)
-    actual = counted_smoothed(dataset, targets)
-    counts = metrics.counted_rows(actual)
-    for name, metric in _SMOOTHED_METRICS.items():
-        values = metric(actual, forecast)
-        together = metrics.overall(metric, actual, forecast)
-        yield from as_scores(
-            dataset, split, predictor, "smoothed_scaled", name, values, counts, together
+    """Score the published ROI of every horizon with every metric, for each asset and for all.
+
+    Args:
+        forecasts: Of origins whose rows are known. A horizon that no origin reaches the end of has
+            no score.
+        actuals: What happened; no row after the last origin is read.
+        predictor: Name of what forecast.
+        split: Name of the rows.
+    """
+    origins, rows = forecasts.origins, slice(0, forecasts.origins.stop)
+    known = Actuals(actuals.dates[rows], actuals.log_roi[rows], actuals.filled[rows])
+    for number, horizon in enumerate(forecasts.horizons):
+        if horizon > len(origins):
+            continue
+        bounds = forecasts.intervals[number] if forecasts.intervals else ()
+        scored = Scored(
+            known.roi_pct(origins, horizon),
+            forecasts.roi_pct[number],
+            forecasts.unshrunk[number],
+            bounds,
+        )
+        yield from score_target(
+            scored,
+            (*OF_ROI, *of_intervals(bounds)),
+            forecasts.symbols,
+            predictor,
+            NEXT_DAY if horizon == 1 else f"horizon_{horizon}_pct",
+            split,
+            known.dates[[origins.start + horizon - 1, origins.stop - 1]],
+            horizon,
         )
 
 
-def _score_next_day(
-    dataset: Dataset, split: str, predictor: str, implied: FloatArray, shrinkage: float
+def score_smoothed(
+    actual: FloatArray,
+    forecast: FloatArray,
+    symbols: Sequence[str],
+    predictor: str,
+    target: str,
+    split: str,
+    dates: npt.NDArray[np.datetime64],
 ) -> Iterator[Score]:
-    targets: range = getattr(dataset.split, split)
-    actual = to_percent(_actual_log_roi(dataset, targets))
-    published = to_percent(shrinkage * implied)
-    counts = metrics.counted_rows(actual)
-    # Shrinking changes no sign, but a factor of 0 would hide the direction: it is left out here.
-    figures = [(name, metric, published) for name, metric in _NEXT_DAY_METRICS.items()]
-    figures.append(("directional_accuracy", metrics.directional_accuracy, implied))
-    for name, metric, forecast in figures:
-        values = metric(actual, forecast)
-        together = metrics.overall(metric, actual, forecast)
-        yield from as_scores(
-            dataset, split, predictor, "next_day_pct", name, values, counts, together
-        )
+    """Score the smoothed ROI of the next session, for each asset and for all.
+
+    Args:
+        actual: Shape (rows, assets), in the unit of the target; NaN where an entry does not count.
+        forecast: Same shape and unit.
+        symbols: The assets, in column order.
+        predictor: Name of what forecast.
+        target: Name of the target.
+        split: Name of the rows.
+        dates: Target dates, of which the first and the last are stored.
+    """
+    scored = Scored(actual, forecast)
+    yield from score_target(scored, OF_SMOOTHED, symbols, predictor, target, split, dates)
 
 
-def _score_intervals(
-    dataset: Dataset, implied: FloatArray, calibration: NextDayCalibration
+def score_target(
+    scored: Scored,
+    metrics: Sequence[Metric],
+    symbols: Sequence[str],
+    predictor: str,
+    target: str,
+    split: str,
+    dates: npt.NDArray[np.datetime64],
+    horizon: int = 1,
 ) -> Iterator[Score]:
-    targets = dataset.split.test
-    actual = to_percent(_actual_log_roi(dataset, targets))
-    counts = metrics.counted_rows(actual)
-    for intervals in calibration.intervals(dataset, implied, targets):
-        percent = round(100 * intervals.level)
-        for name, entries in (
-            (f"coverage_{percent}", intervals.covers(actual)),
-            (f"interval_score_{percent}", intervals.score(actual)),
-        ):
-            yield from as_scores(
-                dataset,
-                "test",
-                "model",
-                "next_day_pct",
-                name,
-                metrics.mean_of_counted(entries),
-                counts,
-                float(metrics.mean_of_counted(entries.reshape(-1, 1))[0]),
+    """Give one row for all assets and one for each, of each metric; arguments as above."""
+    first, last, counts = dates[0].item(), dates[-1].item(), scored.rows
+    for metric in metrics:
+        figures: list[tuple[str | None, int, float]] = [
+            (None, int(counts.sum()), metric.together(scored)),
+            *zip(symbols, counts.tolist(), metric.by_asset(scored).tolist(), strict=True),
+        ]
+        for symbol, rows, value in figures:
+            yield Score(
+                predictor, target, symbol, split, first, last, rows, metric.name, value, horizon
             )

@@ -1,30 +1,23 @@
-"""What an evaluation leaves behind: figures in the database and files beside the model."""
+"""Storing the figures of an evaluation."""
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from roi_forecast.database.tables import evaluations, model_versions
-from roi_forecast.evaluation.scores import SPLITS, Score
+from roi_forecast.evaluation.scores import Score
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.files.artifacts import write_file, write_manifest
-from roi_forecast.forecaster.horizons import HorizonCalibration
 from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)
 
-METRICS_FILE = "metrics.json"
-SAMPLE_FILE = "sample.npz"
-"""One input and the forecast it gave, by which a fresh process can tell that the model is whole."""
+SPLITS = ("train", "validation", "test")
 COMMON = "smoothed_common"
 """Target of the scores on what candidate and champion share: figures of a run, not of a version."""
 
@@ -80,38 +73,20 @@ def _known_horizons(connection: Connection, version_id: str) -> set[int]:
     return set(connection.scalars(select(evaluations.c.horizon).where(own_figures).distinct()))
 
 
-def store_metrics(
-    engine: Engine,
-    version: ModelVersion,
-    manifest: Mapping[str, Any],
-    directory: Path,
-    figures: Mapping[str, Any],
-    calibration: HorizonCalibration,
-    sample: Mapping[str, Any],
-) -> None:
-    """Write a candidate's figures, calibration and sample beside its model and into its record.
+def store_figures(engine: Engine, version: ModelVersion, figures: Mapping[str, Any]) -> None:
+    """Write a candidate's overall figures into its record.
 
     Args:
         engine: Market database.
         version: The candidate.
-        manifest: What its manifest is to say.
-        directory: Its files.
         figures: By name.
-        calibration: How its forecasts are published.
-        sample: Arrays of one input and its forecast.
     """
     stored = {name: _or_null(value) for name, value in figures.items()}
-    content = {"figures": stored, "calibration": calibration.to_json()}
-    write_file(directory / METRICS_FILE, (json.dumps(content, indent=2) + "\n").encode())
-    np.savez(directory / SAMPLE_FILE, **sample)
-    digest = write_manifest(directory, manifest)
     with engine.begin() as connection:
         connection.execute(
             update(model_versions)
             .where(model_versions.c.version_id == version.version_id)
-            .values(
-                metrics=stored, training_record=manifest.get("training_record"), checksum=digest
-            )
+            .values(metrics=stored)
         )
 
 

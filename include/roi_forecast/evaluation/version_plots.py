@@ -8,24 +8,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from roi_forecast.array_types import DateArray, FloatArray
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.plot_style import default_style
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.forecaster.intervals import Intervals
 
 MAX_PANELS = 24
 """Assets with a panel of their own; of more, those that stand evenly among all by their R2."""
 MAX_NAMED = 60
-"""Assets whose names fit beside a bar."""
+"""Assets whose names fit next to a bar."""
 _ROLLING_SESSIONS = 20
 
 # Colours of Okabe and Ito, which people who are colour-blind can tell apart.
-_CAME, _SAID, _LIMIT, _AT_80, _AT_95 = "#555555", "#0072B2", "#000000", "#56B4E9", "#CC79A7"
+_ACTUAL, _SAID, _LIMIT, _AT_80, _AT_95 = "#555555", "#0072B2", "#000000", "#56B4E9", "#CC79A7"
 _VALIDATION = "#D55E00"
 _DOTS_PER_INCH = 110
 
@@ -38,10 +37,10 @@ class VersionFigures:
         title: Names the version, and says where its prices are simulated.
         symbols: The assets, in column order.
         dates: Target dates, shape (rows,), datetime64[D].
-        actual: Scaled smoothed log ROI that came, shape (rows, assets), NaN where not counted.
+        actual: Actual scaled smoothed log ROI, shape (rows, assets), NaN where not counted.
         forecast: The version's forecast of it, same shape.
         noise_limit: The oracle's forecast of it, same shape.
-        actual_roi_pct: Plain next-day ROI that came, in percent, same shape, NaN where not counted.
+        actual_roi_pct: Actual plain next-day ROI, in percent, same shape, NaN where not counted.
         intervals: Published intervals of it, in percent, same shape.
         losses: For each member of the version its (loss, validation loss) by epoch, epoch 0 first;
             the loss of epoch 0 is None.
@@ -50,7 +49,7 @@ class VersionFigures:
 
     title: str
     symbols: tuple[str, ...]
-    dates: npt.NDArray[np.datetime64]
+    dates: DateArray
     actual: FloatArray
     forecast: FloatArray
     noise_limit: FloatArray
@@ -140,14 +139,14 @@ def _draw_forecasts(figures: VersionFigures) -> bytes:
     lines = math.ceil(len(shown) / columns)
     some = "" if len(shown) == len(r2) else f", {len(shown)} of {len(r2)} assets"
     title = (
-        f"{figures.title}: scaled smoothed ROI on test rows, forecast and what came{some}\n"
+        f"{figures.title}: scaled smoothed ROI on test rows, forecast and actual{some}\n"
         "four of the five days in it are known when the forecast is made"
     )
     figure = _figure(max(8.0, 3.4 * columns), max(3.5, 1.7 * lines + 1.0), title)
     panels = np.atleast_1d(figure.subplots(lines, columns, sharex=True, squeeze=False)).ravel()
     dates = figures.dates.astype("datetime64[D]").astype(object)
     for axes, asset in zip(panels, shown, strict=False):
-        axes.plot(dates, figures.actual[:, asset], color=_CAME, linewidth=1.6, label="came")
+        axes.plot(dates, figures.actual[:, asset], color=_ACTUAL, linewidth=1.6, label="actual")
         axes.plot(dates, figures.forecast[:, asset], color=_SAID, linewidth=0.9, label="forecast")
         axes.set_title(
             f"{figures.symbols[asset]}   R2 {metrics.written(r2[asset], 2)}", fontsize=9, loc="left"
@@ -190,9 +189,9 @@ def _draw_calibration(figures: VersionFigures) -> bytes:
     by_asset, by_date = figure.subplots(1, 2, sharey=True)
     dates = figures.dates.astype("datetime64[D]").astype(object)
     for intervals, color in zip(figures.intervals, (_AT_80, _AT_95), strict=True):
-        held = intervals.covers(figures.actual_roi_pct)
-        counts = np.isfinite(held).sum(axis=0)
-        shares = metrics.mean_of_counted(held)
+        inside = intervals.covers(figures.actual_roi_pct)
+        counts = np.isfinite(inside).sum(axis=0)
+        shares = metrics.mean_of_counted(inside)
         order = np.argsort(np.nan_to_num(shares, nan=-1.0), kind="stable")
         spread = math.sqrt(intervals.level * (1 - intervals.level) / max(1, int(counts.max())))
         by_asset.axhspan(
@@ -202,7 +201,7 @@ def _draw_calibration(figures: VersionFigures) -> bytes:
         by_asset.plot(
             range(len(order)), shares[order], color=color, marker="o", linestyle="none", label=label
         )
-        by_date.plot(dates, _rolling_mean(held, _ROLLING_SESSIONS), color=color, label=label)
+        by_date.plot(dates, _rolling_mean(inside, _ROLLING_SESSIONS), color=color, label=label)
         for axes in (by_asset, by_date):
             axes.axhline(intervals.level, color=color, linewidth=1, linestyle="--")
     by_asset.set_xlabel("assets, by their share; band: two standard errors around what is promised")
@@ -217,10 +216,10 @@ def _draw_calibration(figures: VersionFigures) -> bytes:
     return _png(figure)
 
 
-def _rolling_mean(held: FloatArray, sessions: int) -> FloatArray:
+def _rolling_mean(inside: FloatArray, sessions: int) -> FloatArray:
     """Return the mean of the last sessions over all assets, shape (rows,); NaN until there are."""
-    counted = np.isfinite(held)
-    sums = np.cumsum(np.where(counted, held, 0.0).sum(axis=1))
+    counted = np.isfinite(inside)
+    sums = np.cumsum(np.where(counted, inside, 0.0).sum(axis=1))
     counts = np.cumsum(counted.sum(axis=1))
     sums[sessions:] -= sums[:-sessions].copy()
     counts[sessions:] -= counts[:-sessions].copy()

@@ -1,1 +1,1 @@
-"""CSV files for people: the combined price and ROI table of a run, and any view."""
+"""CSV exports: the combined price and ROI table of a run, and any view."""

@@ -1,4 +1,4 @@
-"""The combined table of prices and ROI: what a run saw, one row per reference session."""
+"""The combined table of a run's prices and ROIs, one row per reference session."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from roi_forecast.runs.resolved_run import ResolvedRun
 def export_combined(engine: Engine, path: Path, model_name: str | None = None) -> int:
     """Write the combined table of the newest run, completely or not at all.
 
-    The rows are those the run's dataset starts from: its assets and source, from its start date to
-    its as-of date; no later price is read.
+    The rows are those of the run's dataset: its assets and source, from its start date to its
+    as-of date. No later price is read.
 
     Args:
         engine: Market database.
-        path: The CSV file; one that is there is replaced.
-        model_name: Whose newest run; None takes the newest of all.
+        path: The CSV file; an existing one is replaced.
+        model_name: The model name of the run; None takes the newest run of all.
 
     Returns:
         The number of rows.
 
     Raises:
-        ExportError: There is no run yet, or the file cannot be written.
+        ExportError: There is no such run, or the file cannot be written.
         DatasetError: The stored prices do not cover the run.
     """
     run = _newest_run(engine, model_name)
@@ -40,7 +40,6 @@ def export_combined(engine: Engine, path: Path, model_name: str | None = None) -
             run.assets,
             run.start_date,
             run.as_of_date,
-            run.config.max_lost_share,
         )
     table = combined_table(rows)
     try:
@@ -51,15 +50,15 @@ def export_combined(engine: Engine, path: Path, model_name: str | None = None) -
 
 
 def combined_table(rows: PriceRows) -> pd.DataFrame:
-    """Return prices and ROI side by side.
+    """Return the prices and ROIs of all assets.
 
     Args:
         rows: Carried prices, shape (rows, assets).
 
     Returns:
         `trading_date`, then for each asset `<symbol> adj_close`, in its currency, and
-        `<symbol> roi_pct`, in percent: the price over that of the row before, less 1; empty in the
-        first row, 0 where a missing bar carried the price.
+        `<symbol> roi_pct`, in percent: the price over that of the row before, minus 1. It is empty
+        in the first row, and 0 if the bar is missing and the price was carried.
     """
     prices = pd.DataFrame(rows.prices, columns=list(rows.symbols))
     roi_pct = 100 * (prices / prices.shift(1) - 1)
@@ -82,6 +81,6 @@ def _newest_run(engine: Engine, model_name: str | None) -> ResolvedRun:
             raise ExportError(
                 f"no run of the model name {model_name!r}; names with runs: {names}"
                 if model_name is not None
-                else "there is no run to export yet; `make run` carries one out"
+                else "there is no run to export yet; start one with `make run`"
             )
     return ResolvedRun.model_validate(resolved)

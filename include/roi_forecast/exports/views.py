@@ -12,18 +12,13 @@ from roi_forecast.errors import ExportError
 from roi_forecast.files.artifacts import written_file
 
 
-def view_names(engine: Engine) -> list[str]:
-    """Return the names of the views that can be exported, sorted."""
-    return sorted(inspect(engine).get_view_names(schema=SCHEMA))
-
-
 def export_view(engine: Engine, view: str, path: Path) -> int:
-    """Write a view with a header line, completely or not at all; rows are streamed.
+    """Write a view with a header line, completely or not at all, streaming its rows.
 
     Args:
         engine: Market database.
         view: Name of a view, without the schema.
-        path: The CSV file; one that is there is replaced.
+        path: The CSV file; an existing one is replaced.
 
     Returns:
         The number of rows.
@@ -31,7 +26,7 @@ def export_view(engine: Engine, view: str, path: Path) -> int:
     Raises:
         ExportError: There is no such view, or the file cannot be written.
     """
-    known = view_names(engine)
+    known = sorted(inspect(engine).get_view_names(schema=SCHEMA))
     if view not in known:
         raise ExportError(f"there is no view {view!r} to export; there are {', '.join(known)}")
     copying = sql.SQL("COPY (SELECT * FROM {}) TO STDOUT (FORMAT csv, HEADER)").format(

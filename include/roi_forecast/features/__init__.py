@@ -1,1 +1,1 @@
-"""From stored prices to a versioned dataset: ROI, log, smoothing, scaling, windows."""
+"""From prices to datasets: rows, returns, scaling, the split and the leakage audit."""

@@ -14,35 +14,34 @@ import numpy as np
 from sqlalchemy import Engine
 from sqlalchemy.dialects.postgresql import insert
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.config import FeatureConfig
 from roi_forecast.database.tables import datasets
 from roi_forecast.errors import DatasetError
-from roi_forecast.features.dataset import Dataset, Split
+from roi_forecast.features.dataset import Dataset, Split, split_targets
 from roi_forecast.features.leakage import LeakageAudit, audit_dataset
 from roi_forecast.features.movement import MIN_MOVE, MIN_MOVING_SHARE, measure_movement
 from roi_forecast.features.returns import log_roi_and_smoothed
 from roi_forecast.features.rows import ROW_COLUMNS, PriceRows, align_rows
-from roi_forecast.features.scaling import FloatArray, Scaler
-from roi_forecast.features.split import split_targets
+from roi_forecast.features.scaling import Scaler
 from roi_forecast.features.storage import describe_dataset, load_dataset, save_dataset
-from roi_forecast.market.blocks import Bars
+from roi_forecast.market.bars import Bars
 from roi_forecast.market.checks.check_results import CheckResult, replace_results
 from roi_forecast.market.checks.price_checks import usable_symbols
-from roi_forecast.market.store import StoredBars
+from roi_forecast.market.stored_bars import StoredBars
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import Asset, load_universe
 
 logger = logging.getLogger(__name__)
 
-# Part of every dataset's hash: raise it when the meaning of a stored array changes, or the manifest
-# gets a fact that a later stage asks for.
+# Part of every dataset's hash; raise it when the meaning of a stored array or the manifest changes.
 _FORMAT = 4
 
 MOVEMENT_CHECK = "movement"
 
 
 def build_dataset(engine: Engine, run: ResolvedRun, directory: Path) -> Dataset:
-    """Build, store and register the dataset of a run; one of the same content is taken as it is.
+    """Build, store and register the dataset of a run, or reuse one with the same content.
 
     Args:
         engine: Market database.
@@ -52,7 +51,7 @@ def build_dataset(engine: Engine, run: ResolvedRun, directory: Path) -> Dataset:
     Raises:
         DatasetError: The stored prices do not give enough rows up to the as-of date.
     """
-    # The bars are read several times, a block of assets at a time, and have to stay the same.
+    # The bars are read several times, in blocks of assets, and must not change in between.
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         assets = load_universe().select(usable_symbols(connection, run.run_id))
         bars = StoredBars(
@@ -82,9 +81,9 @@ def build_dataset(engine: Engine, run: ResolvedRun, directory: Path) -> Dataset:
         len(dataset.split.test),
     )
     for finding in audit.findings:
-        logger.warning("leakage found, %s: %s", finding.check_name, finding.message)
+        logger.warning("leakage found by %s: %s", finding.check_name, finding.message)
     if not audit.findings:
-        logger.info("leakage audit: %d checks, nothing found", len(audit.checks))
+        logger.info("leakage audit: %d checks passed", len(audit.checks))
     return dataset
 
 
@@ -95,27 +94,26 @@ def align_moving_rows(
     as_of_date: date,
     config: FeatureConfig,
 ) -> tuple[PriceRows, list[CheckResult]]:
-    """Align the assets whose prices move on the training rows; the others are left out and named.
+    """Align the assets whose prices move on the training rows, and leave out the others.
 
-    Rows, training rows and left-out assets are those of a run that was never asked for the others,
-    so that these cost nobody anything. Nothing after the last training row decides.
+    The result is that of a run without the others. Nothing after the last training row decides.
 
     Args:
-        bars: As `align_rows` takes them.
-        assets: The assets, in the order of the columns.
+        bars: See `align_rows`, as for assets and dates.
+        assets: The assets, in column order.
         start_date: First date of a row.
-        as_of_date: Last date that is looked at.
-        config: Smoothing, split and the share of rows that an asset may cost.
+        as_of_date: Last date used.
+        config: Smoothing and split.
 
     Returns:
-        The rows, and one result of the check MOVEMENT_CHECK for each asset that has rows.
+        The rows, and one result of the check MOVEMENT_CHECK for each aligned asset.
 
     Raises:
-        DatasetError: As `align_rows`, or there are too few rows, or no price moves.
+        DatasetError: See `align_rows`; or there are too few rows, or no price moves.
     """
     results: list[CheckResult] = []
     while True:
-        rows = align_rows(bars, assets, start_date, as_of_date, config.max_lost_share)
+        rows = align_rows(bars, assets, start_date, as_of_date)
         log_rois, smoothed = _log_rois(rows, config)
         movement = measure_movement(log_rois[: _split(len(smoothed), config).train.stop])
         found = [
@@ -124,9 +122,9 @@ def align_moving_rows(
                 "drop_asset",
                 bool(passed),
                 f"{symbol}: its price moves by more than {MIN_MOVE:.2%} on {moving} of the "
-                f"{movement.rows} training rows; on the others it stands still or grows at one "
-                f"rate. An asset that moves on less than {MIN_MOVING_SHARE:.0%} takes part in "
-                "nothing and has no forecast",
+                f"{movement.rows} training rows; on the others it is constant or grows at a "
+                f"constant rate. An asset that moves on less than {MIN_MOVING_SHARE:.0%} is left "
+                "out and has no forecast",
                 symbol=symbol,
                 observed=float(share),
                 allowed=MIN_MOVING_SHARE,
@@ -137,23 +135,23 @@ def align_moving_rows(
         ]
         if movement.suffices.all():
             return rows, [*results, *found]
-        still = {result.symbol: result for result in found if not result.passed}
-        results += still.values()
-        for result in still.values():
+        constant = {result.symbol: result for result in found if not result.passed}
+        results += constant.values()
+        for result in constant.values():
             logger.warning("%s", result.message)
-        assets = [asset for asset in assets if asset.symbol not in still]
-        if len(still) == len(found):
+        assets = [asset for asset in assets if asset.symbol not in constant]
+        if len(constant) == len(found):
             raise DatasetError(
-                f"no price moves enough to be forecast: {'; '.join(r.message for r in results)}"
+                f"no price moves enough for a forecast: {'; '.join(r.message for r in results)}"
             )
 
 
 def assemble_dataset(
     rows: PriceRows, config: FeatureConfig, source_key: str, directory: Path
 ) -> Dataset:
-    """Compute a dataset from aligned prices; nothing is written.
+    """Compute a dataset from aligned prices without writing it.
 
-    The first row of the result is the first one whose smoothed log ROI is defined.
+    Its first row is the first one with a smoothed log ROI.
 
     Raises:
         DatasetError: There are too few rows.
@@ -188,7 +186,7 @@ def _log_rois(rows: PriceRows, config: FeatureConfig) -> tuple[FloatArray, Float
     if len(rows.dates) <= config.smoothing:
         raise DatasetError(
             f"{len(rows.dates)} price rows are too few for smoothing {config.smoothing}; "
-            "take an earlier start_date"
+            "choose an earlier start_date"
         )
     return log_roi_and_smoothed(rows.prices, config.smoothing)
 
@@ -204,10 +202,10 @@ def _ensure_stored(dataset: Dataset, audit: LeakageAudit) -> None:
         try:
             load_dataset(dataset.directory)
         except DatasetError as error:
-            logger.warning("dataset %s is written anew: %s", dataset.dataset_id, error)
+            logger.warning("dataset %s is written again: %s", dataset.dataset_id, error)
             shutil.rmtree(dataset.directory)
         else:
-            logger.info("dataset %s is there already", dataset.dataset_id)
+            logger.info("dataset %s already exists", dataset.dataset_id)
             return
     save_dataset(dataset, audit)
 

@@ -1,4 +1,4 @@
-"""The dataset of a run: the matrix that windows are cut from, its scaler and its split."""
+"""The dataset of a run: aligned and scaled rows, and their split into three parts."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
-from roi_forecast.features.scaling import FloatArray, Scaler
+from roi_forecast.array_types import BoolArray, DateArray, Float32Array, FloatArray
+from roi_forecast.errors import DatasetError
+from roi_forecast.features.scaling import Scaler
 
 
 @dataclass(frozen=True)
 class Split:
-    """Target rows of each part, in time order; a gap of at least the smoothing span lies between.
+    """Target rows of each part, in time order, with a gap of the smoothing span between the parts.
 
-    A window is named by its target row t: its input is the rows t - seq_len to t - 1.
+    The window of target row t is the rows t - seq_len to t - 1.
     """
 
     train: range
@@ -25,27 +26,83 @@ class Split:
     test: range
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """Everything training and evaluation read; no row lies after the as-of date.
+def split_targets(
+    rows: int, seq_len: int, smoothing: int, test_share: float, validation_share: float
+) -> Split:
+    """Split the target rows in time order.
+
+    The test part takes the last share of all windows, validation the last share of the rest.
+    Training and validation then lose `smoothing` rows at their end, so that the targets of two
+    parts never share a log ROI.
+
+    Args:
+        rows: Rows of the dataset.
+        seq_len: Rows in a window; also the first target row.
+        smoothing: Sessions in the moving average.
+        test_share: Fraction of all windows.
+        validation_share: Fraction of the windows before the test part.
+
+    Raises:
+        DatasetError: A part would be empty.
+    """
+    windows = rows - seq_len
+    test = round(windows * test_share)
+    validation = round((windows - test) * validation_share)
+    test_start = rows - test
+    validation_start = test_start - validation
+    split = Split(
+        train=range(seq_len, validation_start - smoothing),
+        validation=range(validation_start, test_start - smoothing),
+        test=range(test_start, rows),
+    )
+    for name, part in vars(split).items():
+        if not part:
+            raise DatasetError(
+                f"{rows} rows leave no window for {name} with seq_len {seq_len}, smoothing "
+                f"{smoothing}, test_share {test_share} and validation_share {validation_share}; "
+                "choose an earlier start_date or a shorter seq_len"
+            )
+    return split
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedRows:
+    """Rows as a model reads them.
+
+    Attributes:
+        symbols: The assets, in column order.
+        dates: Reference sessions, shape (rows,), datetime64[D].
+        log_roi: Log ROI, shape (rows, assets), unscaled.
+        smoothed: Smoothed log ROI, shape (rows, assets), unscaled.
+        scaled: `scaler.transform(smoothed)`, shape (rows, assets).
+        scaled_log_roi: `scaler.transform_log_roi(log_roi)`, shape (rows, assets).
+        filled: Whether the asset had no bar on the date or is halted, shape (rows, assets). A
+            filled target counts in no fit and no metric.
+        true_range: Shape (rows, assets), a fraction of the previous row's price; NaN where the
+            asset had no bar since the previous row or is halted.
+    """
+
+    symbols: tuple[str, ...]
+    dates: DateArray
+    log_roi: FloatArray
+    smoothed: FloatArray
+    scaled: Float32Array
+    scaled_log_roi: Float32Array
+    filled: BoolArray
+    true_range: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(PreparedRows):
+    """The input of training and evaluation; no row lies after the as-of date.
 
     Attributes:
         dataset_id: Hash of the content.
-        directory: Where its files lie.
+        directory: Folder of its files.
         source: Key of the price source.
-        symbols: The assets, in column order.
-        seq_len: Rows in one window.
+        seq_len: Rows in a window.
         smoothing: Sessions in the moving average.
-        dates: Reference sessions, shape (rows,), datetime64[D].
         prices: Carried adjusted close, shape (rows, assets), in the asset's currency.
-        log_roi: Plain log ROI, shape (rows, assets), unscaled.
-        smoothed: Smoothed log ROI, shape (rows, assets), unscaled.
-        scaled: `scaler.transform(smoothed)` as float32, shape (rows, assets).
-        scaled_log_roi: `scaler.transform_log_roi(log_roi)` as float32, shape (rows, assets).
-        filled: Whether the row says nothing new of the asset, shape (rows, assets): it had no bar
-            on the row's date, or it is halted. A filled target counts in no fit and no metric.
-        true_range: Distance travelled since the row before, shape (rows, assets), a fraction of
-            that row's price; NaN where the asset had no bar since then or is halted.
         scaler: Fitted on the rows up to the last training target.
         split: Target rows of the three parts.
     """
@@ -53,23 +110,15 @@ class Dataset:
     dataset_id: str
     directory: Path
     source: str
-    symbols: tuple[str, ...]
     seq_len: int
     smoothing: int
-    dates: npt.NDArray[np.datetime64]
     prices: FloatArray
-    log_roi: FloatArray
-    smoothed: FloatArray
-    scaled: npt.NDArray[np.float32]
-    scaled_log_roi: npt.NDArray[np.float32]
-    filled: npt.NDArray[np.bool_]
-    true_range: FloatArray
     scaler: Scaler
     split: Split
 
     def of_columns(self, columns: Sequence[int]) -> Self:
-        """Return the rows of some assets alone, in this order; id and directory stay the same."""
-        chosen, scaler = list(columns), self.scaler
+        """Return the dataset of some assets, in this order, with the same id and directory."""
+        chosen = list(columns)
         return replace(
             self,
             symbols=tuple(self.symbols[column] for column in chosen),
@@ -80,11 +129,14 @@ class Dataset:
             scaled_log_roi=self.scaled_log_roi[:, chosen],
             filled=self.filled[:, chosen],
             true_range=self.true_range[:, chosen],
-            scaler=Scaler(
-                scaler.kind,
-                scaler.offset[chosen],
-                scaler.slope[chosen],
-                scaler.center[chosen],
-                scaler.log_roi_mean[chosen],
-            ),
+            scaler=self.scaler.of_columns(chosen),
+        )
+
+    def rescaled(self, scaler: Scaler) -> Self:
+        """Return the dataset in the units of another scaler."""
+        return replace(
+            self,
+            scaled=scaler.transform(self.smoothed).astype(np.float32),
+            scaled_log_roi=scaler.transform_log_roi(self.log_roi).astype(np.float32),
+            scaler=scaler,
         )

@@ -1,7 +1,7 @@
-"""The leakage audit: whether anything in a dataset was taken from the future.
+"""The leakage audit: does anything in a dataset come from the future?
 
-It starts from the bars and the dataset's arrays alone and computes anew what may have been known
-when; it calls none of the code that builds datasets, so that a fault there cannot hide itself.
+From the bars and the dataset's arrays alone it recomputes what was known on each row. It calls none
+of the code that builds datasets, so that a fault there cannot hide itself.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import numpy as np
 
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.leaked_values import ValueFindings, audit_values
-from roi_forecast.market.blocks import Bars
+from roi_forecast.market.bars import Bars
 
 MANIFEST_KEY = "leakage_audit"
 
 
 @dataclass(frozen=True)
 class LeakageCheck:
-    """What one check of the audit found.
+    """The result of one check of the audit.
 
     Attributes:
         check_name: Name of the check.
         passed: Whether nothing was found.
-        observed: The figure that decides, or None where there is none.
-        allowed: What it is held against: the most, for the gaps the least.
-        message: One sentence for people, with the dates that matter.
+        observed: The deciding figure, or None where there is none.
+        allowed: Its limit: a maximum, for the gaps a minimum.
+        message: One sentence for people, with the relevant dates.
     """
 
     check_name: str
@@ -41,22 +41,22 @@ class LeakageCheck:
 
 @dataclass(frozen=True)
 class LeakageAudit:
-    """All checks of one dataset."""
+    """The results of all checks of one dataset."""
 
     checks: tuple[LeakageCheck, ...]
 
     @property
     def findings(self) -> tuple[LeakageCheck, ...]:
-        """The checks that found something."""
+        """The failed checks."""
         return tuple(check for check in self.checks if not check.passed)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Return the audit as JSON values, as the dataset's manifest holds it."""
+        """Return the audit as JSON values for the dataset's manifest."""
         return [asdict(check) for check in self.checks]
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> Self | None:
-        """Read what `to_json` wrote; None where a manifest holds no audit, or none of this form."""
+        """Read the audit from a manifest, or return None if it has none of this form."""
         checks = manifest.get(MANIFEST_KEY)
         if not isinstance(checks, Sequence) or not checks:
             return None
@@ -67,13 +67,13 @@ class LeakageAudit:
 
 
 def audit_dataset(dataset: Dataset, bars: Bars, as_of_date: date) -> LeakageAudit:
-    """Check that every value of a dataset was known when it claims to have been.
+    """Check that every value of a dataset was known on its row.
 
     Args:
-        dataset: What to audit.
+        dataset: The dataset to audit.
         bars: The bars that it was built from: columns symbol, trading_date, high, low, close and
             adj_close.
-        as_of_date: The last session that it may know.
+        as_of_date: The last session that the dataset may know.
 
     Returns:
         One check each for the as-of date, the windows, the two gaps, the scaler, the filling, the
@@ -96,8 +96,8 @@ def audit_dataset(dataset: Dataset, bars: Bars, as_of_date: date) -> LeakageAudi
 
 def _no_row_after(dataset: Dataset, as_of_date: date) -> LeakageCheck:
     later = int((dataset.dates > np.datetime64(as_of_date)).sum())
-    message = f"the last row is of {dataset.dates[-1]}, the as-of date is {as_of_date}"
-    return LeakageCheck("as_of_date", later == 0, later, 0, message)
+    message = f"the last row is {dataset.dates[-1]}, the as-of date is {as_of_date}"
+    return _none_allowed("as_of_date", later, message)
 
 
 def _windows_end_before_targets(dataset: Dataset) -> LeakageCheck:
@@ -105,18 +105,16 @@ def _windows_end_before_targets(dataset: Dataset) -> LeakageCheck:
     parts = (dataset.split.train, dataset.split.validation, dataset.split.test)
     short = sum(max(0, dataset.seq_len - part.start) for part in parts)
     message = (
-        f"{backward} of {len(dataset.dates)} rows do not come after the row before them, "
-        f"{short} targets have no whole window of {dataset.seq_len} rows before them"
+        f"{backward} of {len(dataset.dates)} rows are not later than the previous row, {short} "
+        f"targets do not have a whole window of {dataset.seq_len} rows before them"
     )
-    return LeakageCheck(
-        "targets_after_windows", backward + short == 0, backward + short, 0, message
-    )
+    return _none_allowed("targets_after_windows", backward + short, message)
 
 
 def _gap(dataset: Dataset, name: str, before: range, after: range) -> LeakageCheck:
     gap = after.start - before.stop
     message = (
-        f"the targets before end on {dataset.dates[before.stop - 1]}, those of {name} start on "
+        f"the previous targets end on {dataset.dates[before.stop - 1]}, those of {name} start on "
         f"{dataset.dates[after.start]}: {gap} rows between, at least {dataset.smoothing} are needed"
     )
     passed = gap >= dataset.smoothing
@@ -128,8 +126,8 @@ def _scaler_saw_training_rows_only(dataset: Dataset, found: ValueFindings) -> Le
     matching = np.flatnonzero(found.gives_the_scaler) + 1
     if not len(matching):
         message = (
-            "the scaler's statistics are those of no rows from the first one on, so it cannot be "
-            f"told which it was fitted on; the training rows are the first {allowed}"
+            "no number of rows from the first one on gives the scaler's statistics, so the rows it "
+            f"was fitted on are unknown; the training rows are the first {allowed}"
         )
         return LeakageCheck(
             "scaler_fit", passed=False, observed=None, allowed=allowed, message=message
@@ -143,16 +141,15 @@ def _scaler_saw_training_rows_only(dataset: Dataset, found: ValueFindings) -> Le
 
 
 def _prices_were_known(dataset: Dataset, found: ValueFindings) -> LeakageCheck:
-    count, filled = found.wrong_prices, int(dataset.filled.sum())
-    message = f"each of {filled} filled prices is the asset's last one before it"
+    message = f"each of {int(dataset.filled.sum())} filled prices is the asset's last earlier one"
     if found.first_wrong_price is not None:
         row, column = found.first_wrong_price
         message = (
-            f"{count} prices are not the asset's last one on or before their row, "
-            f"{found.prices_from_the_next} of them the next one's; the first is "
+            f"{found.wrong_prices} prices are not the asset's last one on or before their row, "
+            f"{found.prices_from_the_next} of them are the next one; the first is "
             f"{dataset.symbols[column]} on {dataset.dates[row]}"
         )
-    return LeakageCheck("filling", count == 0, count, 0, message)
+    return _none_allowed("filling", found.wrong_prices, message)
 
 
 def _returns_end_on_their_row(dataset: Dataset, found: ValueFindings) -> LeakageCheck:
@@ -161,19 +158,23 @@ def _returns_end_on_their_row(dataset: Dataset, found: ValueFindings) -> Leakage
     message = f"each return, and each mean of {span} returns, ends on its own row"
     if count:
         message = (
-            f"{count} rows hold a return or a mean of {span} returns that is not the one that ends "
-            f"there; the first is {dataset.dates[int(wrong.argmax())]}"
+            f"{count} rows hold a return, or a mean of {span} returns, that does not end on them; "
+            f"the first is {dataset.dates[int(wrong.argmax())]}"
         )
-    return LeakageCheck("returns", count == 0, count, 0, message)
+    return _none_allowed("returns", count, message)
 
 
 def _ranges_end_on_their_row(dataset: Dataset, found: ValueFindings) -> LeakageCheck:
     wrong = found.wrong_ranges
     count = int(wrong.sum())
-    message = "each true range spans the bars since the row before, up to its own row"
+    message = "each true range covers the bars since the previous row, up to its own row"
     if count:
         message = (
-            f"{count} rows hold a true range of other bars than those since the row before, up to "
-            f"their own; the first is {dataset.dates[int(wrong.argmax())]}"
+            f"{count} rows hold a true range that covers other bars than those since the previous "
+            f"row, up to their own; the first is {dataset.dates[int(wrong.argmax())]}"
         )
-    return LeakageCheck("true_range", count == 0, count, 0, message)
+    return _none_allowed("true_range", count, message)
+
+
+def _none_allowed(check_name: str, observed: int, message: str) -> LeakageCheck:
+    return LeakageCheck(check_name, observed == 0, observed, 0, message)

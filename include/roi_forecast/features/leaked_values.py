@@ -1,4 +1,4 @@
-"""The part of the leakage audit that looks at every value, a block of assets at a time."""
+"""The part of the leakage audit that checks every value, one block of assets at a time."""
 
 from __future__ import annotations
 
@@ -7,49 +7,42 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
+from roi_forecast.array_types import BoolArray, FloatArray
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.movement import HALT_SESSIONS, UNCHANGED
 from roi_forecast.features.rounding import beyond_rounding
-from roi_forecast.features.scaling import FloatArray
-from roi_forecast.market.blocks import Bars, blocks_of
+from roi_forecast.market.bars import Bars, blocks_of
 
-# Rounding of sums in another order; a statistic of one row more differs by far more.
+# Allows for sums in another order; one row more changes a statistic by far more.
 _TOLERANCE = 1e-7
 
 
 @dataclass(frozen=True)
 class ValueFindings:
-    """What is wrong with the values of a dataset, over all its assets.
+    """The wrong values of a dataset, over all its assets.
 
     Attributes:
-        wrong_prices: Prices that are not the asset's last one, or are marked wrongly as filled,
-            which a halted one is too.
-        prices_from_the_next: How many of them are the price of the bar after.
+        wrong_prices: Number of prices that are not the asset's last one or have a wrong `filled`.
+        prices_from_the_next: How many of them are the price of the next bar.
         first_wrong_price: Row and column of the first of them.
         wrong_returns: Rows with a return, or a mean of returns, that does not end there, (rows,).
-        wrong_ranges: Rows with a true range of other bars, shape (rows,).
-        gives_the_scaler: Whether the rows up to it have the scaler's statistics, shape (rows,).
+        wrong_ranges: Rows with a true range over other bars, shape (rows,).
+        gives_the_scaler: Rows up to which the statistics are those of the scaler, shape (rows,).
     """
 
     wrong_prices: int
     prices_from_the_next: int
     first_wrong_price: tuple[int, int] | None
-    wrong_returns: npt.NDArray[np.bool_]
-    wrong_ranges: npt.NDArray[np.bool_]
-    gives_the_scaler: npt.NDArray[np.bool_]
+    wrong_returns: BoolArray
+    wrong_ranges: BoolArray
+    gives_the_scaler: BoolArray
 
 
 def audit_values(dataset: Dataset, bars: Bars) -> ValueFindings:
-    """Hold every value of a dataset against the bars that it was built from.
-
-    Args:
-        dataset: What to audit.
-        bars: Columns symbol, trading_date, high, low, close and adj_close.
-    """
+    """Compare every value of a dataset with its bars; see `audit_dataset`."""
     rows = len(dataset.dates)
     wrong_prices = from_next = 0
     first_wrong_prices: list[tuple[int, int]] = []
@@ -77,7 +70,7 @@ def audit_values(dataset: Dataset, bars: Bars) -> ValueFindings:
 
 
 def _blocks(dataset: Dataset, bars: Bars) -> Iterator[tuple[list[int], pd.DataFrame]]:
-    """Give the columns and bars of some assets each time, and of those without bars at last."""
+    """Yield the columns and bars of some assets at a time; the assets without bars come last."""
     column_of = {symbol: column for column, symbol in enumerate(dataset.symbols)}
     for block in blocks_of(bars):
         own = [column_of.pop(symbol) for symbol in block["symbol"].unique() if symbol in column_of]
@@ -96,7 +89,7 @@ def _blocks(dataset: Dataset, bars: Bars) -> Iterator[tuple[list[int], pd.DataFr
 
 
 def _distance_from_the_scaler(dataset: Dataset) -> FloatArray:
-    """Return for each row how far the rows up to it are from the scaler's statistics, (rows,)."""
+    """Return how far the statistics of the rows up to each row are from the scaler's, (rows,)."""
     values, scaler = dataset.smoothed, dataset.scaler
     counts = np.arange(1, len(values) + 1)[:, np.newaxis]
     means = values.cumsum(axis=0) / counts
@@ -104,11 +97,11 @@ def _distance_from_the_scaler(dataset: Dataset) -> FloatArray:
         offsets = np.minimum.accumulate(values)
         spreads = np.maximum.accumulate(values) - offsets
     else:
-        # Around a fixed value first: the squares of small differences would cancel otherwise.
+        # Shifted by a fixed value first, or the squares of small differences would cancel out.
         shifted = values - values[0]
         variances = (shifted**2).cumsum(axis=0) / counts - (means - values[0]) ** 2
         offsets, spreads = means, np.sqrt(np.maximum(variances, 0.0))
-    # Where nothing varied yet, any finite slope maps to a constant; 1 is the one that is taken.
+    # Where nothing has varied yet, the slope is 1 by definition.
     magnitudes = np.maximum.accumulate(np.abs(values))
     spreads = np.where(beyond_rounding(spreads, magnitudes), spreads, 1.0)
     claimed_spreads = 1.0 / scaler.slope
@@ -127,19 +120,19 @@ def _distance_from_the_scaler(dataset: Dataset) -> FloatArray:
 
 @dataclass(frozen=True)
 class _KnownPrices:
-    """What the bars alone say of the rows; every array has the shape (rows, assets).
+    """The rows according to the bars alone; every array has the shape (rows, assets).
 
     Attributes:
         last: Adjusted close of the last bar on or before the row; NaN before the first.
-        following: Adjusted close of the bar after that one; NaN after the last.
+        following: Adjusted close of the bar after that; NaN after the last.
         has_bar: Whether there is a bar on the row's date.
         halted: Whether the price has not moved for HALT_SESSIONS sessions up to the row.
     """
 
-    last: npt.NDArray[np.float64]
-    following: npt.NDArray[np.float64]
-    has_bar: npt.NDArray[np.bool_]
-    halted: npt.NDArray[np.bool_]
+    last: FloatArray
+    following: FloatArray
+    has_bar: BoolArray
+    halted: BoolArray
 
     @classmethod
     def read(cls, dataset: Dataset, bars: pd.DataFrame) -> Self:
@@ -158,19 +151,18 @@ class _KnownPrices:
         return cls(last, following, has_bar, _halted(last, dataset.filled))
 
 
-def _halted(last: npt.NDArray[np.float64], claimed: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return where a price is halted; the first rows claim it, where they do not contradict it."""
-    stands = np.abs(np.diff(np.log(last), axis=0)) <= UNCHANGED
-    # What went before the first row is not known here.
-    stands = np.concatenate([np.ones((HALT_SESSIONS, last.shape[1]), dtype=np.bool_), stands])
-    halted: npt.NDArray[np.bool_] = np.all(
-        sliding_window_view(stands, HALT_SESSIONS, axis=0), axis=-1
-    )
+def _halted(last: FloatArray, claimed: BoolArray) -> BoolArray:
+    """Return where a price is halted; for the first rows `claimed` decides if it can be true."""
+    unchanged = np.abs(np.diff(np.log(last), axis=0)) <= UNCHANGED
+    # The sessions before the first row are unknown here.
+    unknown = np.ones((HALT_SESSIONS, last.shape[1]), dtype=np.bool_)
+    unchanged = np.concatenate([unknown, unchanged])
+    halted: BoolArray = np.all(sliding_window_view(unchanged, HALT_SESSIONS, axis=0), axis=-1)
     halted[:HALT_SESSIONS] &= claimed[:HALT_SESSIONS]
     return halted
 
 
-def _rows_of_wrong_returns(dataset: Dataset) -> npt.NDArray[np.bool_]:
+def _rows_of_wrong_returns(dataset: Dataset) -> BoolArray:
     span = dataset.smoothing
     plain = np.diff(np.log(dataset.prices), axis=0)
     sums = np.vstack([np.zeros((1, dataset.log_roi.shape[1])), dataset.log_roi.cumsum(axis=0)])
@@ -182,9 +174,7 @@ def _rows_of_wrong_returns(dataset: Dataset) -> npt.NDArray[np.bool_]:
     return wrong
 
 
-def _rows_of_wrong_ranges(
-    dataset: Dataset, bars: pd.DataFrame, known: _KnownPrices
-) -> npt.NDArray[np.bool_]:
+def _rows_of_wrong_ranges(dataset: Dataset, bars: pd.DataFrame, known: _KnownPrices) -> BoolArray:
     rows, symbols = len(dataset.dates), pd.Index(dataset.symbols)
     prices = bars[["high", "low", "close", "adj_close"]].to_numpy(dtype=np.float64)
     usable = (np.isfinite(prices) & (prices > 0)).all(axis=1)
@@ -194,7 +184,7 @@ def _rows_of_wrong_ranges(
     travelled = (
         pd.DataFrame(
             {
-                # A bar belongs to the first row that is not before it.
+                # A bar belongs to the first row on or after its date.
                 "row": np.searchsorted(dataset.dates, days),
                 "column": symbols.get_indexer(sound["symbol"]),
                 "high": sound["high"] * factor,
@@ -204,15 +194,15 @@ def _rows_of_wrong_ranges(
         .groupby(["row", "column"], as_index=False)
         .agg({"high": "max", "low": "min"})
     )
-    # The first row's range begins before the dataset, and a bar after the last row is none of its.
+    # The first row's range begins before the dataset; bars after the last row belong to no row.
     counted = travelled[travelled["row"].between(1, rows - 1)]
-    places = counted["row"].to_numpy(), counted["column"].to_numpy()
-    before = known.last[places[0] - 1, places[1]]
+    positions = counted["row"].to_numpy(), counted["column"].to_numpy()
+    previous = known.last[positions[0] - 1, positions[1]]
     own = np.full(dataset.prices.shape, np.nan)
     high, low = counted["high"].to_numpy(), counted["low"].to_numpy()
-    own[places] = (np.maximum(high, before) - np.minimum(low, before)) / before
+    own[positions] = (np.maximum(high, previous) - np.minimum(low, previous)) / previous
     own[known.halted] = np.nan
     equal = np.isclose(dataset.true_range, own, rtol=0.0, atol=_TOLERANCE, equal_nan=True)
-    wrong: npt.NDArray[np.bool_] = ~equal.all(axis=1)
+    wrong: BoolArray = ~equal.all(axis=1)
     wrong[0] = False
     return wrong

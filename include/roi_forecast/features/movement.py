@@ -1,7 +1,7 @@
-"""Assets whose price stands still: which rows say nothing, and which assets cannot be fitted.
+"""Assets whose price does not move: rows without information, and assets that cannot be fitted.
 
-A price that does not move rewards every fitted scale for being smaller still, and a pooled fit pays
-for it with the intervals of all other assets.
+A price that does not move always rewards a smaller scale, and in a pooled fit the intervals of all
+other assets suffer for it.
 """
 
 from __future__ import annotations
@@ -9,31 +9,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from roi_forecast.features.scaling import FloatArray
+from roi_forecast.array_types import BoolArray, FloatArray, IndexArray
 
 HALT_SESSIONS = 5
-"""A price that has not moved for so many sessions is halted, from the last of them on."""
+"""A price is halted from the last of this many sessions without a move."""
 
 MIN_MOVE = 0.0005
-"""Log ROI, five basis points: moves below it are alike to the scale forecast."""
+"""Log ROI (five basis points) below which the scale forecast does not distinguish moves."""
 
 MIN_MOVING_SHARE = 0.5
-"""Share of the training rows on which an asset has to move by more: else its median move is none.
-"""
+"""Share of the training rows on which an asset must move by more; else its median move is none."""
 
 UNCHANGED = 1e-6
-"""Log ROI up to which a price is the same: prices of single precision are rounded to a tenth of it.
-"""
+"""Log ROI up to which a price is unchanged; ten times the rounding of single precision."""
 
 
-def halted_rows(prices: FloatArray) -> npt.NDArray[np.bool_]:
-    """Tell on which rows a price has not moved for HALT_SESSIONS sessions, this one the last.
+def halted_rows(prices: FloatArray) -> BoolArray:
+    """Return the rows on which a price has not moved for HALT_SESSIONS sessions, this one included.
 
-    The row of a halt that is the first to say so is known to be one on the day itself: no row after
-    it is looked at. So the first rows of a halt still count as sessions without a move.
+    No later row decides, so the first rows of a halt count as ordinary sessions without a move.
 
     Args:
         prices: Carried prices, shape (rows, assets); NaN before an asset's first.
@@ -42,23 +38,18 @@ def halted_rows(prices: FloatArray) -> npt.NDArray[np.bool_]:
         Shape (rows, assets).
     """
     with np.errstate(invalid="ignore"):
-        stands = np.abs(np.diff(np.log(prices), axis=0)) <= UNCHANGED
+        unchanged = np.abs(np.diff(np.log(prices), axis=0)) <= UNCHANGED
     halted = np.zeros(prices.shape, dtype=np.bool_)
-    if len(stands) >= HALT_SESSIONS:
-        halted[HALT_SESSIONS:] = sliding_window_view(stands, HALT_SESSIONS, axis=0).all(axis=-1)
+    if len(unchanged) >= HALT_SESSIONS:
+        halted[HALT_SESSIONS:] = sliding_window_view(unchanged, HALT_SESSIONS, axis=0).all(axis=-1)
     return halted
 
 
 @dataclass(frozen=True)
 class Movement:
-    """On how many training rows each asset's price moves.
+    """The number of training rows on which each asset moves, shape (assets,), and of all rows."""
 
-    Attributes:
-        moving: Rows, shape (assets,).
-        rows: Training rows.
-    """
-
-    moving: npt.NDArray[np.intp]
+    moving: IndexArray
     rows: int
 
     @property
@@ -67,19 +58,19 @@ class Movement:
         return self.moving / self.rows
 
     @property
-    def suffices(self) -> npt.NDArray[np.bool_]:
-        """Whether an asset can take part in a fit, shape (assets,)."""
+    def suffices(self) -> BoolArray:
+        """Whether an asset moves enough to be fitted, shape (assets,)."""
         return np.asarray(self.shares >= MIN_MOVING_SHARE, dtype=np.bool_)
 
 
 def measure_movement(log_roi: FloatArray) -> Movement:
-    """Count the rows on which a log ROI is far from 0 and from the asset's usual one, its median.
+    """Count the rows on which a log ROI differs from both 0 and the asset's median by MIN_MOVE.
 
-    So neither a constant price moves, nor one that grows by the same rate every day as a money
-    market fund does, nor one that its tick holds still on most days.
+    So a constant price does not move, nor one that grows at the same rate every day like a money
+    market fund, nor one whose tick is larger than most daily moves.
 
     Args:
-        log_roi: Of the training rows, shape (training rows, assets); no other row may decide.
+        log_roi: Of the training rows, shape (training rows, assets).
     """
     usual = np.median(log_roi, axis=0)
     moving = (np.abs(log_roi) > MIN_MOVE) & (np.abs(log_roi - usual) > MIN_MOVE)

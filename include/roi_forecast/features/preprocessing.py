@@ -1,50 +1,23 @@
-"""What a model version must do to prices before it can read them; stored as its `scaler.json`."""
+"""The steps from prices to a model's input; stored as `scaler.json` of each version."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from roi_forecast.errors import DatasetError
-from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.dataset import Dataset, PreparedRows
 from roi_forecast.features.returns import log_roi_and_smoothed
 from roi_forecast.features.rows import PriceRows
-from roi_forecast.features.scaling import FloatArray, Scaler
+from roi_forecast.features.scaling import Scaler
 from roi_forecast.files.verified import VerifiedDirectory
 
 SCALER_FILE = "scaler.json"
-
-
-@dataclass(frozen=True)
-class PreparedRows:
-    """Rows as a model version reads them; the columns are the version's assets.
-
-    Attributes:
-        symbols: The assets, in column order.
-        dates: Reference sessions, shape (rows,), datetime64[D].
-        log_roi: Plain log ROI, shape (rows, assets), unscaled.
-        smoothed: Smoothed log ROI, shape (rows, assets), unscaled.
-        scaled: Scaled smoothed log ROI, shape (rows, assets), float32.
-        scaled_log_roi: Plain log ROI in scaled units, shape (rows, assets), float32.
-        filled: Whether the asset had no bar or is halted, shape (rows, assets).
-        true_range: Distance travelled since the row before, shape (rows, assets), a fraction of
-            that row's price; NaN where the asset had no bar since then or is halted.
-    """
-
-    symbols: tuple[str, ...]
-    dates: npt.NDArray[np.datetime64]
-    log_roi: FloatArray
-    smoothed: FloatArray
-    scaled: npt.NDArray[np.float32]
-    scaled_log_roi: npt.NDArray[np.float32]
-    filled: npt.NDArray[np.bool_]
-    true_range: FloatArray
 
 
 @dataclass(frozen=True)
@@ -58,11 +31,11 @@ class Preprocessing:
 
     @classmethod
     def of_dataset(cls, dataset: Dataset) -> Self:
-        """Return the preprocessing that a dataset went through."""
+        """Return the preprocessing of a dataset."""
         return cls(dataset.symbols, dataset.seq_len, dataset.smoothing, dataset.scaler)
 
     def differences(self, dataset: Dataset) -> Iterator[str]:
-        """Name everything that keeps a dataset's rows from being read with this preprocessing."""
+        """Yield every reason why this preprocessing cannot read a dataset."""
         missing = [symbol for symbol in self.symbols if symbol not in dataset.symbols]
         added = [symbol for symbol in dataset.symbols if symbol not in self.symbols]
         if missing:
@@ -78,10 +51,10 @@ class Preprocessing:
                 yield f"{name} is {own}, the run's is {other}"
 
     def read(self, dataset: Dataset) -> Dataset:
-        """Return a dataset's rows in this preprocessing's columns and scaled units.
+        """Return a dataset in this preprocessing's columns and scaled units.
 
-        A version that goes on from another one has that one's, whose scaler was fitted on its own
-        training rows. The dataset itself is returned where it has them already.
+        A fine-tuned version keeps the scaler of the version it continues, which was fitted on other
+        training rows. A dataset that already matches is returned itself.
 
         Raises:
             DatasetError: The assets, spans or kind of scaler differ.
@@ -92,23 +65,10 @@ class Preprocessing:
                 f"dataset {dataset.dataset_id} cannot be read with this preprocessing: "
                 f"{'; '.join(differences)}"
             )
+        if self.symbols != dataset.symbols:
+            dataset = dataset.of_columns([dataset.symbols.index(s) for s in self.symbols])
         same_scaler = self.scaler.to_json() == dataset.scaler.to_json()
-        if self.symbols == dataset.symbols and same_scaler:
-            return dataset
-        columns = [dataset.symbols.index(symbol) for symbol in self.symbols]
-        smoothed, log_rois = dataset.smoothed[:, columns], dataset.log_roi[:, columns]
-        return replace(
-            dataset,
-            symbols=self.symbols,
-            prices=dataset.prices[:, columns],
-            log_roi=log_rois,
-            smoothed=smoothed,
-            scaled=self.scaler.transform(smoothed).astype(np.float32),
-            scaled_log_roi=self.scaler.transform_log_roi(log_rois).astype(np.float32),
-            filled=dataset.filled[:, columns],
-            true_range=dataset.true_range[:, columns],
-            scaler=self.scaler,
-        )
+        return dataset if same_scaler else dataset.rescaled(self.scaler)
 
     @property
     def rows_needed(self) -> int:
@@ -118,8 +78,8 @@ class Preprocessing:
     def apply(self, rows: PriceRows) -> PreparedRows:
         """Compute the model's input from aligned prices.
 
-        An asset of the version that has no prices in `rows` counts as one whose price stands still,
-        like any asset without a bar.
+        An asset of the version that has no prices in `rows` gets a constant price, filled on every
+        row.
 
         Raises:
             DatasetError: There are fewer rows than one window needs.
@@ -152,21 +112,16 @@ class Preprocessing:
 
     def save(self, directory: Path) -> None:
         """Write `scaler.json`."""
-        content = {
-            "symbols": list(self.symbols),
-            "seq_len": self.seq_len,
-            "smoothing": self.smoothing,
-            "scaler": self.scaler.to_json(),
-        }
+        content = {**vars(self), "scaler": self.scaler.to_json()}
         (directory / SCALER_FILE).write_text(json.dumps(content, indent=2), encoding="utf-8")
 
     @classmethod
     def load(cls, version: VerifiedDirectory) -> Self:
-        """Read `scaler.json` of a version.
+        """Read the `scaler.json` of a version.
 
         Raises:
-            DatasetError: The file is not what `save` wrote.
-            RoiForecastError: It is missing or changed; of the class that the version raises.
+            DatasetError: The file is not valid.
+            RoiForecastError: The file is missing or changed; of the class that `version` raises.
         """
         text = version.read(SCALER_FILE)
         try:

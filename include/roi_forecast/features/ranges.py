@@ -1,40 +1,38 @@
-"""The true range: how far a price travelled from one row to the next, gaps included."""
+"""The true range: the distance between the extremes of a price since the previous row."""
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from roi_forecast.features.scaling import FloatArray
+from roi_forecast.array_types import DateArray, FloatArray
 
 
 def true_ranges(
     bars: pd.DataFrame,
     symbols: tuple[str, ...],
-    dates: npt.NDArray[np.datetime64],
+    dates: DateArray,
     prices: FloatArray,
 ) -> FloatArray:
-    """Return the true range of every row, as a fraction of the carried price of the row before.
+    """Return the true range of every row.
 
-    The highest price since the previous row, that row's price included, less the lowest. All bars
-    after the previous row's date and up to the row's own count, so that sessions between two rows
-    are in it. High and low are adjusted as their bar's close is, which keeps them consistent with
-    the carried prices over splits and dividends.
+    That is the highest price since the previous row, its own price included, less the lowest. All
+    bars after the previous row's date up to the row's own date count, so sessions between two rows
+    do too. High and low are adjusted like the close of their bar, which keeps them consistent with
+    the carried prices across splits and dividends.
 
     Source: Wilder, New Concepts in Technical Trading Systems, 1978, chapter on volatility.
 
     Args:
-        bars: Long frame with symbol, trading_date, high, low, close and adj_close; a bar whose
-            prices are not all finite and above zero is passed over, and so is one after the last
-            row.
+        bars: Long frame with symbol, trading_date, high, low, close and adj_close. Bars after the
+            last row and bars with a price that is not finite and positive are ignored.
         symbols: The assets, in column order.
         dates: The rows, ascending, shape (rows,), datetime64[D].
         prices: Carried adjusted close, shape (rows, assets).
 
     Returns:
-        Shape (rows, assets), a fraction; NaN in the first row and where the asset had no bar since
-        the previous row.
+        Shape (rows, assets), a fraction of the previous row's carried price; NaN in the first row
+        and where the asset had no bar since the previous row.
     """
     needed = bars[["high", "low", "close", "adj_close"]].to_numpy(dtype=np.float64)
     usable = (
@@ -42,17 +40,17 @@ def true_ranges(
         & bars["symbol"].isin(symbols).to_numpy()
         & (bars["trading_date"] <= pd.Timestamp(dates[-1])).to_numpy()
     )
-    counted = bars.loc[usable]
-    days = counted["trading_date"].to_numpy().astype("datetime64[D]")
-    columns = pd.Index(symbols).get_indexer(counted["symbol"])
-    # One place in the flat array: numpy is several times as fast with it as with two indices.
-    place = np.searchsorted(dates, days) * len(symbols) + columns
+    own = bars.loc[usable]
+    days = own["trading_date"].to_numpy().astype("datetime64[D]")
+    columns = pd.Index(symbols).get_indexer(own["symbol"])
+    # numpy is several times faster with one index into the flat array than with two indices.
+    position = np.searchsorted(dates, days) * len(symbols) + columns
     adjusted = needed[usable] * (needed[usable, 3] / needed[usable, 2])[:, np.newaxis]
     highest, lowest = np.full(prices.shape, -np.inf), np.full(prices.shape, np.inf)
-    np.maximum.at(highest.reshape(-1), place, adjusted[:, 0])
-    np.minimum.at(lowest.reshape(-1), place, adjusted[:, 1])
+    np.maximum.at(highest.reshape(-1), position, adjusted[:, 0])
+    np.minimum.at(lowest.reshape(-1), position, adjusted[:, 1])
     ranges = np.full(prices.shape, np.nan)
-    before = prices[:-1]
-    travelled = np.maximum(highest[1:], before) - np.minimum(lowest[1:], before)
-    ranges[1:] = np.where(np.isfinite(highest[1:]), travelled / before, np.nan)
+    previous = prices[:-1]
+    spread = np.maximum(highest[1:], previous) - np.minimum(lowest[1:], previous)
+    ranges[1:] = np.where(np.isfinite(highest[1:]), spread / previous, np.nan)
     return ranges

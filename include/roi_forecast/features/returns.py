@@ -1,4 +1,4 @@
-"""ROI, log ROI and its smoothing, and the way back from a forecast to a return."""
+"""ROI, log ROI, its smoothing, and the return that a forecast implies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from roi_forecast.features.scaling import FloatArray
+from roi_forecast.array_types import BoolArray, FloatArray
 
 
 def roi(prices: FloatArray) -> FloatArray:
@@ -16,7 +16,7 @@ def roi(prices: FloatArray) -> FloatArray:
         prices: Carried prices, shape (rows, assets), positive.
 
     Returns:
-        Shape (rows - 1, assets): row i belongs to price row i + 1.
+        Shape (rows - 1, assets); row i belongs to price row i + 1.
     """
     return prices[1:] / prices[:-1] - 1.0
 
@@ -34,36 +34,36 @@ def smooth(log_rois: FloatArray, span: int) -> FloatArray:
         span: Sessions in the mean; 1 changes nothing.
 
     Returns:
-        Shape (rows - span + 1, assets): row i ends with log ROI row i + span - 1. Each mean is
-        taken over its own values alone, so no rounding error travels from row to row.
+        Shape (rows - span + 1, assets); row i ends with log ROI row i + span - 1. Each mean is
+        computed from its own values, so no rounding error accumulates from row to row.
     """
     means: FloatArray = sliding_window_view(log_rois, span, axis=0).mean(axis=-1)
     return means
 
 
 def log_roi_and_smoothed(prices: FloatArray, span: int) -> tuple[FloatArray, FloatArray]:
-    """Return the plain and the smoothed log ROI of the rows on which both are defined.
+    """Return the log ROI and the smoothed log ROI of the rows on which both are defined.
 
     Args:
         prices: Carried prices, shape (rows, assets), positive; more rows than `span`.
         span: Sessions in the mean.
 
     Returns:
-        Two arrays of shape (rows - span, assets), unscaled: row i belongs to price row i + span.
+        Two arrays of shape (rows - span, assets), unscaled; row i belongs to price row i + span.
     """
     log_rois = log_roi(prices)
     return log_rois[span - 1 :], smooth(log_rois, span)
 
 
 def implied_log_roi(smoothed_next: FloatArray, known: FloatArray, span: int) -> FloatArray:
-    """Return the next session's plain log ROI that a forecast of the smoothed one implies.
+    """Return the next session's log ROI that a forecast of the smoothed log ROI implies.
 
-    From s = (r_next + known) / span, where `known` is the sum of the last span - 1 log ROIs,
-    follows r_next = span * s - known.
+    With `known` the sum of the last span - 1 log ROIs, s = (r_next + known) / span, and so
+    r_next = span * s - known.
 
     Args:
         smoothed_next: Forecasts of the smoothed log ROI, shape (targets, assets), unscaled.
-        known: What `known_sum` returns for the same targets, shape (targets, assets).
+        known: `known_sum` of the same targets, shape (targets, assets).
         span: The smoothing.
     """
     return span * smoothed_next - known
@@ -87,17 +87,17 @@ def known_sum(log_rois: FloatArray, targets: range, span: int) -> FloatArray:
     return sums
 
 
-def log_roi_ahead(log_rois: FloatArray, filled: npt.NDArray[np.bool_], horizon: int) -> FloatArray:
-    """Return the log ROI from each row's eve to the end of `horizon` sessions, its own the first.
+def log_roi_ahead(log_rois: FloatArray, filled: BoolArray, horizon: int) -> FloatArray:
+    """Return the log ROI over `horizon` sessions, of which each row's own is the first.
 
     Args:
         log_rois: Shape (rows, assets), unscaled.
-        filled: Whether the asset had no bar, same shape.
-        horizon: Sessions from the last known row, the one before, to the target row.
+        filled: Whether the asset had no bar or is halted, same shape.
+        horizon: Sessions from the previous row, the last known one, to the target row.
 
     Returns:
-        Shape (rows, assets), unscaled; NaN where the target row lies after the last row, or the
-        asset had no bar on it. Row t is the sum of the rows t to t + horizon - 1 alone.
+        Shape (rows, assets), unscaled; row t is the sum of the rows t to t + horizon - 1. NaN where
+        the target row lies after the last row or is filled.
     """
     ahead = np.full(log_rois.shape, np.nan)
     whole = len(log_rois) - horizon + 1
@@ -111,17 +111,18 @@ def log_roi_ahead(log_rois: FloatArray, filled: npt.NDArray[np.bool_], horizon: 
 
 
 def smoothed_ahead(cumulated: FloatArray, recent: FloatArray, span: int) -> FloatArray:
-    """Return the smoothed log ROI of each session ahead that forecasts of the way there amount to.
+    """Return the smoothed log ROI of each session ahead that cumulated forecasts imply.
 
     Args:
-        cumulated: Log ROI from the last known row to each session, shape (sessions, assets).
-        recent: The last span - 1 known log ROIs, shape (span - 1, assets).
+        cumulated: Log ROI from the last known row to each session, shape (sessions, …, assets).
+        recent: The last span - 1 known log ROIs, shape (span - 1, …, assets).
         span: The smoothing.
 
     Returns:
-        Shape (sessions, assets), unscaled: the mean of the last `span` log ROIs, known or forecast.
+        Shape (sessions, …, assets), unscaled: the mean of the last `span` log ROIs, known or
+        forecast.
     """
-    levels = np.concatenate([np.zeros((1, cumulated.shape[1])), recent.cumsum(axis=0)])
+    levels = np.concatenate([np.zeros((1, *cumulated.shape[1:])), recent.cumsum(axis=0)])
     levels = np.concatenate([levels, levels[-1] + cumulated])
     means: FloatArray = (levels[span:] - levels[:-span]) / span
     return means

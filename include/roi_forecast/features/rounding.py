@@ -1,23 +1,20 @@
-"""When a spread is zero but for rounding: the one definition that every ratio over it asks.
-
-A ratio over such a spread has no meaning. It is undefined, which arrays write as NaN.
-"""
+"""The one rule for when a spread is only rounding error; a ratio over such a spread is NaN."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from roi_forecast.array_types import BoolArray, FloatArray
 
 ROUNDING = float(np.sqrt(np.finfo(np.float64).eps))
-"""Spread over magnitude up to which nothing is left but rounding: half of the digits of a float."""
+"""Ratio of spread to magnitude up to which a spread is rounding: half of a float's digits."""
 
 
-def beyond_rounding(spread: npt.ArrayLike, magnitude: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Tell whether a spread is more than the rounding of values of a magnitude.
+def beyond_rounding(spread: npt.ArrayLike, magnitude: npt.ArrayLike) -> BoolArray:
+    """Return whether a spread exceeds the rounding error of values of a magnitude.
 
-    It depends on the ratio of the two alone, so not on the unit. False where either is NaN.
+    Only the ratio of the two matters, not the unit. False where either is NaN.
 
     Args:
         spread: A distance between values, such as their standard deviation or their range.
@@ -26,14 +23,11 @@ def beyond_rounding(spread: npt.ArrayLike, magnitude: npt.ArrayLike) -> npt.NDAr
     return np.asarray(np.asarray(spread) > ROUNDING * np.asarray(magnitude), dtype=np.bool_)
 
 
-def varies(values: FloatArray) -> npt.NDArray[np.bool_]:
-    """Tell whether the values of each column vary by more than rounding.
+def varies(values: FloatArray) -> BoolArray:
+    """Return whether each column varies by more than rounding, shape (…).
 
     Args:
-        values: Shape (rows, …); NaN where an entry does not count.
-
-    Returns:
-        Shape (…); False where nothing counts.
+        values: Shape (rows, …); NaN does not count, and a column of NaN does not vary.
     """
     counted = np.isfinite(values)
     counts = np.maximum(counted.sum(axis=0), 1)
@@ -43,10 +37,8 @@ def varies(values: FloatArray) -> npt.NDArray[np.bool_]:
     return beyond_rounding(spread, np.abs(kept).max(axis=0, initial=0.0))
 
 
-def ratio_where(
-    defined: npt.NDArray[np.bool_], numerator: FloatArray, denominator: FloatArray
-) -> FloatArray:
-    """Return numerator over denominator, NaN where it is not defined; all of one shape."""
+def ratio_where(defined: BoolArray, numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    """Return numerator over denominator where defined, else NaN; all of one shape."""
     ratios: FloatArray = np.divide(
         numerator, denominator, out=np.full(np.shape(denominator), np.nan), where=defined
     )

@@ -1,4 +1,4 @@
-"""From bars of single assets to one row per reference session."""
+"""Aligning the bars of all assets to one row per reference session."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from datetime import date
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sqlalchemy import Connection
 
+from roi_forecast.array_types import BoolArray, DateArray, FloatArray
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.movement import halted_rows
 from roi_forecast.features.ranges import true_ranges
-from roi_forecast.features.scaling import FloatArray
-from roi_forecast.market.blocks import Bars, blocks_of
+from roi_forecast.market.bars import Bars, blocks_of
 from roi_forecast.market.calendars import reference_sessions
-from roi_forecast.market.store import StoredBars, load_last_bars
+from roi_forecast.market.stored_bars import StoredBars, load_last_bars
 from roi_forecast.universe import Asset
 
 logger = logging.getLogger(__name__)
 
+MAX_LOST_SHARE = 0.1
+"""Share of the rows that an asset may cost by starting late; one that costs more is left out."""
+
 ROW_COLUMNS = ("high", "low", "close", "adj_close")
-"""What rows are made of, beside symbol and date."""
+"""Columns of a bar that rows are computed from, besides symbol and date."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +38,15 @@ class PriceRows:
         symbols: The assets, in column order.
         dates: Reference sessions, shape (rows,), datetime64[D].
         prices: Carried adjusted close, shape (rows, assets), in the asset's currency.
-        filled: Whether the date says nothing new of the asset, shape (rows, assets): it had no bar,
-            or it is halted, see `halted_rows`.
-        true_range: See `true_ranges`, shape (rows, assets), a fraction; NaN without a bar and where
-            the asset is halted.
-        left_out: Assets that started too late, with the reason.
+        filled: Whether the asset had no bar on the date or is halted, shape (rows, assets).
+        true_range: See `true_ranges`, shape (rows, assets); NaN where the asset is halted, too.
+        left_out: Assets whose prices start too late, with the reason.
     """
 
     symbols: tuple[str, ...]
-    dates: npt.NDArray[np.datetime64]
+    dates: DateArray
     prices: FloatArray
-    filled: npt.NDArray[np.bool_]
+    filled: BoolArray
     true_range: FloatArray
     left_out: dict[str, str]
 
@@ -57,7 +57,7 @@ def load_rows(
     assets: Sequence[Asset],
     start_date: date,
     as_of_date: date,
-    max_lost_share: float,
+    max_lost_share: float = MAX_LOST_SHARE,
     *,
     carries_in: bool = False,
 ) -> PriceRows:
@@ -65,17 +65,17 @@ def load_rows(
 
     Args:
         connection: Market database.
-        source_key: Whose prices.
-        assets: As `align_rows`, like the dates and the share.
+        source_key: Key of the price source.
+        assets: See `align_rows`, as for the dates and the share.
         start_date: First date of a row.
-        as_of_date: Last date that is read.
-        max_lost_share: An asset whose first price comes after this share of the rows is left out.
-        carries_in: Whether an asset that did not trade on the first session brings its last price
-            along from before `start_date`. Without it the rows of all assets begin where that one
-            trades again: a row then depends on how many others are read.
+        as_of_date: Last date read.
+        max_lost_share: Largest share of the rows that an asset's late start may cost.
+        carries_in: Whether an asset that did not trade on the first session carries in its last
+            price from before `start_date`. Otherwise the rows of all assets begin where this one
+            trades again, so that a row depends on how many rows are read.
 
     Raises:
-        DatasetError: As `align_rows`.
+        DatasetError: See `align_rows`.
     """
     symbols = tuple(asset.symbol for asset in assets)
     bars: Bars = StoredBars(connection, source_key, symbols, start_date, as_of_date, ROW_COLUMNS)
@@ -90,39 +90,40 @@ def align_rows(
     assets: Sequence[Asset],
     start_date: date,
     as_of_date: date,
-    max_lost_share: float,
+    max_lost_share: float = MAX_LOST_SHARE,
 ) -> PriceRows:
-    """Put bars into rows of reference sessions; a missing bar carries the last price forward.
+    """Align bars to reference sessions; where a bar is missing, the last price is carried forward.
 
-    Nothing is ever taken from a later date: the rows start where every asset has had a price.
+    Nothing comes from a later date: the rows start where every asset has had a price.
 
     Args:
         bars: Columns symbol, trading_date, high, low, close and adj_close; iterated over twice.
-            A bar before `start_date` is no row, but its price is carried into the first ones.
-        assets: The assets, in the order of the columns.
+            Bars before `start_date` form no row, but their price is carried into the first rows.
+        assets: The assets, in column order.
         start_date: First date of a row.
-        as_of_date: Last date that is looked at.
-        max_lost_share: An asset whose first price comes after this share of the rows is left out.
+        as_of_date: Last date used.
+        max_lost_share: Largest share of the rows that an asset's late start may cost; an asset that
+            starts later is left out.
 
     Raises:
-        DatasetError: No asset or no row is left, or the rows do not reach the as-of date.
+        DatasetError: No asset or row remains, or the rows do not reach the as-of date.
     """
     usable = _UsableBars(bars)
     sessions = reference_sessions(usable, assets, start_date, as_of_date)
     if len(sessions) == 0:
         raise DatasetError(
-            f"no prices for {_named(assets)} from {start_date} to {as_of_date}; "
+            f"no prices for {_listed(assets)} from {start_date} to {as_of_date}; "
             "check the source and the dates"
         )
     wanted = [asset.symbol for asset in assets]
     carried = _carry(usable, wanted, sessions, as_of_date)
-    has_price: npt.NDArray[np.bool_] = ~np.isnan(carried.prices)
+    has_price: BoolArray = ~np.isnan(carried.prices)
     first_row = has_price.argmax(axis=0)
     allowed = int(max_lost_share * len(sessions))
     left_out = {
         symbol: (
-            f"its first price is of {sessions[row].date()}, which would cost {row} of "
-            f"{len(sessions)} rows (allowed: {allowed})"
+            f"its first price on {sessions[row].date()} would cost {row} of {len(sessions)} rows "
+            f"(allowed: {allowed})"
             if present
             else "it has no price in the period"
         )
@@ -133,20 +134,20 @@ def align_rows(
     }
     for symbol, reason in left_out.items():
         logger.warning("%s is left out: %s", symbol, reason)
-    is_kept = np.array([symbol not in left_out for symbol in wanted])
-    if not is_kept.any():
-        raise DatasetError(f"no asset is left between {start_date} and {as_of_date}: {left_out}")
-    start = int(first_row[is_kept].max())
+    is_used = np.array([symbol not in left_out for symbol in wanted])
+    if not is_used.any():
+        raise DatasetError(f"no asset remains between {start_date} and {as_of_date}: {left_out}")
+    start = int(first_row[is_used].max())
     if sessions[-1].date() != as_of_date:
         raise DatasetError(
             f"the prices end at {sessions[-1].date()}, before the as-of date {as_of_date}; "
-            "extract them first or name an earlier as_of_date"
+            "extract them first or choose an earlier as_of_date"
         )
     halted = halted_rows(carried.prices)
     carried.filled[halted] = True
     carried.true_range[halted] = np.nan
-    # A slice takes no memory, where a choice of columns does.
-    columns = slice(None) if is_kept.all() else is_kept
+    # A slice is a view, a selection of columns is a copy.
+    columns = slice(None) if is_used.all() else is_used
     true_range = carried.true_range[start:, columns]
     true_range[0] = np.nan
     return PriceRows(
@@ -161,7 +162,7 @@ def align_rows(
 
 @dataclass(frozen=True)
 class _CarriedIn:
-    """Blocks of bars, each with the last bar of its assets from before the blocks' first date."""
+    """Blocks of bars, each with the earlier last bar of its assets."""
 
     bars: Bars
     last: pd.DataFrame
@@ -174,22 +175,22 @@ class _CarriedIn:
 
 @dataclass(frozen=True)
 class _UsableBars:
-    """Bars without those whose adjusted close cannot be one."""
+    """Bars whose adjusted close is finite and positive."""
 
     bars: Bars
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         for block in blocks_of(self.bars):
             is_usable = np.isfinite(block["adj_close"]) & (block["adj_close"] > 0)
-            # Bars of many assets are not copied for nothing.
+            # Avoids a copy where every bar is usable.
             yield block if is_usable.all() else block[is_usable]
 
 
 class _Carried(NamedTuple):
-    """The arrays of `PriceRows` for all sessions and assets; no price before an asset's first."""
+    """The arrays of `PriceRows` for all sessions and assets; NaN before an asset's first price."""
 
     prices: FloatArray
-    filled: npt.NDArray[np.bool_]
+    filled: BoolArray
     true_range: FloatArray
 
 
@@ -212,7 +213,7 @@ def _carry(
         own = tuple(symbol for symbol in table.columns if symbol in column_of)
         columns = [column_of[symbol] for symbol in own]
         table = table[list(own)]
-        # Carried over all dates first: a price of a date that is no reference session counts too.
+        # Carried over all dates first, so that prices between reference sessions count.
         prices = table.reindex(table.index.union(sessions)).ffill().loc[sessions].to_numpy()
         carried.prices[:, columns] = prices
         carried.filled[:, columns] = table.reindex(sessions).isna().to_numpy()
@@ -220,6 +221,6 @@ def _carry(
     return carried
 
 
-def _named(assets: Sequence[Asset]) -> str:
+def _listed(assets: Sequence[Asset]) -> str:
     names = [asset.symbol for asset in assets]
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -1,19 +1,24 @@
-"""Scaling of the smoothed log ROI, per asset, fitted on training rows only."""
+"""Scaling the smoothed log ROI per asset, fitted on training rows only.
+
+scikit-learn estimates the statistics. The scaler itself is plain arrays, which are stored as JSON
+and need neither a pickle nor scikit-learn to be read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.rounding import beyond_rounding
 
-FloatArray = npt.NDArray[np.float64]
 ScalerKind = Literal["minmax", "standard"]
+
+_ARRAYS = ("offset", "slope", "center", "log_roi_mean")
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Scaler:
         offset: Shape (assets,), unscaled log ROI.
         slope: Shape (assets,), scaled units per unit of log ROI.
         center: Shape (assets,), mean of the training rows after scaling.
-        log_roi_mean: Shape (assets,), mean plain log ROI of the training rows, unscaled.
+        log_roi_mean: Shape (assets,), mean log ROI of the training rows, unscaled.
     """
 
     kind: ScalerKind
@@ -40,28 +45,30 @@ class Scaler:
 
         Args:
             smoothed: Smoothed log ROI of the training rows, shape (training rows, assets).
-            log_roi: Plain log ROI of the same rows, same shape.
-            kind: Which map to fit.
+            log_roi: Log ROI of the same rows, same shape.
+            kind: The map to fit.
 
         Raises:
-            DatasetError: There is no row, or a value is not finite.
+            DatasetError: There are no rows, or a value is not finite.
         """
+        # Imported here: most stages read a scaler, only one fits it, and the import takes a second.
+        from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
         if smoothed.shape[0] == 0 or smoothed.shape != log_roi.shape:
             raise DatasetError(
                 f"cannot fit a scaler on arrays of shape {smoothed.shape} and {log_roi.shape}; "
-                "both need the same, at least one, training row"
+                "both need the same shape and at least one training row"
             )
         if not (np.isfinite(smoothed).all() and np.isfinite(log_roi).all()):
-            raise DatasetError(
-                "cannot fit a scaler: a training row holds a value that is not finite"
-            )
+            raise DatasetError("cannot fit a scaler: a value of the training rows is not finite")
         if kind == "minmax":
-            offset = smoothed.min(axis=0)
-            spread = smoothed.max(axis=0) - offset
+            minmax = MinMaxScaler().fit(smoothed)
+            offset, spread = minmax.data_min_, minmax.data_range_
         else:
-            offset = smoothed.mean(axis=0)
-            spread = smoothed.std(axis=0)
-        # What never varies has no spread: any finite slope maps it to a constant.
+            standard = StandardScaler().fit(smoothed)
+            offset, spread = standard.mean_, np.sqrt(standard.var_)
+        # scikit-learn tests for constant values with another tolerance for each scaler, and an
+        # absolute one for ranges; here one relative rule holds everywhere.
         spread = np.where(beyond_rounding(spread, np.abs(smoothed).max(axis=0)), spread, 1.0)
         slope = 1.0 / spread
         center = ((smoothed - offset) * slope).mean(axis=0)
@@ -76,30 +83,25 @@ class Scaler:
         return scaled / self.slope + self.offset
 
     def transform_log_roi(self, log_roi: FloatArray) -> FloatArray:
-        """Bring plain log ROIs, shape (…, assets), to scaled units around their training mean.
+        """Scale log ROIs around their training mean, shape (…, assets).
 
-        The slope is that of the smoothed series, so one set of linear weights over both holds for
-        every asset.
+        The slope is that of the smoothed series, so that one set of linear weights over both series
+        fits every asset.
         """
         return (log_roi - self.log_roi_mean) * self.slope
 
+    def of_columns(self, columns: Sequence[int]) -> Self:
+        """Return the scaler of some assets, in this order."""
+        chosen = list(columns)
+        return type(self)(self.kind, *(getattr(self, name)[chosen] for name in _ARRAYS))
+
     def to_json(self) -> dict[str, Any]:
         """Return the scaler as JSON values; floats keep every digit."""
-        return {
-            "kind": self.kind,
-            "offset": self.offset.tolist(),
-            "slope": self.slope.tolist(),
-            "center": self.center.tolist(),
-            "log_roi_mean": self.log_roi_mean.tolist(),
-        }
+        return {"kind": self.kind, **{name: getattr(self, name).tolist() for name in _ARRAYS}}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Read what `to_json` wrote."""
+        """Read the result of `to_json`."""
         return cls(
-            content["kind"],
-            np.asarray(content["offset"], dtype=np.float64),
-            np.asarray(content["slope"], dtype=np.float64),
-            np.asarray(content["center"], dtype=np.float64),
-            np.asarray(content["log_roi_mean"], dtype=np.float64),
+            content["kind"], *(np.asarray(content[name], dtype=np.float64) for name in _ARRAYS)
         )

@@ -1,4 +1,4 @@
-"""Datasets on disk: a directory per dataset, addressed by the hash of its content."""
+"""Datasets on disk: one directory per dataset, named after the hash of its content."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ARRAYS = ("dates", "prices", "log_roi", "smoothed", "filled", "true_range")
 
 
 def save_dataset(dataset: Dataset, audit: LeakageAudit) -> None:
-    """Write the dataset and its audit to its directory, completely or not at all."""
+    """Write the dataset and its audit to its directory in one step."""
     with published_directory(dataset.directory) as directory:
         for name in _ARRAYS:
             np.save(directory / f"{name}.npy", getattr(dataset, name), allow_pickle=False)
@@ -31,8 +31,7 @@ def save_dataset(dataset: Dataset, audit: LeakageAudit) -> None:
 
 
 def describe_dataset(dataset: Dataset, audit: LeakageAudit) -> dict[str, Any]:
-    """Return the facts of a dataset as JSON values: the content of its manifest."""
-    split = dataset.split
+    """Return the content of a dataset's manifest, as JSON values."""
     return {
         "dataset_id": dataset.dataset_id,
         "source": dataset.source,
@@ -50,11 +49,7 @@ def describe_dataset(dataset: Dataset, audit: LeakageAudit) -> dict[str, Any]:
                 "first_date": str(dataset.dates[part.start]),
                 "last_date": str(dataset.dates[part.stop - 1]),
             }
-            for name, part in (
-                ("train", split.train),
-                ("validation", split.validation),
-                ("test", split.test),
-            )
+            for name, part in vars(dataset.split).items()
         },
         MANIFEST_KEY: audit.to_json(),
     }

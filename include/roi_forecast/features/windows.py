@@ -1,4 +1,4 @@
-"""Windows over the rows of a dataset, as views: memory grows with rows times assets only."""
+"""Windows over the rows of a dataset, as views that copy nothing."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 def window_view(values: npt.NDArray[Scalar], targets: range, length: int) -> npt.NDArray[Scalar]:
-    """Return the windows that end just before each target row, without copying.
+    """Return the windows that end just before each target row.
 
     Args:
         values: Shape (rows, assets).
-        targets: Consecutive target rows; each from `length` to `rows`, where `rows` itself stands
-            for the session after the last row.
-        length: Rows in one window.
+        targets: Consecutive target rows from `length` to `rows`; `rows` is the session after the
+            last row.
+        length: Rows in a window.
 
     Returns:
         A read-only view of shape (targets, length, assets).
 
     Raises:
-        DatasetError: A target has fewer than `length` rows before it, or lies after the next row.
+        DatasetError: A target has fewer than `length` rows before it, or lies after `rows`.
     """
     rows = values.shape[0]
     if targets.step != 1 or len(targets) == 0 or targets.start < length or targets.stop > rows + 1:

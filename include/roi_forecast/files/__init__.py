@@ -1,1 +1,1 @@
-"""Files of the installation: written whole, checked by a manifest, cleared away after a crash."""
+"""Files of the installation: atomic writes, verified reads and cleaning up after a crash."""

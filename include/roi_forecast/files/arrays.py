@@ -1,7 +1,6 @@
-"""Arrays and archives from bytes, none of which may unpack to more than was stored.
+"""Reading arrays and archives that may not unpack to more than their own size.
 
-Nothing of this project is stored compressed, so a file that unpacks to much more than its own size
-was not written here.
+This project compresses nothing, so it has not written a file that unpacks to much more.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ def read_array(content: bytes) -> npt.NDArray[np.generic]:
     """Read a .npy file.
 
     Raises:
-        ValueError: It is not one, holds Python objects, or its shape promises other than it holds.
+        ValueError: The file is invalid, holds Python objects, or its size does not fit its shape.
     """
     file = io.BytesIO(content)
     version = npy.read_magic(file)
     if version not in _READ_HEADER:
-        raise ValueError(f"an array of the format {version}; known are {sorted(_READ_HEADER)}")
+        raise ValueError(f"an array of format {version}; known are {sorted(_READ_HEADER)}")
     shape, _, dtype = _READ_HEADER[version](file)
     stored, promised = len(content) - file.tell(), math.prod(shape) * dtype.itemsize
     if dtype.hasobject or stored != promised:
@@ -41,7 +40,7 @@ def read_arrays(content: bytes) -> dict[str, npt.NDArray[np.generic]]:
     """Read a .npz file.
 
     Raises:
-        ValueError: It is damaged, or unpacks to far more than its size.
+        ValueError: The file is damaged, or unpacks to far more than its size.
     """
     entries = read_archive(content)
     return {name.removesuffix(".npy"): read_array(entry) for name, entry in entries.items()}
@@ -51,7 +50,7 @@ def read_archive(content: bytes) -> dict[str, bytes]:
     """Read all entries of a zip file, by name.
 
     Raises:
-        ValueError: It is damaged, names an entry twice, or unpacks to far more than its size.
+        ValueError: It is damaged, has a duplicate name, or unpacks to far more than its size.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -62,7 +61,7 @@ def read_archive(content: bytes) -> dict[str, bytes]:
                     f"a zip file of {len(entries)} entries with {len(names)} names; "
                     f"expected at most {_MAX_ENTRIES}, each once"
                 )
-            # No entry gives more bytes than it says here, whatever its compressed bytes hold.
+            # zipfile never returns more bytes of an entry than this size.
             unpacked = sum(entry.file_size for entry in entries)
             if unpacked > _MAX_GROWTH * len(content):
                 raise ValueError(

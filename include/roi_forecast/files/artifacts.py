@@ -1,4 +1,4 @@
-"""Directories that are complete or absent, with a manifest that names the SHA-256 of every file."""
+"""Writing files and directories in one step, and the manifest of a directory."""
 
 from __future__ import annotations
 
@@ -19,37 +19,36 @@ from roi_forecast.files.manifest import MANIFEST
 from roi_forecast.files.verified import KINDS_OF_FILE
 
 PLOTS_DIRECTORY = "plots"
-"""Folder of a version's pictures within that of the version."""
+"""Folder of the plots of all versions of a model name."""
 TENSORBOARD_DIRECTORY = "tensorboard"
-"""Folder of TensorBoard's logs within that of a training. They are for people, grow after the fact
-and go with their candidate: no manifest lists them, and no published version carries them."""
+"""Folder of TensorBoard's logs of a training. No manifest lists them and no published version
+contains them, since they may change later."""
 
 
 def confined(folder: Path, name: str | Path, error: type[RoiForecastError]) -> Path:
-    """Return `folder / name` where that lies in the folder, links followed.
+    """Return `folder / name` if it lies within the folder after following links.
 
     Args:
-        folder: What must not be left; need not exist.
+        folder: The folder; need not exist.
         name: A path relative to it, or absolute.
         error: The class of the error to raise.
 
     Raises:
-        RoiForecastError: As the class given; the path leads out of the folder, or is the folder.
+        RoiForecastError: Of class `error`; the path leads out of the folder, or is the folder.
     """
     path = folder / name
     inside, outside = path.resolve(), folder.resolve()
     if inside == outside or not inside.is_relative_to(outside):
-        raise error(f"received {str(name)!r}; expected a path that stays within {folder}")
+        raise error(f"received {str(name)!r}; expected a path within {folder}")
     return path
 
 
 @contextmanager
 def published_directory(destination: Path) -> Iterator[Path]:
-    """Give a working directory that becomes `destination` in one step when the block ends well.
+    """Yield a working directory that becomes `destination` in one step when the block succeeds.
 
-    The files are flushed to disk before the rename. Where another process published the same
-    destination meanwhile, that one stays and this one's work is dropped. After an error nothing
-    is left behind.
+    The files are flushed to disk before the rename. If another process has published the same
+    destination meanwhile, that one stays and this one is deleted. An error leaves nothing behind.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
     working = partial_path(destination)
@@ -73,15 +72,15 @@ def published_directory(destination: Path) -> Iterator[Path]:
 
 
 def write_file(path: Path, content: bytes, *, mode: int = 0o666) -> None:
-    """Write a file in one step: a reader sees the old content or the new, never a part.
+    """Write or replace a file in one step: a reader sees the old or the new content, never a part.
 
     Args:
-        path: The file; one that is there is replaced.
-        content: What it holds then.
-        mode: Who may do what with it, less what the umask takes away.
+        path: The file.
+        content: Its new content.
+        mode: Permissions, restricted by the umask.
 
     Raises:
-        OSError: As `written_file`.
+        OSError: See `written_file`.
     """
     with written_file(path, mode=mode) as file:
         file.write(content)
@@ -89,16 +88,16 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o666) -> None:
 
 @contextmanager
 def written_file(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
-    """Give an open file that becomes `path` in one step when the block ends well.
+    """Yield an open file that becomes `path` in one step when the block succeeds.
 
-    After an error the old content stays and nothing else is left behind.
+    An error leaves the old content and nothing else.
 
     Raises:
-        OSError: It cannot be written, or `require_regular_or_absent`.
+        OSError: The file cannot be written, or see `require_regular_or_absent`.
     """
     require_regular_or_absent(path)
     working = partial_path(path)
-    # A name of its own, but somebody who may write to the folder could still have guessed it.
+    # O_EXCL and O_NOFOLLOW in case somebody with access to the folder has guessed the name.
     descriptor = os.open(working, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
         with os.fdopen(descriptor, "wb") as file, being_written(descriptor):
@@ -112,22 +111,23 @@ def written_file(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
 
 
 def require_regular_or_absent(path: Path) -> None:
-    """Check that nothing but a regular file would be replaced at a path.
+    """Check that a path is a regular file or does not exist.
 
     Raises:
-        OSError: There is something else: a link, wherever it leads, a device, a folder, a pipe.
+        OSError: It is something else: a link, wherever it leads, a device, a folder, a pipe.
     """
     with suppress(FileNotFoundError):
         kind = stat.S_IFMT(path.lstat().st_mode)
         if kind != stat.S_IFREG:
-            found = KINDS_OF_FILE.get(kind, "no regular file")
-            raise OSError(errno.EINVAL, f"it is {found}; name a regular file", str(path))
+            raise OSError(
+                errno.EINVAL, f"it is {KINDS_OF_FILE[kind]}; name a regular file", str(path)
+            )
 
 
 def write_manifest(directory: Path, content: Mapping[str, Any]) -> str:
-    """Write the manifest over the directory's present files; return the manifest's SHA-256.
+    """Write the manifest of the directory's current files, and return the manifest's SHA-256.
 
-    Links are left out, and so are logs for TensorBoard and what a killed process left half-written.
+    It omits links, TensorBoard logs and partial files of killed processes.
     """
     files = {
         path.relative_to(directory).as_posix(): checksum(path)

@@ -1,7 +1,7 @@
-"""Half-written files and folders that killed processes left behind, and how to see that one lives.
+"""Partial files and folders that killed processes left behind.
 
-Whatever is written beside its destination is named `.….partial` until it is whole. Its writer holds
-a lock that the kernel releases however the process ends.
+Everything is written next to its destination under a name `.….partial` until it is complete. Its
+writer holds a lock, which the kernel releases however the process ends.
 """
 
 from __future__ import annotations
@@ -20,57 +20,52 @@ from uuid import uuid4
 logger = logging.getLogger(__name__)
 
 OLD = timedelta(days=1)
-"""A leftover that was changed later stays, whether or not its writer lives."""
+"""Leftovers younger than this stay, even if their writer is gone."""
 
 _SUFFIX = ".partial"
 
 
 @dataclass(frozen=True)
 class Swept:
-    """What was deleted.
-
-    Attributes:
-        count: Leftovers.
-        freed_bytes: What they took on disk.
-    """
+    """The number of deleted leftovers and their bytes on disk."""
 
     count: int
     freed_bytes: int
 
 
 def partial_path(destination: Path) -> Path:
-    """Return a name of its own beside a destination for what is being written."""
+    """Return a unique name next to a destination to write to."""
     return destination.with_name(f".{destination.name}.{uuid4().hex}{_SUFFIX}")
 
 
 def is_partial(path: Path) -> bool:
-    """Tell whether a path has a name that `partial_path` gives."""
+    """Return whether a path has a name from `partial_path`."""
     return path.name.startswith(".") and path.name.endswith(_SUFFIX)
 
 
 @contextmanager
 def being_written(descriptor: int) -> Iterator[None]:
-    """Show that an open file or folder is being written, until the block or the process ends."""
-    # A file system without locks leaves the decision to the age.
+    """Mark an open file or folder as being written until the block or the process ends."""
+    # On a file system without locks, only the age decides.
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     yield
 
 
 def sweep_leftovers(folders: Iterable[Path], now: datetime) -> Swept:
-    """Delete what killed processes left half-written, once it is a day old.
+    """Delete partial files of killed processes that are older than a day.
 
-    What a living process writes stays however old it is: it might have been asleep.
+    A partial file of a living process stays however old it is.
 
     Args:
-        folders: Where to look, with all folders below.
+        folders: The folders to search recursively.
         now: The present, with time zone.
     """
     oldest = (now - OLD).timestamp()
     count = freed = 0
     for folder in folders:
         for path in list(_partial_paths(folder)):
-            # It may have become whole since it was listed.
+            # It may have been completed since it was listed.
             with suppress(FileNotFoundError):
                 if newest_change(path) >= oldest or _is_being_written(path):
                     continue
@@ -85,12 +80,12 @@ def sweep_leftovers(folders: Iterable[Path], now: datetime) -> Swept:
 
 
 def newest_change(path: Path) -> float:
-    """Return when a file, or the newest of all below a folder, was changed, as a time stamp."""
+    """Return the time stamp of the last change of a file, or of anything below a folder."""
     return max(entry.lstat().st_mtime for entry in _with_all_below(path))
 
 
 def size_of(path: Path) -> int:
-    """Return the bytes of a file, or of all files below a folder."""
+    """Return the size of a file, or of all files below a folder, in bytes."""
     return sum(entry.lstat().st_size for entry in _with_all_below(path) if entry.is_file())
 
 
@@ -114,7 +109,7 @@ def _is_being_written(path: Path) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
-        # A link is made in one step.
+        # Links are created in one step.
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""What a manifest may say: which files there are in a directory, each with its SHA-256."""
+"""Parsing manifests, which list the files of a directory with their SHA-256."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _MAX_SHOWN = 60
 
 
 def parse_manifest(content: bytes) -> dict[str, Any]:
-    """Return what a manifest says; `files` gives the SHA-256 of each file by its name.
+    """Parse a manifest; `files` maps the name of each file to its SHA-256.
 
     Raises:
-        ValueError: It is no manifest, or lists a name that leads elsewhere or stands for two files.
+        ValueError: It is invalid, or lists a name outside the directory or twice.
     """
     try:
         manifest = json.loads(content, object_pairs_hook=_once)
         files = dict(manifest["files"])
         _require_names(files)
-    # Nested a thousand times, JSON exceeds Python's stack.
+    # RecursionError: deeply nested JSON.
     except (KeyError, TypeError, AttributeError, RecursionError) as cause:
         raise ValueError(str(cause)) from cause
     return {**manifest, "files": files}
 
 
 def shown(text: str) -> str:
-    """Return a name as an error quotes it."""
+    """Quote a name."""
     return repr(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}...")
 
 
@@ -48,10 +48,10 @@ def _require_names(files: Mapping[str, str]) -> None:
     for name, digest in files.items():
         parts = name.split("/")
         if set(parts) & {"", ".", ".."} or not name.isprintable() or "\\" in name:
-            raise ValueError(f"it lists {shown(name)}; expected a path that stays within")
-        # On some file systems two such names are one file.
+            raise ValueError(f"it lists {shown(name)}; expected a path within the directory")
+        # Names that differ only in case are the same file on some file systems.
         if name.casefold() in known or name.casefold() == MANIFEST:
-            raise ValueError(f"it lists {shown(name)} under a name that is taken")
+            raise ValueError(f"it lists {shown(name)} under a name that is already used")
         known.add(name.casefold())
         if not re.fullmatch(r"[0-9a-f]{64}", digest):
             raise ValueError(f"it lists {shown(name)} with {shown(digest)}, which is no SHA-256")

@@ -1,8 +1,7 @@
-"""Reading a directory by its manifest: listed files only, by the bytes whose SHA-256 was taken.
+"""Reading the files of a directory that its manifest lists, after checking their SHA-256.
 
-A checksum that is taken of a path says nothing of what a later reader of the path finds there. So
-`VerifiedDirectory.read` gives bytes that it has checked itself, and nothing else opens a version's
-files.
+A file may change between a check of its path and a later read. So `VerifiedDirectory.read` returns
+the very bytes that it has checked, and nothing else opens a version's files.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ KINDS_OF_FILE = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-"""What to call a file in an error, by the kind that its mode says."""
+"""Names of the kinds of file for errors."""
 
 _MAX_READ_BYTES = 2**30
 _MAX_MANIFEST_BYTES = 2**26
@@ -38,12 +37,12 @@ _MAX_NAMED = 3
 
 @dataclass(frozen=True)
 class VerifiedDirectory:
-    """A directory whose files were those of its manifest when it was opened.
+    """A directory opened by its manifest.
 
     Attributes:
-        directory: Where it lies.
-        manifest: What the manifest says; `files` gives the SHA-256 of each file by its name.
-        manifest_bytes: The manifest as it stands in the file.
+        directory: Its path.
+        manifest: The parsed manifest; `files` maps the name of each file to its SHA-256.
+        manifest_bytes: The content of the manifest file.
         error: The class of the errors that reading raises.
     """
 
@@ -64,12 +63,12 @@ class VerifiedDirectory:
         return hashlib.sha256(self.manifest_bytes).hexdigest()
 
     def read(self, name: str) -> bytes:
-        """Return a listed file's bytes after taking their SHA-256.
+        """Return the bytes of a listed file after checking their SHA-256.
 
         Raises:
-            RoiForecastError: As the class given; the file is not listed, is missing, is no regular
-                file, is far too large, or its bytes are others than were listed.
-            OSError: It is there but cannot be read.
+            RoiForecastError: Of class `error`; the file is not listed, missing, not a regular file,
+                far too large, or its SHA-256 differs.
+            OSError: It exists but cannot be read.
         """
         with self._opened(name) as file:
             content = _read_at_most(file, _MAX_READ_BYTES, self.error)
@@ -77,14 +76,14 @@ class VerifiedDirectory:
         return content
 
     def copy(self, name: str, destination: Path) -> None:
-        """Copy a listed file, of any size, taking the SHA-256 of the bytes that are copied.
+        """Copy a listed file of any size, checking the SHA-256 of the copied bytes.
 
         Args:
             name: The file.
-            destination: A new file; after an error it may hold a part.
+            destination: A new file, which may be incomplete after an error.
 
         Raises:
-            RoiForecastError: As for `read`.
+            RoiForecastError: See `read`.
             OSError: A file cannot be read or written.
         """
         with self._opened(name) as file, destination.open("xb") as copy:
@@ -92,12 +91,7 @@ class VerifiedDirectory:
         self._require_listed(name, found)
 
     def check(self) -> None:
-        """Check every listed file.
-
-        Raises:
-            RoiForecastError: As for `read`.
-            OSError: Likewise.
-        """
+        """Check every listed file; raises like `read`."""
         for name in self.files:
             with self._opened(name) as file:
                 found = _digest(file)
@@ -108,7 +102,7 @@ class VerifiedDirectory:
         if name not in self.files:
             raise self.error(f"{self.directory} has no {name!r} in its {MANIFEST}")
         path = self.directory / name
-        # A listed file lies in its own folder: no part of its name may be a link to elsewhere.
+        # No folder in the name may be a link to elsewhere.
         if path.parent.resolve() != self.directory.resolve() / PurePosixPath(name).parent:
             raise self.error(f"{path} is damaged: its folder is a link, expected a folder")
         try:
@@ -138,17 +132,17 @@ def open_verified(
     """Open a directory by its manifest and check every listed file.
 
     Args:
-        directory: What `write_manifest` was given.
+        directory: The directory.
         error: The class of the error to raise.
-        checksum: The SHA-256 that the manifest was registered with; None: it is not known.
-        damage: The class of the error for files that are missing or changed; None: `error`.
-        sealed: Whether files that the manifest does not list are an error. Not so for a candidate:
-            its training's logs lie there, and what a later stage is about to list.
+        checksum: The SHA-256 that the manifest was registered with, if known.
+        damage: The class of the error for missing or changed files; None: `error`.
+        sealed: Whether unlisted files are an error. A candidate may have some: logs of its
+            training, and files that a later stage is about to list.
 
     Raises:
-        RoiForecastError: As the classes given; there is no manifest or it is not one, a file is
-            missing, changed, no regular file or elsewhere, or there are unlisted ones.
-        OSError: A file is there but cannot be read.
+        RoiForecastError: Of the given classes; the manifest is missing or invalid, a file is
+            missing, changed, not regular or outside, or there are unlisted files.
+        OSError: A file exists but cannot be read.
     """
     opened = open_listing(directory, error, checksum=checksum, damage=damage)
     if sealed:
@@ -164,17 +158,13 @@ def open_listing(
     checksum: str | None = None,
     damage: type[RoiForecastError] | None = None,
 ) -> VerifiedDirectory:
-    """Open a directory by its manifest alone: each file is checked once it is read.
+    """Open a directory by its manifest alone; each file is checked when it is read.
 
-    Args:
-        directory: As for `open_verified`, like all others.
-        error: Likewise.
-        checksum: Likewise.
-        damage: Likewise.
+    See `open_verified` for the arguments.
 
     Raises:
-        RoiForecastError: As the classes given; there is no manifest or it is not one.
-        OSError: It is there but cannot be read.
+        RoiForecastError: Of the given classes; the manifest is missing or invalid.
+        OSError: The manifest exists but cannot be read.
     """
     damage = damage or error
     content = _read_manifest(directory, damage)
@@ -191,28 +181,15 @@ def open_listing(
     return VerifiedDirectory(directory, manifest, content, damage)
 
 
-def read_manifest(directory: Path, error: type[RoiForecastError]) -> dict[str, Any]:
-    """Read the manifest and check every file that it lists.
-
-    Args:
-        directory: What `write_manifest` was given.
-        error: The class of the error to raise.
-
-    Raises:
-        RoiForecastError: As `open_verified`; unlisted files are none of its business.
-    """
-    return dict(open_verified(directory, error, sealed=False).manifest)
-
-
 def open_regular(path: Path, error: type[RoiForecastError]) -> IO[bytes]:
-    """Open a regular file for reading; nothing else is waited for or read.
+    """Open a regular file for reading, and nothing else.
 
     Raises:
-        RoiForecastError: As the class given; it is a link, a pipe, a device or the like.
+        RoiForecastError: Of class `error`; it is a link, a pipe, a device or the like.
         OSError: It is missing or cannot be read.
     """
-    # The kind is looked at first, since opening some devices does something, and again once it is
-    # open, since it may have been exchanged. Without O_NONBLOCK a pipe waits for its other end.
+    # Checked before opening, since opening some devices has effects, and again afterwards, since
+    # the file may have been replaced. Without O_NONBLOCK, opening a pipe waits for its other end.
     _require_regular(path, path.lstat(), error)
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     file = os.fdopen(descriptor, "rb")
@@ -241,7 +218,7 @@ def _read_manifest(directory: Path, error: type[RoiForecastError]) -> bytes:
 def _read_at_most(file: IO[bytes], largest: int, error: type[RoiForecastError]) -> bytes:
     content = file.read(largest + 1)
     if len(content) > largest:
-        raise error(f"{file.name} has more than {largest} bytes, the most that is read")
+        raise error(f"{file.name} has more than the allowed {largest} bytes")
     return content
 
 

@@ -12,29 +12,25 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.errors import EvaluationError
 from roi_forecast.features.returns import to_percent
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.forecaster.intervals import Intervals
-from roi_forecast.forecaster.order_statistics import window_order_statistics
 
 LEVELS = (0.80, 0.95)
 TRAILING = 500
 """Most rows whose scores count."""
-FEWEST = 20
+MIN_SCORES = 20
 """An asset with fewer scores takes those of all assets: at 95 % a rank needs 19."""
 
 Rows = npt.NDArray[np.intp]
-
-# Few enough for the processor's cache.
-_ASSETS_AT_ONCE = 128
 
 
 def conformal_quantiles(scores: FloatArray, stops: Rows, levels: Sequence[float]) -> FloatArray:
     """Return, for each asset and row, the score that the row's own stays within at the levels.
 
     It is the score of rank ceil((n + 1) * level) of the asset's n scores before the row, or the
-    largest where n is too small. An asset with fewer than FEWEST takes those of all assets.
+    largest where n is too small. An asset with fewer than MIN_SCORES takes those of all assets.
 
     Args:
         scores: Errors over scales, shape (rows, assets), oldest first, NaN where there is none.
@@ -48,9 +44,9 @@ def conformal_quantiles(scores: FloatArray, stops: Rows, levels: Sequence[float]
     """
     own = own_quantiles(scores, stops, levels)
     counts = trailing_counts(np.isfinite(scores), stops)
-    few = counts < FEWEST
+    few = counts < MIN_SCORES
     if few.any():
-        enough = counts.sum(axis=1) >= FEWEST
+        enough = counts.sum(axis=1) >= MIN_SCORES
         shared = np.where(enough, pooled_quantiles(scores, stops, levels), np.nan)
         own = np.where(few, shared[..., np.newaxis], own)
     return own
@@ -58,31 +54,43 @@ def conformal_quantiles(scores: FloatArray, stops: Rows, levels: Sequence[float]
 
 def own_quantiles(scores: FloatArray, stops: Rows, levels: Sequence[float]) -> FloatArray:
     """Return the quantiles of each asset's own scores, however few: as `conformal_quantiles`."""
-    starts = np.maximum(stops - TRAILING, 0)
-    first = int(starts.min())
-    found = np.empty((len(levels), len(stops), scores.shape[1]))
-    for asset in range(0, scores.shape[1], _ASSETS_AT_ONCE):
-        block = slice(asset, asset + _ASSETS_AT_ONCE)
-        series = np.ascontiguousarray(scores[first : int(stops.max()), block].T)
-        counts = trailing_counts(np.isfinite(scores[:, block]), stops).T
-        places = _places(counts, levels)
-        values = window_order_statistics(series, starts - first, stops - first, places)
-        found[..., block] = values.transpose(2, 1, 0)
-    return found
+    starts, places = (
+        np.maximum(stops - TRAILING, 0),
+        _places(trailing_counts(np.isfinite(scores), stops).T, levels),
+    )
+    found = window_order_statistics(np.ascontiguousarray(scores.T), starts, stops, places)
+    return found.transpose(2, 1, 0)
 
 
 def pooled_quantiles(scores: FloatArray, stops: Rows, levels: Sequence[float]) -> FloatArray:
     """Return the quantiles of all assets' scores together, shape (levels, targets)."""
     starts, assets = np.maximum(stops - TRAILING, 0), scores.shape[1]
-    first = int(starts.min())
-    series = np.ascontiguousarray(scores[first : int(stops.max())]).reshape(1, -1)
     counts = trailing_counts(np.isfinite(scores), stops).sum(axis=1)[np.newaxis]
     places = _places(counts, levels)
-    found = window_order_statistics(
-        series, (starts - first) * assets, (stops - first) * assets, places
-    )
-    quantiles: FloatArray = found[0].T
-    return quantiles
+    found = window_order_statistics(scores.reshape(1, -1), starts * assets, stops * assets, places)
+    return np.asarray(found[0].T, dtype=np.float64)
+
+
+def window_order_statistics(
+    series: FloatArray, starts: Rows, stops: Rows, places: Rows
+) -> FloatArray:
+    """Return the values that stand at given places of sorted windows.
+
+    Args:
+        series: Shape (series, length); NaN sorts last.
+        starts: First position of each window, shape (windows,).
+        stops: Position after its last, same shape.
+        places: From 0, below the window's length, shape (series, windows, places).
+
+    Returns:
+        Shape (series, windows, places); NaN where a window is empty.
+    """
+    found = np.full(places.shape, np.nan)
+    for window, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+        if stop > start:
+            ordered = np.sort(series[:, start:stop], axis=1)
+            found[:, window] = np.take_along_axis(ordered, places[:, window], axis=1)
+    return found
 
 
 def trailing_counts(counted: npt.NDArray[np.bool_], stops: Rows) -> Rows:
@@ -121,7 +129,7 @@ def conformal_intervals(
         scales: Scale forecasts, shape (rows or rows + 1, assets), log ROI; NaN where there is none.
         forecasts: Forecasts of the targets, shape (targets, assets), log ROI.
         targets: Rows of `scales`. The interval of row t rests on the errors before t alone.
-        levels: Shares of the intervals that should hold what comes.
+        levels: Shares of the intervals that should hold the actual value.
 
     Returns:
         Bounds in percent, shape (targets, assets).
@@ -176,7 +184,7 @@ def trailing_half_widths(
         scores: Shape (rows, assets), see `conformal_quantiles`.
         scales: Scale forecasts, shape (rows or rows + 1, assets).
         targets: Rows of `scales`.
-        levels: Shares of the intervals that should hold what came.
+        levels: Shares of the intervals that should hold the actual value.
 
     Returns:
         Shape (levels, targets, assets), in the unit of the scale.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.config import MAX_HORIZON
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.dataset import Dataset
@@ -16,12 +16,10 @@ from roi_forecast.features.windows import window_view
 from roi_forecast.forecaster.recursive import ModelRows
 from roi_forecast.network.inputs import plain_lags
 
-FloatArray = npt.NDArray[np.float64]
-
 FIRST_HORIZON = 2
 """The next session is the network's own business."""
 
-# The moves over all horizons are held of so many at a time.
+# The moves over all horizons are built for this many assets at a time.
 _ASSETS_AT_ONCE = 64
 
 

@@ -1,4 +1,4 @@
-"""Scale forecasts that were never fitted on the rows they forecast, by refits as time goes on."""
+"""Scale forecasts that were never fitted on the rows they forecast, by refits as time passes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.errors import TrainingError
-from roi_forecast.forecaster.scale import PENALTY, FloatArray, Scale, fit_weights, require_moves
+from roi_forecast.forecaster.scale import PENALTY, Scale, fit_weights, require_moves
 from roi_forecast.forecaster.scale_inputs import INPUTS, ScaleInputs
 
 REFIT_EVERY = 21

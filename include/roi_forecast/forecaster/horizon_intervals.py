@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from roi_forecast.features.scaling import FloatArray
+from roi_forecast.array_types import FloatArray
 from roi_forecast.forecaster.conformal import (
-    FEWEST,
     LEVELS,
+    MIN_SCORES,
     Rows,
     conformal_quantiles,
     intervals_around,
@@ -52,14 +52,14 @@ def horizon_intervals(
     """Return the intervals of every horizon, from 1 on, around forecasts made at the same rows.
 
     Horizon 1 has the intervals of `conformal_intervals`. The quantile of a farther horizon h is the
-    geometric mean of two, weighted n / h : FEWEST where n is the number of the asset's own scores:
-    that of its own scores, and that of all assets' scores times the asset's own part, which is its
-    quantile at horizon 1 over that of all assets there. With fewer than FEWEST rows of scores the
-    interval of horizon 1 grows with the square root of time instead.
+    geometric mean of two, weighted n / h : MIN_SCORES where n is the number of the asset's own
+    scores: that of its own scores, and that of all assets' scores times the asset's own part, which
+    is its quantile at horizon 1 over that of all assets there. With fewer than MIN_SCORES rows of
+    scores the interval of horizon 1 grows with the square root of time instead.
 
     Then each half-width is raised to at least that of the horizon before, both as a log ROI and so
     that the width in percent does not shrink either, as it would where the forecast falls. This
-    looks at all horizons from 1 on, so a horizon's interval does not depend on which are asked for.
+    looks at all horizons from 1 on, so a horizon's interval does not depend on the others.
 
     Args:
         horizons: Of the horizons 1, 2, …; each is taken when the one before is done.
@@ -102,11 +102,11 @@ def _mixed_quantiles(
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Return the quantiles of a horizon, and for which targets there are rows enough for them."""
     finite: npt.NDArray[np.bool_] = np.isfinite(scores)
-    is_known = trailing_counts(np.asarray(finite.any(axis=1)), stops) >= FEWEST
+    is_known = trailing_counts(np.asarray(finite.any(axis=1)), stops) >= MIN_SCORES
     counts = trailing_counts(finite, stops)
     own = own_quantiles(scores, stops, levels)
     moves = counts / horizon
-    share = np.where(counts >= FEWEST, moves / (moves + FEWEST), 0.0)
+    share = np.where(counts >= MIN_SCORES, moves / (moves + MIN_SCORES), 0.0)
     together = pooled_quantiles(scores, stops, levels)[..., np.newaxis]
     mixed: FloatArray = own**share * (part * together) ** (1.0 - share)
     return mixed, is_known

@@ -9,9 +9,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.features.returns import log_roi_ahead
 from roi_forecast.forecaster.expanding_scale import ExpandingScale, fit_expanding_scale
-from roi_forecast.forecaster.scale import FloatArray
 from roi_forecast.forecaster.scale_inputs import ScaleInputs
 
 ANCHORS = (1, 3, 10, 30)
@@ -60,17 +60,14 @@ class HorizonScale:
                 yield own[below] ** (1.0 - share) * own[above] ** share
 
     def to_json(self) -> dict[str, Any]:
-        """Return the anchors beyond the next session as JSON values."""
-        return {str(anchor): scale.to_json() for anchor, scale in self._farther()}
+        """Return the fits of each anchor as JSON values."""
+        return {str(anchor): scale.to_json() for anchor, scale in self.by_anchor.items()}
 
     @classmethod
-    def from_json(cls, next_session: ExpandingScale, content: Mapping[str, Any]) -> Self:
-        """Read what `to_json` wrote; the scale of the next session is stored elsewhere."""
-        farther = {int(anchor): ExpandingScale.from_json(fits) for anchor, fits in content.items()}
-        return cls({1: next_session, **dict(sorted(farther.items()))})
-
-    def _farther(self) -> list[tuple[int, ExpandingScale]]:
-        return [(anchor, scale) for anchor, scale in self.by_anchor.items() if anchor > 1]
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote."""
+        scales = {int(anchor): ExpandingScale.from_json(fits) for anchor, fits in content.items()}
+        return cls(dict(sorted(scales.items())))
 
 
 def fit_horizon_scale(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from roi_forecast.features.scaling import FloatArray
+from roi_forecast.array_types import FloatArray
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Intervals:
     def score(self, actual: FloatArray) -> FloatArray:
         """Return the interval score of each entry; lower is better.
 
-        The width, plus 2 / (1 - level) times the distance of what came outside of it.
+        The width, plus 2 / (1 - level) times the distance of the actual value outside of it.
         Source: Gneiting and Raftery, 2007, "Strictly Proper Scoring Rules, Prediction, and
         Estimation", section 6.2, equation 43; after Winkler, 1972.
 
@@ -42,7 +42,7 @@ class Intervals:
         return scores
 
     def covers(self, actual: FloatArray) -> FloatArray:
-        """Return 1 where the interval holds what came, 0 where not, NaN where nothing counts."""
-        held = (self.lower <= actual) & (actual <= self.upper)
+        """Return 1 where the actual value lies inside, 0 where not, NaN where nothing counts."""
+        inside = (self.lower <= actual) & (actual <= self.upper)
         counted = np.isfinite(actual) & np.isfinite(self.lower) & np.isfinite(self.upper)
-        return np.where(counted, held, np.nan)
+        return np.where(counted, inside, np.nan)

@@ -8,12 +8,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import implied_log_roi
 from roi_forecast.features.windows import window_view
 from roi_forecast.network.inputs import plain_lags
-
-FloatArray = npt.NDArray[np.float64]
 
 WindowForecaster = Callable[[npt.NDArray[np.float32], npt.NDArray[np.float32]], FloatArray]
 """Takes windows of the scaled smoothed log ROI, shape (windows, seq_len, assets), and of the scaled

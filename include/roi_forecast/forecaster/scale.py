@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.movement import MIN_MOVE
 from roi_forecast.features.rounding import varies
-
-FloatArray = npt.NDArray[np.float64]
 
 PENALTY = 300.0
 """Of the squared slopes of standardised inputs; thousands of targets outweigh it, a few do not."""

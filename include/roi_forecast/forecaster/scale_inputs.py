@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.signal import lfilter
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.features.movement import MIN_MOVE
-from roi_forecast.forecaster.decayed_sums import decayed_sums
 from roi_forecast.universe import load_universe
-
-FloatArray = npt.NDArray[np.float64]
 
 HALF_LIVES = (1, 5, 22)
 """A day, a week and a month of sessions, as in the HAR model of Corsi (2009)."""
@@ -34,7 +34,7 @@ _OWN = [
 ]
 INPUTS = 2 * (_AVERAGES + 1) + 2 * len(DIRECTION_HALF_LIVES) + _WEEKDAYS + 1
 
-# What is only needed on the way is held of so many assets at a time.
+# Intermediate arrays are built for this many assets at a time.
 _ASSETS_AT_ONCE = 128
 _STOCK = "stock"
 
@@ -215,15 +215,29 @@ def _weekdays(dates: npt.NDArray[np.datetime64]) -> FloatArray:
 def _decayed(values: FloatArray, rows: int) -> tuple[FloatArray, FloatArray]:
     """Return the decayed sums of values and of their number, each (half-lives, rows, assets)."""
     counted = np.isfinite(values)
-    sums = decayed_sums(np.where(counted, values, 0.0), HALF_LIVES, rows, MEMORY)
-    # Assets without a gap have one number in common.
-    has_gap = ~counted.all(axis=0)
-    whole = decayed_sums(np.ones((len(values), 1)), HALF_LIVES, rows, MEMORY)
-    numbers = np.repeat(whole, values.shape[1], axis=2)
-    numbers[..., has_gap] = decayed_sums(
-        counted[:, has_gap].astype(np.float64), HALF_LIVES, rows, MEMORY
-    )
-    return sums, numbers
+    sums = decayed_sums(np.where(counted, values, 0.0), HALF_LIVES, rows)
+    return sums, decayed_sums(counted.astype(np.float64), HALF_LIVES, rows)
+
+
+def decayed_sums(
+    values: FloatArray, half_lives: Sequence[int], rows: int, memory: int = MEMORY
+) -> FloatArray:
+    """Return for each row the sum of the rows before it, the newest with weight 1.
+
+    Args:
+        values: Shape (values' rows, columns), without NaN.
+        half_lives: Rows after which a weight has halved.
+        rows: Rows of the result; at most one more than those of the values.
+        memory: Rows that a sum looks back.
+
+    Returns:
+        Shape (half-lives, rows, columns); 0 in row 0, which has nothing before it.
+    """
+    sums = np.zeros((len(half_lives), rows, values.shape[1]))
+    for number, half_life in enumerate(half_lives if rows > 1 else ()):
+        weights = 0.5 ** (np.arange(memory) / half_life)
+        sums[number, 1:] = lfilter(weights, 1.0, values[: rows - 1], axis=0)
+    return sums
 
 
 def _log_averages(sums: FloatArray, numbers: FloatArray) -> FloatArray:
@@ -248,7 +262,7 @@ def _fall_balance(log_roi: FloatArray, moves: FloatArray) -> FloatArray:
         moves: Decayed sums of the absolute log ROIs, shape (HALF_LIVES, rows or rows + 1, assets).
     """
     rows = moves.shape[1]
-    falls = decayed_sums(-np.nan_to_num(log_roi), DIRECTION_HALF_LIVES, rows, MEMORY)
+    falls = decayed_sums(-np.nan_to_num(log_roi), DIRECTION_HALF_LIVES, rows)
     sizes = moves[[HALF_LIVES.index(half_life) for half_life in DIRECTION_HALF_LIVES]]
     balances: FloatArray = np.zeros(falls.shape)
     np.divide(falls, sizes, out=balances, where=sizes > 0)

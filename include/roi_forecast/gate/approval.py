@@ -12,15 +12,14 @@ from sqlalchemy.dialects.postgresql import insert
 from roi_forecast.database.tables import gate_decisions
 from roi_forecast.errors import EvaluationError
 from roi_forecast.evaluation.metrics import written
-from roi_forecast.gate.carried_out import find_carried_out
-from roi_forecast.gate.rules import VERDICT
+from roi_forecast.registry.carried_out import VERDICT, find_carried_out
 from roi_forecast.registry.versions import ModelVersion, find_version
 from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)
 
 APPROVAL = "approval"
-"""The rule under which a person's answer stands among the gate's."""
+"""The rule under which a person's answer is stored among the gate's."""
 
 _FIGURES = (
     ("r2", "test R2 of the smoothed ROI, most of which is known a day ahead"),

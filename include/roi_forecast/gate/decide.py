@@ -10,8 +10,8 @@ from roi_forecast.database.tables import datasets, evaluations, gate_decisions
 from roi_forecast.evaluation.evaluate import SESSIONS, UPPER_LOSS_DIFFERENCE
 from roi_forecast.evaluation.stored_evaluation import COMMON
 from roi_forecast.features.leakage import LeakageAudit
-from roi_forecast.gate.carried_out import find_carried_out
-from roi_forecast.gate.rules import VERDICT, Compared, Ruling, Verdict, judge
+from roi_forecast.gate.rules import Compared, Ruling, Verdict, judge
+from roi_forecast.registry.carried_out import VERDICT, CarriedOut, find_carried_out
 from roi_forecast.registry.versions import ModelVersion, find_champion, find_version
 from roi_forecast.runs.resolved_run import ResolvedRun
 
@@ -24,7 +24,7 @@ def decide_promotion(
     """Judge the evaluated candidate and store every ruling in `gate_decisions`.
 
     Deciding again for the same run replaces what was stored, unless the version was promoted
-    since: then the decision stands as it is.
+    since: then the decision stays as it is.
 
     Args:
         engine: Market database.
@@ -40,7 +40,7 @@ def decide_promotion(
         carried_out = find_carried_out(connection, run.run_id, version_id)
         if carried_out is not None:
             logger.info("version %s was promoted for this run already", version_id)
-            return carried_out.verdict
+            return _stored_verdict(connection, run.run_id, version_id, carried_out)
         champion = find_champion(connection, run.model_name)
         verdict = judge(
             run,
@@ -79,6 +79,28 @@ def decide_promotion(
         logger.info("rule %s %s: %s", ruling.rule, mark, ruling.reason)
     logger.info("%s: %s", "promote" if verdict.promoted else "reject", verdict.reason)
     return verdict
+
+
+def _stored_verdict(
+    connection: Connection, run_id: str, version_id: str, decision: CarriedOut
+) -> Verdict:
+    """Return a decision that was carried out, as it is stored."""
+    stored = gate_decisions.c
+    rulings = connection.execute(
+        select(
+            stored.rule,
+            stored.threshold,
+            stored.observed,
+            stored.passed,
+            stored.reason,
+            stored.decisive,
+        )
+        .where(stored.run_id == run_id, stored.version_id == version_id, stored.rule != VERDICT)
+        .order_by(stored.decisive.desc(), stored.rule)
+    )
+    return Verdict(
+        tuple(Ruling(**row) for row in rulings.mappings()), promoted=True, reason=decision.reason
+    )
 
 
 def judge_alone(connection: Connection, run: ResolvedRun, candidate: ModelVersion) -> Verdict:

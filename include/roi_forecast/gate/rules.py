@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from roi_forecast.config import GateConfig
 from roi_forecast.evaluation.metrics import written
 from roi_forecast.evaluation.overall_figures import LEFT_OUT, without
 from roi_forecast.features.leakage import LeakageAudit
@@ -21,8 +20,18 @@ from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import load_universe, reference_exchange
 
-VERDICT = "verdict"
 MIN_REMAINING_SHARE = 0.5
+NOISE_LIMIT_TOLERANCE = 0.05
+"""How far the test R2 may lie below the noise limit."""
+CHAMPION_TOLERANCE = 0.01
+"""Limit of the upper 95 % bound of how far the R2 lies below the champion's."""
+ASSET_TOLERANCE = 0.1
+"""How far the R2 of a single shared asset may lie below the champion's."""
+MIN_COMPARED_SESSIONS = 60
+"""Sessions on which neither version was fitted that a comparison with the champion needs."""
+TARGETS = {"mae": 0.05, "rmse": 0.10, "r2": 0.70}
+"""Targets of the training guide for the scaled test figures. They are shown and never decide: on
+the reference assets even the noise limit misses the MAE."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class Ruling:
 
     Attributes:
         rule: Name of the rule.
-        threshold: What the observed figure is held against, or None.
+        threshold: What the observed figure is compared with, or None.
         observed: The figure, or None where there is none.
         passed: Whether the candidate passes the rule.
         reason: One sentence for people.
@@ -90,35 +99,35 @@ def judge(
     """Apply every rule.
 
     Args:
-        run: The resolved run, with its tolerances.
+        run: The resolved run.
         candidate: The version to judge.
         champion: The version that serves under the name, or None.
         opponent: The version that `compared` is about, or None.
         compared: What the comparison with the opponent gave.
         audit: The leakage audit of the candidate's dataset, or None where there is none.
     """
-    config, figures = run.config, candidate.metrics
+    figures, override = candidate.metrics, run.config.gate_override_reason
     rulings = [
         _leakage(audit),
-        _noise_limit(config, figures),
+        _noise_limit(figures),
         _persistence(figures),
         *_champion_rules(run, candidate, champion, opponent, compared),
-        *_targets(config, figures),
+        *_targets(figures),
     ]
     failed = [ruling for ruling in rulings if ruling.decisive and not ruling.passed]
     decisive = sum(ruling.decisive for ruling in rulings)
     if not failed:
         return Verdict(tuple(rulings), promoted=True, reason=f"all {decisive} rules passed")
     named = "; ".join(f"{ruling.rule}: {ruling.reason}" for ruling in failed)
-    if config.gate_override_reason and all(ruling.can_be_overridden for ruling in failed):
-        reason = f"overridden ({config.gate_override_reason}) against {named}"
+    if override and all(ruling.can_be_overridden for ruling in failed):
+        reason = f"overridden ({override}) against {named}"
         return Verdict(tuple(rulings), promoted=True, reason=reason)
     return Verdict(tuple(rulings), promoted=False, reason=named)
 
 
 def _leakage(audit: LeakageAudit | None) -> Ruling:
     if audit is None:
-        reason = "its dataset was never audited for values of the future; build it anew"
+        reason = "its dataset was never audited for values of the future; build it again"
         return Ruling("leakage", 0, None, passed=False, reason=reason, can_be_overridden=False)
     found = len(audit.findings)
     reason = f"{len(audit.checks)} checks of its dataset found nothing taken from the future"
@@ -127,15 +136,15 @@ def _leakage(audit: LeakageAudit | None) -> Ruling:
     return Ruling("leakage", 0, found, found == 0, reason, can_be_overridden=False)
 
 
-def _noise_limit(config: GateConfig, figures: Mapping[str, Any]) -> Ruling:
+def _noise_limit(figures: Mapping[str, Any]) -> Ruling:
     limit = _figure(figures.get("noise_limit_r2"))
-    threshold = limit - config.gate_noise_limit_tolerance
+    threshold = limit - NOISE_LIMIT_TOLERANCE
     return _at_least(
         "noise_limit",
         threshold,
         figures.get("r2"),
         f"test R2 against the noise limit {written(limit)} less "
-        f"{config.gate_noise_limit_tolerance:g}{_without(figures, 'r2')}",
+        f"{NOISE_LIMIT_TOLERANCE:g}{_without(figures, 'r2')}",
     )
 
 
@@ -177,7 +186,7 @@ def _champion_rules(
         )
         missing = Ruling("champion", None, None, passed=False, reason=reason)
         return [*rulings, replace(missing, can_be_overridden=False)]
-    return [*rulings, *_comparison_rules(run.config, compared)]
+    return [*rulings, *_comparison_rules(compared)]
 
 
 def _real_prices(candidate: ModelVersion, champion: ModelVersion) -> Ruling:
@@ -211,7 +220,7 @@ def _pace(run: ResolvedRun, champion: ModelVersion) -> Ruling:
     return Ruling("pace", asked, passed_by, passed_by >= asked, reason)
 
 
-def _comparison_rules(config: GateConfig, compared: Compared) -> list[Ruling]:
+def _comparison_rules(compared: Compared) -> list[Ruling]:
     bound = _figure(compared.upper_loss_difference)
     ours, theirs = _figure(compared.candidate_r2), _figure(compared.champion_r2)
     asset, drop = max(
@@ -220,39 +229,35 @@ def _comparison_rules(config: GateConfig, compared: Compared) -> list[Ruling]:
     return [
         Ruling(
             "compared_sessions",
-            config.gate_min_sessions,
+            MIN_COMPARED_SESSIONS,
             compared.sessions,
-            compared.sessions >= config.gate_min_sessions,
+            compared.sessions >= MIN_COMPARED_SESSIONS,
             f"{compared.sessions} sessions are shared that neither was fitted on, at least "
-            f"{config.gate_min_sessions} are asked",
+            f"{MIN_COMPARED_SESSIONS} are required",
         ),
         Ruling(
             "champion",
-            config.gate_champion_tolerance,
+            CHAMPION_TOLERANCE,
             _or_none(bound),
-            bound < config.gate_champion_tolerance,
+            bound < CHAMPION_TOLERANCE,
             f"R2 {written(ours)} against the champion's {written(theirs)}; with 95 % confidence it "
-            f"lies less than {written(bound)} below, under {config.gate_champion_tolerance:g} is "
+            f"lies less than {written(bound)} below, under {CHAMPION_TOLERANCE:g} is "
             f"asked{without(compared.left_out)}",
         ),
         Ruling(
             "worst_asset",
-            config.gate_asset_tolerance,
+            ASSET_TOLERANCE,
             _or_none(drop),
-            drop <= config.gate_asset_tolerance,
+            drop <= ASSET_TOLERANCE,
             f"{asset} loses {written(drop)} of its R2 against the champion, at most "
-            f"{config.gate_asset_tolerance:g} is allowed{without(compared.left_out)}",
+            f"{ASSET_TOLERANCE:g} is allowed{without(compared.left_out)}",
         ),
     ]
 
 
-def _targets(config: GateConfig, figures: Mapping[str, Any]) -> list[Ruling]:
+def _targets(figures: Mapping[str, Any]) -> list[Ruling]:
     rulings = []
-    for metric, target in (
-        ("mae", config.gate_mae_target),
-        ("rmse", config.gate_rmse_target),
-        ("r2", config.gate_r2_target),
-    ):
+    for metric, target in TARGETS.items():
         observed = _figure(figures.get(metric))
         passed = observed > target if metric == "r2" else observed < target
         sign = "above" if metric == "r2" else "below"
@@ -264,7 +269,7 @@ def _targets(config: GateConfig, figures: Mapping[str, Any]) -> list[Ruling]:
                 passed,
                 f"test {metric.upper()} {written(observed)}, target {sign} {target:g}"
                 f"{_without(figures, metric)}",
-                decisive=config.gate_targets_enforced,
+                decisive=False,
             )
         )
     return rulings
@@ -272,7 +277,7 @@ def _targets(config: GateConfig, figures: Mapping[str, Any]) -> list[Ruling]:
 
 def _at_least(rule: str, threshold: float, observed: Any, words: str) -> Ruling:
     value = _figure(observed)
-    reason = f"{words}: {written(value)}, at least {written(threshold)} is asked"
+    reason = f"{words}: {written(value)}, at least {written(threshold)} is required"
     return Ruling(rule, _or_none(threshold), _or_none(value), value >= threshold, reason)
 
 

@@ -1,1 +1,1 @@
-"""Prices: where they come from, which of them are believed, and how they are stored."""
+"""Prices: fetching, checking and storing them, and the calendars of their exchanges."""

@@ -1,4 +1,4 @@
-"""Bars in the binary format of PostgreSQL's COPY, built and read by numpy, not row by row."""
+"""Writing and reading bars in the binary format of PostgreSQL's COPY with numpy."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-# Source: PostgreSQL manual, COPY, "Binary Format": a signature, flags, the length of an extension;
-# then per row the number of fields, and per field its length and its bytes, most significant first.
+from roi_forecast.array_types import DateArray
+
+# Source: PostgreSQL manual, COPY, "Binary Format": signature, flags, length of the extension; then
+# per row the number of fields, and per field its length and its bytes in network byte order.
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = (-1).to_bytes(2, "big", signed=True)
 _FIELDS, _LENGTH = "number of fields", "length of {}"
 _DATE, _DOUBLE = ">i4", ">f8"
 _FIELDS_SIZE, _LENGTH_SIZE = 2, 4
-# Source: array_send in PostgreSQL's arrayfuncs.c. Before the elements of an array of one dimension
-# stand five integers: dimensions, whether one is null, kind, length and lowest index.
+# Source: array_send in PostgreSQL's arrayfuncs.c. Five integers precede the elements of an array of
+# one dimension: dimensions, has nulls, element type, length and lower bound.
 _ARRAY_HEAD = 5 * 4
 _FIRST_DAY = np.datetime64("2000-01-01", "D")
 
 
 def binary_bars(bars: pd.DataFrame, values: Sequence[str]) -> Iterator[bytes]:
-    """Give bars as the chunks of a binary COPY, one for each symbol.
+    """Yield bars as the chunks of a binary COPY, one per symbol.
 
     Args:
-        bars: Columns `symbol`, `trading_date` and the values. They are written in this order, as
-            text, date and double precision, a missing value as NaN.
+        bars: Columns `symbol`, `trading_date` and the values, written in this order as text, date
+            and double precision; a missing value becomes NaN.
         values: Names of the columns after the date.
     """
     yield _HEADER
@@ -52,16 +54,16 @@ def binary_bars(bars: pd.DataFrame, values: Sequence[str]) -> Iterator[bytes]:
 def read_binary_series(
     content: bytes, values: Sequence[str]
 ) -> Iterator[tuple[str, dict[str, npt.NDArray[Any]]]]:
-    """Give the series of a binary COPY, symbol by symbol.
+    """Yield the series of each symbol of a binary COPY.
 
     Args:
-        content: All bytes of a COPY of one row a symbol: the symbol, then an array of its dates and
-            one of each of the values, all as long as each other.
+        content: All bytes of a COPY with one row per symbol: the symbol, an array of its dates and
+            an equally long array of each value.
         values: Names of the columns after the date.
 
-    Returns:
-        Per symbol its `trading_date`, int32 days since 2000-01-01, and its values, each of the
-        shape (bars,), in native byte order.
+    Yields:
+        The symbol, and by column its `trading_date` as int32 days since 2000-01-01 and its values,
+        each of shape (bars,), in native byte order.
     """
     kinds = {"trading_date": _DATE, **dict.fromkeys(values, _DOUBLE)}
     position, end = len(_HEADER), len(content) - len(_TRAILER)
@@ -75,13 +77,13 @@ def read_binary_series(
         yield bytes(symbol).decode(), series
 
 
-def as_dates(days: npt.NDArray[np.int32]) -> npt.NDArray[np.datetime64]:
+def as_dates(days: npt.NDArray[np.int32]) -> DateArray:
     """Return days since 2000-01-01 as dates, datetime64[us]."""
     return (_FIRST_DAY + days.astype("timedelta64[D]")).astype("datetime64[us]")
 
 
 def _next_field(content: bytes, position: int) -> tuple[memoryview, int]:
-    """Return the field that begins there, and where the one after it begins."""
+    """Return the field at a position, and the position of the next one."""
     first = position + _LENGTH_SIZE
     length = int.from_bytes(content[position:first], "big")
     return memoryview(content)[first : first + length], first + length

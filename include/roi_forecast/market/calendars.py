@@ -1,7 +1,7 @@
-"""Sessions of the exchanges: which dates count as rows, targets and horizons.
+"""Sessions of the exchanges: the dates that count as rows, targets and horizons.
 
-`exchange_calendars` knows holidays up to a date that differs by exchange (the Indian ones are only
-announced for the running year). Beyond it weekdays stand in, and one warning says so.
+`exchange_calendars` knows holidays up to a date that differs by exchange; Indian ones are announced
+for the current year only. Beyond it, weekdays count as sessions, with one warning.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from roi_forecast.errors import UniverseError
-from roi_forecast.market.blocks import Bars, blocks_of
+from roi_forecast.market.bars import Bars, blocks_of
+from roi_forecast.quoting import listed
 from roi_forecast.universe import Asset, Exchange, reference_exchange
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ _MAX_BREAK = timedelta(days=30)
 def sessions(exchange: Exchange, start: date, end: date) -> pd.DatetimeIndex:
     """Return the sessions from `start` to `end`, both inclusive; empty if `end` is earlier.
 
-    Weekdays stand in for dates that the exchange's calendar does not cover.
+    Outside the data of the exchange's calendar, weekdays count as sessions.
 
     Raises:
         UniverseError: The exchange names a calendar that does not exist.
@@ -49,7 +50,7 @@ def sessions(exchange: Exchange, start: date, end: date) -> pd.DatetimeIndex:
 
 
 def session_on_or_before(exchange: Exchange, day: date) -> date:
-    """Return the last session that is not after `day`."""
+    """Return the last session on or before `day`."""
     return _last(sessions(exchange, day - _MAX_BREAK, day))
 
 
@@ -61,20 +62,33 @@ def next_sessions(exchange: Exchange, after: date, count: int) -> list[date]:
 
 
 def last_known_session(exchange: Exchange) -> date:
-    """Return the last session that the exchange's calendar has data for."""
+    """Return the last session in the data of the exchange's calendar."""
     return _last(_known_sessions(exchange.calendar))
 
 
+def opens_at(exchange: Exchange, trading_date: date) -> datetime:
+    """Return the opening of a date in UTC, or of the next session if it is none.
+
+    Outside the calendar's data, where opening hours are unknown, it is the start of the local day:
+    too early rather than too late.
+    """
+    session = pd.Timestamp(next_sessions(exchange, trading_date - timedelta(days=1), 1)[0])
+    if session in _known_sessions(exchange.calendar):
+        opening: datetime = _load_calendar(exchange.calendar).session_open(session).to_pydatetime()
+        return opening.astimezone(UTC)
+    return datetime.combine(session.date(), time(), exchange.timezone).astimezone(UTC)
+
+
 def last_final_session(assets: Sequence[Asset], now: datetime) -> date:
-    """Return the last reference session on which no asset's bar can still change.
+    """Return the last reference session whose bars are final for all assets.
 
     Args:
         assets: The assets of the run; the calendar of most of them is the reference.
-        now: The moment to judge from, with time zone.
+        now: The present, with time zone.
     """
     exchanges = {asset.exchange for asset in assets}
     reference = reference_exchange(assets)
-    # The furthest zones lie 14 hours ahead, so a session dated tomorrow may already be over.
+    # Time zones are up to 14 hours ahead, so a session dated tomorrow may already be over.
     end = now.date() + timedelta(days=1)
     candidates = sessions(reference, end - _MAX_BREAK, end)
     final = [
@@ -88,27 +102,26 @@ def last_final_session(assets: Sequence[Asset], now: datetime) -> date:
 def reference_sessions(
     bars: Bars, assets: Sequence[Asset], start: date, as_of_date: date
 ) -> pd.DatetimeIndex:
-    """Return the dates that are rows of a dataset.
+    """Return the dates that become rows of a dataset.
 
-    These are the sessions of the reference calendar, plus special dates that the calendar lacks but
-    on which more than half of that calendar's assets have bars, less sessions on which none has.
+    These are the sessions of the reference calendar, plus other dates on which more than half of
+    its assets have bars, minus sessions on which none has.
 
     Args:
-        bars: Stored bars, columns `symbol` and `trading_date` at least. Rows after `as_of_date` are
-            not looked at.
+        bars: Stored bars with at least the columns `symbol` and `trading_date`.
         assets: The assets of the run.
         start: First date.
-        as_of_date: Last date; nothing later is returned.
+        as_of_date: Last date; later bars are ignored.
     """
     reference = reference_exchange(assets)
     own = [asset for asset in assets if asset.exchange.calendar == reference.calendar]
     traded = compare_with_calendar(bars, own, start, as_of_date)
     if len(traded.special):
         logger.info(
-            "%d sessions that the calendar %s lacks have bars and count: %s",
+            "%d dates outside the calendar %s have bars and count as sessions: %s",
             len(traded.special),
             reference.calendar,
-            _name_dates(traded.special),
+            _list_dates(traded.special),
         )
     if len(traded.silent):
         logger.warning(
@@ -117,7 +130,7 @@ def reference_sessions(
             len(traded.silent),
             reference.calendar,
             len(own),
-            _name_dates(traded.silent),
+            _list_dates(traded.silent),
         )
     return traded.dates
 
@@ -129,7 +142,7 @@ class TradedDates:
     Attributes:
         calendar: Sessions of the calendar.
         special: Dates outside the calendar on which more than half of the assets have bars.
-        silent: Sessions of the calendar on which none has a bar.
+        silent: Sessions of the calendar on which no asset has a bar.
     """
 
     calendar: pd.DatetimeIndex
@@ -138,7 +151,7 @@ class TradedDates:
 
     @property
     def dates(self) -> pd.DatetimeIndex:
-        """The calendar's sessions with the special ones, without the silent ones."""
+        """The calendar's sessions plus the special dates, minus the silent ones."""
         return _index(self.calendar.difference(self.silent).union(self.special))
 
 
@@ -148,29 +161,22 @@ def compare_with_calendar(
     """Compare the dates of stored bars with the calendar that the assets share.
 
     Args:
-        bars: As in `reference_sessions`; rows after `as_of_date` are not looked at.
+        bars: See `reference_sessions`.
         assets: Assets of one calendar.
         start: First date.
-        as_of_date: Last date.
+        as_of_date: Last date; later bars are ignored.
     """
-    counts = count_assets_with_bars(bars, assets, start, as_of_date)
+    counts = _count_assets_with_bars(bars, assets, start, as_of_date)
     traded_on = pd.DatetimeIndex(counts.index)
     calendar = sessions(assets[0].exchange, start, as_of_date)
     most = traded_on[(counts > len(assets) / 2).to_numpy()]
     return TradedDates(calendar, most.difference(calendar), calendar.difference(traded_on))
 
 
-def count_assets_with_bars(
+def _count_assets_with_bars(
     bars: Bars, assets: Sequence[Asset], start: date, as_of_date: date
 ) -> pd.Series[int]:
-    """Return for each date on which any of the assets has a bar how many have one.
-
-    Args:
-        bars: As in `reference_sessions`.
-        assets: Whose bars count.
-        start: First date.
-        as_of_date: Last date; rows after it are not looked at.
-    """
+    """Return the number of assets with a bar, by date."""
     symbols = [asset.symbol for asset in assets]
     counts = pd.Series(dtype=np.int64, index=_index([]))
     for block in blocks_of(bars):
@@ -183,26 +189,30 @@ def count_assets_with_bars(
 
 @lru_cache(maxsize=16)
 def _known_sessions(calendar: str) -> pd.DatetimeIndex:
+    return _index(_load_calendar(calendar).sessions)
+
+
+@lru_cache(maxsize=16)
+def _load_calendar(calendar: str) -> Any:
     import exchange_calendars
     from exchange_calendars.errors import InvalidCalendarName
 
     try:
-        found = exchange_calendars.get_calendar(calendar, start=FIRST_CALENDAR_DATE)
+        return exchange_calendars.get_calendar(calendar, start=FIRST_CALENDAR_DATE)
     except InvalidCalendarName as error:
         raise UniverseError(
             f"the calendar {calendar!r} does not exist; take a code that exchange_calendars lists, "
             "such as 'XBOM' or 'XNYS'"
         ) from error
     except ValueError:
-        # Raised where the calendar reaches back less far; its own default start then fits.
-        found = exchange_calendars.get_calendar(calendar)
-    return _index(found.sessions)
+        # Raised if the calendar starts later; then its default start is right.
+        return exchange_calendars.get_calendar(calendar)
 
 
 @lru_cache(maxsize=64)
 def _warn_once(calendar: str, side: str, edge: date) -> None:
     logger.warning(
-        "the calendar %s has no data %s %s; weekdays stand in, so holidays there count as sessions",
+        "the calendar %s has no data %s %s; all weekdays there count as sessions, holidays too",
         calendar,
         side,
         edge,
@@ -218,6 +228,5 @@ def _last(index: pd.DatetimeIndex) -> date:
     return last
 
 
-def _name_dates(index: pd.Index, most: int = 10) -> str:
-    named = ", ".join(f"{day:%Y-%m-%d}" for day in index[:most])
-    return named if len(index) <= most else f"{named} and {len(index) - most} more"
+def _list_dates(index: pd.Index) -> str:
+    return listed([f"{day:%Y-%m-%d}" for day in index])

@@ -1,4 +1,4 @@
-"""Fetching the prices of one asset for one run: incremental, checked, repeatable."""
+"""Fetching the prices of assets for a run: incremental, checked and repeatable."""
 
 from __future__ import annotations
 
@@ -28,47 +28,38 @@ from roi_forecast.market.restatement import (
     require_complete,
 )
 from roi_forecast.market.sources.source import PriceSource
-from roi_forecast.market.store import (
-    first_and_last_date,
-    load_bars,
-    register_assets,
-    replace_bars,
-    upsert_bars,
-)
+from roi_forecast.market.store import register_assets, replace_bars, upsert_bars
+from roi_forecast.market.stored_bars import first_and_last_date, load_bars
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import Asset, load_universe
 
 logger = logging.getLogger(__name__)
 
 OVERLAP_BARS = 10
-"""Stored bars that are fetched again: late corrections and restated history show in them."""
+"""Stored bars that are fetched again to reveal late corrections and restated history."""
 
 MAX_BATCHES = 200
-"""Tasks that an extraction is spread over at most: far below Airflow's max_map_length of 1,024."""
+"""Maximum number of tasks per extraction, far below Airflow's max_map_length of 1,024."""
 
 _LOG_EVERY = 10
 
 JOINT_DAYS = timedelta(days=7)
-"""Days that two earlier extractions must share to count as one: the bars of both were compared."""
+"""Days that two extractions must share to count as one, so that their bars were compared."""
 
 
 @dataclass(frozen=True)
 class ExtractionResult:
-    """What the extraction of one asset did.
+    """The result of extracting one asset.
 
     Attributes:
         symbol: The asset.
-        requested_start: First date asked of the source.
-        requested_end: Last date asked of the source: the run's as-of date.
-        fetched: Bars the source gave, including those dropped.
-        dropped: Bars in doubt, which were not stored.
+        fetched: Bars received from the source, including dropped ones.
+        dropped: Doubtful bars, which are not stored.
         changed: Rows inserted, changed or removed in the database.
         restated: Whether the source had restated the asset's history, so that all was fetched.
     """
 
     symbol: str
-    requested_start: date
-    requested_end: date
     fetched: int
     dropped: int
     changed: int
@@ -78,20 +69,20 @@ class ExtractionResult:
 def extract_prices(
     engine: Engine, run: ResolvedRun, symbol: str, source: PriceSource, *, now: datetime
 ) -> ExtractionResult:
-    """Bring the stored prices of one asset up to the run's as-of date.
+    """Update the stored prices of one asset to the run's as-of date.
 
-    If earlier extractions cover the run's start without a hole, only what follows them is fetched,
-    plus an overlap; else the whole range. Where the overlap shows that the source has restated
-    history, all stored bars are replaced in one transaction. Only bars that were final at `now` and
-    that no bar check doubts are stored. A failure is recorded in `extractions` and raised again;
-    prices stored before stay as they were.
+    If earlier extractions cover the run's start without a gap, only later bars and an overlap are
+    fetched, else the whole range. If the overlap shows that the source has restated history, all
+    stored bars are replaced in one transaction. Only bars that are final at `now` and pass the bar
+    checks are stored. A failure is recorded in `extractions` and raised again; it leaves the stored
+    prices as they are.
 
     Args:
         engine: Of the market database.
-        run: Says from when to when; no bar after its as-of date is added.
+        run: Gives the dates; no bar after its as-of date is added.
         symbol: The asset.
-        source: Where prices come from.
-        now: The moment to judge finality from, with time zone.
+        source: The price source.
+        now: The present, with time zone.
 
     Raises:
         SourceUnavailableError: No usable answer now; a retry may help.
@@ -109,12 +100,12 @@ def extract_prices(
             logger.warning("%s; fetching all of it again", restatement.as_result().message)
             with engine.connect() as connection:
                 first, last = first_and_last_date(connection, run.source_key, symbol)
-            # To the last stored bar: a run of the past must not leave two scales behind.
+            # Up to the last stored bar, so that a run for a past date does not leave two scales.
             start = min(run.start_date, first)
             fetched, stored = _fetch_with_stored(
                 engine, run, asset, source, start, max(run.as_of_date, last)
             )
-            # One corrected bar leaves the oldest as it was, a split or a dividend does not.
+            # A corrected bar leaves the oldest one unchanged; a split or a dividend does not.
             restatement = find_restatement(symbol, stored, fetched)
         is_wanted = fetched["trading_date"] <= pd.Timestamp(run.as_of_date)
         if restatement:
@@ -122,7 +113,7 @@ def extract_prices(
         final = _keep_final(fetched[is_wanted], asset, now)
         with engine.begin() as connection:
             register_assets(connection, [asset])
-            # Bars that were never compared with the fetched ones may be of another scale.
+            # Bars that were not compared with the fetched ones may have another scale.
             comparable = restatement is None and not stored.empty
             earlier = _closes_before(connection, run, symbol, final) if comparable else []
             believed, doubted = split_doubted(symbol, final, earlier)
@@ -162,8 +153,6 @@ def extract_prices(
     )
     return ExtractionResult(
         symbol=symbol,
-        requested_start=start,
-        requested_end=run.as_of_date,
         fetched=len(fetched),
         dropped=len(doubted),
         changed=changed,
@@ -172,7 +161,7 @@ def extract_prices(
 
 
 def count_changed_rows(engine: Engine, run_id: str) -> int:
-    """Return how many bars the extractions of a run inserted or changed."""
+    """Return the number of bars that the extractions of a run inserted or changed."""
     with engine.connect() as connection:
         count = connection.scalar(
             select(func.sum(extractions.c.rows)).where(extractions.c.run_id == run_id)
@@ -180,13 +169,13 @@ def count_changed_rows(engine: Engine, run_id: str) -> int:
     return int(count or 0)
 
 
-def extraction_batches(symbols: Sequence[str], most: int = MAX_BATCHES) -> list[list[str]]:
-    """Divide the symbols among at most `most` batches, as evenly as whole assets allow.
+def extraction_batches(symbols: Sequence[str], max_batches: int = MAX_BATCHES) -> list[list[str]]:
+    """Divide the symbols evenly into at most `max_batches` batches.
 
-    A universe of up to `most` assets gets one batch an asset, so that each shows by itself; more
-    assets share batches, since a scheduler pays for every task.
+    Up to `max_batches` assets get a task each, so that each shows in Airflow; more assets share
+    tasks, since every task costs the scheduler time.
     """
-    count = min(len(symbols), most)
+    count = min(len(symbols), max_batches)
     bounds = [len(symbols) * number // count for number in range(count + 1)] if count else [0]
     return [list(symbols[start:stop]) for start, stop in itertools.pairwise(bounds)]
 
@@ -196,16 +185,11 @@ def extract_batch(
 ) -> list[ExtractionResult]:
     """Extract the prices of some assets one after the other; a failure does not stop the others.
 
-    Args:
-        engine: Of the market database.
-        run: As for `extract_prices`.
-        symbols: The assets.
-        source: Where prices come from.
-        now: The moment to judge finality from, with time zone.
+    See `extract_prices` for the arguments.
 
     Raises:
-        SourceUnavailableError: Of the first asset for which a retry may help; a second call fetches
-            little more than an overlap for the assets that succeeded.
+        SourceUnavailableError: That of the first asset for which a retry may help; the retry
+            fetches only an overlap for the assets that succeeded.
         SourceError: Otherwise that of the first asset that failed.
     """
     results = []
@@ -228,7 +212,7 @@ def extract_batch(
 
 
 def _first_date_to_fetch(connection: Connection, run: ResolvedRun, symbol: str) -> date:
-    """Return the run's start, or the first bar of the overlap where earlier runs cover the rest."""
+    """Return the run's start, or the first bar of the overlap if earlier runs cover the rest."""
     spans = connection.execute(
         select(extractions.c.requested_start, extractions.c.requested_end)
         .where(
@@ -262,7 +246,7 @@ def _first_date_to_fetch(connection: Connection, run: ResolvedRun, symbol: str) 
 def _fetch_with_stored(
     engine: Engine, run: ResolvedRun, asset: Asset, source: PriceSource, start: date, end: date
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the bars of the source, and those that are stored, of the same dates."""
+    """Return the bars of the source and the stored bars of the same dates."""
     fetched = source.fetch(asset, start, end)
     with engine.connect() as connection:
         return fetched, load_bars(connection, run.source_key, [asset.symbol], start, end)
@@ -287,11 +271,11 @@ def _closes_before(
 
 
 def _keep_final(bars: pd.DataFrame, asset: Asset, now: datetime) -> pd.DataFrame:
-    """Return the bars that can no longer change."""
+    """Return the bars that are final at `now`."""
     final = bars["trading_date"].dt.date.map(lambda day: asset.exchange.final_at(day) <= now)
     unfinished = len(bars) - int(final.sum())
     if unfinished:
-        logger.info("%s: %d bars are not final yet and are left out", asset.symbol, unfinished)
+        logger.info("%s: %d bars are not final yet and are ignored", asset.symbol, unfinished)
     kept: pd.DataFrame = bars[final.astype(bool)].reset_index(drop=True)
     return kept
 

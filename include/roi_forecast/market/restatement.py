@@ -1,4 +1,4 @@
-"""Restated history: a source that has rescaled an asset's past for a split or a dividend."""
+"""Restated history: a source has rescaled an asset's past after a split or a dividend."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ RESTATEMENT_TOLERANCE = 1e-5
 """Relative change of the oldest overlapping price above which all history counts as restated."""
 
 MAX_LOST_SHARE = 0.05
-"""Share of the stored bars that restated history may lack; what it lacks is removed."""
+"""Share of the stored bars that restated history may lack; those bars are removed."""
 
 RESTATEMENT_CHECK = "restated_history"
 
 
 @dataclass(frozen=True)
 class Restatement:
-    """What revealed that a source has restated the history of an asset.
+    """The evidence that a source has restated the history of an asset.
 
     Attributes:
         symbol: The asset.
-        compared_on: The first trading date that revealed it.
-        close_ratio: The close fetched over the close stored, of the oldest bar that has both.
-        adj_close_ratio: The same of the adjusted close.
+        compared_on: The first trading date with a different price.
+        close_ratio: Fetched over stored close, of the oldest bar that has both.
+        adj_close_ratio: The same for the adjusted close.
     """
 
     symbol: str
@@ -39,15 +39,15 @@ class Restatement:
     adj_close_ratio: float
 
     def as_result(self) -> CheckResult:
-        """Return the event as a row of `price_checks`."""
+        """Return the event as a check result."""
         return CheckResult(
             check_name=RESTATEMENT_CHECK,
             severity="warn",
             passed=False,
             message=(
                 f"{self.symbol}: the source restated history: on {self.compared_on} close and "
-                f"adj_close are {self.close_ratio:.6g} and {self.adj_close_ratio:.6g} times what "
-                "was stored"
+                f"adj_close are {self.close_ratio:.6g} and {self.adj_close_ratio:.6g} times the "
+                "stored ones"
             ),
             symbol=self.symbol,
             trading_date=self.compared_on,
@@ -61,17 +61,17 @@ def find_restatement(
 ) -> Restatement | None:
     """Compare the oldest close and the oldest adjusted close that are both stored and fetched.
 
-    A split or dividend rescales every bar before it, so it shows in the oldest one; the correction
-    of a later bar does not. Whether that bar lacks other values does not matter: it may be the
-    only one of the overlap that lies before the split.
+    A split or dividend rescales every earlier bar, so it shows in the oldest one; the correction of
+    a later bar does not. The oldest bar counts even if it lacks other values, since it may be the
+    only bar of the overlap before the split.
 
     Args:
         symbol: The asset.
-        stored: Its bars in the database over the range of `fetched`, columns `BAR_COLUMNS`.
-        fetched: Its bars as the source gives them now.
+        stored: Its stored bars over the range of `fetched`, columns `BAR_COLUMNS`.
+        fetched: Its bars from the source.
     """
-    given = fetched.assign(**possible_prices(fetched))
-    both = given.merge(stored, on="trading_date", suffixes=("", "_stored"))
+    possible = fetched.assign(**possible_prices(fetched))
+    both = possible.merge(stored, on="trading_date", suffixes=("", "_stored"))
     both = both.sort_values("trading_date")
     ratios = {name: both[name] / both[f"{name}_stored"] for name in ("close", "adj_close")}
     oldest = {name: ratio.first_valid_index() for name, ratio in ratios.items()}
@@ -90,20 +90,20 @@ def find_restatement(
 
 
 def require_complete(symbol: str, stored: pd.DataFrame, believed: pd.DataFrame) -> None:
-    """Check that restated history has the bars it is to take the place of.
+    """Check that restated history covers the stored bars that it replaces.
 
     Args:
         symbol: The asset.
         stored: The stored bars.
-        believed: The restated bars that no check doubts.
+        believed: The restated bars that passed the bar checks.
 
     Raises:
-        SourceDataError: Too many of the stored dates have no bar any more.
+        SourceDataError: Too many of the stored dates have no restated bar.
     """
     lost = stored.loc[~stored["trading_date"].isin(believed["trading_date"]), "trading_date"]
     if len(lost) > MAX_LOST_SHARE * len(stored):
         raise SourceDataError(
-            f"{symbol}: the source restated history but gives no sound bar for {len(lost)} of the "
+            f"{symbol}: the source restated history but has no sound bar for {len(lost)} of the "
             f"{len(stored)} stored dates, the first is {lost.iloc[0]:%Y-%m-%d}; up to "
             f"{MAX_LOST_SHARE:.0%} are allowed, so the stored prices stay as they were"
         )
@@ -117,15 +117,15 @@ def record_restatement(
     fetched: pd.DataFrame,
     rows: int,
 ) -> None:
-    """Store the event; it stays, whatever later runs find.
+    """Store the event permanently.
 
     Args:
         connection: With the transaction that replaces the bars.
         source: Key of the source.
-        run_id: The run that noticed it.
+        run_id: The run that found it.
         restatement: The event.
-        fetched: The bars that took the place of the stored ones.
-        rows: How many rows of `daily_prices` were inserted, changed or removed.
+        fetched: The bars that replace the stored ones.
+        rows: Number of rows of `daily_prices` inserted, changed or removed.
     """
     connection.execute(
         insert(price_restatements).values(

@@ -1,1 +1,1 @@
-"""Watching what serves: live skill as outcomes arrive, limits, and drift of the market."""
+"""Monitoring of the serving champion: live skill and its limits, and drift of the market."""

@@ -1,4 +1,4 @@
-"""Holding the newest prices of a champion's assets against its training rows, and storing it."""
+"""The drift of a champion's assets away from its training rows: measured, stored and logged."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ from roi_forecast.universe import load_universe
 
 logger = logging.getLogger(__name__)
 
-_NAMED = 5
+DRIFT_WINDOW_SESSIONS = 60
+"""Newest sessions, which are compared with the training rows."""
+DRIFT_PERCENTILE = 0.99
+"""Fraction of earlier windows that the newest window of a drifting asset exceeds."""
+_MAX_NAMED = 5
 
 
 def watch_drift(engine: Engine, run: ResolvedRun, champion: ModelVersion) -> tuple[str, ...]:
-    """Measure each asset's drift away from the champion's training rows, store it and log it.
+    """Measure, store and log each asset's drift away from the champion's training rows.
 
-    Drift is shown and decides nothing: a market may change and a model still be right about it.
+    Drift decides nothing: a market can change while the model stays right about it.
 
     Args:
         engine: Market database.
@@ -32,7 +36,7 @@ def watch_drift(engine: Engine, run: ResolvedRun, champion: ModelVersion) -> tup
         champion: The version that serves.
 
     Returns:
-        The drifting assets, the one furthest from its training rows first.
+        The drifting assets, those furthest from their training rows first.
 
     Raises:
         DatasetError: The stored prices do not reach the as-of date.
@@ -54,14 +58,12 @@ def watch_drift(engine: Engine, run: ResolvedRun, champion: ModelVersion) -> tup
     values = np.where(rows.filled[1:], np.nan, log_roi(rows.prices))
     dates = rows.dates[1:]
     trained = int(np.searchsorted(dates, np.datetime64(training_end), side="right"))
-    first = max(trained, len(dates) - run.config.drift_window_sessions)
+    first = max(trained, len(dates) - DRIFT_WINDOW_SESSIONS)
     training, newest = values[:trained], values[first:]
     if not len(training) or not len(newest):
         logger.info("drift: no rows before and after %s to compare", training_end)
         return ()
-    found = dict(
-        zip(rows.symbols, measure_drift(training, newest, run.config.drift_percentile), strict=True)
-    )
+    measured = measure_drift(training, newest, DRIFT_PERCENTILE)
     period = {
         "run_id": run.run_id,
         "model_name": run.model_name,
@@ -72,37 +74,38 @@ def watch_drift(engine: Engine, run: ResolvedRun, champion: ModelVersion) -> tup
         "window_first_date": dates[first].item(),
         "window_last_date": dates[-1].item(),
     }
-    counts = np.isfinite(newest).sum(axis=0).tolist()
+    stored = [
+        {
+            **period,
+            "symbol": symbol,
+            "window_rows": count,
+            **(vars(found) if found else dict.fromkeys(Drift.__dataclass_fields__)),
+            "drifting": found is not None and found.drifting,
+        }
+        for symbol, count, found in zip(
+            rows.symbols, np.isfinite(newest).sum(axis=0).tolist(), measured, strict=True
+        )
+    ]
     with engine.begin() as connection:
         connection.execute(delete(drift).where(drift.c.run_id == run.run_id))
-        connection.execute(
-            insert(drift),
-            [
-                {**period, "symbol": symbol, "window_rows": count, **_figures(measured)}
-                for (symbol, measured), count in zip(found.items(), counts, strict=True)
-            ],
-        )
-    return _log(found)
-
-
-def _figures(measured: Drift | None) -> dict[str, object]:
-    if measured is None:
-        return dict.fromkeys(Drift.__dataclass_fields__) | {"drifting": False}
-    return {**vars(measured), "drifting": measured.drifting}
-
-
-def _log(found: dict[str, Drift | None]) -> tuple[str, ...]:
-    drifting = {symbol: each for symbol, each in found.items() if each and each.drifting}
-    worst = sorted(drifting, key=lambda symbol: drifting[symbol].wasserstein, reverse=True)
+        connection.execute(insert(drift), stored)
+    drifting = sorted(
+        (
+            (symbol, found)
+            for symbol, found in zip(rows.symbols, measured, strict=True)
+            if found is not None and found.drifting
+        ),
+        key=lambda entry: entry[1].wasserstein,
+        reverse=True,
+    )
     named = ", ".join(
-        f"{symbol} (distance {drifting[symbol].wasserstein:.2f}, scale x "
-        f"{drifting[symbol].scale_ratio:.2f})"
-        for symbol in worst[:_NAMED]
+        f"{symbol} (distance {found.wasserstein:.2f}, scale x {found.scale_ratio:.2f})"
+        for symbol, found in drifting[:_MAX_NAMED]
     )
     logger.info(
-        "drift: %d of %d assets are unlike their training rows%s",
+        "drift: %d of %d assets differ from their training rows%s",
         len(drifting),
-        len(found),
-        f", most of all {named}" if worst else "",
+        len(measured),
+        f", most of all {named}" if named else "",
     )
-    return tuple(worst)
+    return tuple(symbol for symbol, _ in drifting)

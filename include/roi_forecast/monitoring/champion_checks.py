@@ -1,4 +1,4 @@
-"""Whether a champion's live forecasts are below their limits, as far as that can be known."""
+"""Whether a champion's live figures are below their limits, with their uncertainty."""
 
 from __future__ import annotations
 
@@ -6,29 +6,40 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from roi_forecast.config import MonitoringConfig
 from roi_forecast.forecaster.conformal import LEVELS
-from roi_forecast.monitoring.live_scores import LiveScores, block_sessions
+from roi_forecast.monitoring.live_scores import Estimate, LiveScores, block_sessions
 
 Scope = Literal["version", "model_name"]
-State = Literal["kept", "below", "too_few"]
+State = Literal["passed", "below", "too_few"]
+
+LIVE_WINDOW_SESSIONS = 60
+"""Newest target sessions on which a champion is judged."""
+MIN_LIVE_SESSIONS = 30
+"""Target sessions with outcomes that a judgement needs."""
+LIMITS = {
+    **{f"coverage_{round(100 * level)}": level - 0.05 for level in LEVELS},
+    "r2_against_zero": -0.02,
+    "r2_against_persistence": 0.0,
+}
+"""The limit of each measure. benchmarks/alert_power.py measures how often chance raises an alert
+with these limits and numbers of sessions."""
 
 
 @dataclass(frozen=True)
 class ChampionCheck:
-    """What one measure says of a champion.
+    """The comparison of one live figure of a champion with its limit.
 
     Attributes:
         horizon: Reference sessions from the as-of to the target date.
         measure: Name of the figure.
-        scope: `version`: the champion's own forecasts; `model_name`: whatever served under the
-            name, where the champion has too few of its own.
-        sessions: Target sessions counted.
+        scope: `version`: the champion's own forecasts. `model_name`: those of every version that
+            served under the name, if the champion has too few of its own.
+        sessions: Number of target sessions that count.
         threshold: The limit.
-        observed: The figure, or None where there is none.
-        upper_95: Its upper bound, or None. Only a bound below the limit is reported: a figure that
-            chance alone could have put there is not.
-        state: `kept`, `below` or `too_few`.
+        observed: The figure, or None.
+        upper_95: Its upper 95 % bound, or None.
+        state: `below` if `upper_95` is below the threshold, so that chance alone does not explain
+            the figure; `too_few` without enough sessions; else `passed`.
         reason: One sentence for people.
     """
 
@@ -43,87 +54,62 @@ class ChampionCheck:
     reason: str
 
 
-def judged_sessions(config: MonitoringConfig, horizon: int) -> int:
+def judged_sessions(horizon: int) -> int:
     """Return how many of the newest target sessions are judged: at least three blocks."""
-    return max(config.live_window_sessions, 3 * block_sessions(horizon))
+    return max(LIVE_WINDOW_SESSIONS, 3 * block_sessions(horizon))
 
 
-def needed_sessions(config: MonitoringConfig, horizon: int) -> int:
+def needed_sessions(horizon: int) -> int:
     """Return how many target sessions a judgement needs: at least two blocks."""
-    return max(config.live_min_sessions, 2 * block_sessions(horizon))
+    return max(MIN_LIVE_SESSIONS, 2 * block_sessions(horizon))
 
 
 def check_champion(
-    config: MonitoringConfig, horizon: int, own: LiveScores | None, served: LiveScores | None
+    horizon: int, own: LiveScores | None, served: LiveScores | None
 ) -> tuple[ChampionCheck, ...]:
-    """Hold live scores against their limits.
+    """Compare live scores with their limits.
 
-    The champion's own forecasts are judged where they are enough; a champion is often replaced
-    before they are, and then what served under its name is.
+    A champion is often replaced before it has enough forecasts of its own. Then the forecasts of
+    every version that served under its name are judged.
 
     Args:
-        config: The limits.
-        horizon: Of the forecasts.
-        own: Scores of the champion's newest live forecasts, or None where it has no outcome yet.
+        horizon: Horizon of the forecasts.
+        own: Scores of the champion's newest live forecasts, or None without any outcome.
         served: Scores of the newest live forecasts under its name, or None.
     """
-    needed = needed_sessions(config, horizon)
-    enough = own is not None and own.sessions >= needed
-    scope: Scope = "version" if enough else "model_name"
-    scores = own if enough else served
-    return tuple(
-        _check(horizon, measure, scope, scores, threshold, needed)
-        for measure, threshold in _limits(config).items()
-    )
-
-
-def _limits(config: MonitoringConfig) -> dict[str, float]:
-    limits = {
-        f"coverage_{round(100 * level)}": level - config.live_coverage_tolerance for level in LEVELS
-    }
-    return {
-        **limits,
-        "r2_against_zero": -config.live_error_tolerance,
-        "r2_against_persistence": 0.0,
-    }
-
-
-def _check(
-    horizon: int,
-    measure: str,
-    scope: Scope,
-    scores: LiveScores | None,
-    threshold: float,
-    needed: int,
-) -> ChampionCheck:
-    sessions = scores.sessions if scores is not None else 0
-    observed = upper = float("nan")
-    if scores is not None:
-        estimate = scores.estimates[measure]
+    needed = needed_sessions(horizon)
+    scope: Scope = "version"
+    scores = own
+    if own is None or own.sessions < needed:
+        scope, scores = "model_name", served
+    checks = []
+    for measure, threshold in LIMITS.items():
+        sessions = scores.sessions if scores else 0
+        estimate = scores.estimates[measure] if scores else Estimate(math.nan)
         observed, upper = estimate.value, estimate.upper_95
-    state: State = "kept"
-    if sessions < needed or math.isnan(upper):
-        state = "too_few"
-        reason = f"{sessions} live sessions have an outcome, {needed} are needed to judge"
-    else:
-        if upper < threshold:
-            state = "below"
+        state: State = "below" if upper < threshold else "passed"
         whose = "its own" if scope == "version" else "the name's"
         reason = (
-            f"{measure} {observed:.4f}, with 97.5 % confidence under {upper:.4f}, limit "
+            f"{measure} {observed:.4f}, with 97.5 % confidence below {upper:.4f}, limit "
             f"{threshold:.4f}, over {whose} newest {sessions} sessions"
         )
-    return ChampionCheck(
-        horizon,
-        measure,
-        scope,
-        sessions,
-        threshold,
-        _or_none(observed),
-        _or_none(upper),
-        state,
-        reason,
-    )
+        if sessions < needed or math.isnan(upper):
+            state = "too_few"
+            reason = f"{sessions} live sessions have an outcome; a judgement needs {needed}"
+        checks.append(
+            ChampionCheck(
+                horizon=horizon,
+                measure=measure,
+                scope=scope,
+                sessions=sessions,
+                threshold=threshold,
+                observed=_or_none(observed),
+                upper_95=_or_none(upper),
+                state=state,
+                reason=reason,
+            )
+        )
+    return tuple(checks)
 
 
 def _or_none(value: float) -> float | None:

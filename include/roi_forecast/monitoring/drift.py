@@ -1,4 +1,4 @@
-"""Whether an asset moves otherwise than in the rows a model was trained on."""
+"""Whether an asset moves differently than in the rows on which a model was trained."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.features.movement import MIN_MOVING_SHARE
 from roi_forecast.features.rounding import beyond_rounding
-from roi_forecast.features.scaling import FloatArray
 
 _MIN_WINDOWS = 3
-"""So many windows must fit into the training rows side by side."""
+"""The training rows must hold this many windows side by side."""
 
 
 @dataclass(frozen=True)
 class Drift:
     """The newest window of one asset against its training rows.
 
-    What is usual is told by earlier windows: each one of the training rows, of the same length, is
-    held against the other training rows in the same way. Single assets have few such windows, so
-    those of all assets count as well: a limit is passed where both are.
+    The limits come from earlier windows: each window of the training rows, of the same length, is
+    compared with the other training rows in the same way. A single asset has few such windows, so
+    those of all assets count too: drift is beyond the limits of both.
 
     Attributes:
         wasserstein: Distance between the distributions of the log ROI, in standard deviations of
             the training rows.
-        wasserstein_limit: What the chosen share of earlier windows did not exceed.
-        wasserstein_percentile: Share of the earlier windows of all assets that lay closer.
+        wasserstein_limit: Distance that the chosen fraction of earlier windows does not exceed.
+        wasserstein_percentile: Fraction of the earlier windows of all assets that are closer.
         scale_ratio: Standard deviation of the newest window over that of the training rows.
-        scale_ratio_low: What the chosen share of earlier windows, split over both sides, did not
-            fall below.
-        scale_ratio_high: What they did not exceed.
+        scale_ratio_low: Ratio that the chosen fraction of earlier windows, divided between both
+            sides, does not fall below.
+        scale_ratio_high: Ratio that they do not exceed.
     """
 
     wasserstein: float
@@ -43,19 +43,17 @@ class Drift:
 
     @property
     def drifting(self) -> bool:
-        """Whether the newest window lies outside of what is usual."""
+        """Whether the newest window is beyond the limits."""
         usual = self.scale_ratio_low <= self.scale_ratio <= self.scale_ratio_high
         return self.wasserstein > self.wasserstein_limit or not usual
 
 
 @dataclass(frozen=True)
-class _Measured:
-    """Distance and scale ratio of the newest window, and of the earlier ones."""
+class _Windows:
+    """Distances and scale ratios of the newest window, first, and of the earlier ones."""
 
-    distance: float
-    ratio: float
-    usual_distances: FloatArray
-    usual_ratios: FloatArray
+    distances: FloatArray
+    ratios: FloatArray
 
 
 def measure_drift(
@@ -66,97 +64,90 @@ def measure_drift(
     Args:
         training: Log ROI of the training rows, in time order, shape (rows, assets); NaN where the
             asset had no bar.
-        newest: Log ROI of the newest rows, shape (newest rows, assets), likewise.
-        percentile: Share of earlier windows that the newest has to exceed to count as drifting.
+        newest: Log ROI of the newest rows, shape (newest rows, assets); NaN likewise.
+        percentile: Fraction of earlier windows that a drifting one exceeds.
 
     Returns:
-        One entry for each asset; None where three windows do not fit into its training rows, or
-        its price moves on too few of them.
+        One entry for each asset; None if its training rows are too few for three windows, or its
+        price moves on too few of them.
     """
     measured = [
         _measure(before[np.isfinite(before)], now[np.isfinite(now)])
         for before, now in zip(training.T, newest.T, strict=True)
     ]
-    known = [each for each in measured if each is not None]
+    known = [windows for windows in measured if windows is not None]
     if not known:
         return (None,) * len(measured)
-    distances = np.concatenate([each.usual_distances for each in known])
-    ratios = np.concatenate([each.usual_ratios for each in known])
-    sides = ((1 - percentile) / 2, (1 + percentile) / 2)
-    low, high = np.quantile(ratios, sides)
-    return tuple(
-        None
-        if each is None
-        else Drift(
-            wasserstein=each.distance,
-            wasserstein_limit=max(
-                float(np.quantile(known, percentile)) for known in (each.usual_distances, distances)
-            ),
-            wasserstein_percentile=float((distances < each.distance).mean()),
-            scale_ratio=each.ratio,
-            scale_ratio_low=float(min(low, np.quantile(each.usual_ratios, sides[0]))),
-            scale_ratio_high=float(max(high, np.quantile(each.usual_ratios, sides[1]))),
-        )
-        for each in measured
+    of_all = _Windows(
+        np.concatenate([windows.distances[1:] for windows in known]),
+        np.concatenate([windows.ratios[1:] for windows in known]),
     )
+    sides = ((1 - percentile) / 2, (1 + percentile) / 2)
+    limit = np.quantile(of_all.distances, percentile)
+    low, high = np.quantile(of_all.ratios, sides)
+
+    def compare(windows: _Windows) -> Drift:
+        distance, ratio = windows.distances[0], windows.ratios[0]
+        own_low, own_high = np.quantile(windows.ratios[1:], sides)
+        return Drift(
+            wasserstein=float(distance),
+            wasserstein_limit=float(max(limit, np.quantile(windows.distances[1:], percentile))),
+            wasserstein_percentile=float((of_all.distances < distance).mean()),
+            scale_ratio=float(ratio),
+            scale_ratio_low=float(min(low, own_low)),
+            scale_ratio_high=float(max(high, own_high)),
+        )
+
+    return tuple(None if windows is None else compare(windows) for windows in measured)
 
 
 def wasserstein_distances(values: FloatArray, members: npt.NDArray[np.bool_]) -> FloatArray:
-    """Return the 1-Wasserstein distance between the values in a set and those outside of it.
+    """Return the 1-Wasserstein distance between the values inside and outside each set.
 
-    The area between the two empirical distribution functions.
+    It is the area between the two empirical distribution functions.
     Source: Vallender, 1974, "Calculation of the Wasserstein Distance Between Probability
     Distributions on the Line".
 
     Args:
         values: Shape (rows,).
-        members: Which rows are in each set, shape (sets, rows); no set is empty or holds all.
+        members: Rows of each set, shape (sets, rows); no set is empty or holds all rows.
 
     Returns:
         Shape (sets,), in the unit of the values.
     """
     order = np.argsort(values)
     rows, sizes = len(values), members.sum(axis=1, keepdims=True)
-    # Up to each value in rising order: how many lie in the set, and so how many outside.
+    # Numbers of values inside and outside the set, up to each value in ascending order.
     inside = members[:, order].cumsum(axis=1, dtype=np.int32)[:, :-1]
     outside = np.arange(1, rows) - inside
-    distances: FloatArray = np.abs(inside / sizes - outside / (rows - sizes)) @ np.diff(
-        values[order]
-    )
+    gaps = np.abs(inside / sizes - outside / (rows - sizes))
+    distances: FloatArray = gaps @ np.diff(values[order])
     return distances
 
 
-def _measure(training: FloatArray, newest: FloatArray) -> _Measured | None:
-    length = len(newest)
-    if length < 2 or len(training) < _MIN_WINDOWS * length:
+def _measure(training: FloatArray, newest: FloatArray) -> _Windows | None:
+    rows, length = len(training), len(newest)
+    if length < 2 or rows < _MIN_WINDOWS * length:
         return None
-    # The spread of a price that stands still is chance, and its windows would count for all assets.
+    # The spread of a still price is chance, and its windows would count for all assets.
     moves = beyond_rounding(np.abs(training - np.median(training)), np.abs(training).max())
     if moves.mean() < MIN_MOVING_SHARE:
         return None
-    spread = float(training.std())
-    members = _sliding_members(len(training), length)
     together = np.concatenate([training, newest])
-    last = (np.arange(len(together)) >= len(training))[np.newaxis]
-    return _Measured(
-        distance=float(wasserstein_distances(together, last)[0]) / spread,
-        ratio=float(_scale_ratios(together, last)[0]),
-        usual_distances=wasserstein_distances(training, members) / spread,
-        usual_ratios=_scale_ratios(training, members),
-    )
-
-
-def _sliding_members(rows: int, length: int) -> npt.NDArray[np.bool_]:
+    is_newest = (np.arange(rows + length) >= rows)[np.newaxis]
     starts = np.arange(0, rows - length + 1, max(1, length // 6))[:, np.newaxis]
     places = np.arange(rows)
-    members: npt.NDArray[np.bool_] = (places >= starts) & (places < starts + length)
-    return members
+    earlier = (places >= starts) & (places < starts + length)
+    compared = ((together, is_newest), (training, earlier))
+    distances = np.concatenate([wasserstein_distances(*windows) for windows in compared])
+    ratios = np.concatenate([_scale_ratios(*windows) for windows in compared])
+    return _Windows(distances / float(training.std()), ratios)
 
 
 def _scale_ratios(values: FloatArray, members: npt.NDArray[np.bool_]) -> FloatArray:
-    """Return the deviation inside of each set over that outside, shape (sets,).
+    """Return the standard deviation inside over that outside each set, shape (sets,).
 
-    No set holds a third of the rows and most rows move, so that those outside always vary.
+    A set holds at most a third of the rows and most rows move, so the rows outside always vary.
     """
     return _deviations(values, members) / _deviations(values, ~members)
 

@@ -8,10 +8,11 @@ from datetime import date
 
 import numpy as np
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.bootstrap import bootstrap_mean
+from roi_forecast.evaluation.metrics import Metric, Scored
 from roi_forecast.evaluation.paired_scores import BLOCK_SESSIONS
-from roi_forecast.features.scaling import FloatArray
 from roi_forecast.monitoring.outcomes import Outcomes
 
 
@@ -39,10 +40,9 @@ class LiveScores:
         last_date: Last target date.
         sessions: Target sessions.
         rows: Forecasts with an outcome.
-        estimates: By name: `mae`, `mae_of_zero` and `mae_of_persistence` in percent points;
-            `r2_against_zero` and `r2_against_persistence`, the gain in squared error over these
-            forecasts, every asset counting alike, but not one of which these are always right;
-            `coverage_80`, `coverage_95` and `directional_accuracy`, shares.
+        estimates: By name: every metric of an ROI in percent and of its bounds,
+            `r2_against_persistence`, and the MAE of two peers, `mae_of_zero` and
+            `mae_of_persistence`.
     """
 
     first_date: date
@@ -67,51 +67,37 @@ def block_sessions(horizon: int) -> int:
 
 
 def score_outcomes(outcomes: Outcomes) -> LiveScores:
-    """Score forecasts against what came.
-
-    Args:
-        outcomes: At least one session.
-    """
-    actual, predicted = outcomes.actual, outcomes.predicted
+    """Score forecasts of at least one session with every metric."""
+    scored, persistence = outcomes.scored, outcomes.persistence
     block = block_sessions(outcomes.horizon)
-    decided = (actual != 0) & (predicted != 0) & np.isfinite(actual)
-    hits = np.where(decided, np.sign(actual) == np.sign(predicted), np.nan)
-    entries = {
-        "mae": np.abs(predicted - actual),
-        "coverage_80": outcomes.inside_80,
-        "coverage_95": outcomes.inside_95,
-        "directional_accuracy": hits,
-    }
-    estimates = {name: _mean(values, block) for name, values in entries.items()}
-    for name, opponent in (
-        ("zero", np.zeros(actual.shape)),
-        ("persistence", outcomes.persistence),
-    ):
-        counted = np.where(np.isfinite(opponent), actual, np.nan)
-        estimates[f"mae_of_{name}"] = Estimate(_value(np.abs(opponent - counted)))
-        estimates[f"r2_against_{name}"] = _gain(counted, predicted, opponent, block)
+    all_metrics = (
+        *metrics.OF_ROI,
+        *metrics.of_intervals(scored.intervals),
+        metrics.r2_against("r2_against_persistence", persistence),
+    )
+    estimates = {metric.name: _estimate(metric, scored, block) for metric in all_metrics}
+    for name, peer in (("zero", np.zeros(persistence.shape)), ("persistence", persistence)):
+        errors = metrics.mean_absolute_error.entries(Scored(scored.actual, peer))
+        estimates[f"mae_of_{name}"] = Estimate(_mean(errors))
     return LiveScores(
         outcomes.dates[0].item(),
         outcomes.dates[-1].item(),
         outcomes.sessions,
-        int(np.isfinite(actual).sum()),
+        int(scored.rows.sum()),
         estimates,
     )
 
 
-def _gain(actual: FloatArray, predicted: FloatArray, opponent: FloatArray, block: int) -> Estimate:
-    """Return 1 - the squared error over the opponent's, as the mean of paired differences."""
-    own, theirs = (predicted - actual) ** 2, (opponent - actual) ** 2
-    loss = _mean((own - theirs) / metrics.squared_loss(actual, opponent), block)
-    return Estimate(-loss.value, -loss.upper_95, -loss.lower_95)
+def _estimate(metric: Metric, scored: Scored, block: int) -> Estimate:
+    """Return a figure over all entries alike, with bounds where there are sessions enough."""
+    entries = metric.paired_entries(scored)
+    means = [_mean(entries)]
+    if len(entries) >= 2 * block and np.isfinite(entries).any():
+        found = bootstrap_mean(entries, block_sessions=block, widened=True)
+        means = [found.mean, found.lower_95, found.upper_95]
+    value, *bounds = metric.of_mean(np.array(means)).tolist()
+    return Estimate(value, *sorted(bounds))
 
 
-def _mean(entries: FloatArray, block: int) -> Estimate:
-    if len(entries) < 2 * block or not np.isfinite(entries).any():
-        return Estimate(_value(entries))
-    found = bootstrap_mean(entries, block_sessions=block, widened=True)
-    return Estimate(found.mean, found.lower_95, found.upper_95)
-
-
-def _value(entries: FloatArray) -> float:
+def _mean(entries: FloatArray) -> float:
     return float(metrics.mean_of_counted(entries.reshape(-1, 1))[0])

@@ -1,4 +1,4 @@
-"""Scoring live forecasts, holding a champion against its limits, and storing both."""
+"""Scores of live forecasts and checks of the champion's limits: computed, stored and logged."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class _Scored:
     """Scores of the forecasts of one split and horizon.
 
     Attributes:
-        split: `live`: made before their target session opened; `backfill`: afterwards.
+        split: `live`: made before their target session opened. `backfill`: made later.
         horizon: Reference sessions from the as-of to the target date.
-        predictor: `model`: the champion's own; `served`: whatever served under the name.
-        newest_sessions: Only so many of the newest target sessions count, or None for all.
+        predictor: `model`: the champion. `served`: every version that served under the name.
+        newest_sessions: Only this many of the newest target sessions count; None for all.
         scores: The figures.
     """
 
@@ -49,9 +49,9 @@ class _Scored:
 def watch_live_skill(
     engine: Engine, run: ResolvedRun, champion: ModelVersion
 ) -> tuple[ChampionCheck, ...]:
-    """Score what was forecast, judge the champion by what was live, and store both.
+    """Score stored forecasts, compare the champion's live scores with their limits, store both.
 
-    Backfills are scored apart and never judged: who made them could have known the outcome.
+    Backfills are scored separately and never judged, since their outcome could have been known.
 
     Args:
         engine: Market database.
@@ -59,12 +59,12 @@ def watch_live_skill(
         champion: The version that serves.
 
     Returns:
-        The checks of every horizon with a live outcome; where there is none yet, those of the
-        next session, which say that there are too few.
+        The checks of every horizon with a live outcome; without any outcome, those of the next
+        session, in state `too_few`.
     """
     with engine.connect() as connection:
         forecasts = load_outcomes(connection, champion, run.as_of_date)
-    scored = list(_score(run, champion, forecasts))
+    scored = list(_score(champion, forecasts))
     live = [each for each in scored if each.split == LIVE]
     checks: list[ChampionCheck] = []
     for horizon in sorted({each.horizon for each in live}) or [1]:
@@ -76,7 +76,7 @@ def watch_live_skill(
         for predictor, scores in newest.items():
             if predictor == OWN or scores is not newest.get(OWN):
                 _log_scores(champion, horizon, predictor, scores)
-        checks += check_champion(run.config, horizon, newest.get(OWN), newest.get(SERVED))
+        checks += check_champion(horizon, newest.get(OWN), newest.get(SERVED))
     with engine.begin() as connection:
         _store_scores(connection, run, champion, scored)
         _store_checks(connection, run, champion, checks)
@@ -84,15 +84,15 @@ def watch_live_skill(
     return tuple(checks)
 
 
-def _score(run: ResolvedRun, champion: ModelVersion, forecasts: pd.DataFrame) -> Iterator[_Scored]:
+def _score(champion: ModelVersion, forecasts: pd.DataFrame) -> Iterator[_Scored]:
     horizons: list[int] = sorted(forecasts["horizon"].unique().tolist())
     for split, horizon in product((LIVE, BACKFILL), horizons):
         of_split = forecasts["backfill"] == (split == BACKFILL)
         served = forecasts[of_split & (forecasts["horizon"] == horizon)]
-        window = judged_sessions(run.config, horizon)
+        window = judged_sessions(horizon)
         own = served[served["version_id"] == champion.version_id]
         of_served = _newest_and_all(served, horizon, window)
-        # Where only the champion ever served, these are the same forecasts.
+        # If only the champion ever served, these are the same forecasts.
         of_own = of_served if len(own) == len(served) else _newest_and_all(own, horizon, window)
         for predictor, found in ((OWN, of_own), (SERVED, of_served)):
             for newest_sessions, scores in found.items():
@@ -169,7 +169,7 @@ def _log_scores(champion: ModelVersion, horizon: int, predictor: str, scores: Li
     logger.info(
         "%s, horizon %d, newest %d live sessions up to %s: MAE %s %% (zero %s, persistence %s), R2 "
         "against zero %s (95 %%: %s to %s), coverage %s and %s",
-        own if predictor == OWN else f"all that served under {champion.model_name}",
+        own if predictor == OWN else f"all versions that served under {champion.model_name}",
         horizon,
         scores.sessions,
         scores.last_date,
@@ -197,7 +197,7 @@ def _log_checks(champion: ModelVersion, checks: Sequence[ChampionCheck]) -> None
             logger.info("horizon %d is not judged: %s", horizon, too_few.reason)
         elif not below:
             logger.info(
-                "champion %s keeps its %d limits at horizon %d",
+                "champion %s passes its %d limits at horizon %d",
                 champion.version_id,
                 len(own),
                 horizon,

@@ -1,4 +1,4 @@
-"""Watching the serving champion after each run: its live skill and its limits, and drift."""
+"""Monitoring the serving champion after each run: live skill and its limits, and drift."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Monitoring:
-    """What watching the champion found.
+    """The results of monitoring the champion.
 
     Attributes:
-        version_id: The champion, or None where no version serves.
-        checks: All checks, of every horizon that has outcomes.
-        drifting: The assets whose newest window is not like the training rows.
+        version_id: The champion, or None if no version serves.
+        checks: The checks of every horizon with outcomes.
+        drifting: The assets whose newest window differs from the training rows.
     """
 
     version_id: str | None
@@ -33,21 +33,21 @@ class Monitoring:
 
     @property
     def alerts(self) -> tuple[ChampionCheck, ...]:
-        """The checks that found the champion below a limit."""
+        """The checks below their limit."""
         return tuple(check for check in self.checks if check.state == "below")
 
 
 def monitor_champion(engine: Engine, run: ResolvedRun) -> Monitoring:
-    """Score the live forecasts of the serving champion and of its name, and look for drift.
+    """Score the live forecasts of the serving champion and of its name, and measure drift.
 
-    Nothing found here changes what serves. Repeating it for the same run replaces what was stored.
+    The results do not change what serves. Repeating it for a run replaces the stored results.
 
     Args:
         engine: Market database.
-        run: The resolved run, with its limits; nothing after its as-of date is looked at.
+        run: The resolved run, with its limits; nothing after its as-of date is read.
 
     Returns:
-        What was found; it is stored in `evaluations`, `champion_checks` and `drift`.
+        The results, which are also stored in `evaluations`, `champion_checks` and `drift`.
 
     Raises:
         DatasetError: The stored prices do not reach the as-of date.
@@ -55,21 +55,21 @@ def monitor_champion(engine: Engine, run: ResolvedRun) -> Monitoring:
     with engine.connect() as connection:
         champion = find_champion(connection, run.model_name)
     if champion is None:
-        logger.info("no version serves under %s: nothing to watch", run.model_name)
+        logger.info("no version serves under %s: nothing to monitor", run.model_name)
         return Monitoring(None)
     checks = watch_live_skill(engine, run, champion)
     return Monitoring(champion.version_id, checks, watch_drift(engine, run, champion))
 
 
 def report_alerts(engine: Engine, run_id: str) -> str | None:
-    """Say in the log what a run found below its limit, and what to do about it.
+    """Log the figures that a run found below their limit, and what to do about them.
 
     Args:
         engine: Market database.
-        run_id: A run whose champion was watched.
+        run_id: A run that monitored its champion.
 
     Returns:
-        The last line of the log, or None where nothing is below its limit.
+        The last line of the log, or None if nothing is below its limit.
     """
     check = champion_checks.c
     with engine.connect() as connection:
@@ -83,10 +83,9 @@ def report_alerts(engine: Engine, run_id: str) -> str | None:
     for row in found:
         logger.warning("horizon %d: %s", row.horizon, row.reason)
     advice = (
-        f"champion {found[0].version_id} is below its limit (roi.champion_alerts): look at "
-        "roi.live_skill and roi.latest_drift, then train on newer prices (a later start_date or a "
-        "shorter lookback_years) or roll back to a version that served before (DAG "
-        "roll_back_champion)"
+        f"champion {found[0].version_id} is below its limit (roi.champion_alerts): see "
+        "roi.live_skill and roi.latest_drift, then train on newer prices (a later start_date) or "
+        "roll back to a version that served before (DAG roll_back_champion)"
     )
     logger.warning(advice)
     return advice

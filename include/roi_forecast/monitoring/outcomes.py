@@ -1,4 +1,4 @@
-"""Stored forecasts beside what came of them, as arrays of target sessions by assets."""
+"""Stored forecasts and their outcomes, as arrays of target sessions by assets."""
 
 from __future__ import annotations
 
@@ -10,49 +10,56 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sqlalchemy import Connection, column, select, table
+from sqlalchemy import Connection, select
 
-from roi_forecast.database.tables import SCHEMA
-from roi_forecast.features.scaling import FloatArray
+from roi_forecast.array_types import FloatArray
+from roi_forecast.database.views import view_columns
+from roi_forecast.evaluation.metrics import Scored
+from roi_forecast.forecaster.conformal import LEVELS
+from roi_forecast.forecaster.intervals import Intervals
 from roi_forecast.market.calendars import reference_sessions
-from roi_forecast.market.store import load_bars
+from roi_forecast.market.stored_bars import load_bars
 from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.universe import Asset, load_universe
 
-_prediction_outcomes = table(
+_outcomes = view_columns(
     "prediction_outcomes",
-    column("model_name"),
-    column("version_id"),
-    column("symbol"),
-    column("as_of_date"),
-    column("target_date"),
-    column("horizon"),
-    column("predicted_roi_pct"),
-    column("realised_roi_pct"),
-    column("inside_80"),
-    column("inside_95"),
-    column("filled_target"),
-    column("source"),
-    column("backfill"),
-    column("created_at"),
-    schema=SCHEMA,
+    "version_id",
+    "symbol",
+    "as_of_date",
+    "target_date",
+    "horizon",
+    "predicted_roi_pct",
+    "realised_roi_pct",
+    "lower_80_pct",
+    "upper_80_pct",
+    "lower_95_pct",
+    "upper_95_pct",
+    "filled_target",
+    "source",
+    "backfill",
+    "created_at",
+    "model_name",
 )
-_VALUES = ("predicted", "actual", "persistence", "inside_80", "inside_95")
+_BOUNDS = ("lower_80_pct", "upper_80_pct", "lower_95_pct", "upper_95_pct")
+_VALUES = ("predicted", "actual", "persistence", *_BOUNDS)
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Forecasts of one horizon whose outcome is known; every matrix is (sessions, assets).
+    """Forecasts of one horizon with known outcomes; every matrix has shape (sessions, assets).
 
     Attributes:
         horizon: Reference sessions from the as-of to the target date.
         dates: Target dates, ascending, shape (sessions,), datetime64[D].
-        actual: Realised ROI in percent; NaN where nothing was forecast or the asset had no bar.
-        predicted: Published ROI in percent, NaN where `actual` is.
+        actual: Actual ROI in percent; NaN without a forecast or without a bar.
+        predicted: Forecast ROI in percent; NaN where `actual` is.
         persistence: The asset's ROI over as many sessions up to the as-of date, in percent; NaN
-            where `actual` is, or where there are no earlier prices.
-        inside_80: 1 where the 80 % interval held what came, 0 where not, NaN where `actual` is.
-        inside_95: Likewise at 95 %.
+            where `actual` is, or without earlier prices.
+        lower_80_pct: Bounds of the forecast ROI; NaN where `actual` is.
+        upper_80_pct: Likewise.
+        lower_95_pct: Likewise.
+        upper_95_pct: Likewise.
     """
 
     horizon: int
@@ -60,8 +67,20 @@ class Outcomes:
     actual: FloatArray
     predicted: FloatArray
     persistence: FloatArray
-    inside_80: FloatArray
-    inside_95: FloatArray
+    lower_80_pct: FloatArray
+    upper_80_pct: FloatArray
+    lower_95_pct: FloatArray
+    upper_95_pct: FloatArray
+
+    @property
+    def scored(self) -> Scored:
+        """The forecasts next to the actual ROIs, in percent."""
+        at_80, at_95 = LEVELS
+        intervals = (
+            Intervals(at_80, self.lower_80_pct, self.upper_80_pct),
+            Intervals(at_95, self.lower_95_pct, self.upper_95_pct),
+        )
+        return Scored(self.actual, self.predicted, intervals=intervals)
 
     @property
     def sessions(self) -> int:
@@ -69,55 +88,33 @@ class Outcomes:
         return len(self.dates)
 
     def newest(self, sessions: int) -> Self:
-        """Return only the newest target sessions."""
-        kept = slice(-sessions, None)
+        """Return the outcomes of the newest target sessions only."""
+        rows = slice(-sessions, None)
         return type(self)(
             self.horizon,
-            self.dates[kept],
-            *(
-                matrix[kept]
-                for matrix in (
-                    self.actual,
-                    self.predicted,
-                    self.persistence,
-                    self.inside_80,
-                    self.inside_95,
-                )
-            ),
+            self.dates[rows],
+            **{name: getattr(self, name)[rows] for name in _VALUES},
         )
 
 
 def load_outcomes(connection: Connection, champion: ModelVersion, as_of_date: date) -> pd.DataFrame:
-    """Read all forecasts under the champion's name whose outcome is known by the as-of date.
+    """Read all forecasts under the champion's name with a known outcome by the as-of date.
 
-    A target on which the asset had no bar is left out, as everywhere.
+    Targets on which the asset had no bar are left out.
 
     Args:
         connection: Market database.
-        champion: The version that serves; its assets tell which calendar the rows follow.
-        as_of_date: No later target counts.
+        champion: The version that serves; its assets determine the calendar of the rows.
+        as_of_date: Last target date that counts.
 
     Returns:
-        Long frame, one row for each forecast, oldest target first: version_id, symbol, as_of_date,
-        target_date, horizon, predicted, actual and persistence in percent, inside_80, inside_95 (1
-        or 0), backfill, created_at.
+        Long frame, one row per forecast, oldest target first: version_id, symbol, as_of_date,
+        target_date, horizon, predicted, actual, persistence and bounds in percent, backfill,
+        created_at.
     """
-    outcome = _prediction_outcomes.c
+    outcome = _outcomes.c
     rows = connection.execute(
-        select(
-            outcome.version_id,
-            outcome.symbol,
-            outcome.as_of_date,
-            outcome.target_date,
-            outcome.horizon,
-            outcome.predicted_roi_pct.label("predicted"),
-            outcome.realised_roi_pct.label("actual"),
-            outcome.inside_80,
-            outcome.inside_95,
-            outcome.source,
-            outcome.backfill,
-            outcome.created_at,
-        )
+        select(_outcomes)
         .where(
             outcome.model_name == champion.model_name,
             outcome.target_date <= as_of_date,
@@ -126,18 +123,18 @@ def load_outcomes(connection: Connection, champion: ModelVersion, as_of_date: da
         .order_by(outcome.target_date, outcome.symbol, outcome.horizon, outcome.created_at)
     )
     frame = pd.DataFrame(rows.all(), columns=list(rows.keys()))
-    frame = frame.astype({"inside_80": "float64", "inside_95": "float64", "backfill": "bool"})
+    frame = frame.rename(columns={"predicted_roi_pct": "predicted", "realised_roi_pct": "actual"})
+    frame = frame.astype({"backfill": "bool"})
     return frame.assign(persistence=_persistence(connection, frame, champion.symbols))
 
 
 def arrange(forecasts: pd.DataFrame, horizon: int) -> Outcomes:
-    """Put the forecasts of one horizon into matrices.
+    """Arrange the forecasts of one horizon in matrices.
 
     Args:
-        forecasts: What `load_outcomes` returns, or some of its rows. Of several forecasts of the
-            same asset and target the one made last counts: it is the one that stood when the
-            session opened.
-        horizon: Which forecasts.
+        forecasts: Rows of `load_outcomes`. Of several forecasts of the same asset and target the
+            last one counts, since it was valid when the session opened.
+        horizon: Horizon of the forecasts.
     """
     own = forecasts[forecasts["horizon"] == horizon]
     own = own.sort_values("created_at", kind="stable")
@@ -151,16 +148,16 @@ def arrange(forecasts: pd.DataFrame, horizon: int) -> Outcomes:
 
 
 def last_rois(bars: pd.DataFrame, assets: Sequence[Asset], sessions: int) -> pd.DataFrame:
-    """Return each asset's ROI over the last so many reference sessions, up to every session.
+    """Return each asset's ROI over a number of reference sessions, up to every session.
 
     Args:
         bars: Long frame with symbol, trading_date and adj_close.
-        assets: The assets; the calendar of most of them gives the reference sessions.
-        sessions: Reference sessions that the ROI spans.
+        assets: The assets; the calendar of most of them defines the reference sessions.
+        sessions: Number of reference sessions of the ROI.
 
     Returns:
-        ROI in percent, one row for each reference session, one column for each symbol; NaN where
-        there was no price so early.
+        ROI in percent, one row per reference session, one column per symbol; NaN before the first
+        price.
     """
     prices = bars.pivot(index="trading_date", columns="symbol", values="adj_close").sort_index()
     prices.index = pd.DatetimeIndex(prices.index)
@@ -177,7 +174,7 @@ def _persistence(
     for source in forecasts["source"].unique():
         of_source = (forecasts["source"] == source).to_numpy()
         own = forecasts[of_source]
-        # The champion's first: where two calendars have as many assets, the first one's counts.
+        # The champion's come first: if calendars tie, that of the first asset counts.
         symbols = list(dict.fromkeys([*symbols_of_champion, *sorted(own["symbol"].unique())]))
         assets = load_universe().select(symbols)
         start = own["as_of_date"].min() - timedelta(days=2 * int(own["horizon"].max()) + 30)

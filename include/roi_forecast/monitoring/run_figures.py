@@ -1,46 +1,36 @@
-"""The figures of one run that a dashboard shows, read from what its stages stored."""
+"""The figures of one run that a dashboard shows, from the rows that its stages stored."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine, Select, and_, func, select
+from sqlalchemy import Engine, Select, func, select
 
-from roi_forecast.database.monitoring_tables import champion_checks
 from roi_forecast.database.tables import (
+    champion_checks,
     evaluations,
     extractions,
     gate_decisions,
     predictions,
     promotions,
 )
-from roi_forecast.gate.rules import VERDICT
+from roi_forecast.registry.carried_out import VERDICT
 from roi_forecast.serving.fallback import fallback_author
-
-FIGURES = (
-    "bars_stored",
-    "extractions_failed",
-    "promoted",
-    "test_r2",
-    "next_day_r2",
-    "forecasts",
-    "limits_broken",
-    "fallbacks",
-)
 
 
 def read_figures(engine: Engine, run_id: str) -> dict[str, float]:
-    """Return the figures of a run by name; one that the run does not have is left out.
-
-    `bars_stored` counts bars that were new or changed, `extractions_failed` assets without usable
-    prices, `forecasts` rows that the run added; `promoted` is 1 or 0; `test_r2` is that of the
-    candidate's scaled smoothed ROI, `next_day_r2` that of its plain next-day ROI, both over all
-    assets; `limits_broken` counts the limits that the champion's live forecasts are below,
-    `fallbacks` the damaged champions in whose place the run let the version before serve.
+    """Return the figures of a run by name, without those that the run does not have.
 
     Args:
         engine: Market database.
         run_id: The run, after its last stage.
+
+    Returns:
+        `bars_stored`: bars that were new or changed. `extractions_failed`: assets without usable
+        prices. `promoted`: 1 or 0. `test_r2` and `next_day_r2`: test R2 of the candidate's scaled
+        smoothed ROI and of its next-day ROI, over all assets. `forecasts`: rows that the run
+        added. `limits_failed`: limits that the champion's live figures are below. `fallbacks`:
+        damaged champions that the run replaced by the version before.
     """
     questions: dict[str, Select[Any]] = {
         "bars_stored": select(func.sum(extractions.c.rows)).where(extractions.c.run_id == run_id),
@@ -53,7 +43,7 @@ def read_figures(engine: Engine, run_id: str) -> dict[str, float]:
         "test_r2": _test_r2(run_id, "smoothed_scaled"),
         "next_day_r2": _test_r2(run_id, "next_day_pct"),
         "forecasts": select(func.count()).where(predictions.c.run_id == run_id),
-        "limits_broken": select(func.count()).where(
+        "limits_failed": select(func.count()).where(
             champion_checks.c.run_id == run_id, champion_checks.c.state == "below"
         ),
         "fallbacks": select(func.count()).where(
@@ -66,16 +56,14 @@ def read_figures(engine: Engine, run_id: str) -> dict[str, float]:
 
 
 def _test_r2(run_id: str, target: str) -> Select[Any]:
-    table = evaluations.c
-    return select(func.max(table.value)).where(
-        and_(
-            table.run_id == run_id,
-            table.predictor == "model",
-            table.target == target,
-            table.split == "test",
-            table.metric == "r2",
-            table.symbol.is_(None),
-            table.fold.is_(None),
-            table.horizon == 1,
-        )
+    score = evaluations.c
+    return select(func.max(score.value)).where(
+        score.run_id == run_id,
+        score.predictor == "model",
+        score.target == target,
+        score.split == "test",
+        score.metric == "r2",
+        score.symbol.is_(None),
+        score.fold.is_(None),
+        score.horizon == 1,
     )

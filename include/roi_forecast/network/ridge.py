@@ -12,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.errors import DatasetError, TrainingError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.network.inputs import SCALED, SCALED_LOG_ROI, model_inputs, plain_lags
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""What a run will do, decided before any work starts."""
+"""The checks and decisions of a run before any work starts."""

@@ -1,4 +1,4 @@
-"""The checks a person would make before training: what is missing is found before any work."""
+"""Checks before any work: database, pools, disk, memory, training device and price source."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _GIB = 1024**3
 def check_preconditions(
     engine: Engine, settings: Settings, source: PriceSource, asset: Asset
 ) -> None:
-    """Check the database, the pools, disk, memory and the source; log what was found.
+    """Check everything a run needs, and log the results.
 
     Args:
         engine: Market database.
-        settings: Where this installation keeps things.
+        settings: The installation.
         source: The price source of the run.
-        asset: An asset of the run, to ask the source about.
+        asset: An asset of the run, for a request to the source.
 
     Raises:
-        PreflightError: Names everything that is missing, in one line.
+        PreflightError: Something is missing; the message names all of it in one line.
     """
     checks: list[Callable[[], str]] = [
         lambda: _check_database(engine),
@@ -113,5 +113,5 @@ def _check_source(source: PriceSource, asset: Asset) -> str:
 
 
 def _first_line(error: SQLAlchemyError) -> str:
-    """Return what the database said, without the statement that SQLAlchemy adds to it."""
+    """Return the database's message without the statement that SQLAlchemy adds."""
     return str(getattr(error, "orig", None) or error).strip().splitlines()[0]

@@ -1,4 +1,4 @@
-"""Resolving a run: parameters and preconditions are checked, open questions settled and stored."""
+"""Resolving a run: check its parameters and preconditions, decide its dates, and store it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from roi_forecast.config import (
+    BacktestRunConfig,
     RunConfig,
     SharedConfig,
-    parse_backtest_config,
+    TuningRunConfig,
+    parse_config,
     parse_run_config,
-    parse_tuning_config,
 )
 from roi_forecast.database.tables import model_versions
 from roi_forecast.errors import ConfigError
@@ -31,7 +32,8 @@ from roi_forecast.universe import Asset, load_universe, reference_exchange
 
 logger = logging.getLogger(__name__)
 
-_DAYS_PER_YEAR = 365.25
+_HISTORY_DAYS = round(2.5 * 365.25)
+"""Days of prices before the as-of date, without a `start_date`."""
 
 
 def resolve_run(
@@ -47,16 +49,16 @@ def resolve_run(
 
     Args:
         engine: Market database.
-        settings: Where this installation keeps things.
+        settings: The installation.
         run_id: Identifies the run.
-        parameters: The run parameters as a person gave them.
-        is_active: Tells of another run's id whether that run is still going.
+        parameters: The run parameters that a person gave.
+        is_active: Returns whether another run's id belongs to a queued or running run.
         now: When the run was due, with time zone; only sessions that were final then count.
 
     Raises:
         ConfigError: A parameter is wrong.
-        PreflightError: Something the run needs is missing.
-        RunConflictError: Another run of the model name is still going.
+        PreflightError: The run needs something that is missing.
+        RunConflictError: Another active run holds the model name.
     """
     config = parse_run_config(with_tuned_parameters(engine, parameters))
     run = _resolve(engine, settings, run_id, config, now)
@@ -78,20 +80,14 @@ def resolve_backtest(
 ) -> ResolvedRun:
     """Check everything that can be checked before a backtest, and store the resolved run.
 
-    A backtest trains no candidate, so it claims no model name and waits for no other run.
-
-    Args:
-        engine: Market database.
-        settings: Where this installation keeps things.
-        run_id: Identifies the run.
-        parameters: The parameters as a person gave them.
-        now: When the run was due, with time zone; only sessions that were final then count.
+    It trains no candidate, so it claims no model name and waits for no other run. The arguments
+    are those of `resolve_run`.
 
     Raises:
         ConfigError: A parameter is wrong.
-        PreflightError: Something the run needs is missing, or a daily run has the run's id.
+        PreflightError: The run needs something that is missing, or its id belongs to a daily run.
     """
-    config = parse_backtest_config(parameters)
+    config = parse_config(BacktestRunConfig, parameters)
     run = _resolve(engine, settings, run_id, config.as_daily(), now)
     first, start, last = config.first_target_date, run.start_date, run.as_of_date
     if first is not None and not start < first <= last:
@@ -99,10 +95,7 @@ def resolve_backtest(
             f"first_target_date: received {first}; it must lie after the start date {start} and "
             f"not after the as-of date {last}"
         )
-    run = run.model_copy(update={"backtest": config.walk()})
-    store_unclaimed(engine, run, now=datetime.now(UTC))
-    _log(run, config)
-    return run
+    return _store_unclaimed(engine, run.model_copy(update={"backtest": config.walk()}), config)
 
 
 def resolve_tuning(
@@ -115,22 +108,14 @@ def resolve_tuning(
 ) -> ResolvedRun:
     """Check everything that can be checked before a search, and store the resolved run.
 
-    A search trains no candidate, so it claims no model name and waits for no other run.
-
-    Args:
-        engine: Market database.
-        settings: Where this installation keeps things.
-        run_id: Identifies the run.
-        parameters: The parameters as a person gave them.
-        now: When the run was due, with time zone; only sessions that were final then count.
-
-    Raises:
-        ConfigError: A parameter is wrong.
-        PreflightError: Something the run needs is missing, or a daily run has the run's id.
+    As `resolve_backtest`, for a hyperparameter search.
     """
-    config = parse_tuning_config(parameters)
+    config = parse_config(TuningRunConfig, parameters)
     run = _resolve(engine, settings, run_id, config.as_daily(), now)
-    run = run.model_copy(update={"tuning": config.search()})
+    return _store_unclaimed(engine, run.model_copy(update={"tuning": config.search()}), config)
+
+
+def _store_unclaimed(engine: Engine, run: ResolvedRun, config: SharedConfig) -> ResolvedRun:
     store_unclaimed(engine, run, now=datetime.now(UTC))
     _log(run, config)
     return run
@@ -139,14 +124,11 @@ def resolve_tuning(
 def _resolve(
     engine: Engine, settings: Settings, run_id: str, config: RunConfig, now: datetime
 ) -> ResolvedRun:
-    """Return the run with the symbols it is about; what is missing is one error."""
     assets = load_universe().select(config.symbols)
     source = open_source(config, settings)
     check_preconditions(engine, settings, source, assets[0])
-    as_of_date = _settle_as_of_date(config, assets, source, now)
-    start_date = config.start_date or as_of_date - timedelta(
-        days=round(config.lookback_years * _DAYS_PER_YEAR)
-    )
+    as_of_date = _decide_as_of_date(config, assets, source, now)
+    start_date = config.start_date or as_of_date - timedelta(days=_HISTORY_DAYS)
     if start_date >= as_of_date:
         raise ConfigError(
             f"start_date: received {start_date}; it must lie before the as-of date {as_of_date}"
@@ -163,31 +145,31 @@ def _resolve(
     )
 
 
-def _settle_as_of_date(
+def _decide_as_of_date(
     config: RunConfig, assets: tuple[Asset, ...], source: PriceSource, now: datetime
 ) -> date:
-    """Return the last reference session that the run may know.
+    """Return the last reference session whose prices the run may use.
 
-    That is the last final session, or the named date; never later than the end of a file, of which
-    only rows of the run's assets count, and none after the last final session.
+    That is the given date or the last final session, but never later than the end of a file. Of a
+    file, only rows of the run's assets up to the last final session count.
     """
     last_final = last_final_session(assets, now)
-    named = config.as_of_date
-    if named is None:
+    given = config.as_of_date
+    if given is None:
         end_of_source = source.last_trading_date(assets, last_final)
         if end_of_source is None or end_of_source >= last_final:
             return last_final
-        return _session_of(end_of_source, assets, source)
+        return _session_on_or_before(end_of_source, assets, source)
     exchanges = {asset.exchange for asset in assets}
-    if any(exchange.final_at(named) > now for exchange in exchanges):
+    if any(exchange.final_at(given) > now for exchange in exchanges):
         raise ConfigError(
-            f"as_of_date: received {named}; the last session whose bars are final is {last_final}"
+            f"as_of_date: received {given}; the last session whose bars are final is {last_final}"
         )
-    return _session_of(named, assets, source)
+    return _session_on_or_before(given, assets, source)
 
 
-def _session_of(day: date, assets: tuple[Asset, ...], source: PriceSource) -> date:
-    """Return the date itself where it was a session, if only a special one, else the last one."""
+def _session_on_or_before(day: date, assets: tuple[Asset, ...], source: PriceSource) -> date:
+    """Return the date itself if it was a session, even a special one, else the session before."""
     session = session_on_or_before(reference_exchange(assets), day)
     if session == day:
         return day
@@ -199,7 +181,7 @@ def _session_of(day: date, assets: tuple[Asset, ...], source: PriceSource) -> da
 
 
 def _with_champions_symbols(engine: Engine, config: RunConfig, source_key: str) -> tuple[str, ...]:
-    """Return the run's symbols, then those that the serving champion needs on top."""
+    """Return the run's symbols, followed by other symbols of the serving champion."""
     statement = select(model_versions.c.symbols).where(
         model_versions.c.model_name == config.resolved_model_name,
         model_versions.c.state == "champion",

@@ -1,4 +1,4 @@
-"""Taking a run's hyperparameters from the best trial of a study."""
+"""Hyperparameters of a run from the best trial of a study."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ STUDY_PARAMETER = "tuned_study"
 
 
 def require_no_later_study(engine: Engine, run: ResolvedRun) -> None:
-    """Check that the study that a run takes its parameters from scored no day after its as-of date.
+    """Check that the run's study scored no day after the as-of date.
 
     Raises:
-        ConfigError: It did: the parameters would be chosen by what came afterwards.
+        ConfigError: It did, so the parameters would depend on prices after the as-of date.
     """
     study = run.config.tuned_study
     if study is None:
@@ -43,16 +43,16 @@ def require_no_later_study(engine: Engine, run: ResolvedRun) -> None:
 
 
 def with_tuned_parameters(engine: Engine, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a run's parameters, completed by the best set of the study that it names.
+    """Return a run's parameters, completed by the best set of its study.
 
-    A parameter that was given wins over the study's, the study's over a preset's.
+    A given parameter overrides the study's, which overrides a preset's.
 
     Args:
         engine: Market database.
-        parameters: As a person gave them.
+        parameters: The parameters that a person gave.
 
     Raises:
-        ConfigError: The study has no finished trial, or does not exist.
+        ConfigError: The study does not exist or has no finished trial.
     """
     study = parameters.get(STUDY_PARAMETER)
     if not isinstance(study, str):
@@ -66,8 +66,8 @@ def with_tuned_parameters(engine: Engine, parameters: Mapping[str, Any]) -> dict
         if row is None:
             names = connection.scalars(select(trials.c.study).distinct().order_by(trials.c.study))
             raise ConfigError(
-                f"{STUDY_PARAMETER}: received {study!r}, which has no finished trial; studies that "
-                f"have: {', '.join(names) or 'none yet, run tune_roi_forecast first'}"
+                f"{STUDY_PARAMETER}: received {study!r}, which has no finished trial; studies with "
+                f"one: {', '.join(names) or 'none yet, run tune_roi_forecast first'}"
             )
     logger.info(
         "parameters of trial %d of study %s, validation R2 %.5f: %s",

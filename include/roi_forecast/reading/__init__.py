@@ -1,1 +1,1 @@
-"""Reading what was published: queries on the SQL views, as the role `roi_reader`."""
+"""Reading the views for pages and the API."""

@@ -1,4 +1,4 @@
-"""Connections that can read the views and do nothing else."""
+"""Connections that can only read the views."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from datetime import timedelta
 from sqlalchemy import Engine, create_engine
 
 from roi_forecast.database.engine import require_driver
+from roi_forecast.database.roles import READER_ROLE
 from roi_forecast.inherited import forget_postgres_settings
 from roi_forecast.settings import Settings
 
-READER_ROLE = "roi_reader"
 STATEMENT_TIMEOUT = timedelta(seconds=5)
 CONNECTIONS = 4
-"""As many requests are answered at a time; more would only share the same processors."""
+"""Maximum number of requests at a time; more would only share the same processors."""
 _WAIT_FOR_CONNECTION = timedelta(seconds=5)
 
 
 def create_reader_engine(settings: Settings) -> Engine:
-    """Return an engine whose connections act as `roi_reader`; it connects on first use.
+    """Return an engine whose connections act as `roi_reader`, which connects on first use.
 
-    Role, read-only transactions and the statement timeout are options of the connection itself, so
-    that they hold from its first statement on and `RESET ROLE` leads back to the same role.
+    Role, read-only transactions and the statement timeout are options of the connection, so they
+    hold from its first statement on, and `RESET ROLE` returns to the same role.
 
     Args:
-        settings: The installation; its `reader_database_url`, else its `database_url`.
+        settings: The installation, with a `reader_database_url` or else its `database_url`.
 
     Raises:
-        PreflightError: The URL names another driver than psycopg 3.
+        PreflightError: The URL does not use psycopg 3.
     """
     url = settings.reader_database_url or settings.database_url
     require_driver(url)
@@ -37,8 +37,8 @@ def create_reader_engine(settings: Settings) -> Engine:
         "role": READER_ROLE,
         "default_transaction_read_only": "on",
         "statement_timeout": str(milliseconds),
-        # Measured (benchmarks/api_latency.py): compiling costs more than it gains, and outcomes are
-        # counted faster by hashed joins that stay in memory than by remembered index lookups.
+        # Measured (benchmarks/api_latency.py): compiling costs more than it saves, and hash joins
+        # in memory count outcomes faster than memoized index lookups.
         "jit": "off",
         "work_mem": "32MB",
         "enable_memoize": "off",

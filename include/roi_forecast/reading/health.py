@@ -1,54 +1,59 @@
-"""The state of the prices and of the newest run, in a few figures."""
+"""A summary of the prices and of the newest run of each model name."""
 
 from __future__ import annotations
 
 from datetime import date
 
 from pydantic import BaseModel, Field
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
-from roi_forecast.reading import views
-from roi_forecast.reading.records import ModelName, Run
+from roi_forecast.reading.records import AssetHealth, ModelName, Run
 
 
 class HealthSummary(BaseModel):
-    """What the newest run of a model name left behind."""
+    """The newest run of a model name and the state of its prices."""
 
     name: ModelName
-    run: Run | None = Field(description="The newest run, or null where none is on record.")
+    run: Run | None = Field(description="The newest run; null if none is on record.")
     assets: int = Field(description="Assets that the run tried to extract.")
-    assets_up_to_date: int = Field(description="Of these, with a bar of the run's as-of date.")
-    oldest_last_bar: date | None = Field(description="The last bar of the asset furthest behind.")
+    assets_up_to_date: int = Field(description="Of these, those with a bar of the as-of date.")
+    oldest_last_bar: date | None = Field(description="Last bar of the asset furthest behind.")
 
 
 def read_health(connection: Connection, model_name: str | None = None) -> list[HealthSummary]:
-    """Return one summary for each model name, or for the one that is given."""
-    names, runs, assets = views.model_names, views.run_history, views.asset_health
-    chosen = select(names).order_by(names.c.model_name)
-    newest_runs = select(runs).join(names, names.c.last_run_id == runs.c.run_id)
-    counts = select(
-        assets.c.model_name,
-        func.count().label("assets"),
-        func.count().filter(assets.c.last_bar_date >= assets.c.as_of_date).label("up_to_date"),
-        func.min(assets.c.last_bar_date).label("oldest"),
-    ).group_by(assets.c.model_name)
-    if model_name is not None:
-        chosen = chosen.where(names.c.model_name == model_name)
-        newest_runs = newest_runs.where(names.c.model_name == model_name)
-        counts = counts.where(assets.c.model_name == model_name)
-    run_of = {row["model_name"]: row for row in connection.execute(newest_runs).mappings()}
-    counted = {row.model_name: row for row in connection.execute(counts)}
-    summaries = []
-    for row in connection.execute(chosen).mappings():
-        name = ModelName.model_validate(dict(row))
-        run, count = run_of.get(name.model_name), counted.get(name.model_name)
-        summaries.append(
-            HealthSummary(
-                name=name,
-                run=None if run is None else Run.model_validate(dict(run)),
-                assets=0 if count is None else count.assets,
-                assets_up_to_date=0 if count is None else count.up_to_date,
-                oldest_last_bar=None if count is None else count.oldest,
-            )
+    """Return a summary of each model name, or only of the given one."""
+    names, runs, asset = ModelName.view, Run.view, AssetHealth.view.c
+
+    def is_wanted(name: ColumnElement[str]) -> list[ColumnElement[bool]]:
+        return [] if model_name is None else [name == model_name]
+
+    newest_runs = connection.execute(
+        select(runs)
+        .join(names, names.c.last_run_id == runs.c.run_id)
+        .where(*is_wanted(names.c.model_name))
+    ).mappings()
+    counts = connection.execute(
+        select(
+            asset.model_name,
+            func.count().label("assets"),
+            func.count().filter(asset.last_bar_date >= asset.as_of_date).label("assets_up_to_date"),
+            func.min(asset.last_bar_date).label("oldest_last_bar"),
         )
-    return summaries
+        .where(*is_wanted(asset.model_name))
+        .group_by(asset.model_name)
+    ).mappings()
+    run_of = {row["model_name"]: dict(row) for row in newest_runs}
+    counts_of = {row["model_name"]: dict(row) for row in counts}
+    none_counted = {"assets": 0, "assets_up_to_date": 0, "oldest_last_bar": None}
+    return [
+        HealthSummary.model_validate(
+            {
+                **counts_of.get(row["model_name"], none_counted),
+                "name": dict(row),
+                "run": run_of.get(row["model_name"]),
+            }
+        )
+        for row in connection.execute(
+            select(names).where(*is_wanted(names.c.model_name)).order_by(names.c.model_name)
+        ).mappings()
+    ]

@@ -6,14 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import ARRAY, Connection, Text, bindparam, func, lateral, select, true
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Text,
+    bindparam,
+    func,
+    lateral,
+    select,
+    true,
+)
 
-from roi_forecast.reading.views import price_history
+from roi_forecast.database.views import view_columns
+
+_price_history = view_columns("price_history", "source", "symbol", "trading_date", "adj_close")
 
 
 @dataclass(frozen=True)
 class PriceHistory:
-    """Adjusted closes of one asset, oldest first; both have as many entries."""
+    """Adjusted closes of one asset by date, oldest first."""
 
     dates: tuple[date, ...]
     prices: tuple[float, ...]
@@ -27,8 +38,8 @@ def read_price_histories(
     Args:
         connection: As `roi_reader`.
         source: Key of the source.
-        symbols: The assets; one without a bar is left out of the result.
-        bars: Most bars of each.
+        symbols: The assets; the result lacks those without a bar.
+        bars: Maximum number of bars per asset.
         until: No later bar is read.
     """
     wanted = (
@@ -36,14 +47,15 @@ def read_price_histories(
         .table_valued("symbol", name="wanted")
         .render_derived()
     )
+    price = _price_history.c
     newest = lateral(
-        select(price_history.c.trading_date, price_history.c.adj_close)
+        select(price.trading_date, price.adj_close)
         .where(
-            price_history.c.source == source,
-            price_history.c.symbol == wanted.c.symbol,
-            price_history.c.trading_date <= until,
+            price.source == source,
+            price.symbol == wanted.c.symbol,
+            price.trading_date <= until,
         )
-        .order_by(price_history.c.trading_date.desc())
+        .order_by(price.trading_date.desc())
         .limit(bars)
     ).alias("newest")
     rows = connection.execute(
@@ -52,8 +64,8 @@ def read_price_histories(
         .order_by(wanted.c.symbol, newest.c.trading_date)
     )
     bars_of: dict[str, list[tuple[date, float]]] = {}
-    for symbol, day, price in rows:
-        bars_of.setdefault(symbol, []).append((day, price))
+    for symbol, day, price_of_day in rows:
+        bars_of.setdefault(symbol, []).append((day, price_of_day))
     return {
         symbol: PriceHistory(tuple(day for day, _ in found), tuple(price for _, price in found))
         for symbol, found in bars_of.items()

@@ -1,7 +1,7 @@
-"""Reading a view a page at a time: each page begins after the last row of the one before.
+"""Reading a view one page at a time: each page starts after the last row of the page before.
 
-Rows that arrive between two requests neither repeat nor hide others, and a late page costs no more
-than the first.
+Rows that arrive between two requests neither repeat nor hide other rows, and a late page costs no
+more than the first.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, TypeAdapter, ValidationError
+from pydantic.json_schema import JsonSchemaValue
 from sqlalchemy import ColumnElement, Connection, TableClause, and_, or_, select
 
+from roi_forecast.database.views import column_comments, view_columns
 from roi_forecast.errors import RoiForecastError
-from roi_forecast.reading.records import Record
 
-RecordType = TypeVar("RecordType", bound=Record)
+RecordType = TypeVar("RecordType", bound="Record")
 
 MAX_PAGE = 1000
 
@@ -27,80 +27,94 @@ _MAX_INTEGER = 2**63
 
 
 class CursorError(RoiForecastError):
-    """A cursor is not one that an earlier page of the same list gave."""
+    """A cursor does not come from an earlier page of the same list."""
 
 
-@dataclass(frozen=True)
-class Listing(Generic[RecordType]):
-    """A view in an order that names each row once.
+class Record(BaseModel):
+    """A row of a view. Its fields are the columns that are read, with the view's comments.
 
     Attributes:
-        view: The view.
-        record: What a row becomes.
-        order: Columns of the order; a minus before the name turns it round. None may be null.
+        view: The view, with the columns of the record.
+        order: The columns that order the rows of a list and identify each row; a minus before the
+            name sorts descending. None of them may be null.
     """
 
-    view: TableClause
-    record: type[RecordType]
-    order: tuple[str, ...]
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
 
+    view: ClassVar[TableClause]
+    order: ClassVar[tuple[str, ...]]
+
+    @classmethod
     def read(
-        self,
+        cls,
         connection: Connection,
         *conditions: ColumnElement[bool],
         limit: int = MAX_PAGE,
         cursor: str | None = None,
-    ) -> tuple[list[RecordType], str | None]:
+    ) -> tuple[list[Self], str | None]:
         """Return up to `limit` rows and the cursor of the next page, or None after the last.
 
         Raises:
-            CursorError: The cursor is not one of this list's.
+            CursorError: The cursor does not come from an earlier page of this list.
         """
-        columns = self.view.c
-        statement = select(*(columns[name] for name in self.record.model_fields))
-        statement = statement.where(*conditions).order_by(
-            *(
-                columns[name].desc() if descending else columns[name].asc()
-                for name, descending in self._keys()
+        columns = cls.view.c
+        statement = (
+            select(cls.view)
+            .where(*conditions)
+            .order_by(
+                *(
+                    columns[name].desc() if descending else columns[name].asc()
+                    for name, descending in cls._keys()
+                )
             )
         )
         if cursor is not None:
-            statement = statement.where(self._after(self._decode(cursor)))
+            statement = statement.where(cls._after(cls._decode(cursor)))
         rows = connection.execute(statement.limit(limit + 1)).mappings().all()
-        items = [self.record.model_validate(dict(row)) for row in rows[:limit]]
-        return items, self._encode(items[-1]) if len(rows) > limit else None
+        items = [cls.model_validate(dict(row)) for row in rows[:limit]]
+        return items, items[-1]._encode() if len(rows) > limit else None
 
-    def _keys(self) -> list[tuple[str, bool]]:
-        return [(name.removeprefix("-"), name.startswith("-")) for name in self.order]
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: Any, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        comments = column_comments()[cls.view.name]
+        for name, field in handler.resolve_ref_schema(schema)["properties"].items():
+            field["description"] = comments[name]
+        return schema
 
-    def _after(self, values: Sequence[Any]) -> ColumnElement[bool]:
-        columns = self.view.c
+    @classmethod
+    def _keys(cls) -> list[tuple[str, bool]]:
+        return [(name.removeprefix("-"), name.startswith("-")) for name in cls.order]
+
+    @classmethod
+    def _after(cls, values: Sequence[Any]) -> ColumnElement[bool]:
+        columns = cls.view.c
         alternatives: list[ColumnElement[bool]] = []
         equal: list[ColumnElement[bool]] = []
-        for (name, descending), value in zip(self._keys(), values, strict=True):
-            column = columns[name]
-            beyond = column < value if descending else column > value
-            alternatives.append(and_(*equal, beyond))
-            equal.append(column == value)
-        # Implied by the alternatives, and what an index can begin at.
-        (first, descending), value = self._keys()[0], values[0]
+        for (name, descending), value in zip(cls._keys(), values, strict=True):
+            key = columns[name]
+            alternatives.append(and_(*equal, key < value if descending else key > value))
+            equal.append(key == value)
+        # Implied by the alternatives; an index scan can start there.
+        (first, descending), value = cls._keys()[0], values[0]
         bound = columns[first] <= value if descending else columns[first] >= value
         return and_(bound, or_(*alternatives))
 
-    def _encode(self, row: RecordType) -> str:
-        key = row.model_dump(mode="json", include={name for name, _ in self._keys()})
+    def _encode(self) -> str:
+        key = self.model_dump(mode="json", include={name for name, _ in self._keys()})
         content = json.dumps([key[name] for name, _ in self._keys()], separators=(",", ":"))
         return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
 
-    def _decode(self, cursor: str) -> list[Any]:
+    @classmethod
+    def _decode(cls, cursor: str) -> list[Any]:
         try:
             padded = cursor + "=" * (-len(cursor) % 4)
             content = base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True)
             values = json.loads(content.decode())
-            kinds: list[Any] = [
-                self.record.model_fields[name].annotation for name, _ in self._keys()
-            ]
-            if not isinstance(values, list) or not all(map(_can_be_stored, values)):
+            kinds: list[Any] = [cls.model_fields[name].annotation for name, _ in cls._keys()]
+            if not isinstance(values, list) or not all(map(_is_storable, values)):
                 raise ValueError("not a list of key values")
             return [
                 TypeAdapter(kind).validate_json(json.dumps(value))
@@ -113,8 +127,19 @@ class Listing(Generic[RecordType]):
             ) from error
 
 
-def _can_be_stored(value: object) -> bool:
-    """Tell whether PostgreSQL can compare a column with a value out of JSON."""
+def row_of(view: str, *order: str) -> Callable[[type[RecordType]], type[RecordType]]:
+    """Decorate a record with its view and, if people page through it, its order."""
+
+    def decorate(record: type[RecordType]) -> type[RecordType]:
+        record.view = view_columns(view, *record.model_fields)
+        record.order = order
+        return record
+
+    return decorate
+
+
+def _is_storable(value: object) -> bool:
+    """Tell whether PostgreSQL can compare a column with a value from JSON."""
     if isinstance(value, int):
         return abs(value) < _MAX_INTEGER
     return isinstance(value, str) and "\x00" not in value

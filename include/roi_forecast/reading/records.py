@@ -1,80 +1,71 @@
-"""The rows of the views, as people and programs get them. Columns ending in `_pct` hold percent."""
+"""The rows of the views, as pages and the API show them. Columns ending in `_pct` hold percent.
+
+To add a list, write its view, if it is new, and its record here.
+"""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from roi_forecast.reading.pagination import Record, row_of
 
 
-class Record(BaseModel):
-    """A row of a view; its fields are the columns that are read, by name."""
-
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
-
-
+@row_of("model_names", "model_name")
 class ModelName(Record):
     """A name under which candidates compete and one champion serves."""
 
     model_name: str
-    champion_version_id: str | None = Field(description="The version that serves, if any.")
-    source: str | None = Field(description="Where its prices come from.")
-    simulated: bool | None = Field(description="Whether its prices are simulated.")
-    last_run_id: str | None = Field(description="Airflow's id of the newest DAG run.")
+    champion_version_id: str | None
+    source: str | None
+    simulated: bool | None
+    last_run_id: str | None
     last_as_of_date: date | None
     last_run_at: datetime | None
 
 
+@row_of("published_forecasts", "-as_of_date", "symbol", "horizon", "version_id")
 class Forecast(Record):
     """A forecast of one asset. The ROI runs from the as-of date to the target date."""
 
     model_name: str
     symbol: str
-    name: str | None = Field(description="Name of the asset.")
-    as_of_date: date = Field(description="Last session that the forecast knows.")
-    target_date: date = Field(description="Session that is forecast.")
-    horizon: int = Field(description="Reference sessions from the as-of date to the target date.")
+    name: str | None
+    as_of_date: date
+    target_date: date
+    horizon: int
     predicted_roi_pct: float
     lower_80_pct: float
     upper_80_pct: float
     lower_95_pct: float
     upper_95_pct: float
-    predicted_smoothed_roi_pct: float = Field(
-        description="The network's own output: the mean of the last log ROIs, as percent."
-    )
+    predicted_smoothed_roi_pct: float
     source: str
-    simulated: bool = Field(description="Whether the prices are simulated.")
-    backfill: bool = Field(description="Whether it was made after its target session opened.")
+    simulated: bool
+    backfill: bool
     version_id: str
     created_at: datetime
 
 
+@row_of("latest_predictions", "model_name", "symbol")
 class LatestForecast(Forecast):
     """A forecast of the serving champion at its newest as-of date, with the version's skill."""
 
-    version_next_day_r2: float | None = Field(
-        description="R2 of the version's plain next-day ROI on test rows, against the test mean."
-    )
-    version_directional_accuracy: float | None = Field(
-        description="Share of test rows whose direction the version had right."
-    )
-    member_spread_pct: float | None = Field(
-        description="Standard deviation of the smoothed forecast over an ensemble's members; null "
-        "for a single network."
-    )
+    version_next_day_r2: float | None
+    version_directional_accuracy: float | None
+    member_spread_pct: float | None
 
 
+@row_of("latest_forecast_path", "model_name", "symbol", "horizon")
 class PathForecast(Forecast):
     """One step of the newest path of the serving champion."""
 
-    method: str = Field(
-        description="single_step for the next session, beyond it direct or recursive."
-    )
+    method: str
 
 
+@row_of("prediction_outcomes", "-target_date", "symbol", "horizon", "-as_of_date", "version_id")
 class Outcome(Record):
-    """A forecast whose target session is past, beside what happened."""
+    """A forecast whose target session is past, next to the actual ROI."""
 
     model_name: str
     symbol: str
@@ -83,11 +74,11 @@ class Outcome(Record):
     horizon: int
     predicted_roi_pct: float
     realised_roi_pct: float
-    error_pct: float = Field(description="Realised less predicted, percentage points.")
-    direction_hit: bool | None = Field(description="Null where either ROI is exactly zero.")
+    error_pct: float
+    direction_hit: bool | None
     inside_80: bool
     inside_95: bool
-    filled_target: bool = Field(description="The asset had no bar: its price was carried.")
+    filled_target: bool
     source: str
     simulated: bool
     backfill: bool
@@ -95,27 +86,26 @@ class Outcome(Record):
     created_at: datetime
 
 
+@row_of("model_leaderboard", "-created_at", "version_id")
 class VersionSummary(Record):
-    """A trained version: its test scores beside the baselines'."""
+    """A trained version: its test scores next to those of the baselines."""
 
     model_name: str
     version_id: str
-    state: str = Field(description="candidate, champion, retired or rejected")
-    rank: int = Field(description="By test R2 among the versions of its name.")
-    r2: float | None = Field(description="Test R2 of the scaled smoothed ROI: mostly arithmetic.")
-    noise_limit_r2: float | None = Field(
-        description="R2 of an oracle that knows nothing of tomorrow."
-    )
+    state: str
+    rank: int
+    r2: float | None
+    noise_limit_r2: float | None
     ridge_r2: float | None
     persistence_r2: float | None
     training_mean_r2: float | None
     mae: float | None
     rmse: float | None
-    next_day_r2: float | None = Field(description="Test R2 of the plain next-day ROI.")
+    next_day_r2: float | None
     next_day_mae_pct: float | None
     directional_accuracy: float | None
-    fit_verdict: str | None = Field(description="Whether it over- or underfits, if judged.")
-    fit_advice: str | None = Field(description="Which parameter to turn.")
+    fit_verdict: str | None
+    fit_advice: str | None
     architecture: str | None
     source: str
     simulated: bool
@@ -125,13 +115,14 @@ class VersionSummary(Record):
     created_at: datetime
 
 
+@row_of("model_version_details")
 class VersionDetails(Record):
-    """How a version came about, and what the gate said of it."""
+    """A version's data, hyperparameters, files and verdict."""
 
     model_name: str
     version_id: str
     state: str
-    run_id: str = Field(description="Airflow's id of the DAG run that trained it.")
+    run_id: str
     dataset_id: str
     source: str
     simulated: bool
@@ -142,46 +133,42 @@ class VersionDetails(Record):
     seed: int
     code_revision: str
     created_at: datetime
-    files_deleted_at: datetime | None = Field(
-        description="When retention deleted its files; null while they are there."
-    )
-    shrinkage: float | None = Field(
-        description="Share of the implied log ROI that is published, from validation rows."
-    )
-    verdict_passed: bool | None = Field(description="Null where the gate has not decided yet.")
+    files_deleted_at: datetime | None
+    shrinkage: float | None
+    verdict_passed: bool | None
     verdict_reason: str | None
     decided_at: datetime | None
     promoted_at: datetime | None
-    damaged_at: datetime | None = Field(
-        description="When its files were found damaged; null where they were whole last."
-    )
+    damaged_at: datetime | None
 
 
+@row_of("version_scores")
 class Score(Record):
-    """One figure of a version or of a baseline beside it."""
+    """One figure of a version or of a baseline."""
 
-    predictor: str = Field(description="model, ridge, persistence, training_mean, noise_limit")
-    target: str = Field(description="smoothed_scaled, smoothed_common or next_day_pct")
-    symbol: str | None = Field(description="Null for all assets together.")
-    split: str = Field(description="train, validation, test, live or backfill")
+    predictor: str
+    target: str
+    symbol: str | None
+    split: str
     metric: str
-    horizon: int = Field(description="Reference sessions from the as-of date to the target date.")
+    horizon: int
     value: float | None
     first_date: date
     last_date: date
     rows: int
 
 
+@row_of("gate_rulings", "-decided_at", "run_id", "version_id", "rule")
 class GateRuling(Record):
-    """What one rule of the gate said of a version; the rule `verdict` is the decision itself."""
+    """The ruling of one rule of the gate; the rule `verdict` is the decision itself."""
 
     model_name: str
     run_id: str
     version_id: str
     rule: str
     is_verdict: bool
-    opponent: str | None = Field(description="The champion it was held against, if any.")
-    decisive: bool = Field(description="False: shown, but does not decide.")
+    opponent: str | None
+    decisive: bool
     threshold: float | None
     observed: float | None
     passed: bool
@@ -190,13 +177,14 @@ class GateRuling(Record):
     simulated: bool
 
 
+@row_of("champion_history", "-served_from", "model_name", "version_id")
 class Promotion(Record):
-    """A time during which a version served."""
+    """A period in which a version served."""
 
     model_name: str
     version_id: str
     served_from: datetime
-    served_until: datetime | None = Field(description="Null while it serves.")
+    served_until: datetime | None
     from_version_id: str | None
     promoted_by: str
     reason: str
@@ -207,34 +195,32 @@ class Promotion(Record):
 RunState = Literal["done", "failed", "running", "waiting"]
 
 
+@row_of("run_history", "-started_at", "run_id")
 class Run(Record):
     """A DAG run: what it extracted, checked and decided."""
 
-    run_id: str = Field(description="Airflow's id of the DAG run.")
-    model_name: str | None = Field(description="Null where the run was refused without one.")
-    state: RunState = Field(description="done, failed, running or waiting")
-    started_at: datetime = Field(description="When its first stage began for the first time.")
-    ended_at: datetime | None = Field(
-        description="When it was done or failed; null while it continues, and where it died."
-    )
-    as_of_date: date | None = Field(description="Null before the run is resolved.")
+    run_id: str
+    model_name: str | None
+    state: RunState
+    started_at: datetime
+    ended_at: datetime | None
+    as_of_date: date | None
     failed_stage: str | None
-    reason: str | None = Field(
-        description="Why it failed, what it waits for, which stage runs, or what the gate decided."
-    )
+    reason: str | None
     dag_id: str
-    source: str | None = Field(description="Null before the run is resolved.")
+    source: str | None
     simulated: bool
-    assets: int = Field(description="Assets it tried to extract.")
+    assets: int
     failed_extractions: int
     failed_checks: int
-    version_id: str | None = Field(description="The version it judged.")
+    version_id: str | None
     verdict_passed: bool | None
     verdict_reason: str | None
 
 
+@row_of("asset_health", "model_name", "symbol")
 class AssetHealth(Record):
-    """The prices of one asset, as the newest run of a model name left them."""
+    """The prices of one asset after the newest run of a model name."""
 
     model_name: str
     run_id: str
@@ -242,65 +228,68 @@ class AssetHealth(Record):
     name: str | None
     source: str
     simulated: bool
-    as_of_date: date = Field(description="As-of date of the run.")
+    as_of_date: date
     last_bar_date: date | None
     fetched_at: datetime | None
-    extraction_status: str = Field(description="ok or failed")
-    extracted_rows: int = Field(description="Rows inserted or changed.")
+    extraction_status: str
+    extracted_rows: int
     extraction_error: str | None
     finished_at: datetime
     failed_checks: int
 
 
+@row_of("failed_checks", "-checked_at", "id")
 class FailedCheck(Record):
-    """A check of the prices that failed."""
+    """A failed check of the prices."""
 
     model_name: str
     id: int
     run_id: str
     source: str
     simulated: bool
-    symbol: str | None = Field(description="Null where the check is about the whole run.")
-    trading_date: date | None = Field(description="Null where it is about the whole series.")
+    symbol: str | None
+    trading_date: date | None
     check_name: str
-    severity: str = Field(description="warn, drop_bar, drop_asset or stop_run")
+    severity: str
     observed: float | None
     allowed: float | None
     message: str
     checked_at: datetime
 
 
+@row_of("champion_status", "model_name", "horizon", "measure")
 class ChampionCheck(Record):
-    """Whether a champion's live forecasts still keep one promise, as its newest check found."""
+    """The newest check of one of a champion's live figures against its limit."""
 
     model_name: str
     version_id: str
-    serving: bool = Field(description="Whether the version still serves.")
-    as_of_date: date = Field(description="Last target date that counts.")
+    serving: bool
+    as_of_date: date
     horizon: int
     measure: str
-    scope: str = Field(description="version: its own forecasts; model_name: whatever served.")
-    sessions: int = Field(description="Target sessions counted.")
+    scope: str
+    sessions: int
     threshold: float
     observed: float | None
-    upper_95: float | None = Field(description="Upper bound; below the threshold is reported.")
-    state: str = Field(description="kept, below or too_few")
+    upper_95: float | None
+    state: str
     reason: str
     run_id: str
     checked_at: datetime
     simulated: bool
 
 
+@row_of("latest_drift", "model_name", "symbol")
 class Drift(Record):
-    """How far the newest log ROIs of an asset lie from those the champion was trained on."""
+    """Distance of an asset's newest log ROIs from the champion's training rows."""
 
     model_name: str
     symbol: str
     name: str | None
     drifting: bool
-    wasserstein: float | None = Field(description="Distance of the two distributions.")
-    wasserstein_limit: float | None = Field(description="A distance beyond it counts as drift.")
-    scale_ratio: float | None = Field(description="Spread of the newest over that of training.")
+    wasserstein: float | None
+    wasserstein_limit: float | None
+    scale_ratio: float | None
     scale_ratio_low: float | None
     scale_ratio_high: float | None
     window_first_date: date | None
@@ -312,15 +301,16 @@ class Drift(Record):
     simulated: bool
 
 
+@row_of("live_skill")
 class LiveSkill(Record):
-    """Scores of what was published, with 95 % bounds where there are enough sessions."""
+    """Scores of published forecasts, with 95 % bounds if there are enough sessions."""
 
     model_name: str
-    scope: str = Field(description="version: of one version; model_name: of whatever served.")
+    scope: str
     version_id: str | None
-    split: str = Field(description="live: made before the session opened; backfill: after.")
+    split: str
     horizon: int
-    newest_sessions: int | None = Field(description="So many target sessions; null for all.")
+    newest_sessions: int | None
     first_target_date: date
     last_target_date: date
     sessions: int | None

@@ -1,6 +1,6 @@
-"""How past forecasts turned out: by target date, by asset, and all together.
+"""The outcomes of past forecasts: by target date, by asset, all together, and scored by horizon.
 
-Only forecasts of the next session count, and only where the asset had a bar on it.
+Tallies count only forecasts of the next session, and only if the asset had a bar on it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,28 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, tuple_
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, func, select, tuple_
 
-from roi_forecast.reading.views import published_forecasts, realised_forecasts
+from roi_forecast.database.views import view_columns
+from roi_forecast.reading.records import Forecast, LiveSkill
 
-# A year of 5,000 assets takes 3 s; three years in one statement ran into the reader's time limit.
+_realised_forecasts = view_columns(
+    "realised_forecasts",
+    "model_name",
+    "symbol",
+    "target_date",
+    "horizon",
+    "predicted_roi_pct",
+    "realised_roi_pct",
+    "inside_80",
+    "inside_95",
+    "backfill",
+)
+
+# A year of 5,000 assets takes 3 s; three years in one statement exceeded the reader's time limit.
 _MAX_PERIOD = timedelta(days=366)
-_ERRORS = 2
 
 
 @dataclass(frozen=True)
@@ -25,13 +40,13 @@ class Tally:
     """Counts and mean errors of some forecasts.
 
     Attributes:
-        forecasts: How many.
-        inside_80: How many realised ROIs lay within the 80 % interval.
-        inside_95: The same for 95 %.
-        directions: Forecasts of which the direction can be judged.
-        direction_hits: Of these, how many had it right.
+        forecasts: Number of forecasts.
+        inside_80: Number of actual ROIs inside the 80 % interval.
+        inside_95: Number of actual ROIs inside the 95 % interval.
+        directions: Number of forecasts where neither ROI is zero.
+        direction_hits: Number of these with the correct sign.
         absolute_error: Mean absolute error, percentage points.
-        absolute_error_of_zero: That of forecasting zero for each: the mean absolute realised ROI.
+        absolute_error_of_zero: Mean absolute error of forecasting zero, percentage points.
     """
 
     forecasts: int
@@ -48,10 +63,10 @@ class TrackRecord:
     """The forecasts of one model name since a date.
 
     Attributes:
-        total: All together, or None where none has an outcome yet.
+        total: All together, or None if none has an outcome yet.
         days: By target date, oldest first.
         assets: By symbol.
-        backfills: Forecasts that were left out because they were made after their session opened.
+        backfills: Number of forecasts left out because they were made after their session opened.
     """
 
     total: Tally | None
@@ -63,30 +78,30 @@ class TrackRecord:
 def read_track_record(
     connection: Connection, model_name: str, since: date, *, include_backfills: bool = False
 ) -> TrackRecord:
-    """Count how the forecasts of a model name turned out.
+    """Tally the outcomes of a model name's forecasts.
 
     Args:
         connection: As `roi_reader`.
         model_name: The model name.
         since: First target date that counts.
-        include_backfills: Whether forecasts made after their session opened count too.
+        include_backfills: Whether forecasts made after their session opened also count.
     """
-    days: dict[date, _Sums] = defaultdict(_Sums)
-    assets: dict[str, _Sums] = defaultdict(_Sums)
-    total = _Sums()
+    # Counts and sums of errors, in the order of `Tally`: by date, by symbol, and of all.
+    sums: dict[tuple[date | None, str | None], npt.NDArray[np.float64]] = defaultdict(
+        lambda: np.zeros(7)
+    )
     for first, last in _periods(connection, model_name, since):
-        counted = _count(connection, model_name, first, last, include_backfills=include_backfills)
-        for row in counted:
-            day, symbol, *counts = row[:-_ERRORS]
-            of_row = total if day is symbol is None else assets[symbol] if symbol else days[day]
-            of_row.add(counts, row[-_ERRORS:])
+        for day, symbol, *figures in _count(
+            connection, model_name, first, last, include_backfills=include_backfills
+        ):
+            # The errors of no forecasts are null.
+            sums[day, symbol] += [figure or 0 for figure in figures]
+    tallies = {key: _tally(figures) for key, figures in sums.items() if figures[0]}
     backfills = 0
     if not include_backfills:
-        published = published_forecasts.c
+        published = Forecast.view.c
         backfills = connection.execute(
-            select(func.count())
-            .select_from(published_forecasts)
-            .where(
+            select(func.count()).where(
                 published.model_name == model_name,
                 published.target_date >= since,
                 published.horizon == 1,
@@ -94,35 +109,43 @@ def read_track_record(
             )
         ).scalar_one()
     return TrackRecord(
-        total.tally() if total.counts[0] else None,
-        {day: sums.tally() for day, sums in days.items()},
-        {symbol: assets[symbol].tally() for symbol in sorted(assets)},
-        backfills,
+        total=tallies.get((None, None)),
+        days={day: tally for (day, _), tally in tallies.items() if day is not None},
+        assets=dict(
+            sorted((symbol, tally) for (_, symbol), tally in tallies.items() if symbol is not None)
+        ),
+        backfills=backfills,
     )
 
 
-class _Sums:
-    """Figures of `Tally` before the errors are divided by the number of forecasts."""
+def read_live_skill(connection: Connection, model_name: str) -> list[LiveSkill]:
+    """Read the scores of a model name: live before backfills, by horizon, all sessions first."""
+    score = LiveSkill.view.c
+    rows = connection.execute(
+        select(LiveSkill.view)
+        .where(score.model_name == model_name, score.scope == "model_name")
+        .order_by(score.split.desc(), score.horizon, score.newest_sessions.desc().nulls_first())
+    )
+    return [LiveSkill.model_validate(dict(row)) for row in rows.mappings()]
 
-    def __init__(self) -> None:
-        self.counts = [0, 0, 0, 0, 0]
-        self.errors = [0.0, 0.0]
 
-    def add(self, counts: Sequence[int], errors: Sequence[float | None]) -> None:
-        """Add those of other forecasts; the errors of none are null."""
-        self.counts = [own + more for own, more in zip(self.counts, counts, strict=True)]
-        self.errors = [own + (more or 0.0) for own, more in zip(self.errors, errors, strict=True)]
-
-    def tally(self) -> Tally:
-        """Return the figures of at least one forecast."""
-        forecasts, inside_80, inside_95, directions, hits = self.counts
-        error, error_of_zero = (total / forecasts for total in self.errors)
-        return Tally(forecasts, inside_80, inside_95, directions, hits, error, error_of_zero)
+def _tally(figures: npt.NDArray[np.float64]) -> Tally:
+    *counts, error, error_of_zero = figures.tolist()
+    forecasts, inside_80, inside_95, directions, hits = map(int, counts)
+    return Tally(
+        forecasts,
+        inside_80,
+        inside_95,
+        directions,
+        hits,
+        error / forecasts,
+        error_of_zero / forecasts,
+    )
 
 
 def _periods(connection: Connection, model_name: str, since: date) -> Iterator[tuple[date, date]]:
-    """Give first and last target dates of periods that each can be counted in time."""
-    published = published_forecasts.c
+    """Yield the first and last target dates of periods short enough for one statement each."""
+    published = Forecast.view.c
     dated = (
         select(published.target_date)
         .where(
@@ -142,30 +165,28 @@ def _periods(connection: Connection, model_name: str, since: date) -> Iterator[t
 
 def _count(
     connection: Connection, model_name: str, first: date, last: date, *, include_backfills: bool
-) -> Iterable[Row[Any]]:
+) -> Iterable[Sequence[Any]]:
     """Return target date, symbol and the sums of one period: by date, by symbol, and of all."""
-    outcomes = realised_forecasts.c
-    predicted, realised = outcomes.predicted_roi_pct, outcomes.realised_roi_pct
+    outcome = _realised_forecasts.c
+    predicted, actual = outcome.predicted_roi_pct, outcome.realised_roi_pct
     return connection.execute(
         select(
-            outcomes.target_date,
-            outcomes.symbol,
+            outcome.target_date,
+            outcome.symbol,
             func.count(),
-            func.count().filter(outcomes.inside_80),
-            func.count().filter(outcomes.inside_95),
-            func.count().filter(predicted != 0, realised != 0),
-            func.count().filter(func.sign(predicted) * func.sign(realised) == 1),
-            func.sum(func.abs(realised - predicted)),
-            func.sum(func.abs(realised)),
+            func.count().filter(outcome.inside_80),
+            func.count().filter(outcome.inside_95),
+            func.count().filter(predicted != 0, actual != 0),
+            func.count().filter(func.sign(predicted) * func.sign(actual) == 1),
+            func.sum(func.abs(actual - predicted)),
+            func.sum(func.abs(actual)),
         )
         .where(
-            outcomes.model_name == model_name,
-            outcomes.target_date.between(first, last),
-            outcomes.horizon == 1,
-            *(() if include_backfills else (~outcomes.backfill,)),
+            outcome.model_name == model_name,
+            outcome.target_date.between(first, last),
+            outcome.horizon == 1,
+            *(() if include_backfills else (~outcome.backfill,)),
         )
-        .group_by(
-            func.grouping_sets(tuple_(outcomes.target_date), tuple_(outcomes.symbol), tuple_())
-        )
-        .order_by(outcomes.target_date, outcomes.symbol)
+        .group_by(func.grouping_sets(tuple_(outcome.target_date), tuple_(outcome.symbol), tuple_()))
+        .order_by(outcome.target_date, outcome.symbol)
     )

@@ -19,6 +19,8 @@ from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.files.artifacts import write_manifest
 from roi_forecast.files.verified import VerifiedDirectory
+from roi_forecast.forecaster.forecaster import Forecaster
+from roi_forecast.network.predictor import load_predictor
 from roi_forecast.network.training.experiment_record import (
     code_revision,
     hyperparameters,
@@ -36,8 +38,11 @@ from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)
 
+FINE_TUNE_EPOCHS = 20
+"""Maximum number of epochs when training continues from the champion."""
+
 # Part of every fingerprint: raise it when the same inputs would train to other weights.
-_TRAINING_REVISION = 2
+_TRAINING_REVISION = 3
 
 
 def train_candidate(
@@ -56,8 +61,8 @@ def train_candidate(
         now: The present, with time zone; names the version.
 
     Raises:
-        TrainingError: Training could not go on, or the run asks for a champion that does not fit.
-        RegistryError: The champion that training is to go on from is damaged.
+        TrainingError: Training stopped, or the run asks for a champion that does not fit.
+        RegistryError: The champion that training is to continue from is damaged.
     """
     plan = plan_training(engine, run, dataset, models_directory)
     for number in range(plan.members):
@@ -75,7 +80,7 @@ def train_member(
 ) -> None:
     """Train one network of the run's candidate, unless the same inputs gave a version before.
 
-    An interrupted training goes on where it stopped; a finished one is left as it is.
+    An interrupted training continues where it stopped; a finished one is left as it is.
 
     Args:
         engine: Market database.
@@ -83,11 +88,11 @@ def train_member(
         dataset: What to train on.
         models_directory: Folder of the registry.
         number: Which network, counted from 0; its seed is the run's plus this.
-        base_version_id: The version that training goes on from, or None.
+        base_version_id: The version that training continues from, or None.
 
     Raises:
-        TrainingError: Training could not go on.
-        RegistryError: The version that training is to go on from is damaged.
+        TrainingError: Training could not continue.
+        RegistryError: The version that training is to continue from is damaged.
     """
     inputs = _Inputs(engine, run, dataset, models_directory, base_version_id)
     if inputs.known_version() is not None:
@@ -101,7 +106,7 @@ def train_member(
     fine_tuning = None
     if (base_network := inputs.base_network(number)) is not None:
         fine_tuning = FineTuning(base_network, config.trainable_layers)
-        changes["epochs"] = config.fine_tune_epochs
+        changes["epochs"] = min(config.epochs, FINE_TUNE_EPOCHS)
     directory = member_directory(inputs.directory, number, size)
     directory.mkdir(parents=True, exist_ok=True)
     if size > 1:
@@ -124,7 +129,9 @@ def combine_members(
     *,
     now: datetime,
 ) -> ModelVersion:
-    """Register the trained networks of a run's candidate as one version.
+    """Calibrate the trained networks of a run's candidate and register them as one version.
+
+    From here on its files never change.
 
     Args:
         engine: Market database.
@@ -138,14 +145,18 @@ def combine_members(
         The new version, or the one that the same inputs gave before.
 
     Raises:
-        TrainingError: A network is not there or not finished.
+        TrainingError: A network is not there or not finished, or the scale cannot be fitted.
+        EvaluationError: No asset has a bar on any validation session.
     """
     inputs = _Inputs(engine, run, dataset, models_directory, base_version_id)
     known = inputs.known_version()
     if known is not None:
         return known
     results = _finished_members(inputs.directory, run.config.ensemble_size)
-    inputs.preprocessing.save(inputs.directory)
+    own_rows = inputs.preprocessing.read(dataset)
+    predictor = load_predictor(inputs.directory)
+    forecaster = Forecaster.fit(own_rows, predictor, run.config.ridge_penalty)
+    forecaster.save(inputs.directory, own_rows)
     version_id = f"{now:%Y%m%dT%H%M%SZ}-{inputs.fingerprint[:8]}"
     record = training_record(run.config, results, base_version_id)
     description = inputs.describe(version_id, record)
@@ -210,7 +221,7 @@ class _Inputs:
         self.fingerprint = _fingerprint(run.model_name, dataset, run.config, self.base)
 
     def base_network(self, number: int) -> bytes | None:
-        """Return the file of the network that a member goes on from, or None: from nothing."""
+        """Return the file of the network that a member continues from, or None: from nothing."""
         if self._base_files is None:
             return None
         try:
@@ -271,7 +282,6 @@ def _fingerprint(
     if base is not None:
         facts["base"] = [base.version_id, base.checksum]
         facts["trainable_layers"] = config.trainable_layers
-        facts["fine_tune_epochs"] = config.fine_tune_epochs
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

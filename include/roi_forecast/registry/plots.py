@@ -1,4 +1,4 @@
-"""The pictures that lie with a version, for whoever shows the version."""
+"""The pictures that the evaluation of a version drew, for whoever shows the version."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from roi_forecast.errors import RegistryError
 from roi_forecast.files.artifacts import PLOTS_DIRECTORY, confined
 from roi_forecast.files.manifest import MANIFEST
 from roi_forecast.files.verified import VerifiedDirectory, open_listing
-from roi_forecast.registry.candidates import candidate_path
-from roi_forecast.registry.versions import VERSIONS_DIRECTORY
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Plots:
-    """The pictures that a version's manifest lists.
+    """The pictures of a version, as their manifest lists them.
 
     Attributes:
         files: By the picture's name, the name of its file in the manifest; sorted.
@@ -40,30 +38,29 @@ class Plots:
         return self.listing.read(self.files[name])
 
 
-def find_plots(models_directory: Path, model_name: str, version_id: str, run_id: str) -> Plots:
-    """Return the pictures of a version; none where its files are gone or have no sound manifest.
-
-    Args:
-        models_directory: Folder of the registry.
-        model_name: The version's model name.
-        version_id: The version.
-        run_id: The run that trained it; its candidate is looked at where it was never published.
+def plots_directory(models_directory: Path, model_name: str, version_id: str) -> Path:
+    """Return where the pictures of a version lie: next to its files, which never change.
 
     Raises:
         RegistryError: A name leads out of the registry's folder.
     """
-    published = Path(model_name, VERSIONS_DIRECTORY, version_id)
-    for place in (published, candidate_path(model_name, run_id)):
-        folder = confined(models_directory, place, RegistryError)
-        if not (folder / MANIFEST).exists():
-            continue
-        try:
-            listing = open_listing(folder, RegistryError)
-        except (RegistryError, OSError) as error:
-            logger.warning("the pictures of version %s are not shown: %s", version_id, error)
-            break
-        paths = [PurePosixPath(name) for name in sorted(listing.files)]
-        own = [path for path in paths if str(path.parent) == PLOTS_DIRECTORY]
-        files = {path.stem: str(path) for path in own if path.suffix == ".png"}
-        return Plots(files, listing)
-    return Plots({}, None)
+    path = Path(model_name, PLOTS_DIRECTORY, version_id)
+    return confined(models_directory, path, RegistryError)
+
+
+def find_plots(models_directory: Path, model_name: str, version_id: str) -> Plots:
+    """Return the pictures of a version; none where they are gone or have no sound manifest.
+
+    Raises:
+        RegistryError: A name leads out of the registry's folder.
+    """
+    folder = plots_directory(models_directory, model_name, version_id)
+    if not (folder / MANIFEST).exists():
+        return Plots({}, None)
+    try:
+        listing = open_listing(folder, RegistryError)
+    except (RegistryError, OSError) as error:
+        logger.warning("the pictures of version %s are not shown: %s", version_id, error)
+        return Plots({}, None)
+    paths = [PurePosixPath(name) for name in sorted(listing.files)]
+    return Plots({path.stem: str(path) for path in paths if path.suffix == ".png"}, listing)

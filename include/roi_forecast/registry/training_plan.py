@@ -1,4 +1,4 @@
-"""Whether a run's candidate is trained from nothing or goes on from the champion."""
+"""Whether a run's candidate is trained from nothing or continues from the champion."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)
 
+RETRAIN_EVERY_SESSIONS = 21
+"""Sessions after which `training_mode` if_due trains from scratch again: about a month."""
+
 
 @dataclass(frozen=True)
 class TrainingPlan:
@@ -28,7 +31,7 @@ class TrainingPlan:
 
     Attributes:
         members: Networks to train.
-        base_version_id: The version that training goes on from; None: from nothing.
+        base_version_id: The version that training continues from; None: from nothing.
     """
 
     members: int
@@ -41,7 +44,7 @@ def plan_training(
     """Decide by the run's `training_mode` what its candidate starts from.
 
     `scratch`: from nothing. `fine_tune`: from the champion. `if_due`: from nothing where no
-    champion serves, where it does not fit the run, or where `retrain_every_sessions` sessions or
+    champion serves, where it does not fit the run, or where RETRAIN_EVERY_SESSIONS sessions or
     more of the dataset lie after the data of the last training from nothing that the champion
     descends from; else from the champion.
 
@@ -70,7 +73,7 @@ def plan_training(
         differences = list(_differences(run, dataset, champion, models_directory))
         if differences:
             raise TrainingError(
-                f"training cannot go on from champion {champion.version_id}: "
+                f"training cannot continue from champion {champion.version_id}: "
                 f"{'; '.join(differences)}. Set training_mode to scratch or if_due"
             )
     else:
@@ -78,7 +81,7 @@ def plan_training(
         if reason is not None or champion is None:
             logger.info("training from nothing: %s", reason)
             return TrainingPlan(config.ensemble_size, None)
-    logger.info("training goes on from champion %s", champion.version_id)
+    logger.info("training continues from champion %s", champion.version_id)
     return TrainingPlan(config.ensemble_size, champion.version_id)
 
 
@@ -97,10 +100,10 @@ def _reason_for_scratch(
     except RegistryError as error:
         return f"champion {champion.version_id} cannot be gone on from: {error}"
     sessions = int((dataset.dates > last).sum())
-    if sessions >= run.config.retrain_every_sessions:
+    if sessions >= RETRAIN_EVERY_SESSIONS:
         return (
             f"{sessions} sessions since the data of the last training from nothing, which ended on "
-            f"{last}; due after {run.config.retrain_every_sessions}"
+            f"{last}; due after {RETRAIN_EVERY_SESSIONS}"
         )
     return None
 

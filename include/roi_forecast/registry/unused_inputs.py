@@ -16,7 +16,7 @@ _RECENT = timedelta(days=7)
 
 
 @dataclass(frozen=True)
-class GoingRun:
+class ActiveRun:
     """A backtest or a search that is queued or running."""
 
     run_id: str
@@ -24,12 +24,12 @@ class GoingRun:
     claimed_at: datetime
 
 
-def find_going(connection: Connection, is_active: Callable[[str], bool]) -> list[GoingRun]:
-    """Return the backtests and searches that are going; they claim no model name.
+def find_active(connection: Connection, is_active: Callable[[str], bool]) -> list[ActiveRun]:
+    """Return the backtests and searches that are active; they claim no model name.
 
     Args:
         connection: Market database.
-        is_active: Tells of such a run's id whether it is still going.
+        is_active: Tells of such a run's id whether it is still active.
     """
     table = runs.c
     unclaimed = connection.execute(
@@ -40,18 +40,18 @@ def find_going(connection: Connection, is_active: Callable[[str], bool]) -> list
             )
         )
     )
-    return [GoingRun(*row) for row in unclaimed if is_active(row.run_id)]
+    return [ActiveRun(*row) for row in unclaimed if is_active(row.run_id)]
 
 
 def find_old_datasets(
-    connection: Connection, directory: Path, going: Sequence[GoingRun], now: datetime
+    connection: Connection, directory: Path, active: Sequence[ActiveRun], now: datetime
 ) -> list[Path]:
-    """Return the datasets of no version that has files and of no run that may still be going.
+    """Return the datasets of no version that has files and of no run that may still be active.
 
     Args:
         connection: Market database.
         directory: Folder of the datasets.
-        going: Backtests and searches that are.
+        active: Backtests and searches that are.
         now: The present, with time zone.
     """
     # One that failed a moment ago is mostly started again.
@@ -64,7 +64,7 @@ def find_old_datasets(
             or_(
                 datasets.c.dataset_id.in_(trained),
                 datasets.c.as_of_date.in_(recent),
-                datasets.c.as_of_date.in_([run.as_of_date for run in going]),
+                datasets.c.as_of_date.in_([run.as_of_date for run in active]),
             )
         )
     ).all()
@@ -74,16 +74,16 @@ def find_old_datasets(
 
 
 def find_old_networks(
-    connection: Connection, directory: Path, going: Sequence[GoingRun], keep_backtests: int
+    connection: Connection, directory: Path, active: Sequence[ActiveRun], keep_backtests: int
 ) -> list[Path]:
-    """Return the networks that none of the newest backtests used, nor one that is going.
+    """Return the networks that none of the newest backtests used, nor one that is active.
 
     Backtests share their networks, and each marks with its time those that it uses.
 
     Args:
         connection: Market database.
         directory: Folder of the networks.
-        going: Backtests and searches that are.
+        active: Backtests and searches that are.
         keep_backtests: Newest backtests whose networks are kept.
     """
     begun = connection.scalars(
@@ -94,7 +94,7 @@ def find_old_networks(
     ).all()
     if len(begun) < keep_backtests:
         return []
-    kept_since = min([*begun, *(run.claimed_at for run in going)]).timestamp()
+    kept_since = min([*begun, *(run.claimed_at for run in active)]).timestamp()
     return [path for path in whole_folders(directory) if newest_change(path) < kept_since]
 
 

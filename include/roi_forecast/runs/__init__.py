@@ -1,1 +1,1 @@
-"""One run: its resolved configuration, and the checks before any work."""
+"""Runs: their resolved parameters, their claims of a model name, and attempts at their stages."""

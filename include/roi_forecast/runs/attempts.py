@@ -1,7 +1,7 @@
-"""What is known of each attempt at a stage: that it began, how it ended, and that it is alive.
+"""Each attempt at a stage: its start, its ending, and whether it is alive.
 
-The process of an attempt holds an advisory lock of the database until it ends. PostgreSQL drops the
-lock however the process ends, so an attempt without an ending and without a lock has died.
+The process of an attempt holds an advisory lock until it ends. PostgreSQL drops the lock however
+the process ends, so an attempt without an ending and without a lock has died.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from sqlalchemy import Connection, Engine, Row, column, func, literal, select, table
+from sqlalchemy import Connection, Engine, Row, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from roi_forecast.database.run_tables import run_starts, stage_attempts, stage_endings
-from roi_forecast.database.schema import SCHEMA
+from roi_forecast.database.tables import run_starts, stage_attempts, stage_endings
+from roi_forecast.database.views import view_columns
 
 logger = logging.getLogger(__name__)
 
 ATTEMPT_LOCKS = 0x524F49
-"""First key of the locks that living attempts hold; the second is the id of the attempt."""
+"""First key of the locks that living attempts hold; the second key is the attempt's id."""
 
 WHOLE_RUN = "run"
-"""Stands in the place of a stage where the run as a whole was ended from outside."""
+"""Takes the place of a stage if the run as a whole was ended from outside."""
 
-# Seconds after which a machine that fell silent is taken for dead, so that its locks go.
-_SILENCE = {
+# Seconds until PostgreSQL drops the connection, and with it the locks, of a silent machine.
+_KEEPALIVES = {
     "tcp_keepalives_idle": "60",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "6",
 }
 
-_SETTLED_RUNS = 20
+_NEWEST_RUNS = 20
 
 Outcome = Literal["succeeded", "skipped", "waiting", "retrying", "failed"]
 
@@ -47,8 +47,8 @@ class Attempt:
     Attributes:
         run_id: The run.
         stage: The stage.
-        map_index: Position among the instances of the stage, or -1 where there is one.
-        number: Counts the attempts, from 1.
+        map_index: Position among the stage's instances, or -1 if there is only one.
+        number: Number of the attempt, from 1.
     """
 
     run_id: str
@@ -62,9 +62,9 @@ class Ending:
     """How an attempt ended.
 
     Attributes:
-        outcome: `waiting` and `retrying` are followed by another attempt.
-        reason: Why, in one line; None where there is nothing to say.
-        ends_run: Whether the run is done with it.
+        outcome: Another attempt follows `waiting` and `retrying`.
+        reason: Why, in one line, or None.
+        ends_run: Whether the run is done with this attempt.
     """
 
     outcome: Outcome
@@ -75,13 +75,13 @@ class Ending:
 def record_start(
     engine: Engine, run_id: str, dag_id: str, model_name: str | None, *, now: datetime
 ) -> None:
-    """Store that a run began; a run that begins again keeps the time of its first start.
+    """Store that a run started; a run that starts again keeps the time of its first start.
 
     Args:
         engine: Market database.
         run_id: The run.
         dag_id: Its DAG.
-        model_name: The name it asks for, as far as it can be read.
+        model_name: The requested name, if it can be read.
         now: The present, with time zone.
     """
     values = {"run_id": run_id, "dag_id": dag_id, "model_name": model_name, "started_at": now}
@@ -97,13 +97,13 @@ def recorded(
     at_the_end: Ending,
     after_error: Callable[[BaseException], Ending],
 ) -> Iterator[None]:
-    """Store that an attempt runs, and how it ends.
+    """Store the start and the ending of an attempt around a block.
 
     Args:
         engine: Market database; one of its connections is held until the end.
         attempt: The attempt.
-        at_the_end: How it ends where nothing is raised.
-        after_error: Tells how it ends after an error.
+        at_the_end: Its ending if nothing is raised.
+        after_error: Returns its ending after an error.
     """
     with engine.connect() as connection:
         attempt_id = _begin(connection, attempt)
@@ -121,12 +121,12 @@ def recorded(
 def settle_runs(
     engine: Engine, is_active: Callable[[str, str], bool], has_succeeded: Callable[[str, str], bool]
 ) -> None:
-    """Store the ends of the newest runs that none of their stages saw: a person marked the run.
+    """Store the ends of those newest runs that a person ended in Airflow, outside of any stage.
 
     Args:
         engine: Market database.
-        is_active: Tells of a DAG's and a run's id whether that run is still going.
-        has_succeeded: Tells of both ids whether the run counts as a success.
+        is_active: Returns whether the run of a DAG's and a run's id is queued or running.
+        has_succeeded: Returns whether that run counts as a success.
     """
     for run_id, dag_id, state in _unsettled(engine):
         if has_succeeded(dag_id, run_id):
@@ -142,13 +142,11 @@ def settle_runs(
 
 
 def _unsettled(engine: Engine) -> list[tuple[str, str, str]]:
-    history = table(
-        "run_history", column("run_id"), column("dag_id"), column("state"), schema=SCHEMA
-    )
+    history = view_columns("run_history", "run_id", "dag_id", "state")
     newest = (
         select(run_starts.c.run_id)
         .order_by(run_starts.c.started_at.desc(), run_starts.c.run_id)
-        .limit(_SETTLED_RUNS)
+        .limit(_NEWEST_RUNS)
     )
     statement = select(history.c.run_id, history.c.dag_id, history.c.state).where(
         history.c.run_id.in_(newest), history.c.state.in_(["waiting", "failed"])
@@ -158,7 +156,7 @@ def _unsettled(engine: Engine) -> list[tuple[str, str, str]]:
 
 
 def _begin(connection: Connection, attempt: Attempt) -> int:
-    for name, value in _SILENCE.items():
+    for name, value in _KEEPALIVES.items():
         connection.execute(select(func.set_config(name, value, literal(value=False))))
     attempt_id = _resume(connection, attempt) or _store(connection, attempt)
     connection.execute(select(func.pg_advisory_lock(ATTEMPT_LOCKS, attempt_id)))
@@ -167,9 +165,9 @@ def _begin(connection: Connection, attempt: Attempt) -> int:
 
 
 def _resume(connection: Connection, attempt: Attempt) -> int | None:
-    """Return the id of an attempt that looks again for what it waits for, if nothing came after.
+    """Return the id of the same attempt if it ended by waiting and no other attempt followed.
 
-    A run can wait for hours for another one, and looks twice a minute.
+    A run can wait for hours for another run, and looks twice a minute.
     """
     columns = stage_attempts.c
     newest = connection.execute(
@@ -202,23 +200,16 @@ def _end(engine: Engine, attempt_id: int, ending: Ending) -> None:
         with engine.begin() as connection:
             _store_ending(connection, attempt_id, ending)
     except SQLAlchemyError as error:
-        # The stage's own error counts, and the attempt will be taken for one that died.
-        logger.warning("how this attempt ended could not be stored: %s", error)
+        # The stage's own error matters more; without an ending the attempt counts as killed.
+        logger.warning("the ending of this attempt could not be stored: %s", error)
 
 
 def _store_ending(connection: Connection, attempt_id: int, ending: Ending) -> None:
-    """Store how an attempt ended; one that waits for the same as before has nothing to add."""
+    """Store the ending of an attempt, unless it repeats the newest one."""
     if _newest_ending(connection, attempt_id) == (ending.outcome, ending.reason):
         return
-    connection.execute(
-        insert(stage_endings).values(
-            attempt_id=attempt_id,
-            ended_at=datetime.now(UTC),
-            outcome=ending.outcome,
-            ends_run=ending.ends_run,
-            reason=ending.reason,
-        )
-    )
+    values = {"attempt_id": attempt_id, "ended_at": datetime.now(UTC), **vars(ending)}
+    connection.execute(insert(stage_endings).values(values))
 
 
 def _newest_ending(connection: Connection, attempt_id: int) -> Row[str, str | None] | None:
@@ -233,5 +224,5 @@ def _newest_ending(connection: Connection, attempt_id: int) -> Row[str, str | No
 def _release(connection: Connection, attempt_id: int) -> None:
     with suppress(SQLAlchemyError):
         connection.execute(select(func.pg_advisory_unlock(ATTEMPT_LOCKS, attempt_id)))
-    # Closed, not given back: its settings are those of this attempt.
+    # Close the connection, because its settings belong to this attempt.
     connection.invalidate()

@@ -21,17 +21,17 @@ logger = logging.getLogger(__name__)
 def claim_run(
     engine: Engine, run: ResolvedRun, is_active: Callable[[str], bool], *, now: datetime
 ) -> None:
-    """Store the resolved run and claim its model name; a second claim of one run replaces it.
+    """Store the resolved run and claim its model name; a run's second claim replaces its first.
 
     Args:
         engine: Market database.
         run: The run to store.
-        is_active: Tells of another run's id whether that run is still going. The claim of a run
-            that ended without releasing it (killed, failed, deleted) is taken over.
+        is_active: Returns whether another run's id belongs to a queued or running run. If not,
+            the holder was killed, failed or deleted, and its claim is taken over.
         now: The present, with time zone.
 
     Raises:
-        PreflightError: A backtest or a search of the same id is stored.
+        PreflightError: A stored backtest or search has the same id.
         RunConflictError: Another active run holds the name.
     """
     with engine.begin() as connection:
@@ -47,7 +47,7 @@ def claim_run(
             if is_active(holder.run_id):
                 raise RunConflictError(
                     f"run {holder.run_id!r} of model name {run.model_name!r} is still going "
-                    f"(since {holder.claimed_at:%Y-%m-%d %H:%M} UTC); this one waits for its end"
+                    f"(since {holder.claimed_at:%Y-%m-%d %H:%M} UTC); this run waits for its end"
                 )
             logger.warning("run %s ended without releasing its claim; taken over", holder.run_id)
             connection.execute(_release(holder.run_id, now))
@@ -55,7 +55,7 @@ def claim_run(
 
 
 def store_unclaimed(engine: Engine, run: ResolvedRun, *, now: datetime) -> None:
-    """Store a resolved backtest or search, which claims no name; storing it again replaces it.
+    """Store a resolved backtest or search, which claims no name, or replace it.
 
     Args:
         engine: Market database.
@@ -70,7 +70,7 @@ def store_unclaimed(engine: Engine, run: ResolvedRun, *, now: datetime) -> None:
 
 
 def release_run(engine: Engine, run_id: str, *, now: datetime) -> None:
-    """Give the model name free for the next run; a released run stays released."""
+    """Release the model name for the next run; repeating it changes nothing."""
     with engine.begin() as connection:
         connection.execute(_release(run_id, now))
 
@@ -87,7 +87,7 @@ def _store(
         "released_at": released_at,
     }
     statement = insert(runs).values(run_id=run.run_id, **values)
-    # In one statement: two runs of one id may be resolved at the same moment under two names.
+    # One statement, because two runs of one id may be resolved at the same time under two names.
     stored = connection.scalar(
         statement.on_conflict_do_update(
             index_elements=[runs.c.run_id],
@@ -100,13 +100,13 @@ def _store(
             select(_kind_of(runs.c.resolved)).where(runs.c.run_id == run.run_id)
         )
         raise PreflightError(
-            f"run id: received {run.run_id!r}, which is that of a {known}; start this one under "
-            "another run id"
+            f"run id: received {run.run_id!r}, which belongs to a {known}; start this run "
+            "under another run id"
         )
 
 
 def _kind_of(resolved: ColumnElement[Any]) -> ColumnElement[str]:
-    """Return what kind of run a resolved run is."""
+    """Return whether a resolved run is a backtest, a search or a daily run."""
     return case(
         (func.jsonb_typeof(resolved["backtest"]) == "object", "backtest"),
         (func.jsonb_typeof(resolved["tuning"]) == "object", "search"),

@@ -1,4 +1,4 @@
-"""The resolved run: everything a stage has to know, settled once and stored under the run's id."""
+"""The resolved run: everything its stages need to know, decided once and stored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from roi_forecast.universe import Asset, load_universe
 
 
 class ResolvedRun(BaseModel):
-    """A run whose open questions (dates, names, assets to extract) are settled.
+    """A run whose dates, names and assets to extract are decided.
 
     Attributes:
         run_id: Identifies the run; Airflow's run id within Airflow.
@@ -22,11 +22,11 @@ class ResolvedRun(BaseModel):
         model_name: The name under which the candidate competes.
         source_key: `yahoo`, `simulated` or `csv:<name>`.
         start_date: First date of the prices used.
-        as_of_date: Last session the run may know; a reference session.
+        as_of_date: Last session whose prices the run may use; a reference session.
         extraction_symbols: The run's symbols and those of the serving champion.
-        resolved_at: When the run was due; its as-of date was final then.
-        backtest: How to walk through the prices, where the run is a backtest.
-        tuning: What to search, where the run is a search for hyperparameters.
+        resolved_at: When the run was due; the bars of its as-of date were final then.
+        backtest: How to walk through the prices, if the run is a backtest.
+        tuning: What to search, if the run is a hyperparameter search.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,10 +49,10 @@ class ResolvedRun(BaseModel):
 
 
 def load_run(engine: Engine, run_id: str) -> ResolvedRun:
-    """Read a resolved run.
+    """Read a stored run.
 
     Raises:
-        PreflightError: No run of this id was resolved.
+        PreflightError: No resolved run has this id.
     """
     with engine.connect() as connection:
         resolved = connection.scalar(select(runs.c.resolved).where(runs.c.run_id == run_id))

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Engine
 from sqlalchemy.dialects.postgresql import insert
 
 from roi_forecast.blas import on_one_blas_thread
+from roi_forecast.config import MultiStep
 from roi_forecast.database.tables import predictions
 from roi_forecast.errors import DatasetError, NothingToForecastError
 from roi_forecast.features.preprocessing import Preprocessing
+from roi_forecast.features.returns import to_percent
 from roi_forecast.features.rows import PriceRows, load_rows
 from roi_forecast.forecaster.conformal import TRAILING
+from roi_forecast.forecaster.forecaster import Forecaster
+from roi_forecast.forecaster.forecasts import Forecasts
 from roi_forecast.forecaster.scale_inputs import MEMORY
-from roi_forecast.market.calendars import next_sessions
-from roi_forecast.market.opening import opens_at
+from roi_forecast.market.calendars import next_sessions, opens_at
 from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
-from roi_forecast.serving.forecast_path import HorizonForecast, forecast_path
 from roi_forecast.serving.forecasting_version import open_forecasting_version
 from roi_forecast.universe import Asset, load_universe, reference_exchange
 
@@ -82,10 +85,11 @@ def store_forecasts(
     serving = open_forecasting_version(engine, run, candidate_id, models_directory)
     version = serving.version
     assets = load_universe().select(version.symbols)
-    preprocessing = Preprocessing.load(serving.files)
+    forecaster = Forecaster.load(serving.files)
+    horizons = run.config.horizons
     try:
-        rows = _load_recent_rows(
-            engine, version, assets, preprocessing, run.as_of_date, run.config.horizons[-1]
+        prices = _load_recent_rows(
+            engine, version, assets, forecaster.preprocessing, run.as_of_date, horizons[-1]
         )
     except DatasetError as error:
         if version.source == run.source_key:
@@ -94,9 +98,16 @@ def store_forecasts(
             f"version {version.version_id} forecasts from {version.source}, not from this run's "
             f"{run.source_key}: {error}"
         ) from error
-    horizons = run.config.horizons
     sessions = next_sessions(reference_exchange(assets), run.as_of_date, horizons[-1])
-    path = forecast_path(serving, preprocessing, rows, sessions[0], horizons, run.config.multi_step)
+    rows = forecaster.preprocessing.apply(prices)
+    next_row = len(rows.dates)
+    forecasts = forecaster.forecast(
+        rows,
+        range(next_row, next_row + 1),
+        horizons,
+        run.config.multi_step,
+        next_date=np.datetime64(sessions[0]),
+    )
     common = {
         "version_id": version.version_id,
         "as_of_date": run.as_of_date,
@@ -109,8 +120,7 @@ def store_forecasts(
     known_from = now if version.state == "champion" else None
     values = [
         {**common, **value}
-        for forecast in path
-        for value in _values(forecast, assets, sessions[forecast.horizon - 1], known_from)
+        for value in _values(forecasts, assets, sessions, run.config.multi_step, known_from)
     ]
     added = insert(predictions).on_conflict_do_nothing().returning(predictions.c.symbol)
     with engine.begin() as connection:
@@ -127,34 +137,37 @@ def store_forecasts(
 
 
 def _values(
-    forecast: HorizonForecast,
+    forecasts: Forecasts,
     assets: tuple[Asset, ...],
-    target_date: date,
+    sessions: Sequence[date],
+    method: MultiStep,
     known_from: datetime | None,
 ) -> Iterator[dict[str, Any]]:
-    is_late = {
-        exchange: known_from is None or opens_at(exchange, target_date) <= known_from
-        for exchange in {asset.exchange for asset in assets}
-    }
-    for column, asset in enumerate(assets):
-        yield {
-            "symbol": asset.symbol,
-            "horizon": forecast.horizon,
-            "target_date": target_date,
-            "method": forecast.method,
-            "predicted_roi_pct": float(forecast.roi_pct[column]),
-            "predicted_smoothed_roi_pct": float(forecast.smoothed_roi_pct[column]),
-            "lower_80_pct": float(forecast.lower_80_pct[column]),
-            "upper_80_pct": float(forecast.upper_80_pct[column]),
-            "lower_95_pct": float(forecast.lower_95_pct[column]),
-            "upper_95_pct": float(forecast.upper_95_pct[column]),
-            "member_spread_pct": (
-                None
-                if forecast.member_spread_pct is None
-                else float(forecast.member_spread_pct[column])
-            ),
-            "backfill": is_late[asset.exchange],
+    """Give the rows of all horizons and assets; `sessions` are those after the as-of date."""
+    roi_pct, smoothed_pct = forecasts.roi_pct[:, 0], to_percent(forecasts.smoothed[:, 0])
+    for number, horizon in enumerate(forecasts.horizons):
+        target_date = sessions[horizon - 1]
+        at_80, at_95 = forecasts.intervals[number]
+        spread = forecasts.member_spread_pct if horizon == 1 else None
+        is_late = {
+            exchange: known_from is None or opens_at(exchange, target_date) <= known_from
+            for exchange in {asset.exchange for asset in assets}
         }
+        for column, asset in enumerate(assets):
+            yield {
+                "symbol": asset.symbol,
+                "horizon": horizon,
+                "target_date": target_date,
+                "method": "single_step" if horizon == 1 else method,
+                "predicted_roi_pct": float(roi_pct[number, column]),
+                "predicted_smoothed_roi_pct": float(smoothed_pct[number, column]),
+                "lower_80_pct": float(at_80.lower[0, column]),
+                "upper_80_pct": float(at_80.upper[0, column]),
+                "lower_95_pct": float(at_95.lower[0, column]),
+                "upper_95_pct": float(at_95.upper[0, column]),
+                "member_spread_pct": None if spread is None else float(spread[0, column]),
+                "backfill": is_late[asset.exchange],
+            }
 
 
 def _load_recent_rows(

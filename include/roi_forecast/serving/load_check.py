@@ -7,19 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from roi_forecast.errors import RegistryError
-from roi_forecast.evaluation.stored_evaluation import SAMPLE_FILE
-from roi_forecast.files.arrays import read_arrays
+from roi_forecast.errors import RegistryError, RoiForecastError
 from roi_forecast.files.verified import VerifiedDirectory, open_verified
 
 logger = logging.getLogger(__name__)
 
-# A GPU sums in another order than a CPU; in scaled units this is far below any forecast's error.
-_TOLERANCE = 1e-3
 _TIMEOUT_SECONDS = 300
 
 
@@ -62,23 +55,13 @@ def check_loads(files: VerifiedDirectory) -> None:
 
 def main() -> None:
     """Check the directory with the manifest named on the command line in this very process."""
-    from roi_forecast.network.predictor import load_predictor
+    from roi_forecast.forecaster.forecaster import Forecaster
 
     directory, checksum = sys.argv[1:]
     try:
         files = open_verified(Path(directory), RegistryError, checksum=checksum, sealed=False)
-        sample: dict[str, Any] = read_arrays(files.read(SAMPLE_FILE))
-        scaled, scaled_log_roi = sample["scaled"], sample["scaled_log_roi"]
-        expected = sample["expected"]
-        rows = len(scaled)
-        found = load_predictor(files).predict(scaled, scaled_log_roi, range(rows, rows + 1))
-        difference = float(np.abs(found - expected).max())
-        if not difference <= _TOLERANCE:
-            raise RegistryError(
-                f"its forecast differs from the stored one by {difference:.2g}, scaled; "
-                f"allowed is {_TOLERANCE:g}"
-            )
-    except (RegistryError, OSError, ValueError, KeyError) as error:
+        Forecaster.load(files).check_sample(files)
+    except (RoiForecastError, OSError, ValueError, KeyError) as error:
         sys.exit(str(error))
 
 

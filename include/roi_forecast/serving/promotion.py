@@ -13,8 +13,7 @@ from roi_forecast.errors import RegistryError
 from roi_forecast.files.artifacts import published_directory
 from roi_forecast.files.manifest import MANIFEST
 from roi_forecast.files.verified import open_verified
-from roi_forecast.gate.carried_out import find_carried_out
-from roi_forecast.gate.rules import VERDICT
+from roi_forecast.registry.carried_out import VERDICT, find_carried_out
 from roi_forecast.registry.versions import (
     VERSIONS_DIRECTORY,
     ModelVersion,
@@ -32,7 +31,7 @@ logger = logging.getLogger(__name__)
 def promote_model(
     engine: Engine, models_directory: Path, version_id: str, run_id: str, promoted_by: str
 ) -> ModelVersion:
-    """Publish a candidate that the gate let pass and make it champion; safe to repeat.
+    """Publish a candidate that passed the gate and make it champion; safe to repeat.
 
     A version that was promoted for this run before, and replaced since, stays replaced.
 

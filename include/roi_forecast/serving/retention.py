@@ -18,10 +18,11 @@ from sqlalchemy import Connection, Engine, func, or_, select, update
 from roi_forecast.backtest.files import networks_directory
 from roi_forecast.database.tables import datasets, model_versions, promotions, runs
 from roi_forecast.errors import ConfigError
+from roi_forecast.files.artifacts import PLOTS_DIRECTORY
 from roi_forecast.files.leftovers import size_of, sweep_leftovers
 from roi_forecast.registry.candidates import candidate_path
 from roi_forecast.registry.unused_inputs import (
-    find_going,
+    find_active,
     find_old_datasets,
     find_old_networks,
     whole_folders,
@@ -71,9 +72,9 @@ def prune_registry(
     """Delete the files that nothing needs any more, for every model name; safe to repeat.
 
     Of each model name the newest versions that served stay, the champion and the version before it
-    among them in any case. So do the newest candidates, and those of runs that are still going. A
+    among them in any case. So do the newest candidates, and those of runs that are still active. A
     dataset goes with the last version that was trained on it, once no run of its as-of date is
-    going or was resolved for a week. The networks that only older backtests used go, their figures
+    active or was resolved for a week. The networks that only older backtests used go, their figures
     and plots stay. What killed processes left half-written goes when it is a day old.
 
     Args:
@@ -82,7 +83,7 @@ def prune_registry(
         keep_versions: Published versions to keep of each model name, at least 2.
         keep_candidates: Folders of candidates to keep of each model name.
         keep_backtests: Newest backtests, at least 1, whose networks are kept.
-        is_active: Tells of the id of a backtest or a search whether it is still going.
+        is_active: Tells of the id of a backtest or a search whether it is still active.
         now: The present, with time zone.
 
     Raises:
@@ -109,6 +110,7 @@ def prune_registry(
         names = connection.scalars(select(model_versions.c.model_name).distinct()).all()
     versions: list[Path] = []
     candidates: list[Path] = []
+    plots: list[Path] = []
     for name in sorted(names):
         with engine.begin() as connection:
             lock_champion(connection, name)
@@ -116,13 +118,14 @@ def prune_registry(
             old_candidates = _old_candidates(connection, models, name, keep_candidates)
             # The row is marked first: a crash leaves files without use, never a use without files.
             _mark(connection, models, [*old_versions, *old_candidates], now)
+            plots += _old_plots(connection, models, name)
         versions += old_versions
         candidates += old_candidates
     with engine.connect() as connection:
-        going = find_going(connection, is_active)
-        old_datasets = find_old_datasets(connection, settings.datasets_directory, going, now)
-        old_networks = find_old_networks(connection, networks, going, keep_backtests)
-    unused = (*versions, *candidates, *old_datasets, *old_networks)
+        active = find_active(connection, is_active)
+        old_datasets = find_old_datasets(connection, settings.datasets_directory, active, now)
+        old_networks = find_old_networks(connection, networks, active, keep_backtests)
+    unused = (*versions, *candidates, *plots, *old_datasets, *old_networks)
     pruned = Pruned(
         versions=len(versions),
         candidates=len(candidates),
@@ -169,16 +172,28 @@ def _old_versions(
     return [path for path in found if path.name not in kept]
 
 
+def _old_plots(connection: Connection, models_directory: Path, model_name: str) -> list[Path]:
+    """Return the pictures of versions without files."""
+    table = model_versions.c
+    kept = connection.scalars(
+        select(table.version_id).where(
+            table.model_name == model_name, table.files_deleted_at.is_(None)
+        )
+    ).all()
+    found = whole_folders(models_directory / model_name / PLOTS_DIRECTORY)
+    return [path for path in found if path.name not in kept]
+
+
 def _old_candidates(
     connection: Connection, models_directory: Path, model_name: str, keep: int
 ) -> list[Path]:
     table = model_versions.c
-    going = connection.execute(
+    active = connection.execute(
         select(runs.c.run_id, runs.c.as_of_date).where(
             runs.c.released_at.is_(None), runs.c.model_name == model_name
         )
     ).all()
-    # A run that is going may use the candidate of an earlier one, trained from the same inputs.
+    # A run that is active may use the candidate of an earlier one, trained from the same inputs.
     used = connection.scalars(
         select(table.path)
         .join_from(model_versions, datasets)
@@ -186,11 +201,11 @@ def _old_candidates(
             table.model_name == model_name,
             or_(
                 table.state == "champion",
-                datasets.c.as_of_date.in_([run.as_of_date for run in going]),
+                datasets.c.as_of_date.in_([run.as_of_date for run in active]),
             ),
         )
     )
-    needed = {models_directory / candidate_path(model_name, run.run_id) for run in going}
+    needed = {models_directory / candidate_path(model_name, run.run_id) for run in active}
     needed |= {models_directory / path for path in used}
     found = whole_folders(models_directory / model_name / "candidates")
     newest_first = sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
@@ -224,6 +239,7 @@ def _finish_deletions(
     parts: Sequence[Path] = (
         *models_directory.glob("*/versions"),
         *models_directory.glob("*/candidates"),
+        *models_directory.glob(f"*/{PLOTS_DIRECTORY}"),
         datasets_directory,
         networks_directory,
     )

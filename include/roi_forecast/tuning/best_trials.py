@@ -1,4 +1,4 @@
-"""The best trials of a study, as the database has them."""
+"""The best trials of a study."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class RankedTrial:
-    """A finished trial that was scored; the R2 is the overall one on validation rows."""
+    """A scored trial, with its overall R2 on the validation rows."""
 
     trial: int
     validation_r2: float
@@ -30,7 +30,7 @@ class RankedTrial:
 
 
 def best_trials(engine: Engine, study: str, count: int = SHOWN) -> list[RankedTrial]:
-    """Return the trials of the highest validation R2, best first."""
+    """Return the trials with the highest validation R2, best first."""
     statement = (
         select(trials.c.trial, trials.c.validation_r2, trials.c.epochs, trials.c.parameters)
         .where(trials.c.study == study, trials.c.state == "complete")
@@ -42,7 +42,7 @@ def best_trials(engine: Engine, study: str, count: int = SHOWN) -> list[RankedTr
 
 
 def log_best_trials(engine: Engine, run: ResolvedRun) -> None:
-    """Log the best trials of the run's study, and what a daily run has to ask for.
+    """Log the best trials of the run's study, and how a daily run takes the best one.
 
     Raises:
         EvaluationError: No trial of the study was scored.

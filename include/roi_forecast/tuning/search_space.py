@@ -1,78 +1,55 @@
-"""What a search for hyperparameters chooses from."""
+"""The values from which a hyperparameter search chooses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
+
+from optuna.distributions import (
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 from roi_forecast.config import ResolvedSearch, RunConfig, TuningConfig
+
+Distribution = FloatDistribution | IntDistribution | CategoricalDistribution
 
 LSTM_UNITS_PRESETS: Mapping[str, tuple[int, int]] = {
     "64/32": (64, 32),
     "128/64": (128, 64),
     "256/128": (256, 128),
 }
-LEARNING_RATES = (1e-4, 1e-2)
-WEIGHT_DECAYS = (1e-6, 1e-2)
-DROPOUTS = (0.0, 0.5)
-BATCH_SIZES = (16, 32, 64, 128)
-FIRST_UNITS, SECOND_UNITS = range(16, 257, 16), range(8, 129, 8)
-ATTENTION_HEADS = (1, 2, 4, 8)
 
 
-class Suggesting(Protocol):
-    """What an Optuna trial can be asked for."""
+def search_space(tuning: TuningConfig) -> dict[str, Distribution]:
+    """Return the choices of each searched parameter, by Optuna's name.
 
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
-        """Choose a number."""
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
-        """Choose a whole number."""
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """Choose from a list."""
-
-
-def suggest_parameters(trial: Suggesting, tuning: TuningConfig) -> dict[str, Any]:
-    """Choose a value for every parameter that is searched.
-
-    The ranges go about a factor of ten to either side of the reference values.
-
-    Args:
-        trial: Chooses.
-        tuning: Names the parameters.
-
-    Returns:
-        Run parameters by name, as JSON values.
+    The ranges extend about a factor of ten to either side of the reference values.
     """
-    chosen: dict[str, Any] = {}
-    for name in tuning.tuned:
-        match name:
-            case "learning_rate":
-                chosen[name] = trial.suggest_float(name, *LEARNING_RATES, log=True)
-            case "weight_decay":
-                chosen[name] = trial.suggest_float(name, *WEIGHT_DECAYS, log=True)
-            case "lstm_dropout" | "dense_dropout":
-                chosen[name] = trial.suggest_float(name, *DROPOUTS)
-            case "batch_size":
-                chosen[name] = trial.suggest_categorical(name, BATCH_SIZES)
-            case "attention_heads":
-                chosen[name] = trial.suggest_categorical(name, ATTENTION_HEADS)
-            case "seq_len":
-                chosen[name] = trial.suggest_categorical(name, tuning.seq_len_choices)
-            case "lstm_units":
-                chosen[name] = _lstm_units(trial, tuning)
-    return chosen
+    space: dict[str, Distribution] = {
+        "learning_rate": FloatDistribution(1e-4, 1e-2, log=True),
+        "weight_decay": FloatDistribution(1e-6, 1e-2, log=True),
+        "lstm_dropout": FloatDistribution(0.0, 0.5),
+        "dense_dropout": FloatDistribution(0.0, 0.5),
+        "batch_size": CategoricalDistribution((16, 32, 64, 128)),
+        "attention_heads": CategoricalDistribution((1, 2, 4, 8)),
+        "seq_len": CategoricalDistribution(tuning.seq_len_choices),
+        "lstm_units": CategoricalDistribution(tuple(LSTM_UNITS_PRESETS)),
+        "lstm_units_1": IntDistribution(16, 256, step=16),
+        "lstm_units_2": IntDistribution(8, 128, step=8),
+    }
+    names: list[str] = [*tuning.tuned]
+    if "lstm_units" in names and tuning.lstm_units_choice == "free":
+        place = names.index("lstm_units")
+        names[place : place + 1] = ["lstm_units_1", "lstm_units_2"]
+    return {name: space[name] for name in names}
 
 
 def chosen_parameters(choices: Mapping[str, Any]) -> dict[str, Any]:
-    """Return run parameters from what Optuna stored of a trial; the inverse of suggesting.
-
-    Args:
-        choices: Value by Optuna's name.
-    """
+    """Return run parameters, as JSON values, from the choices that Optuna stored of a trial."""
     chosen = dict(choices)
-    if isinstance(chosen.get("lstm_units"), str):
+    if "lstm_units" in chosen:
         chosen["lstm_units"] = list(LSTM_UNITS_PRESETS[chosen["lstm_units"]])
     if "lstm_units_1" in chosen:
         chosen["lstm_units"] = [chosen.pop("lstm_units_1"), chosen.pop("lstm_units_2")]
@@ -80,53 +57,28 @@ def chosen_parameters(choices: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def reference_choices(config: RunConfig, tuning: ResolvedSearch) -> dict[str, Any]:
-    """Return the run's own values as choices; one that the search cannot choose is left out.
+    """Return the run's own values as choices, without those that the search cannot choose.
 
     Args:
-        config: The run's own parameters, but for the window length.
-        tuning: Names the parameters that are searched, and has the run's own window length.
+        config: The run's own parameters, except the window length.
+        tuning: The searched parameters and the run's own window length.
     """
     own = config.model_dump(mode="json", include={*map(str, tuning.tuned)})
     if "seq_len" in own:
         own["seq_len"] = tuning.own_seq_len
-    units = tuple(own.pop("lstm_units", ()))
-    presets = {preset: name for name, preset in LSTM_UNITS_PRESETS.items()}
-    if units and tuning.lstm_units_choice == "free":
-        own |= {"lstm_units_1": units[0], "lstm_units_2": units[1]}
-    elif units in presets:
-        own["lstm_units"] = presets[units]
-    return {name: value for name, value in own.items() if _can_be_chosen(name, value, tuning)}
-
-
-def _can_be_chosen(name: str, value: Any, tuning: TuningConfig) -> bool:
-    choices = {
-        "batch_size": BATCH_SIZES,
-        "attention_heads": ATTENTION_HEADS,
-        "seq_len": tuning.seq_len_choices,
-        "lstm_units_1": FIRST_UNITS,
-        "lstm_units_2": SECOND_UNITS,
+    if "lstm_units" in own:
+        first, second = own.pop("lstm_units")
+        own |= {"lstm_units_1": first, "lstm_units_2": second, "lstm_units": f"{first}/{second}"}
+    return {
+        name: own[name]
+        for name, distribution in search_space(tuning).items()
+        if _can_be_chosen(own[name], distribution)
     }
-    ranges = {
-        "learning_rate": LEARNING_RATES,
-        "weight_decay": WEIGHT_DECAYS,
-        "lstm_dropout": DROPOUTS,
-        "dense_dropout": DROPOUTS,
-    }
-    if name in ranges:
-        low, high = ranges[name]
-        return bool(low <= value <= high)
-    return name not in choices or value in choices[name]
 
 
-def _lstm_units(trial: Suggesting, tuning: TuningConfig) -> list[int]:
-    if tuning.lstm_units_choice == "presets":
-        name = trial.suggest_categorical("lstm_units", [*LSTM_UNITS_PRESETS])
-        return list(LSTM_UNITS_PRESETS[name])
-    return [
-        trial.suggest_int("lstm_units_1", *_ends(FIRST_UNITS), step=FIRST_UNITS.step),
-        trial.suggest_int("lstm_units_2", *_ends(SECOND_UNITS), step=SECOND_UNITS.step),
-    ]
-
-
-def _ends(values: range) -> tuple[int, int]:
-    return values[0], values[-1]
+def _can_be_chosen(value: Any, distribution: Distribution) -> bool:
+    if isinstance(distribution, CategoricalDistribution):
+        return value in distribution.choices
+    if isinstance(distribution, IntDistribution):
+        return value in range(distribution.low, distribution.high + 1, distribution.step)
+    return bool(distribution.low <= value <= distribution.high)

@@ -1,7 +1,7 @@
-"""A study: what a search for hyperparameters has tried, kept in PostgreSQL by Optuna.
+"""A study: the trials of a hyperparameter search, which Optuna stores in PostgreSQL.
 
-Several workers and several runs share a study. Optuna's own tables lie in the schema `optuna`; what
-people read, and what a daily run takes its parameters from, lies in `roi.studies` and `roi.trials`.
+Several workers and several runs share a study. Optuna's own tables are in the schema `optuna`.
+People and daily runs read `roi.studies` and `roi.trials`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from roi_forecast.database.tables import studies, trials
 from roi_forecast.errors import ConfigError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.runs.resolved_run import ResolvedRun
-from roi_forecast.tuning.search_space import chosen_parameters, reference_choices
+from roi_forecast.tuning.search_space import chosen_parameters, reference_choices, search_space
 
 logger = logging.getLogger(__name__)
 
 OWNER = "owner"
-"""Attribute of a trial: the task that carries it out, as `run id/slot`."""
+"""Attribute of a trial: the task that runs it, as `run id/slot`."""
 EPOCHS, SECONDS = "epochs", "seconds"
 
-# The median of fewer trials or of the first epochs says little.
+# The median of fewer trials or of the first epochs is unreliable.
 _TRIALS_BEFORE_PRUNING = 5
 _EPOCHS_BEFORE_PRUNING = 3
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -41,27 +41,27 @@ _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 def open_search(
     engine: Engine, run: ResolvedRun, dataset: Dataset, is_active: Callable[[str], bool]
 ) -> list[int]:
-    """Begin the run's study or go on with it, and return the slots of the trials it still lacks.
+    """Create or continue the run's study, and return the slots of its missing trials.
 
     The first trial of a study is the run's own set of parameters, so that the best set is never
-    worse than that one on the validation rows. A trial that a run left unfinished is tried again.
+    worse on the validation rows. A trial that a run left unfinished is tried again.
 
     Args:
         engine: Market database.
         run: The resolved run; a search.
-        dataset: What every trial is trained and scored on.
-        is_active: Tells of another run's id whether that run is still going.
+        dataset: The data on which every trial is trained and scored.
+        is_active: Returns whether another run's id belongs to a queued or running run.
 
     Raises:
-        ConfigError: The study was begun on other data or with other parameters.
+        ConfigError: The study has other data or other parameters.
     """
     tuning = searched(run)
     with engine.begin() as connection:
-        # Optuna creates its tables at first use, which two processes must not do at once.
+        # Optuna creates its tables on first use, which two processes must not do at once.
         lock_until_commit(connection, "optuna")
-        begun = _require_same_search(connection, run, dataset)
+        is_new = _require_same_search(connection, run, dataset)
         study = open_study(engine, tuning, run.config.seed, slot=0)
-    if begun:
+    if is_new:
         study.enqueue_trial(reference_choices(run.config, tuning))
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         owner = str(trial.user_attrs.get(OWNER, "/")).rpartition("/")[0]
@@ -83,15 +83,13 @@ def open_study(engine: Engine, tuning: TuningConfig, seed: int, slot: int) -> op
 
     Args:
         engine: Market database.
-        tuning: Names the study.
-        seed: Of the search.
-        slot: Of the trial to come; workers of different slots must not choose alike.
+        tuning: The search.
+        seed: Seed of the search.
+        slot: Slot of the next trial; workers of different slots must choose differently.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     worker_seed = int(np.random.SeedSequence((seed, slot)).generate_state(1)[0])
-    pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
-    if tuning.pruning:
-        pruner = optuna.pruners.MedianPruner(_TRIALS_BEFORE_PRUNING, _EPOCHS_BEFORE_PRUNING)
+    pruner = optuna.pruners.MedianPruner(_TRIALS_BEFORE_PRUNING, _EPOCHS_BEFORE_PRUNING)
     storage = optuna.storages.RDBStorage(
         engine.url.render_as_string(hide_password=False),
         engine_kwargs={"connect_args": {"options": f"-c search_path={OPTUNA_SCHEMA}"}},
@@ -109,28 +107,28 @@ def open_study(engine: Engine, tuning: TuningConfig, seed: int, slot: int) -> op
     )
 
 
-def claim_trial(study: optuna.Study, owner: str, trials_wanted: int) -> optuna.Trial | None:
-    """Take the next trial, or None where the study has enough finished ones.
+def claim_trial(study: optuna.Study, owner: str, tuning: TuningConfig) -> optuna.Trial | None:
+    """Take the next trial, with its parameters chosen; None if enough trials are finished.
 
     A trial that an earlier attempt of the same owner left unfinished is tried again first.
 
     Args:
         study: The study.
         owner: The task, as `run id/slot`.
-        trials_wanted: Finished trials the study is to have.
+        tuning: The search.
     """
     for left in study.get_trials(states=(TrialState.RUNNING,)):
         if left.user_attrs.get(OWNER) == owner:
             _try_again(study, left)
-    if _count_finished(study) >= trials_wanted:
+    if _count_finished(study) >= tuning.trials:
         return None
-    trial = study.ask()
+    trial = study.ask({**search_space(tuning)})
     trial.set_user_attr(OWNER, owner)
     return trial
 
 
 def record_trials(engine: Engine, name: str, study: optuna.Study) -> None:
-    """Bring `roi.trials` to what the study holds; a crash between the two is so mended."""
+    """Copy the study's finished trials to `roi.trials`, including those before a crash."""
     rows = [
         {
             "study": name,
@@ -151,18 +149,20 @@ def record_trials(engine: Engine, name: str, study: optuna.Study) -> None:
 
 
 def searched(run: ResolvedRun) -> ResolvedSearch:
-    """Return what a run searches.
+    """Return the search of a run.
 
     Raises:
-        ConfigError: The run is no search.
+        ConfigError: The run is not a search.
     """
     if run.tuning is None:
-        raise ConfigError(f"run {run.run_id!r} is no search; start it by the DAG tune_roi_forecast")
+        raise ConfigError(
+            f"run {run.run_id!r} is not a search; start it with the DAG tune_roi_forecast"
+        )
     return run.tuning
 
 
 def _require_same_search(connection: Connection, run: ResolvedRun, dataset: Dataset) -> bool:
-    """Return whether the study is new; one of another search is refused."""
+    """Return whether the study is new; refuse the study of another search."""
     tuning = searched(run)
     identity = _identity(run.config, tuning, dataset)
     known = connection.scalar(select(studies.c.identity).where(studies.c.study == tuning.study))
@@ -182,9 +182,10 @@ def _require_same_search(connection: Connection, run: ResolvedRun, dataset: Data
     if differing:
         name = differing[0]
         raise ConfigError(
-            f"study: received {tuning.study!r}, which was begun with other {', '.join(differing)} "
-            f"({name} was {known.get(name)!r}, is {identity.get(name)!r}), so that scores cannot "
-            "be compared; name another study, or fix start_date and as_of_date to go on with it"
+            f"study: received {tuning.study!r}, which was started with other "
+            f"{', '.join(differing)} ({name} was {known.get(name)!r}, is "
+            f"{identity.get(name)!r}), so its scores cannot be compared; name another "
+            "study, or fix start_date and as_of_date to continue it"
         )
     return False
 

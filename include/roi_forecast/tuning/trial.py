@@ -1,4 +1,4 @@
-"""One trial of a search: train with a chosen set of parameters, score on validation rows."""
+"""One trial of a search: train with the chosen parameters, score on the validation rows."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ import optuna
 from optuna.trial import TrialState
 from sqlalchemy import Engine
 
-from roi_forecast.config import ModelConfig, TuningConfig
+from roi_forecast.config import ModelConfig
 from roi_forecast.errors import TrainingError
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.scores import counted_smoothed
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.runs.resolved_run import ResolvedRun
-from roi_forecast.tuning.search_space import suggest_parameters
+from roi_forecast.tuning.search_space import chosen_parameters
 from roi_forecast.tuning.study import (
     EPOCHS,
     SECONDS,
@@ -41,13 +41,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrialOutcome:
-    """What a trial gave.
+    """The result of a trial.
 
     Attributes:
         number: Number within the study.
-        parameters: What was chosen, as JSON values.
-        validation_r2: Overall R2 of the scaled smoothed ROI on validation rows; None where the
-            trial ended early.
+        parameters: The chosen run parameters, as JSON values.
+        validation_r2: Overall R2 of the scaled smoothed ROI on validation rows; None if the trial
+            ended early.
     """
 
     number: int
@@ -58,36 +58,36 @@ class TrialOutcome:
 def run_trial(
     engine: Engine, run: ResolvedRun, dataset: Dataset, slot: int, directory: Path
 ) -> TrialOutcome | None:
-    """Carry out the next trial of the run's study.
+    """Run the next trial of the run's study.
 
-    Training and validation rows alone are read, never a test row. All trials are scored on the same
-    validation rows, whatever the length of their windows. A trial whose loss is no longer a number
-    counts as pruned: its parameters are bad, the search is not.
+    It reads training and validation rows, never a test row. All trials are scored on the same
+    validation rows, whatever the length of their windows. A trial whose loss becomes NaN counts as
+    pruned: its parameters are bad, but the search continues.
 
     Args:
         engine: Market database.
         run: The resolved run; a search.
         dataset: Built with the longest window of the search.
         slot: Which of the missing trials this is.
-        directory: Folder of the searches; the trial's training is resumed there after a kill.
+        directory: Folder of the searches, where training resumes after a kill.
 
     Returns:
-        What came of it, or None where the study has all its trials.
+        The result, or None if the study has all its trials.
     """
     tuning = searched(run)
     study = open_study(engine, tuning, run.config.seed, slot)
-    trial = claim_trial(study, f"{run.run_id}/{slot}", tuning.trials)
+    trial = claim_trial(study, f"{run.run_id}/{slot}", tuning)
     if trial is None:
         logger.info("study %s has its %d trials", tuning.study, tuning.trials)
         return None
-    parameters = suggest_parameters(trial, tuning)
+    parameters = chosen_parameters(trial.params)
     logger.info("trial %d: %s", trial.number, parameters)
     place = directory / tuning.study / _name(parameters)
     config, shortened = _applied(run, dataset, parameters)
     try:
-        value = _train_and_score(trial, tuning, shortened, config, place)
+        value = _train_and_score(trial, shortened, config, place)
     except (optuna.TrialPruned, TrainingError) as end:
-        logger.info("trial %d ends early: %s", trial.number, end or "it lies behind the median")
+        logger.info("trial %d ends early: %s", trial.number, end or "it is behind the median")
         study.tell(trial, state=TrialState.PRUNED)
         value = None
     else:
@@ -102,11 +102,11 @@ def validation_r2(dataset: Dataset, forecast: np.ndarray) -> float:
     """Return the overall R2 on the validation rows.
 
     Args:
-        dataset: Gives what came.
+        dataset: The dataset with the actual values.
         forecast: Scaled smoothed log ROI, shape (validation targets, assets).
     """
     actual = counted_smoothed(dataset, dataset.split.validation)
-    return metrics.overall(metrics.r2, actual, forecast)
+    return metrics.r2.overall(actual, forecast)
 
 
 def _applied(
@@ -114,21 +114,20 @@ def _applied(
 ) -> tuple[ModelConfig, Dataset]:
     chosen = {name: value for name, value in parameters.items() if name != "seq_len"}
     own = run.config.model_dump(include=set(ModelConfig.model_fields))
-    # Where chance decides whether a network is kept or its start, most sets score alike: a trial is
-    # scored by its best epoch, and a run that takes the set decides what it keeps.
+    # Always keep the best epoch: if a trial could keep its initial network, most sets would get the
+    # same score. The run that uses the set decides what it keeps.
     config = ModelConfig.model_validate({**own, **chosen, "improvement_standard_errors": 0.0})
-    # Shorter windows before the same targets: the split and the scaler stay those of the longest.
+    # The targets, split and scaler stay those of the longest window.
     return config, replace(dataset, seq_len=parameters.get("seq_len", dataset.seq_len))
 
 
 def _train_and_score(
     trial: optuna.Trial,
-    tuning: TuningConfig,
     dataset: Dataset,
     config: ModelConfig,
     directory: Path,
 ) -> float:
-    # TensorFlow loads for seconds: only a worker that has a trial waits for it.
+    # Loading TensorFlow takes seconds, so only a worker with a trial does it.
     from roi_forecast.network.predictor import load_predictor
     from roi_forecast.network.training.train import train_model
 
@@ -140,7 +139,7 @@ def _train_and_score(
         trial.set_user_attr(EPOCHS, record.epoch)
         trial.set_user_attr(SECONDS, seconds)
         trial.report(-record.validation_loss, record.epoch)
-        if tuning.pruning and trial.should_prune():
+        if trial.should_prune():
             raise optuna.TrialPruned
 
     result: TrainingResult = train_model(dataset, config, directory, on_epoch=on_epoch)

@@ -10,7 +10,7 @@ from typing import TextIO
 from sqlalchemy import Engine, column, select, table
 
 from roi_forecast.backtest.files import plot_path
-from roi_forecast.config import parse_backtest_config
+from roi_forecast.config import BacktestRunConfig
 from roi_forecast.database.tables import SCHEMA
 from roi_forecast.evaluation.metrics import written
 from roi_forecast.settings import Settings
@@ -89,7 +89,7 @@ def _run(home: Home) -> int:
     return run_once(
         home,
         BACKTEST_DAG,
-        run_parameters(os.environ, parse_backtest_config),
+        run_parameters(os.environ, BacktestRunConfig),
         lambda engine, run_id, out: print_backtest(engine, run_id, backtests, out),
         sys.stdout,
     )

@@ -85,10 +85,10 @@ def run_once(home: Home, dag_id: str, conf: Mapping[str, Any], report: Report, o
             postgres = cleanup.enter_context(start_postgres(home.postgres_directory))
             prepare_market(postgres)
             followed, log_path = _run_on_stack(home, postgres, dag_id, conf, printer, out)
-        elif conf.get("require_approval"):
+        elif conf.get("approval_hours") is not None:
             raise LocalError(
-                "require_approval: received true, but without the live Airflow nobody can be "
-                "asked; start it with `make up` first, or leave the parameter out"
+                f"approval_hours: received {conf['approval_hours']}, but without the live Airflow "
+                "nobody can be asked; start it with `make up` first, or leave the parameter out"
             )
         else:
             with _timed(stages, "preparation"):

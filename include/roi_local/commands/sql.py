@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 
-from roi_forecast.database.logins import READER_SETTINGS
+from roi_forecast.database.roles import READER_SETTINGS
 from roi_forecast.quoting import quoted
 from roi_local.command import run_command
 from roi_local.environment import MARKET_DATABASE, PERSON_LOGIN, Home

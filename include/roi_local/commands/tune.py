@@ -9,7 +9,7 @@ from typing import TextIO
 
 from sqlalchemy import Engine
 
-from roi_forecast.config import parse_tuning_config
+from roi_forecast.config import TuningRunConfig
 from roi_forecast.runs.resolved_run import load_run
 from roi_forecast.tuning.best_trials import best_trials
 from roi_local.command import run_command
@@ -45,7 +45,7 @@ if __name__ == "__main__":
         lambda: run_once(
             Home.from_environment(),
             TUNING_DAG,
-            run_parameters(os.environ, parse_tuning_config),
+            run_parameters(os.environ, TuningRunConfig),
             print_best_trials,
             sys.stdout,
         ),

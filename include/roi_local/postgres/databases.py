@@ -11,9 +11,8 @@ from importlib.metadata import version
 from sqlalchemy import Engine, text
 
 from roi_forecast.database.engine import create_database_engine, lock_until_commit
-from roi_forecast.database.logins import limit_readers, restrict_public
 from roi_forecast.database.migrate import migrate
-from roi_forecast.database.roles import READER_ROLE, WRITER_ROLE
+from roi_forecast.database.roles import READER_ROLE, WRITER_ROLE, limit_readers, restrict_public
 from roi_forecast.settings import METADATA_URL_VARIABLE, POOLS
 from roi_local.environment import (
     AIRFLOW_DATABASE,

@@ -19,7 +19,7 @@ from roi_forecast.database.tables import (
 )
 from roi_forecast.evaluation.metrics import written
 from roi_forecast.evaluation.overall_figures import LEFT_OUT, without
-from roi_forecast.gate.rules import VERDICT
+from roi_forecast.registry.carried_out import VERDICT
 from roi_forecast.serving.fallback import fallback_author
 
 _forecast_path = table(

@@ -1,4 +1,4 @@
-"""Runs, the state of the prices, and how the champion does since it serves."""
+"""Runs, the state of the prices, and the champion's live scores."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from roi_forecast.reading import listings, views
 from roi_forecast.reading.health import HealthSummary, read_health
-from roi_forecast.reading.live_skill import read_live_skill
 from roi_forecast.reading.records import (
     AssetHealth,
     ChampionCheck,
@@ -17,119 +15,67 @@ from roi_forecast.reading.records import (
     LiveSkill,
     Run,
 )
+from roi_forecast.reading.track_record import read_live_skill
 from roi_web.api.shapes import (
-    DEFAULT_LIMIT,
     RESPONSES,
-    Cursor,
-    Limit,
     ModelNameFilter,
+    NameQuery,
     Page,
-    RunFilter,
-    SymbolFilter,
+    RunQuery,
+    SymbolQuery,
     Word,
-    equals,
 )
 from roi_web.database import ReadConnection
 
 router = APIRouter(tags=["health"], responses=RESPONSES)
 
 
+class FailedCheckQuery(SymbolQuery, RunQuery):
+    """Failed checks of the prices."""
+
+
 @router.get("/health")
 def get_health(
     connection: ReadConnection, model_name: ModelNameFilter = None
 ) -> list[HealthSummary]:
-    """Return one summary for each model name: its newest run and the prices that run left."""
+    """Return one summary for each model name: its newest run and the state of its prices."""
     return read_health(connection, model_name)
 
 
 @router.get("/health/assets")
 def list_asset_health(
-    connection: ReadConnection,
-    model_name: ModelNameFilter = None,
-    symbol: SymbolFilter = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
+    connection: ReadConnection, query: Annotated[SymbolQuery, Query()]
 ) -> Page[AssetHealth]:
     """List the assets of each name's newest run: last bar, extraction, failed checks."""
-    items, following = listings.ASSET_HEALTH.read(
-        connection,
-        *equals(views.asset_health, model_name=model_name, symbol=symbol),
-        limit=limit,
-        cursor=cursor,
-    )
-    return Page(items=items, next_cursor=following)
+    return query.read(connection, AssetHealth)
 
 
 @router.get("/health/failed-checks")
 def list_failed_checks(
-    connection: ReadConnection,
-    model_name: ModelNameFilter = None,
-    symbol: SymbolFilter = None,
-    run_id: RunFilter = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
+    connection: ReadConnection, query: Annotated[FailedCheckQuery, Query()]
 ) -> Page[FailedCheck]:
-    """List the checks of the prices that failed, newest first."""
-    items, following = listings.FAILED_CHECKS.read(
-        connection,
-        *equals(views.failed_checks, model_name=model_name, symbol=symbol, run_id=run_id),
-        limit=limit,
-        cursor=cursor,
-    )
-    return Page(items=items, next_cursor=following)
+    """List the failed checks of the prices, newest first."""
+    return query.read(connection, FailedCheck)
 
 
 @router.get("/runs")
-def list_runs(
-    connection: ReadConnection,
-    model_name: ModelNameFilter = None,
-    run_id: RunFilter = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
-) -> Page[Run]:
-    """List the DAG runs: what each extracted, checked and decided, newest first."""
-    items, following = listings.RUNS.read(
-        connection,
-        *equals(views.run_history, model_name=model_name, run_id=run_id),
-        limit=limit,
-        cursor=cursor,
-    )
-    return Page(items=items, next_cursor=following)
+def list_runs(connection: ReadConnection, query: Annotated[RunQuery, Query()]) -> Page[Run]:
+    """List the DAG runs, newest first: what each extracted, checked and decided."""
+    return query.read(connection, Run)
 
 
 @router.get("/champion-checks")
 def list_champion_checks(
-    connection: ReadConnection,
-    model_name: ModelNameFilter = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
+    connection: ReadConnection, query: Annotated[NameQuery, Query()]
 ) -> Page[ChampionCheck]:
-    """List what the newest check of each champion found: whether its live scores hold."""
-    items, following = listings.CHAMPION_CHECKS.read(
-        connection,
-        *equals(views.champion_status, model_name=model_name),
-        limit=limit,
-        cursor=cursor,
-    )
-    return Page(items=items, next_cursor=following)
+    """List the newest check of each champion: whether its live scores hold."""
+    return query.read(connection, ChampionCheck)
 
 
 @router.get("/drift")
-def list_drift(
-    connection: ReadConnection,
-    model_name: ModelNameFilter = None,
-    symbol: SymbolFilter = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
-) -> Page[Drift]:
-    """List how far the newest returns of each asset lie from those of training."""
-    items, following = listings.DRIFT.read(
-        connection,
-        *equals(views.latest_drift, model_name=model_name, symbol=symbol),
-        limit=limit,
-        cursor=cursor,
-    )
-    return Page(items=items, next_cursor=following)
+def list_drift(connection: ReadConnection, query: Annotated[SymbolQuery, Query()]) -> Page[Drift]:
+    """List the distance of each asset's newest returns from those of training."""
+    return query.read(connection, Drift)
 
 
 @router.get("/live-skill")
@@ -137,5 +83,5 @@ def get_live_skill(
     connection: ReadConnection,
     model_name: Annotated[Word, Query(description="The model name.")],
 ) -> list[LiveSkill]:
-    """Return how the published forecasts of a model name scored, by horizon."""
+    """Return the scores of a model name's published forecasts, by horizon."""
     return read_live_skill(connection, model_name)

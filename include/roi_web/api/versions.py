@@ -1,13 +1,12 @@
-"""Model versions, their scores, and what the gate said of them."""
+"""Model versions, their scores, and the gate's rulings."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from roi_forecast.reading import listings, views
 from roi_forecast.reading.records import (
     GateRuling,
     Promotion,
@@ -15,19 +14,8 @@ from roi_forecast.reading.records import (
     VersionDetails,
     VersionSummary,
 )
-from roi_forecast.reading.version import read_version
-from roi_web.api.shapes import (
-    DEFAULT_LIMIT,
-    RESPONSES,
-    Cursor,
-    Limit,
-    ModelNameFilter,
-    Page,
-    RunFilter,
-    VersionFilter,
-    Word,
-    equals,
-)
+from roi_forecast.reading.versions import read_version
+from roi_web.api.shapes import RESPONSES, NameQuery, Page, RunQuery, VersionQuery, Word
 from roi_web.database import ReadConnection
 from roi_web.errors import ErrorMessage
 
@@ -42,25 +30,24 @@ class Version(BaseModel):
     rulings: list[GateRuling]
 
 
+class StateQuery(NameQuery):
+    """Versions in a state."""
+
+    state: Literal["candidate", "champion", "retired", "rejected"] | None = Field(
+        None, description="Only versions in this state."
+    )
+
+
+class RulingQuery(VersionQuery, RunQuery):
+    """Rulings of the gate."""
+
+
 @router.get("/versions")
 def list_versions(
-    connection: ReadConnection,
-    model_name: ModelNameFilter = None,
-    state: Annotated[
-        Literal["candidate", "champion", "retired", "rejected"] | None,
-        Query(description="Only versions in this state."),
-    ] = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
+    connection: ReadConnection, query: Annotated[StateQuery, Query()]
 ) -> Page[VersionSummary]:
-    """List the versions with their test scores beside the baselines', newest first."""
-    items, following = listings.VERSIONS.read(
-        connection,
-        *equals(views.model_leaderboard, model_name=model_name, state=state),
-        limit=limit,
-        cursor=cursor,
-    )
-    return Page(items=items, next_cursor=following)
+    """List the versions with their test scores and the baselines', newest first."""
+    return query.read(connection, VersionSummary)
 
 
 @router.get(
@@ -71,7 +58,7 @@ def get_version(
     connection: ReadConnection,
     version_id: Annotated[Word, Path(description="Id of the version.")],
 ) -> Version:
-    """Return one version: how it came about, all its scores, and the gate's rulings on it."""
+    """Return one version: its origin, all its scores, and the gate's rulings on it."""
     found = read_version(connection, version_id)
     if found is None:
         raise HTTPException(404, f"there is no version {version_id!r}")
@@ -80,36 +67,15 @@ def get_version(
 
 @router.get("/gate-decisions")
 def list_gate_decisions(
-    connection: ReadConnection,
-    model_name: ModelNameFilter = None,
-    version_id: VersionFilter = None,
-    run_id: RunFilter = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
+    connection: ReadConnection, query: Annotated[RulingQuery, Query()]
 ) -> Page[GateRuling]:
-    """List what each rule said of each candidate, newest first; `verdict` is the decision."""
-    items, following = listings.GATE_RULINGS.read(
-        connection,
-        *equals(views.gate_rulings, model_name=model_name, version_id=version_id, run_id=run_id),
-        limit=limit,
-        cursor=cursor,
-    )
-    return Page(items=items, next_cursor=following)
+    """List each rule's ruling on each candidate, newest first; `verdict` is the decision."""
+    return query.read(connection, GateRuling)
 
 
 @router.get("/promotions")
 def list_promotions(
-    connection: ReadConnection,
-    model_name: ModelNameFilter = None,
-    version_id: VersionFilter = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
+    connection: ReadConnection, query: Annotated[VersionQuery, Query()]
 ) -> Page[Promotion]:
     """List which version served when, and why, newest first."""
-    items, following = listings.PROMOTIONS.read(
-        connection,
-        *equals(views.champion_history, model_name=model_name, version_id=version_id),
-        limit=limit,
-        cursor=cursor,
-    )
-    return Page(items=items, next_cursor=following)
+    return query.read(connection, Promotion)

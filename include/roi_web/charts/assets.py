@@ -1,4 +1,4 @@
-"""All assets of a run as small squares, so that one that is not well stands out."""
+"""All assets of a run as small squares, so that one with a problem stands out."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from markupsafe import Markup
 from roi_forecast.reading.records import AssetHealth
 from roi_web.formatting import count, day
 from roi_web.svg import element
+
+_MARKS = {
+    "failed": "M4 4 L12 12 M12 4 L4 12",
+    "checked": "M8 3 L8 9 M8 11.5 L8 13",
+    "behind": "M4 8 L12 8",
+}
 
 
 def asset_state(row: AssetHealth) -> str:
@@ -23,37 +29,18 @@ def asset_state(row: AssetHealth) -> str:
 
 
 def asset_squares(assets: Sequence[AssetHealth]) -> Markup:
-    """Return one square for each asset; a mark besides the colour tells the states apart."""
-    squares = []
-    for row in assets:
-        state = asset_state(row)
-        words = (
-            f"{row.symbol}: last bar {day(row.last_bar_date)}, extraction {row.extraction_status}, "
-            f"{count(row.failed_checks, 'failed check')}"
-        )
-        mark = {
-            "failed": "M4 4 L12 12 M12 4 L4 12",
-            "checked": "M8 3 L8 9 M8 11.5 L8 13",
-            "behind": "M4 8 L12 8",
-        }.get(state)
-        squares.append(
-            element(
-                "svg",
-                element("title", words),
-                element(
-                    "rect",
-                    x="0.5",
-                    y="0.5",
-                    width="15",
-                    height="15",
-                    rx="3",
-                    class_=f"square {state}",
-                ),
-                element("path", d=mark, class_="square-mark") if mark else Markup(""),
-                width="16",
-                height="16",
-                role="img",
-                aria_label=words,
-            )
-        )
-    return Markup("").join(squares)
+    """Return one square for each asset; a mark as well as the colour tells the states apart."""
+    return Markup("").join(_square(row) for row in assets)
+
+
+def _square(row: AssetHealth) -> Markup:
+    state = asset_state(row)
+    words = (
+        f"{row.symbol}: last bar {day(row.last_bar_date)}, extraction {row.extraction_status}, "
+        f"{count(row.failed_checks, 'failed check')}"
+    )
+    frame = {"x": "0.5", "y": "0.5", "width": "15", "height": "15", "rx": "3"}
+    parts = [element("title", words), element("rect", **frame, class_=f"square {state}")]
+    if state in _MARKS:
+        parts.append(element("path", d=_MARKS[state], class_="square-mark"))
+    return element("svg", *parts, width="16", height="16", role="img", aria_label=words)

@@ -1,11 +1,21 @@
-"""The pages: each route reads what it shows and hands it to a template."""
+"""The pages: each module here has the routes of one, and the entry of the navigation it is under.
+
+A new module is found by itself: it defines `TAB` and `router`, and renders a template.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 from fastapi import APIRouter
 
-from roi_web.pages import asset, forecasts, health, track_record, versions
+from roi_web.navigation import Tab
+
+_modules = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
+
+TABS: list[Tab] = sorted({module.TAB for module in _modules}, key=lambda tab: tab.position)
 
 router = APIRouter(include_in_schema=False)
-for _part in (forecasts, asset, track_record, versions, health):
-    router.include_router(_part.router)
+for _module in _modules:
+    router.include_router(_module.router)

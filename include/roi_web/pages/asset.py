@@ -1,4 +1,4 @@
-"""One asset: its prices, what is forecast, and how past forecasts of it turned out."""
+"""One asset: its prices, its forecasts, and the outcomes of past forecasts."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from fastapi import APIRouter, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse
 
 from roi_forecast.reading.histories import read_price_histories
-from roi_forecast.reading.listings import FORECASTS, LATEST_FORECASTS, OUTCOMES
-from roi_forecast.reading.path import read_forecast_path
-from roi_forecast.reading.skill import read_next_day_skill
-from roi_forecast.reading.views import latest_predictions, prediction_outcomes, published_forecasts
+from roi_forecast.reading.records import Forecast, LatestForecast, Outcome, PathForecast
+from roi_forecast.reading.versions import read_next_day_skill
 from roi_web.api.shapes import Word
 from roi_web.charts.outcomes import hit_chart
 from roi_web.charts.prices import price_chart
+from roi_web.chosen import ChosenName
 from roi_web.database import ReadConnection
-from roi_web.pages.chosen import ChosenName
+from roi_web.pages.forecasts import TAB
 from roi_web.rendering import render
 
 router = APIRouter()
@@ -33,9 +32,9 @@ def show_asset(
     symbol: Annotated[Word, Path()],
 ) -> HTMLResponse:
     """Show an asset under the chosen model name."""
-    model_name = chosen.name.model_name if chosen.name else None
-    published = published_forecasts.c
-    past, _ = FORECASTS.read(
+    model_name = chosen.model_name
+    published = Forecast.view.c
+    past, _ = Forecast.read(
         connection,
         published.model_name == model_name,
         published.symbol == symbol,
@@ -46,20 +45,24 @@ def show_asset(
         raise HTTPException(
             404, f"nothing was forecast for {symbol!r} under the model name {model_name!r}"
         )
-    latest, _ = LATEST_FORECASTS.read(
+    latest, _ = LatestForecast.read(
         connection,
-        latest_predictions.c.model_name == model_name,
-        latest_predictions.c.symbol == symbol,
+        LatestForecast.view.c.model_name == model_name,
+        LatestForecast.view.c.symbol == symbol,
     )
-    outcomes, _ = OUTCOMES.read(
+    outcomes, _ = Outcome.read(
         connection,
-        prediction_outcomes.c.model_name == model_name,
-        prediction_outcomes.c.symbol == symbol,
-        prediction_outcomes.c.horizon == 1,
+        Outcome.view.c.model_name == model_name,
+        Outcome.view.c.symbol == symbol,
+        Outcome.view.c.horizon == 1,
         limit=PAST_FORECASTS,
     )
     newest = latest[0] if latest else None
-    ahead = read_forecast_path(connection, newest.model_name, symbol) if newest else []
+    ahead, _ = PathForecast.read(
+        connection,
+        PathForecast.view.c.model_name == model_name,
+        PathForecast.view.c.symbol == symbol,
+    )
     reference = newest or past[0]
     history = read_price_histories(
         connection, reference.source, [symbol], PRICE_BARS, reference.as_of_date
@@ -67,7 +70,7 @@ def show_asset(
     return render(
         request,
         "asset.html",
-        tab="forecasts",
+        tab=TAB,
         chosen=chosen,
         symbol=symbol,
         newest=newest,

@@ -10,15 +10,16 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
 
 from roi_forecast.reading.histories import read_price_histories
-from roi_forecast.reading.listings import CHAMPION_CHECKS, LATEST_FORECASTS
-from roi_forecast.reading.records import LatestForecast
-from roi_forecast.reading.skill import read_next_day_skill
-from roi_forecast.reading.views import champion_status, latest_predictions
+from roi_forecast.reading.records import ChampionCheck, LatestForecast
+from roi_forecast.reading.versions import read_next_day_skill
 from roi_web.charts.intervals import interval_axis, interval_bar, shared_scale
 from roi_web.charts.prices import sparkline
+from roi_web.chosen import Chosen, ChosenName
 from roi_web.database import ReadConnection
-from roi_web.pages.chosen import Chosen, ChosenName
+from roi_web.navigation import Tab
 from roi_web.rendering import render
+
+TAB = Tab("", "Forecasts", position=1)
 
 router = APIRouter()
 
@@ -26,19 +27,15 @@ ASSETS_ON_A_PAGE = 50
 SPARKLINE_BARS = 60
 
 Order = Literal["symbol", "forecast", "width"]
-ORDERS: dict[str, str] = {
-    "symbol": "Symbol",
-    "forecast": "Forecast, highest first",
-    "width": "Interval, widest first",
+ORDERS: dict[Order, tuple[str, Callable[[LatestForecast], float]]] = {
+    "symbol": ("Symbol", lambda _: 0.0),
+    "forecast": ("Forecast, highest first", lambda row: -row.predicted_roi_pct),
+    "width": ("Interval, widest first", lambda row: row.lower_80_pct - row.upper_80_pct),
 }
-_KEYS: dict[str, Callable[[LatestForecast], tuple[float, str]]] = {
-    "symbol": lambda row: (0.0, row.symbol),
-    "forecast": lambda row: (-row.predicted_roi_pct, row.symbol),
-    "width": lambda row: (row.lower_80_pct - row.upper_80_pct, row.symbol),
-}
+"""The label of each order, and the number that it sorts by before the symbol."""
 
 
-@router.get("/")
+@router.get(f"/{TAB.path}")
 def show_forecasts(
     request: Request,
     connection: ReadConnection,
@@ -47,9 +44,12 @@ def show_forecasts(
     order: Order = "symbol",
     page: Annotated[int, Query(ge=1, le=10_000)] = 1,
 ) -> HTMLResponse:
-    """Show the assets of one page of the list, found and sorted among all of them."""
+    """Show one page of the list of assets, after searching and sorting all of them."""
     rows = _read_latest(connection, chosen)
-    found = sorted((row for row in rows if _matches(row, search)), key=_KEYS[order])
+    _, sort_key = ORDERS[order]
+    found = sorted(
+        (row for row in rows if _matches(row, search)), key=lambda row: (sort_key(row), row.symbol)
+    )
     pages = max(1, -(-len(found) // ASSETS_ON_A_PAGE))
     page = min(page, pages)
     shown = found[(page - 1) * ASSETS_ON_A_PAGE : page * ASSETS_ON_A_PAGE]
@@ -64,17 +64,17 @@ def show_forecasts(
         if shown
         else {}
     )
-    alerts, _ = CHAMPION_CHECKS.read(
+    alerts, _ = ChampionCheck.read(
         connection,
-        champion_status.c.version_id == (rows[0].version_id if rows else None),
-        champion_status.c.serving,
-        champion_status.c.state == "below",
+        ChampionCheck.view.c.version_id == (rows[0].version_id if rows else None),
+        ChampionCheck.view.c.serving,
+        ChampionCheck.view.c.state == "below",
     )
     scale = shared_scale(rows)
     return render(
         request,
         "forecasts.html",
-        tab="forecasts",
+        tab=TAB,
         chosen=chosen,
         rows=rows,
         found=found,
@@ -87,7 +87,7 @@ def show_forecasts(
         alerts=alerts,
         search=search,
         order=order,
-        orders=ORDERS,
+        orders={name: label for name, (label, _) in ORDERS.items()},
         page=page,
         pages=pages,
     )
@@ -95,16 +95,11 @@ def show_forecasts(
 
 def _read_latest(connection: Connection, chosen: Chosen) -> list[LatestForecast]:
     """Read the newest forecasts of the chosen name, however many assets there are."""
-    if chosen.name is None:
-        return []
     rows: list[LatestForecast] = []
     cursor: str | None = None
+    is_chosen = LatestForecast.view.c.model_name == chosen.model_name
     while True:
-        items, cursor = LATEST_FORECASTS.read(
-            connection,
-            latest_predictions.c.model_name == chosen.name.model_name,
-            cursor=cursor,
-        )
+        items, cursor = LatestForecast.read(connection, is_chosen, cursor=cursor)
         rows += items
         if cursor is None:
             return rows

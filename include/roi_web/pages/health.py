@@ -6,14 +6,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy import or_
 
-from roi_forecast.reading import views
 from roi_forecast.reading.health import read_health
-from roi_forecast.reading.listings import ASSET_HEALTH, DRIFT, FAILED_CHECKS, RUNS
-from roi_forecast.reading.records import AssetHealth
-from roi_web.charts.assets import asset_squares
+from roi_forecast.reading.records import AssetHealth, Drift, FailedCheck, Run
+from roi_web.charts.assets import asset_squares, asset_state
+from roi_web.chosen import ChosenName
 from roi_web.database import ReadConnection
-from roi_web.pages.chosen import ChosenName
+from roi_web.navigation import Tab
 from roi_web.rendering import render
+
+TAB = Tab("health", "Data health", position=4)
 
 router = APIRouter()
 
@@ -21,37 +22,32 @@ _CHECKS_SHOWN = 50
 _RUNS_SHOWN = 20
 
 
-@router.get("/health")
+@router.get(f"/{TAB.path}")
 def show_health(request: Request, connection: ReadConnection, chosen: ChosenName) -> HTMLResponse:
-    """Show what the newest run of the chosen model name left, and the runs before it."""
-    model_name = chosen.name.model_name if chosen.name else None
+    """Show the newest run of the chosen model name, its assets, and earlier runs."""
+    model_name = chosen.model_name
     run_id = chosen.name.last_run_id if chosen.name else None
     summaries = read_health(connection, model_name) if model_name else []
-    assets, _ = ASSET_HEALTH.read(connection, views.asset_health.c.model_name == model_name)
-    checks, _ = FAILED_CHECKS.read(
-        connection, views.failed_checks.c.run_id == run_id, limit=_CHECKS_SHOWN
+    assets, _ = AssetHealth.read(connection, AssetHealth.view.c.model_name == model_name)
+    checks, _ = FailedCheck.read(
+        connection, FailedCheck.view.c.run_id == run_id, limit=_CHECKS_SHOWN
     )
-    # A run that was refused at its start may have no name, or one that has no page of its own.
-    history = views.run_history.c
+    # A run that was refused at its start may have no name, or one without a page.
+    history = Run.view.c
     shown = or_(history.model_name == model_name, history.as_of_date.is_(None))
-    runs, _ = RUNS.read(connection, shown, limit=_RUNS_SHOWN)
-    drift, _ = DRIFT.read(connection, views.latest_drift.c.model_name == model_name)
+    runs, _ = Run.read(connection, shown, limit=_RUNS_SHOWN)
+    drift, _ = Drift.read(connection, Drift.view.c.model_name == model_name)
     return render(
         request,
         "health.html",
-        tab="health",
+        tab=TAB,
         chosen=chosen,
         summary=summaries[0] if summaries else None,
         assets=assets,
         squares=asset_squares(assets),
-        notable=[row for row in assets if _is_notable(row)],
+        notable=[row for row in assets if asset_state(row) != "well"],
         checks=checks,
         runs=runs,
         drift=drift,
         drifting=[row for row in drift if row.drifting],
     )
-
-
-def _is_notable(row: AssetHealth) -> bool:
-    behind = row.last_bar_date is None or row.last_bar_date < row.as_of_date
-    return behind or row.extraction_status == "failed" or row.failed_checks > 0

@@ -1,4 +1,4 @@
-"""How past forecasts turned out, all assets together and one by one."""
+"""The outcomes of past forecasts, for all assets together and one by one."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from roi_forecast.reading.live_skill import read_live_skill
-from roi_forecast.reading.track_record import TrackRecord, read_track_record
+from roi_forecast.reading.track_record import TrackRecord, read_live_skill, read_track_record
 from roi_web.charts.outcomes import advantage_chart, calibration_chart, coverage_chart
+from roi_web.chosen import ChosenName
 from roi_web.database import ReadConnection
-from roi_web.pages.chosen import ChosenName
+from roi_web.navigation import Tab
 from roi_web.rendering import render
+
+TAB = Tab("track-record", "Track record", position=2)
 
 router = APIRouter()
 
@@ -21,7 +23,7 @@ Period = Literal["90", "365", "all"]
 PERIODS: dict[str, str] = {"90": "90 days", "365": "1 year", "all": "everything"}
 
 
-@router.get("/track-record")
+@router.get(f"/{TAB.path}")
 def show_track_record(
     request: Request,
     connection: ReadConnection,
@@ -29,7 +31,7 @@ def show_track_record(
     period: Period = "90",
     backfills: bool = False,
 ) -> HTMLResponse:
-    """Show how the forecasts of the chosen model name turned out."""
+    """Show the outcomes of the chosen model name's forecasts."""
     record = TrackRecord(None, {}, {}, 0)
     if chosen.name is not None:
         record = read_track_record(
@@ -42,7 +44,7 @@ def show_track_record(
     return render(
         request,
         "track_record.html",
-        tab="track-record",
+        tab=TAB,
         chosen=chosen,
         record=record,
         total=total,

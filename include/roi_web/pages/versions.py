@@ -9,22 +9,24 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from roi_forecast.errors import RegistryError
-from roi_forecast.reading import views
-from roi_forecast.reading.listings import (
-    CHAMPION_CHECKS,
-    GATE_RULINGS,
-    MODEL_NAMES,
-    PROMOTIONS,
-    VERSIONS,
+from roi_forecast.reading.records import (
+    ChampionCheck,
+    GateRuling,
+    ModelName,
+    Promotion,
+    VersionDetails,
+    VersionSummary,
 )
-from roi_forecast.reading.records import GateRuling, VersionDetails
-from roi_forecast.reading.version import read_version
+from roi_forecast.reading.versions import read_version
 from roi_forecast.registry.plots import Plots, find_plots
 from roi_web.api.shapes import Word
 from roi_web.charts.scores import BASELINES, score_axis, score_line, score_scale
+from roi_web.chosen import Chosen, ChosenName
 from roi_web.database import ReadConnection
-from roi_web.pages.chosen import Chosen, ChosenName
+from roi_web.navigation import Tab
 from roi_web.rendering import render
+
+TAB = Tab("versions", "Versions", position=3)
 
 router = APIRouter()
 
@@ -32,39 +34,39 @@ VERSIONS_ON_A_PAGE = 20
 _PROMOTIONS_SHOWN = 10
 
 
-@router.get("/versions")
+@router.get(f"/{TAB.path}")
 def show_versions(
     request: Request,
     connection: ReadConnection,
     chosen: ChosenName,
     cursor: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> HTMLResponse:
-    """Show the versions of the chosen model name, newest first, and what the gate decided."""
-    model_name = chosen.name.model_name if chosen.name else None
-    versions, following = VERSIONS.read(
+    """Show the versions of the chosen model name, newest first, and the gate's decisions."""
+    model_name = chosen.model_name
+    versions, following = VersionSummary.read(
         connection,
-        views.model_leaderboard.c.model_name == model_name,
+        VersionSummary.view.c.model_name == model_name,
         limit=VERSIONS_ON_A_PAGE,
         cursor=cursor,
     )
-    champion, _ = VERSIONS.read(
+    champion, _ = VersionSummary.read(
         connection,
-        views.model_leaderboard.c.model_name == model_name,
-        views.model_leaderboard.c.state == "champion",
+        VersionSummary.view.c.model_name == model_name,
+        VersionSummary.view.c.state == "champion",
     )
-    rulings, _ = GATE_RULINGS.read(
+    rulings, _ = GateRuling.read(
         connection,
-        views.gate_rulings.c.version_id.in_([version.version_id for version in versions]),
+        GateRuling.view.c.version_id.in_([version.version_id for version in versions]),
     )
-    promotions, _ = PROMOTIONS.read(
+    promotions, _ = Promotion.read(
         connection,
-        views.champion_history.c.model_name == model_name,
+        Promotion.view.c.model_name == model_name,
         limit=_PROMOTIONS_SHOWN,
     )
-    checks, _ = CHAMPION_CHECKS.read(
+    checks, _ = ChampionCheck.read(
         connection,
-        views.champion_status.c.model_name == model_name,
-        views.champion_status.c.serving,
+        ChampionCheck.view.c.model_name == model_name,
+        ChampionCheck.view.c.serving,
     )
     scale = score_scale([*champion, *versions])
     verdicts: dict[str, GateRuling] = {}
@@ -74,11 +76,10 @@ def show_versions(
     return render(
         request,
         "versions.html",
-        tab="versions",
+        tab=TAB,
         chosen=chosen,
         champion=champion[0] if champion else None,
         checks=checks,
-        champion_line=score_line(champion[0], scale) if champion else None,
         versions=[
             (version, score_line(version, scale), verdicts.get(version.version_id))
             for version in versions
@@ -97,35 +98,35 @@ def show_plot(
     version_id: Annotated[Word, Path()],
     name: Annotated[Word, Path()],
 ) -> Response:
-    """Give one of a version's pictures."""
+    """Return one of a version's plots."""
     found = read_version(connection, version_id)
     plots = _plots(request, found.details) if found else None
     if plots is None or name not in plots.files:
-        raise HTTPException(404, f"version {version_id!r} has no picture {name!r}")
+        raise HTTPException(404, f"version {version_id!r} has no plot {name!r}")
     try:
         return Response(plots.read(name), media_type="image/png")
     except (RegistryError, OSError) as error:
-        raise HTTPException(404, f"the picture {name!r} of {version_id!r} is damaged") from error
+        raise HTTPException(404, f"the plot {name!r} of {version_id!r} is damaged") from error
 
 
 @router.get("/versions/{version_id}")
 def show_version(
     request: Request, connection: ReadConnection, version_id: Annotated[Word, Path()]
 ) -> HTMLResponse:
-    """Show one version: its scores, and what each rule of the gate said."""
+    """Show one version: its scores, and the ruling of each rule of the gate."""
     found = read_version(connection, version_id)
     if found is None:
         raise HTTPException(404, f"there is no version {version_id!r}")
     details = found.details
-    names, _ = MODEL_NAMES.read(connection)
+    names, _ = ModelName.read(connection)
     name = next(name for name in names if name.model_name == details.model_name)
-    leaderboard = views.model_leaderboard.c
-    (summary,), _ = VERSIONS.read(
+    leaderboard = VersionSummary.view.c
+    (summary,), _ = VersionSummary.read(
         connection,
         leaderboard.model_name == details.model_name,
         leaderboard.version_id == version_id,
     )
-    promotions, _ = PROMOTIONS.read(connection, views.champion_history.c.version_id == version_id)
+    promotions, _ = Promotion.read(connection, Promotion.view.c.version_id == version_id)
     scale = score_scale([summary])
     decisions: dict[str, list[GateRuling]] = {}
     for ruling in found.rulings:
@@ -133,7 +134,7 @@ def show_version(
     return render(
         request,
         "version.html",
-        tab="versions",
+        tab=TAB,
         chosen=Chosen(names, name),
         details=details,
         plots=list(plots.files) if (plots := _plots(request, details)) else [],
@@ -150,4 +151,4 @@ def _plots(request: Request, details: VersionDetails) -> Plots | None:
     models_directory: FilePath | None = request.app.state.models_directory
     if models_directory is None:
         return None
-    return find_plots(models_directory, details.model_name, details.version_id, details.run_id)
+    return find_plots(models_directory, details.model_name, details.version_id)

@@ -12,11 +12,11 @@
       box.checked = localStorage.getItem(key) === "true";
       box.addEventListener("change", () => localStorage.setItem(key, box.checked));
     } catch {
-      // Without storage the choice lasts as long as the page.
+      // Without storage the choice lasts until the page is left.
     }
   }
 
-  // A frame may not send Airflow elsewhere, but a link that belongs to Airflow's page may.
+  // A frame may not navigate Airflow's page, but a link inside that page may.
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-airflow]");
     if (!link || window.parent === window || event.ctrlKey || event.metaKey) return;

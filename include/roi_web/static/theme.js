@@ -1,4 +1,4 @@
-// Follows Airflow's light or dark mode; without Airflow around it the system's own holds.
+// Follows Airflow's light or dark mode; outside Airflow, the system's.
 (() => {
   const html = document.documentElement;
   const airflow = (() => {

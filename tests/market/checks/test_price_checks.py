@@ -199,8 +199,8 @@ def test_as_of_date_on_which_the_reference_exchange_was_closed_stops_the_run(
     run = make_run()
     with market_engine.begin() as connection:
         upsert_bars(connection, "yahoo", prices[~is_holiday])
-    said = rf"no asset of the calendar XBOM has a bar on the as-of date {END}: an unannounced"
-    with pytest.raises(PriceCheckError, match=said):
+    message = rf"no asset of the calendar XBOM has a bar on the as-of date {END}: an unannounced"
+    with pytest.raises(PriceCheckError, match=message):
         check_prices(market_engine, run)
     earlier = make_run("earlier", as_of_date=date(2024, 12, 27))
     assert check_prices(market_engine, earlier).usable == SYMBOLS

@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from roi_forecast.market.bars import BAR_COLUMNS
 from roi_forecast.market.calendars import sessions
 from roi_forecast.market.checks.bar_checks import split_doubted
 from roi_forecast.market.sources import simulated_returns
 from roi_forecast.market.sources.simulated import ORIGIN, SimulatedSource
 from roi_forecast.market.sources.simulated_returns import random_stream, sector_of, simulate_shocks
-from roi_forecast.market.sources.source import BAR_COLUMNS, NoPricesError
+from roi_forecast.market.sources.source import NoPricesError
 from roi_forecast.universe import load_universe
 
 MARKET = SimulatedSource(today=date(2026, 11, 23))
@@ -24,7 +25,7 @@ ASSETS = load_universe().select(["RELIANCE.NS", "TCS.NS", "INFY.NS", "GC=F"])
 START, END = date(2015, 1, 1), date(2024, 12, 31)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.dates(START, END), st.dates(START, END))
 def test_fetch_gives_the_same_bars_whatever_range_is_asked(one, other):
     start, end = min(one, other), max(one, other)
@@ -48,7 +49,7 @@ def test_fetch_has_a_consistent_bar_on_every_session_of_the_assets_exchange(asse
     assert (bars["low"] <= bars[["open", "close"]].min(axis=1)).all()
 
 
-def test_fetch_goes_on_past_the_end_of_the_calendar():
+def test_fetch_continues_past_the_end_of_the_calendar():
     bars = MARKET.fetch(ASSETS[0], date(2027, 3, 1), date(2027, 3, 5))
     assert len(bars) == 5
 

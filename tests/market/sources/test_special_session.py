@@ -9,7 +9,7 @@ import pytest
 from daily_run import prepare
 from market.yahoo_server import YahooServer
 from roi_forecast.market.sources.csv_files import CsvSource
-from roi_forecast.market.sources.special_session import MAX_ASKED, is_special_session
+from roi_forecast.market.sources.special_session import MAX_QUERIED, is_special_session
 from roi_forecast.market.sources.yahoo import YahooSource
 from roi_forecast.universe import load_universe
 
@@ -54,7 +54,7 @@ def test_a_wrong_date_of_a_large_run_costs_few_requests(tmp_path):
     prices = pd.concat([some.assign(symbol=asset.symbol) for asset in assets])
     with YahooServer(prices) as server:
         assert not is_special_session(YahooSource(tmp_path, server.url), assets, SPECIAL)
-    assert 0 < len(server.requests) <= MAX_ASKED
+    assert 0 < len(server.requests) <= MAX_QUERIED
 
 
 def test_real_prices_know_the_special_session(real_prices_path):

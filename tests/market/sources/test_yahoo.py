@@ -13,7 +13,8 @@ import pytest
 from market.conftest import END, START
 from market.yahoo_server import Fault, YahooServer
 from roi_forecast.errors import SourceDataError, SourceUnavailableError
-from roi_forecast.market.sources.source import BAR_COLUMNS, NoPricesError, UnknownSymbolError
+from roi_forecast.market.bars import BAR_COLUMNS
+from roi_forecast.market.sources.source import NoPricesError, UnknownSymbolError
 from roi_forecast.market.sources.yahoo import RateLimitedError, YahooSource
 from roi_forecast.market.sources.yahoo_session import MalformedAnswerError
 from roi_forecast.universe import load_universe

@@ -39,28 +39,27 @@ def test_an_outlier_is_logged_with_asset_date_and_value(dataset, caplog):
 
 def test_outliers_are_refused_before_training_where_the_run_says_so(dataset, tmp_path):
     spiked = with_value(dataset, 40, 1, -9.5)
-    config = TrainingConfig(outlier_action="refuse")
+    config = TrainingConfig(outlier_limit=15)
     with pytest.raises(TrainingError, match=r"ASSET1\.NS on .*: -9\.5 scaled.*raise outlier_limit"):
         check_outliers(spiked, config)
     from network.synthetic_dataset import SMALL
 
-    refusing = SMALL.model_copy(update={"outlier_action": "refuse"})
+    refusing = SMALL.model_copy(update={"outlier_limit": 15.0})
     with pytest.raises(TrainingError, match="outliers beyond 15"):
         train_model(spiked, refusing, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_the_limit_decides_and_none_checks_nothing(dataset):
+def test_a_limit_beyond_every_value_refuses_nothing(dataset):
     spiked = with_value(dataset, 40, 1, 9.5)
     assert check_outliers(spiked, TrainingConfig(outlier_limit=500)) == ()
-    assert check_outliers(spiked, TrainingConfig(outlier_limit=None, outlier_action="refuse")) == ()
 
 
 def test_the_largest_come_first_and_at_most_ten_are_named(dataset):
     scaled = dataset.scaled.copy()
     scaled[10:30, 0] = np.arange(50, 70)
     with pytest.raises(TrainingError) as refusal:
-        check_outliers(replace(dataset, scaled=scaled), TrainingConfig(outlier_action="refuse"))
+        check_outliers(replace(dataset, scaled=scaled), TrainingConfig(outlier_limit=15))
     message = str(refusal.value)
     assert "20 outliers" in message
     assert message.index(": 69 scaled") < message.index(": 60 scaled")

@@ -71,7 +71,6 @@ def errors(dataset: Dataset, result: TrainingResult) -> np.ndarray:
         {"noise_share": 0.1},
         {"time_shift_sessions": 1},
         {"outlier_limit": 20.0},
-        {"outlier_action": "refuse"},
         {"precision": "mixed_float16"},
         {"seed": 9},
     ],

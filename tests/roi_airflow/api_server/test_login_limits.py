@@ -10,13 +10,13 @@ import pytest
 from roi_airflow.api_server.login_limits import (
     ACCOUNT_PAUSE,
     ADDRESS_PAUSE,
-    CHECKS_AT_ONCE,
+    MAX_CHECKS_AT_ONCE,
     UNKNOWN_ACCOUNT,
     LoginLimits,
-    TooManyAttemptsError,
     account_in,
 )
 from roi_airflow.api_server.request_counts import RequestCounts
+from roi_web.queues import QueueFullError
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -43,7 +43,7 @@ class Gate:
 
 
 def finish(test: Coroutine[Any, Any, None]) -> None:
-    """Run a test to its end, or fail where it would wait for ever."""
+    """Run a test to its end; fail instead of waiting for ever."""
     asyncio.run(asyncio.wait_for(test, 60))
 
 
@@ -85,7 +85,7 @@ def test_failures_of_many_accounts_at_one_address_are_slowed_down_after_thirty()
     finish(attempts())
 
 
-def test_a_right_password_is_never_refused_for_what_others_got_wrong() -> None:
+def test_a_right_password_is_never_refused_because_of_others_failures() -> None:
     async def attempts() -> None:
         limits = create_limits()
         await failures(limits, *["anna"] * 50, *(f"user-{number}" for number in range(50)))
@@ -102,7 +102,7 @@ def test_a_known_device_gets_in_while_others_at_its_address_fill_every_queue() -
         names = ["anna"] * 10 + [f"user-{number}" for number in range(600)]
         flood = [asyncio.create_task(limits.check(name, "here", gate)) for name in names]
         await settle()
-        with pytest.raises(TooManyAttemptsError):
+        with pytest.raises(QueueFullError):
             await limits.check("anna", "here", right)
         assert await limits.check("anna", "here", right, "her laptop") == 0.0
         gate.opened.set()
@@ -111,7 +111,7 @@ def test_a_known_device_gets_in_while_others_at_its_address_fill_every_queue() -
     finish(attempts())
 
 
-def test_a_known_device_that_guesses_is_one_like_any_other_after_ten_failures() -> None:
+def test_a_known_device_loses_its_privilege_after_ten_failures() -> None:
     async def attempts() -> None:
         limits = create_limits()
         taken = [await limits.check("anna", "here", wrong, "a laptop") for _ in range(21)]
@@ -142,7 +142,7 @@ def test_simultaneous_guesses_are_counted_one_after_the_other() -> None:
     finish(attempts())
 
 
-def test_a_guesser_s_pause_holds_up_nobody_else_at_the_address() -> None:
+def test_a_guesser_s_pause_delays_nobody_else_at_the_address() -> None:
     async def attempts() -> None:
         paused = asyncio.Event()
 
@@ -166,7 +166,7 @@ def test_attempts_of_one_account_at_one_address_wait_in_a_short_queue() -> None:
         waiting = [asyncio.create_task(limits.check("anna", "here", gate)) for _ in range(4)]
         await settle()
         assert gate.inside == 1
-        with pytest.raises(TooManyAttemptsError):
+        with pytest.raises(QueueFullError):
             await limits.check("anna", "here", right)
         gate.opened.set()
         assert await asyncio.gather(*waiting) == [0.0] * 4
@@ -185,7 +185,7 @@ def test_attempts_of_one_address_wait_in_a_queue() -> None:
         waiting = [asyncio.create_task(limits.check(name, "here", gate)) for name in names]
         await settle()
         assert gate.inside == 1
-        with pytest.raises(TooManyAttemptsError):
+        with pytest.raises(QueueFullError):
             await limits.check(last, "here", right)
         assert await limits.check(last, "elsewhere", right) == 0.0
         gate.opened.set()
@@ -199,7 +199,7 @@ def test_passwords_from_many_addresses_are_checked_few_at_a_time() -> None:
         limits, gate = create_limits(), Gate()
         waiting = [asyncio.create_task(limits.check("anna", str(n), gate)) for n in range(20)]
         await settle()
-        assert gate.inside == CHECKS_AT_ONCE
+        assert gate.inside == MAX_CHECKS_AT_ONCE
         gate.opened.set()
         await asyncio.gather(*waiting)
 
@@ -213,7 +213,7 @@ def test_many_addresses_cannot_queue_without_end() -> None:
         async def is_checked(network: str) -> bool:
             try:
                 await limits.check("anna", network, gate)
-            except TooManyAttemptsError:
+            except QueueFullError:
                 return False
             return True
 
@@ -252,6 +252,6 @@ def test_the_account_is_the_one_that_airflow_reads(
     assert account_in(content_type, body) == account
 
 
-def test_json_of_more_than_one_password_is_an_attempt() -> None:
+def test_json_with_a_nested_password_is_an_attempt() -> None:
     body = json.dumps({"username": "anna", "password": {"nested": 1}}).encode()
     assert account_in("application/json", body) == "anna"

@@ -39,7 +39,7 @@ def test_a_limit_holds_within_its_window_and_there_is_room_again_after_the_wait(
     assert taken(counts, 10) == 3
 
 
-def test_a_long_absence_earns_no_more_than_the_limit(clock: Clock) -> None:
+def test_a_long_pause_allows_no_more_than_the_limit(clock: Clock) -> None:
     counts = RequestCounts()
     taken(counts, 3)
     clock.now += 24 * 3600
@@ -62,7 +62,7 @@ def test_any_number_of_names_takes_a_fixed_amount_of_memory() -> None:
     assert len(counts._limiter.storage.storage) <= 2 * SLOTS
 
 
-def test_slots_are_spread_evenly_and_nobody_outside_knows_them() -> None:
+def test_slots_are_spread_evenly_and_secret() -> None:
     first, second = RequestCounts(), RequestCounts()
     names = [str(number) for number in range(1000)]
     slots = [first.slot(name) for name in names]

@@ -11,7 +11,7 @@ from fastapi import Body, FastAPI, Request, Response
 from fastapi.testclient import TestClient
 from limits import parse
 
-from roi_airflow.api_server.device_cookies import COOKIE
+from roi_airflow.api_server.clients import DEVICE_COOKIE, network_of
 from roi_airflow.api_server.login_limits import LoginLimits
 from roi_airflow.api_server.request_counts import RequestCounts
 from roi_airflow.api_server.request_limits import (
@@ -19,7 +19,6 @@ from roi_airflow.api_server.request_limits import (
     PERSON_BODY_BYTES,
     TASK_BODY_BYTES,
     RequestLimits,
-    network_of,
 )
 from roi_web.admission import CLIENT as SCOPE_KEY
 
@@ -94,14 +93,14 @@ def pieces(size: int) -> Iterator[bytes]:
         yield b"x" * min(2**16, size - first)
 
 
-def test_what_is_reached_learns_who_asks_from_the_token_and_never_from_other_headers() -> None:
+def test_the_client_in_the_scope_comes_from_the_token_and_never_from_other_headers() -> None:
     app = FastAPI()
     app.add_middleware(RequestLimits)
     pages = FastAPI()
     app.mount("/roi", pages)
 
     @pages.get("/")
-    def tell(request: Request) -> str:
+    def client_of(request: Request) -> str:
         return str(request.scope[SCOPE_KEY])
 
     client = TestClient(app, client=CLIENT)
@@ -128,7 +127,7 @@ BODIES = [
 
 @pytest.mark.parametrize("root_path", ["", "/airflow"])
 @pytest.mark.parametrize(("path", "signed_in", "most"), BODIES)
-def test_a_body_may_be_as_large_as_who_sends_it_to_what_needs(
+def test_the_size_limit_of_a_body_depends_on_sender_and_application(
     path: str, signed_in: Any, most: int, root_path: str
 ) -> None:
     client = create_client(root_path=root_path)
@@ -139,17 +138,21 @@ def test_a_body_may_be_as_large_as_who_sends_it_to_what_needs(
     for content in (b"x" * (most + 1), pieces(most + 1)):
         answer = client.post(path, content=content, headers=headers)
         assert answer.status_code == 413
-        assert answer.json() == {"detail": f"this request may hold {most} bytes"}
+        assert answer.json() == {
+            "detail": f"the body of this request may have at most {most} bytes"
+        }
 
 
-def test_a_body_that_is_parsed_as_it_comes_is_refused_for_its_size() -> None:
+def test_a_body_that_is_parsed_while_it_arrives_is_refused_for_its_size() -> None:
     answer = create_client().post("/parsed", content=pieces(ANONYMOUS_BODY_BYTES + 1))
     assert answer.status_code == 413
-    assert answer.json() == {"detail": f"this request may hold {ANONYMOUS_BODY_BYTES} bytes"}
+    assert answer.json() == {
+        "detail": f"the body of this request may have at most {ANONYMOUS_BODY_BYTES} bytes"
+    }
 
 
 @pytest.mark.parametrize("bearer", ["forged", "expired"])
-def test_a_token_that_is_not_valid_signs_nobody_in(bearer: str) -> None:
+def test_an_invalid_token_signs_nobody_in(bearer: str) -> None:
     value = bearer if bearer == "forged" else token(valid_for=-60)
     answer = create_client().post(
         "/roi", content=b"x" * PERSON_BODY_BYTES, headers={"Authorization": f"Bearer {value}"}
@@ -164,13 +167,13 @@ def test_a_cookie_signs_in_too() -> None:
     assert answer.json() == PERSON_BODY_BYTES
 
 
-def test_a_length_that_is_no_number_is_refused() -> None:
+def test_a_content_length_that_is_not_a_number_is_refused() -> None:
     answer = create_client().post("/roi", headers={"content-length": "-1"})
     assert answer.status_code == 413
 
 
 @pytest.mark.parametrize("path", ["/roi", "/auth/token"])
-def test_a_body_that_does_not_end_is_given_up(path: str) -> None:
+def test_a_body_that_does_not_end_is_refused_after_a_while(path: str) -> None:
     client = create_client(body_seconds=0.05)
     sent: list[Any] = []
     messages = [{"type": "http.request", "body": b"{", "more_body": True}]
@@ -197,7 +200,7 @@ def test_a_body_that_does_not_end_is_given_up(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/roi", "/auth/login", "/execution/x"])
-def test_anonymous_requests_past_the_rate_are_told_when_to_come_back(path: str) -> None:
+def test_anonymous_requests_beyond_the_rate_get_the_time_to_try_again(path: str) -> None:
     client = create_client(anonymous=parse("3 per minute"))
     assert {client.get(path).status_code for _ in range(3)} == {200}
     refused = client.get(path)
@@ -205,7 +208,7 @@ def test_anonymous_requests_past_the_rate_are_told_when_to_come_back(path: str) 
     assert 1 <= int(refused.headers["retry-after"]) <= 60
 
 
-def test_who_signed_in_is_not_held_up_by_others_at_the_address() -> None:
+def test_a_signed_in_person_is_not_limited_by_others_at_the_address() -> None:
     client = create_client(anonymous=parse("1 per minute"), person=parse("2 per minute"))
     statuses = [client.get("/roi").status_code for _ in range(2)]
     statuses += [client.get("/roi", headers=as_person("1")).status_code for _ in range(3)]
@@ -213,7 +216,7 @@ def test_who_signed_in_is_not_held_up_by_others_at_the_address() -> None:
     assert statuses == [200, 429, 200, 200, 429, 200]
 
 
-def test_tasks_are_not_counted_but_who_only_asks_where_they_report_is() -> None:
+def test_tasks_are_not_counted_but_others_at_their_api_are() -> None:
     client = create_client(anonymous=parse("1 per minute"), person=parse("1 per minute"))
     assert [client.get("/execution/x", headers=as_task()).status_code for _ in range(3)] == [
         200,
@@ -229,7 +232,7 @@ LOGIN_PATHS = ["/auth/token", "/auth/token/cli", "/auth//login/", "/auth/%74oken
 
 @pytest.mark.parametrize("root_path", ["", "/airflow"])
 @pytest.mark.parametrize("path", LOGIN_PATHS)
-def test_the_login_is_limited_however_its_path_is_written(path: str, root_path: str) -> None:
+def test_the_login_is_limited_for_every_spelling_of_its_path(path: str, root_path: str) -> None:
     pauses = Pauses()
     client = create_client(root_path=root_path, pauses=pauses)
     wrong = {"username": "anna", "password": "wrong"}
@@ -257,23 +260,23 @@ def test_a_form_is_an_attempt_to_log_in_too() -> None:
     assert pauses.taken == [5.0]
 
 
-def test_who_signed_in_once_is_known_by_the_device_under_that_name_alone() -> None:
+def test_a_device_is_known_only_under_the_name_that_signed_in_on_it() -> None:
     pauses = Pauses()
     client = create_client(pauses=pauses)
     wrong = {"username": "anna", "password": "wrong"}
     for _ in range(12):
         client.post("/auth/token", json=wrong)
     assert len(pauses.taken) == 2
-    assert COOKIE not in client.cookies
+    assert DEVICE_COOKIE not in client.cookies
     signed_in = client.post("/auth/token", json={"username": "anna", "password": PASSWORD})
     assert "HttpOnly" in signed_in.headers["set-cookie"]
     assert client.post("/auth/token", json=wrong).status_code == 401
     assert len(pauses.taken) == 2
-    client.cookies[COOKIE] = client.cookies[COOKIE][:-1] + "!"
+    client.cookies[DEVICE_COOKIE] = client.cookies[DEVICE_COOKIE][:-1] + "!"
     assert client.post("/auth/token", json=wrong).status_code == 429
 
 
-def test_a_device_of_one_name_is_none_of_another() -> None:
+def test_a_device_of_one_name_is_unknown_under_another() -> None:
     client = create_client(pauses=(pauses := Pauses()))
     client.post("/auth/token", json={"username": "anna", "password": PASSWORD})
     wrong = {"username": "bob", "password": "wrong"}
@@ -282,7 +285,7 @@ def test_a_device_of_one_name_is_none_of_another() -> None:
     assert pauses.taken == [5.0]
 
 
-def test_what_reaches_the_login_without_a_password_counts_as_a_request() -> None:
+def test_a_request_to_the_login_without_a_password_counts_as_a_request() -> None:
     client = create_client(anonymous=parse("2 per minute"), pauses=(pauses := Pauses()))
     statuses = [client.post("/auth/x", json={"a": 1}).status_code for _ in range(3)]
     assert statuses == [401, 401, 429]
@@ -301,11 +304,11 @@ def test_what_reaches_the_login_without_a_password_counts_as_a_request() -> None
         (None, "unknown"),
     ],
 )
-def test_all_addresses_that_one_client_holds_are_one(client: Any, network: str) -> None:
+def test_all_addresses_of_one_client_are_one_network(client: Any, network: str) -> None:
     assert network_of({"client": client}) == network
 
 
-def test_a_body_that_declares_too_much_is_refused_before_any_of_it_is_read() -> None:
+def test_a_body_that_declares_too_many_bytes_is_refused_unread() -> None:
     sent: list[Any] = []
 
     async def receive() -> Any:

@@ -1,4 +1,4 @@
-"""Headers against framing and sniffing on whatever Airflow's API server answers."""
+"""Headers against framing and sniffing on every response of Airflow's API server."""
 
 from __future__ import annotations
 
@@ -50,19 +50,19 @@ def create_client(public_address: str) -> TestClient:
     return TestClient(app)
 
 
-def test_a_response_gets_every_header_that_it_lacks() -> None:
+def test_a_response_gets_every_missing_header() -> None:
     headers = create_client("http://localhost:8080").get("/plain").headers
     assert {name: headers[name] for name in EXPECTED} == EXPECTED
     assert "strict-transport-security" not in headers
 
 
-def test_a_header_that_a_route_set_stays_alone() -> None:
+def test_a_header_that_a_route_set_is_not_changed() -> None:
     headers = create_client("http://localhost:8080").get("/own").headers
     assert headers.get_list("content-security-policy") == ["default-src 'none'"]
     assert headers["x-frame-options"] == "SAMEORIGIN"
 
 
-def test_behind_https_browsers_are_told_to_stay_there() -> None:
+def test_behind_https_responses_tell_browsers_to_stay_with_it() -> None:
     headers = create_client(HTTPS).get("/plain").headers
     assert headers["strict-transport-security"] == "max-age=31536000"
 
@@ -78,7 +78,7 @@ def test_behind_https_browsers_are_told_to_stay_there() -> None:
         ("http://localhost:8080", "bare=1; Path=/; SameSite=Lax", "secure=samesite; SameSite=Lax"),
     ],
 )
-def test_cookies_get_what_they_lack_and_keep_what_they_have(
+def test_cookies_get_missing_attributes_and_keep_their_own(
     public_address: str, bare: str, named_like_an_attribute: str
 ) -> None:
     cookies = create_client(public_address).get("/cookies").headers.get_list("set-cookie")
@@ -108,7 +108,7 @@ def pages(shared_stack: SharedStack) -> dict[str, httpx.Response]:
 
 @pytest.mark.live
 @pytest.mark.slow
-def test_every_kind_of_answer_of_a_living_airflow_has_the_headers(
+def test_every_kind_of_response_of_a_running_airflow_has_the_headers(
     pages: dict[str, httpx.Response],
 ) -> None:
     assert {answer.status_code for answer in pages.values()} == {200, 401, 404}

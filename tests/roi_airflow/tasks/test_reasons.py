@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from sqlalchemy.exc import DBAPIError
 
 from roi_airflow.tasks import reasons
-from roi_airflow.tasks.reasons import keep_reason, reason_of, reason_to_try_again, say_reason
+from roi_airflow.tasks.reasons import log_retry, reason_of, retry_reason, store_reason
 from roi_airflow.tasks.retries import ExponentialBackoff
 from roi_forecast.errors import SourceUnavailableError
 
@@ -43,10 +44,10 @@ class TaskInstance:
             "ValueError: no right",
         ),
         ("a text", "a text"),
-        (None, "its process was ended"),
+        (None, "its process was killed"),
     ],
 )
-def test_reason_is_whole_in_one_line_and_names_the_kind_that_nobody_worded(
+def test_reason_is_complete_in_one_line_and_starts_with_the_type_of_an_unknown_error(
     error: Exception | str | None, reason: str
 ) -> None:
     assert reason_of(error) == reason
@@ -65,12 +66,12 @@ def test_reason_is_whole_in_one_line_and_names_the_kind_that_nobody_worded(
         ),
     ],
 )
-def test_reason_to_try_again_says_which_attempt_failed_and_when_the_next_starts(
+def test_retry_reason_names_the_failed_attempt_and_the_start_of_the_next(
     task: Any, wait: float
 ) -> None:
     context: Any = {"ti": TaskInstance(try_number=2), "task": task}
     before = datetime.now(UTC)
-    reason = reason_to_try_again(SourceUnavailableError("no answer"), context)
+    reason = retry_reason(SourceUnavailableError("no answer"), context)
     after = datetime.now(UTC)
     start = "attempt 2 of 3 failed, the next starts at about "
     assert reason in [
@@ -79,24 +80,26 @@ def test_reason_to_try_again_says_which_attempt_failed_and_when_the_next_starts(
     ]
 
 
-def test_reason_is_kept_for_the_message_and_said_when_the_process_ends(
+def test_reason_is_stored_for_the_message_and_logged_when_the_process_ends(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_exit: list[Any] = []
-    monkeypatch.setattr(reasons.atexit, "register", at_exit.append)
+    monkeypatch.setattr(
+        reasons.atexit, "register", lambda *call: at_exit.append(functools.partial(*call))
+    )
     task_instance = TaskInstance()
     failed: Any = {"ti": task_instance, "exception": ValueError("odd")}
-    keep_reason(failed)
+    store_reason(failed)
     again: Any = {
         "ti": task_instance,
         "task": SimpleNamespace(retry_delay=timedelta(0)),
         "exception": OSError("gone"),
     }
-    say_reason(again)
+    log_retry(again)
     assert task_instance.pushed == {"failure": "ValueError: odd"}
     assert caplog.messages == []
-    (say,) = at_exit
-    say()
+    for log in at_exit:
+        log()
     first, second = caplog.messages
     assert first == "ValueError: odd"
     assert second.startswith("attempt 1 of 3 failed, the next starts at about ")

@@ -23,14 +23,14 @@ from roi_forecast.errors import (
     RunConflictError,
     SourceUnavailableError,
 )
-from roi_forecast.reading.views import run_history
+from roi_forecast.reading.records import Run
 
 
 class TaskInstance:
     """Counts DAG runs as Airflow does, and how often it is asked."""
 
-    def __init__(self, going: dict[str, set[str]]) -> None:
-        self.going = going
+    def __init__(self, active: dict[str, set[str]]) -> None:
+        self.active = active
         self.asked = 0
 
     def get_dr_count(
@@ -38,12 +38,12 @@ class TaskInstance:
     ) -> int:
         assert states == ["queued", "running"]
         self.asked += 1
-        going = self.going.get(dag_id, set())
-        return len(going if run_ids is None else going & set(run_ids))
+        active = self.active.get(dag_id, set())
+        return len(active if run_ids is None else active & set(run_ids))
 
 
-def count_in(monkeypatch: pytest.MonkeyPatch, going: dict[str, set[str]]) -> TaskInstance:
-    task_instance = TaskInstance(going)
+def count_in(monkeypatch: pytest.MonkeyPatch, active: dict[str, set[str]]) -> TaskInstance:
+    task_instance = TaskInstance(active)
     monkeypatch.setattr(stage, "get_current_context", lambda: {"ti": task_instance})
     return task_instance
 
@@ -54,7 +54,7 @@ def test_a_run_of_any_of_the_dags_counts_as_active(monkeypatch: pytest.MonkeyPat
     assert [is_active(run_id) for run_id in "abcd"] == [True, True, False, False]
 
 
-def test_no_run_is_asked_for_where_none_is_going(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_run_is_looked_up_if_none_is_active(monkeypatch: pytest.MonkeyPatch) -> None:
     task_instance = count_in(monkeypatch, {})
     is_active = activity_of("backtest", "search")
     assert not any(is_active(str(number)) for number in range(100))
@@ -87,21 +87,21 @@ def ended(market_engine: Engine) -> tuple[Any, ...]:
     return tuple(row)
 
 
-def go_wrong(error: BaseException, *, last: bool = False) -> None:
+def fail_with(error: BaseException, *, last: bool = False) -> None:
     with open_installation() as installation, stage._recorded(installation.engine, last=last):
         try:
             raise LookupError("a cause")
         except LookupError:
-            raise error  # noqa: B904, what came before has to be left out
+            raise error  # noqa: B904, the cause must not appear
 
 
 @pytest.mark.parametrize(
     ("error", "raised", "ending"),
     [
         (
-            RunConflictError("run 'x' is still going"),
+            RunConflictError("run 'x' is still running"),
             AirflowRescheduleException,
-            ("waiting", "run 'x' is still going", False),
+            ("waiting", "run 'x' is still running", False),
         ),
         (
             NothingToForecastError("no version serves"),
@@ -115,7 +115,7 @@ def go_wrong(error: BaseException, *, last: bool = False) -> None:
         ),
     ],
 )
-def test_an_error_of_this_project_is_told_alone_and_kept_as_what_it_means(
+def test_an_error_of_this_project_has_no_cause_in_the_log_and_is_recorded_by_its_meaning(
     task: SimpleNamespace,
     market_engine: Engine,
     error: Exception,
@@ -123,7 +123,7 @@ def test_an_error_of_this_project_is_told_alone_and_kept_as_what_it_means(
     ending: tuple[Any, ...],
 ) -> None:
     with pytest.raises(raised) as found:
-        go_wrong(error, last=True)
+        fail_with(error, last=True)
     assert found.value.__cause__ is None
     assert found.value.__suppress_context__
     assert ended(market_engine) == ending
@@ -137,11 +137,11 @@ def test_an_error_of_this_project_is_told_alone_and_kept_as_what_it_means(
         (KeyboardInterrupt("a time limit"), "KeyboardInterrupt: a time limit"),
     ],
 )
-def test_an_error_that_may_pass_is_followed_by_another_attempt_while_one_is_left(
+def test_a_transient_error_is_retried_while_attempts_are_left(
     task: SimpleNamespace, market_engine: Engine, error: BaseException, reason: str
 ) -> None:
     with pytest.raises(type(error)):
-        go_wrong(error)
+        fail_with(error)
     outcome, words, _ = ended(market_engine)
     assert outcome == "retrying"
     assert words.startswith("attempt 2 of 3 failed, the next starts at about ")
@@ -151,17 +151,17 @@ def test_an_error_that_may_pass_is_followed_by_another_attempt_while_one_is_left
 def test_the_last_attempt_fails_for_good(task: SimpleNamespace, market_engine: Engine) -> None:
     task.try_number = 3
     with pytest.raises(SourceUnavailableError) as found:
-        go_wrong(SourceUnavailableError("no answer"))
+        fail_with(SourceUnavailableError("no answer"))
     assert found.value.__suppress_context__
     assert ended(market_engine) == ("failed", "no answer", False)
 
 
-def test_a_run_is_on_record_under_its_name_before_its_parameters_are_checked(
+def test_a_run_is_recorded_under_its_name_before_its_parameters_are_checked(
     task: SimpleNamespace, market_engine: Engine
 ) -> None:
     with pytest.raises(AirflowFailException), begin_run():
         raise ConfigError("epoch: unknown")
     with market_engine.connect() as connection:
-        (found,) = connection.execute(select(run_history)).all()
+        (found,) = connection.execute(select(Run.view)).all()
     assert (found.run_id, found.model_name, found.state) == ("run", "mine", "failed")
     assert (found.failed_stage, found.reason) == ("forecast", "epoch: unknown")

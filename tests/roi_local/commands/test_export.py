@@ -20,5 +20,5 @@ def test_a_view_is_exported_and_the_absence_of_runs_is_said(
 
     assert capsys.readouterr().out == f"{path}: 0 rows\n"
     assert path.read_text().startswith("model_name,version_id,served_from")
-    with pytest.raises(ExportError, match="`make run` carries one out"):
+    with pytest.raises(ExportError, match="start one with `make run`"):
         export(home, "combined", None, path)

@@ -41,3 +41,34 @@ JOIN roi.runs AS run ON run.run_id = figures.run_id;
 
 COMMENT ON VIEW roi.backtest_folds IS
     'Figures of backtests by run, fold and predictor; without a fold, of all folds together.';
+COMMENT ON COLUMN roi.backtest_folds.smoothed_r2 IS 'R2 of the smoothed ROI';
+COMMENT ON COLUMN roi.backtest_folds.smoothed_mae_pct IS
+    'mean absolute error of the smoothed ROI, in percent';
+COMMENT ON COLUMN roi.backtest_folds.next_day_r2_against_zero IS
+    'R2 of the next-day ROI, against always forecasting 0';
+COMMENT ON COLUMN roi.backtest_folds.next_day_r2_against_mean IS
+    'R2 of the next-day ROI, against the mean of the training rows';
+COMMENT ON COLUMN roi.backtest_folds.next_day_mae_pct IS
+    'mean absolute error of the next-day ROI, in percent';
+COMMENT ON COLUMN roi.backtest_folds.rank_correlation IS
+    'mean over days of the rank correlation of forecast and actual ROIs';
+COMMENT ON COLUMN roi.backtest_folds.rank_correlation_t IS
+    'rank_correlation over its standard error';
+COMMENT ON COLUMN roi.backtest_folds.directional_accuracy IS
+    'fraction of correct signs, where neither ROI is 0';
+COMMENT ON COLUMN roi.backtest_folds.directional_accuracy_lower_95 IS
+    'lower 95 % bound of directional_accuracy, a fraction';
+COMMENT ON COLUMN roi.backtest_folds.directional_accuracy_upper_95 IS
+    'upper 95 % bound of directional_accuracy, a fraction';
+COMMENT ON COLUMN roi.backtest_folds.coverage_80 IS 'fraction of outcomes inside the 80 % interval';
+COMMENT ON COLUMN roi.backtest_folds.coverage_95 IS 'fraction of outcomes inside the 95 % interval';
+COMMENT ON COLUMN roi.backtest_folds.interval_score_80 IS
+    'mean interval score of the 80 % interval, in percent; lower is better';
+COMMENT ON COLUMN roi.backtest_folds.interval_score_95 IS
+    'mean interval score of the 95 % interval, in percent; lower is better';
+COMMENT ON COLUMN roi.backtest_folds.shrinkage IS
+    'factor from 0 to 1 that shrinks the forecasts; 1 leaves them unchanged';
+COMMENT ON COLUMN roi.backtest_folds.simulated IS 'true: the prices are simulated, not real';
+COMMENT ON COLUMN roi.backtest_folds.architecture IS 'architecture of the network';
+COMMENT ON COLUMN roi.backtest_folds.window_kind IS 'expanding or rolling training window';
+COMMENT ON COLUMN roi.backtest_folds.started_at IS 'when the run started';

@@ -24,8 +24,10 @@ JOIN roi.model_versions AS version ON version.version_id = checked.version_id
 WHERE checked.state = 'below';
 
 COMMENT ON VIEW roi.champion_alerts IS
-    'Every check of a champion that was ever below its limit.';
-COMMENT ON COLUMN roi.champion_alerts.version_id IS
-    'the champion that was checked';
-COMMENT ON COLUMN roi.champion_alerts.as_of_date IS
-    'last target date that counts';
+    'Every check that ever found a champion below its limit.';
+COMMENT ON COLUMN roi.champion_alerts.version_id IS 'the champion that was checked';
+COMMENT ON COLUMN roi.champion_alerts.current IS
+    'true: the newest check still says so, and the version serves';
+COMMENT ON COLUMN roi.champion_alerts.as_of_date IS 'last target date that counts';
+COMMENT ON COLUMN roi.champion_alerts.run_id IS 'Airflow''s id of the DAG run';
+COMMENT ON COLUMN roi.champion_alerts.simulated IS 'true: the prices are simulated, not real';

@@ -1,4 +1,4 @@
--- A run of the past that is repeated does not hide what a later one found.
+-- The newest as-of date comes first, so that repeating an old run does not hide a later result.
 CREATE VIEW roi.champion_status AS
 WITH newest AS (
     SELECT DISTINCT ON (model_name) model_name, run_id
@@ -28,9 +28,9 @@ JOIN roi.model_versions AS version ON version.version_id = checked.version_id;
 
 COMMENT ON VIEW roi.champion_status IS
     'Every check of the champion in the newest run of each model name.';
-COMMENT ON COLUMN roi.champion_status.version_id IS
-    'the champion that was checked';
-COMMENT ON COLUMN roi.champion_status.state IS
-    'kept, below or too_few';
-COMMENT ON COLUMN roi.champion_status.as_of_date IS
-    'last target date that counts';
+COMMENT ON COLUMN roi.champion_status.version_id IS 'the champion that was checked';
+COMMENT ON COLUMN roi.champion_status.serving IS 'true: the version serves now';
+COMMENT ON COLUMN roi.champion_status.as_of_date IS 'last target date that counts';
+COMMENT ON COLUMN roi.champion_status.state IS 'passed, below or too_few';
+COMMENT ON COLUMN roi.champion_status.run_id IS 'Airflow''s id of the DAG run';
+COMMENT ON COLUMN roi.champion_status.simulated IS 'true: the prices are simulated, not real';

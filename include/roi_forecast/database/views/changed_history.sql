@@ -10,6 +10,5 @@ SELECT change.id,
 FROM roi.history_changes AS change;
 
 COMMENT ON VIEW roi.changed_history IS
-    'Every change and deletion of a stored row: what it was before, when it changed and by whom.';
-COMMENT ON COLUMN roi.changed_history.rows IS
-    'number of rows changed or deleted';
+    'Every change and deletion of a stored row, with its old values, time and login.';
+COMMENT ON COLUMN roi.changed_history.rows IS 'number of rows changed or deleted';

@@ -18,7 +18,8 @@ WHERE NOT price_check.passed;
 
 COMMENT ON VIEW roi.failed_checks IS
     'The price checks that failed.';
+COMMENT ON COLUMN roi.failed_checks.simulated IS 'true: the prices are simulated, not real';
 COMMENT ON COLUMN roi.failed_checks.symbol IS
-    'the asset''s symbol; null where the check is about the whole run';
+    'the asset''s symbol; null if the check is about the whole run';
 COMMENT ON COLUMN roi.failed_checks.trading_date IS
-    'session of the bar; null where the check is about the whole series';
+    'session of the bar; null if the check is about the whole series';

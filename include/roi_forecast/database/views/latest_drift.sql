@@ -1,5 +1,5 @@
--- Sorting the drift of all runs to find the newest of each model name took 2.8 s with 5,000 assets
--- and 750 runs (benchmarks/speed.md).
+-- One lookup per model name: sorting the drift of all runs took 2.8 s with 5,000 assets and 750
+-- runs (benchmarks/speed.md).
 CREATE VIEW roi.latest_drift AS
 WITH newest AS (
     SELECT names.model_name, measured.run_id
@@ -39,6 +39,7 @@ JOIN roi.model_versions AS version ON version.version_id = drift.version_id
 LEFT JOIN roi.assets AS asset ON asset.symbol = drift.symbol;
 
 COMMENT ON VIEW roi.latest_drift IS
-    'How far each asset''s newest log ROIs lie from the champion''s training rows.';
-COMMENT ON COLUMN roi.latest_drift.version_id IS
-    'the champion';
+    'Distance of each asset''s newest log ROIs from the champion''s training rows.';
+COMMENT ON COLUMN roi.latest_drift.version_id IS 'the champion';
+COMMENT ON COLUMN roi.latest_drift.run_id IS 'Airflow''s id of the DAG run';
+COMMENT ON COLUMN roi.latest_drift.simulated IS 'true: the prices are simulated, not real';

@@ -32,4 +32,5 @@ LEFT JOIN roi.assets AS asset ON asset.symbol = prediction.symbol
 WHERE version.state = 'champion';
 
 COMMENT ON VIEW roi.latest_forecast_path IS
-    'Newest forecasts of each serving champion, one row a horizon.';
+    'Newest forecasts of each serving champion at all horizons.';
+COMMENT ON COLUMN roi.latest_forecast_path.simulated IS 'true: the prices are simulated, not real';

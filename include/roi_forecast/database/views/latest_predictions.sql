@@ -37,3 +37,8 @@ WHERE version.state = 'champion';
 
 COMMENT ON VIEW roi.latest_predictions IS
     'Newest next-session forecasts of each serving champion, with the version''s skill.';
+COMMENT ON COLUMN roi.latest_predictions.version_next_day_r2 IS
+    'R2 of the version''s next-day ROI on test rows, against their mean';
+COMMENT ON COLUMN roi.latest_predictions.version_directional_accuracy IS
+    'fraction of correct signs on test rows, where neither ROI is 0';
+COMMENT ON COLUMN roi.latest_predictions.simulated IS 'true: the prices are simulated, not real';

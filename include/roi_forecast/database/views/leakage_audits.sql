@@ -1,4 +1,4 @@
--- The audit is part of the dataset's manifest, so that files and database say the same.
+-- The audit comes from the dataset's manifest, so that files and database agree.
 CREATE VIEW roi.leakage_audits AS
 SELECT dataset.dataset_id,
        dataset.source,
@@ -19,4 +19,10 @@ CROSS JOIN LATERAL jsonb_to_recordset(dataset.manifest -> 'leakage_audit') AS fi
 );
 
 COMMENT ON VIEW roi.leakage_audits IS
-    'What the leakage audit of each dataset found, check by check.';
+    'Results of every check of each dataset''s leakage audit.';
+COMMENT ON COLUMN roi.leakage_audits.simulated IS 'true: the prices are simulated, not real';
+COMMENT ON COLUMN roi.leakage_audits.check_name IS 'name of the check';
+COMMENT ON COLUMN roi.leakage_audits.passed IS 'true: passed';
+COMMENT ON COLUMN roi.leakage_audits.observed IS 'the figure compared with the limit, in its unit';
+COMMENT ON COLUMN roi.leakage_audits.allowed IS 'limit of the check; null if it has none';
+COMMENT ON COLUMN roi.leakage_audits.message IS 'what the check found, in words';

@@ -1,6 +1,6 @@
--- The score of the newest target session counts: a run of the past may have been repeated since.
--- A run stores all figures of a score together, its sessions always among them. The newest run is
--- found among those alone, a twentieth of the rows, and the other figures are then that run's.
+-- The scores with the newest target session count, since an old run may have been repeated later.
+-- A run stores all figures of a score together, always including `sessions`. The newest run is
+-- found from the `sessions` rows alone, a twentieth of all rows.
 CREATE VIEW roi.live_skill AS
 WITH scored AS (
     SELECT version.model_name,
@@ -96,7 +96,43 @@ GROUP BY model_name, version_id, split, horizon, newest_sessions;
 
 COMMENT ON VIEW roi.live_skill IS
     'Error, skill and coverage of stored forecasts against actual ROIs, with 95 % bounds.';
-COMMENT ON COLUMN roi.live_skill.version_id IS
-    'the version; null where the scope is model_name';
-COMMENT ON COLUMN roi.live_skill.state IS
-    'state of the version; null where the scope is model_name';
+COMMENT ON COLUMN roi.live_skill.scope IS
+    'version: its own forecasts; model_name: those of every version';
+COMMENT ON COLUMN roi.live_skill.version_id IS 'the version; null if the scope is model_name';
+COMMENT ON COLUMN roi.live_skill.state IS 'state of the version; null if the scope is model_name';
+COMMENT ON COLUMN roi.live_skill.first_target_date IS 'first target date that counts';
+COMMENT ON COLUMN roi.live_skill.last_target_date IS 'last target date that counts';
+COMMENT ON COLUMN roi.live_skill.sessions IS 'number of target sessions counted';
+COMMENT ON COLUMN roi.live_skill.mae_pct IS 'mean absolute error of the ROI, in percent';
+COMMENT ON COLUMN roi.live_skill.mae_lower_95_pct IS 'lower 95 % bound of mae_pct, in percent';
+COMMENT ON COLUMN roi.live_skill.mae_upper_95_pct IS 'upper 95 % bound of mae_pct, in percent';
+COMMENT ON COLUMN roi.live_skill.mae_of_zero_pct IS
+    'mean absolute error of always forecasting 0, in percent';
+COMMENT ON COLUMN roi.live_skill.mae_of_persistence_pct IS
+    'mean absolute error of repeating the last ROI, in percent';
+COMMENT ON COLUMN roi.live_skill.r2_against_zero IS 'R2 of the ROI, against always forecasting 0';
+COMMENT ON COLUMN roi.live_skill.r2_against_zero_lower_95 IS 'lower 95 % bound of r2_against_zero';
+COMMENT ON COLUMN roi.live_skill.r2_against_zero_upper_95 IS 'upper 95 % bound of r2_against_zero';
+COMMENT ON COLUMN roi.live_skill.r2_against_persistence IS
+    'R2 of the ROI, against repeating the last ROI';
+COMMENT ON COLUMN roi.live_skill.r2_against_persistence_lower_95 IS
+    'lower 95 % bound of r2_against_persistence';
+COMMENT ON COLUMN roi.live_skill.r2_against_persistence_upper_95 IS
+    'upper 95 % bound of r2_against_persistence';
+COMMENT ON COLUMN roi.live_skill.coverage_80 IS 'fraction of outcomes inside the 80 % interval';
+COMMENT ON COLUMN roi.live_skill.coverage_80_lower_95 IS
+    'lower 95 % bound of coverage_80, a fraction';
+COMMENT ON COLUMN roi.live_skill.coverage_80_upper_95 IS
+    'upper 95 % bound of coverage_80, a fraction';
+COMMENT ON COLUMN roi.live_skill.coverage_95 IS 'fraction of outcomes inside the 95 % interval';
+COMMENT ON COLUMN roi.live_skill.coverage_95_lower_95 IS
+    'lower 95 % bound of coverage_95, a fraction';
+COMMENT ON COLUMN roi.live_skill.coverage_95_upper_95 IS
+    'upper 95 % bound of coverage_95, a fraction';
+COMMENT ON COLUMN roi.live_skill.directional_accuracy IS
+    'fraction of correct signs, where neither ROI is 0';
+COMMENT ON COLUMN roi.live_skill.directional_accuracy_lower_95 IS
+    'lower 95 % bound of directional_accuracy, a fraction';
+COMMENT ON COLUMN roi.live_skill.directional_accuracy_upper_95 IS
+    'upper 95 % bound of directional_accuracy, a fraction';
+COMMENT ON COLUMN roi.live_skill.simulated IS 'true: the prices are simulated, not real';

@@ -60,3 +60,30 @@ LEFT JOIN next_day ON next_day.version_id = version.version_id;
 
 COMMENT ON VIEW roi.model_leaderboard IS
     'Every version with its test scores next to the baselines, ranked within its model name.';
+COMMENT ON COLUMN roi.model_leaderboard.rank IS '1 for the best; ties share a rank';
+COMMENT ON COLUMN roi.model_leaderboard.version_id IS 'the model version';
+COMMENT ON COLUMN roi.model_leaderboard.r2 IS 'R2 of the scaled smoothed ROI on test rows';
+COMMENT ON COLUMN roi.model_leaderboard.noise_limit_r2 IS
+    'R2 of an oracle that knows everything except the next session''s ROI';
+COMMENT ON COLUMN roi.model_leaderboard.ridge_r2 IS 'R2 of a ridge regression on the same inputs';
+COMMENT ON COLUMN roi.model_leaderboard.persistence_r2 IS 'R2 of repeating the last value';
+COMMENT ON COLUMN roi.model_leaderboard.training_mean_r2 IS
+    'R2 of always forecasting the mean of the training rows';
+COMMENT ON COLUMN roi.model_leaderboard.mae IS
+    'mean absolute error of the scaled smoothed ROI, unitless';
+COMMENT ON COLUMN roi.model_leaderboard.rmse IS
+    'root mean squared error of the scaled smoothed ROI, unitless';
+COMMENT ON COLUMN roi.model_leaderboard.next_day_r2 IS
+    'R2 of the next-day ROI on test rows, against their mean';
+COMMENT ON COLUMN roi.model_leaderboard.next_day_mae_pct IS
+    'mean absolute error of the next-day ROI, in percent';
+COMMENT ON COLUMN roi.model_leaderboard.directional_accuracy IS
+    'fraction of correct signs, where neither ROI is 0';
+COMMENT ON COLUMN roi.model_leaderboard.architecture IS 'architecture of the network';
+COMMENT ON COLUMN roi.model_leaderboard.simulated IS 'true: the prices are simulated, not real';
+COMMENT ON COLUMN roi.model_leaderboard.assets IS 'number of assets';
+COMMENT ON COLUMN roi.model_leaderboard.first_date IS 'first trading date of the rows';
+COMMENT ON COLUMN roi.model_leaderboard.last_date IS 'last trading date of the rows';
+COMMENT ON COLUMN roi.model_leaderboard.fit_verdict IS
+    'whether the version overfits, underfits or neither';
+COMMENT ON COLUMN roi.model_leaderboard.fit_advice IS 'which parameter to change';

@@ -24,3 +24,9 @@ LEFT JOIN LATERAL (
 
 COMMENT ON VIEW roi.model_names IS
     'Every model name with its champion and its newest run.';
+COMMENT ON COLUMN roi.model_names.champion_version_id IS
+    'the version that serves; null if none does';
+COMMENT ON COLUMN roi.model_names.simulated IS 'true: the prices are simulated, not real';
+COMMENT ON COLUMN roi.model_names.last_run_id IS 'the newest run of the name';
+COMMENT ON COLUMN roi.model_names.last_as_of_date IS 'as-of date of the newest run';
+COMMENT ON COLUMN roi.model_names.last_run_at IS 'when the newest run claimed the name';

@@ -36,7 +36,11 @@ LEFT JOIN LATERAL (
 
 COMMENT ON VIEW roi.model_version_details IS
     'Every version with its data, hyperparameters, verdict and promotion.';
-COMMENT ON COLUMN roi.model_version_details.run_id IS
-    'the run that trained it';
-COMMENT ON COLUMN roi.model_version_details.decided_at IS
-    'when the gate decided on it last';
+COMMENT ON COLUMN roi.model_version_details.run_id IS 'the run that trained it';
+COMMENT ON COLUMN roi.model_version_details.simulated IS 'true: the prices are simulated, not real';
+COMMENT ON COLUMN roi.model_version_details.shrinkage IS
+    'factor from 0 to 1 that shrinks the forecasts; 1 leaves them unchanged';
+COMMENT ON COLUMN roi.model_version_details.verdict_passed IS
+    'true: the candidate passed the gate; null without a decision';
+COMMENT ON COLUMN roi.model_version_details.verdict_reason IS 'why the gate decided so';
+COMMENT ON COLUMN roi.model_version_details.decided_at IS 'when the gate decided on it last';

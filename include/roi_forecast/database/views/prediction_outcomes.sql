@@ -1,9 +1,10 @@
--- A price is carried to a date that has no bar. An outcome is known once the asset itself has a bar
--- on or after the target date, so that a late extraction never looks like a holiday.
--- Prices are looked up by the whole key, and searched for only on dates without a bar: 29 ms for a
--- day of 5,000 assets x 750 sessions, 66 ms by searches alone (benchmarks/speed.md). OFFSET 0 keeps
--- the ROI one expression, computed once. Adding 0 to a date keeps PostgreSQL from carrying a date
--- that a query names over to the prices and walking through all symbols of it: twice as long.
+-- On a date without a bar, the last price before it is carried forward. An outcome is known once
+-- the asset itself has a bar on or after the target date, so that a late extraction never looks
+-- like a holiday.
+-- Prices are looked up by their full key, and searched for only on dates without a bar: 29 ms for a
+-- day of 5,000 assets x 750 sessions, against 66 ms by searches alone (benchmarks/speed.md).
+-- OFFSET 0 computes the ROI once. Adding 0 to a date keeps PostgreSQL from applying a query's date
+-- to the prices and scanning all symbols of that date, which takes twice as long.
 CREATE VIEW roi.prediction_outcomes AS
 SELECT version.model_name,
        prediction.symbol,
@@ -11,6 +12,10 @@ SELECT version.model_name,
        prediction.target_date,
        prediction.horizon,
        prediction.predicted_roi_pct,
+       prediction.lower_80_pct,
+       prediction.upper_80_pct,
+       prediction.lower_95_pct,
+       prediction.upper_95_pct,
        outcome.realised_roi_pct,
        outcome.realised_roi_pct - prediction.predicted_roi_pct AS error_pct,
        CASE WHEN prediction.predicted_roi_pct = 0 OR outcome.realised_roi_pct = 0 THEN NULL
@@ -69,3 +74,16 @@ WHERE outcome.realised_roi_pct IS NOT NULL
 
 COMMENT ON VIEW roi.prediction_outcomes IS
     'Each forecast whose target session is past, next to the actual ROI.';
+COMMENT ON COLUMN roi.prediction_outcomes.realised_roi_pct IS
+    'actual ROI from the as-of date to the target date, in percent';
+COMMENT ON COLUMN roi.prediction_outcomes.error_pct IS
+    'actual minus forecast ROI, in percentage points';
+COMMENT ON COLUMN roi.prediction_outcomes.direction_hit IS
+    'true: forecast and actual ROI have the same sign; null where either is 0';
+COMMENT ON COLUMN roi.prediction_outcomes.inside_80 IS
+    'true: the actual ROI is inside the 80 % interval';
+COMMENT ON COLUMN roi.prediction_outcomes.inside_95 IS
+    'true: the actual ROI is inside the 95 % interval';
+COMMENT ON COLUMN roi.prediction_outcomes.filled_target IS
+    'true: no bar on the target date, so the price before it was carried forward';
+COMMENT ON COLUMN roi.prediction_outcomes.simulated IS 'true: the prices are simulated, not real';

@@ -25,3 +25,5 @@ LEFT JOIN roi.assets AS asset ON asset.symbol = prediction.symbol;
 
 COMMENT ON VIEW roi.published_forecasts IS
     'Every stored forecast of every version.';
+COMMENT ON COLUMN roi.published_forecasts.simulated IS 'true: the prices are simulated, not real';
+COMMENT ON COLUMN roi.published_forecasts.run_id IS 'Airflow''s id of the DAG run';

@@ -1,5 +1,5 @@
--- The outcomes on which the asset had a bar, as prediction_outcomes has them. That view carries
--- prices row by row; this one finds them by joins, which is what counting many of them needs.
+-- The rows of prediction_outcomes on whose target date the asset had a bar. That view looks prices
+-- up row by row; this one joins them, which is faster for counting many rows.
 CREATE VIEW roi.realised_forecasts AS
 SELECT version.model_name,
        prediction.symbol,
@@ -42,4 +42,11 @@ CROSS JOIN LATERAL (
 WHERE outcome.realised_roi_pct IS NOT NULL;
 
 COMMENT ON VIEW roi.realised_forecasts IS
-    'The forecasts with a bar on the target date, next to the actual ROI.';
+    'Forecasts with a bar on the target date, next to the actual ROI.';
+COMMENT ON COLUMN roi.realised_forecasts.realised_roi_pct IS
+    'actual ROI from the as-of date to the target date, in percent';
+COMMENT ON COLUMN roi.realised_forecasts.inside_80 IS
+    'true: the actual ROI is inside the 80 % interval';
+COMMENT ON COLUMN roi.realised_forecasts.inside_95 IS
+    'true: the actual ROI is inside the 95 % interval';
+COMMENT ON COLUMN roi.realised_forecasts.simulated IS 'true: the prices are simulated, not real';

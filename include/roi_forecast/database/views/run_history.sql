@@ -1,4 +1,4 @@
--- The newest attempt of each instance of a stage counts; `done` is the last stage that ended the run.
+-- The newest attempt of each stage instance counts; `done` is the last stage that ended the run.
 CREATE VIEW roi.run_history AS
 SELECT start.run_id,
        coalesce(run.model_name, start.model_name) AS model_name,
@@ -57,7 +57,7 @@ LEFT JOIN LATERAL (
     ORDER BY attempt.attempt_id DESC
     LIMIT 1
 ) AS pending ON true
--- A failure counts until something else of the run starts. Single assets and trials may fail.
+-- A failure counts until another stage of the run starts. Some assets and trials may fail.
 LEFT JOIN LATERAL (
     SELECT attempt.attempt_id, attempt.stage, attempt.ended_at, attempt.reason
     FROM roi.stage_history AS attempt
@@ -116,19 +116,26 @@ LEFT JOIN LATERAL (
 ) AS verdict ON true;
 
 COMMENT ON VIEW roi.run_history IS
-    'Every run that began: whether it is done, failed, running or waiting, and why.';
+    'Every run that started, with its state and the reason for it.';
 COMMENT ON COLUMN roi.run_history.model_name IS
-    'the name under which candidates compete; null where the run was refused without one';
+    'the name under which candidates compete; null if the run was refused without one';
 COMMENT ON COLUMN roi.run_history.state IS 'done, failed, running or waiting';
-COMMENT ON COLUMN roi.run_history.started_at IS 'when its first stage began for the first time';
+COMMENT ON COLUMN roi.run_history.started_at IS 'when its first stage first started';
 COMMENT ON COLUMN roi.run_history.ended_at IS
-    'when it was done or failed; null while it goes on, and where its process died';
+    'when it was done or failed; null while it continues, and if its process died';
 COMMENT ON COLUMN roi.run_history.as_of_date IS
     'last session whose prices may be used; null before the run is resolved';
-COMMENT ON COLUMN roi.run_history.source IS 'source of its prices; null before it is resolved';
 COMMENT ON COLUMN roi.run_history.failed_stage IS
-    'the stage that failed; null where none did, or the run was ended from outside';
+    'the stage that failed; null if none did, or the run was ended from outside';
 COMMENT ON COLUMN roi.run_history.reason IS
     'why it failed, what it waits for, which stage runs, or what the gate decided';
+COMMENT ON COLUMN roi.run_history.source IS 'source of its prices; null before it is resolved';
+COMMENT ON COLUMN roi.run_history.simulated IS 'true: the prices are simulated, not real';
+COMMENT ON COLUMN roi.run_history.assets IS 'number of assets';
+COMMENT ON COLUMN roi.run_history.failed_extractions IS 'number of assets whose extraction failed';
+COMMENT ON COLUMN roi.run_history.failed_checks IS 'number of price checks that failed';
 COMMENT ON COLUMN roi.run_history.version_id IS
     'the version that the gate decided on; null without a decision';
+COMMENT ON COLUMN roi.run_history.verdict_passed IS
+    'true: the candidate passed the gate; null without a decision';
+COMMENT ON COLUMN roi.run_history.verdict_reason IS 'why the gate decided so';

@@ -1,4 +1,4 @@
--- An attempt that is alive holds a lock; 5394249 is ATTEMPT_LOCKS in roi_forecast.runs.attempts.
+-- A living attempt holds a lock; 5394249 is ATTEMPT_LOCKS in roi_forecast.runs.attempts.
 CREATE VIEW roi.stage_history AS
 SELECT attempt.attempt_id,
        attempt.run_id,
@@ -14,9 +14,9 @@ SELECT attempt.attempt_id,
        CASE
            WHEN alive.attempt_id IS NOT NULL THEN NULL
            WHEN ending.outcome IS NULL THEN
-               'its process ended without a word (killed, out of memory, stopped by a person, or '
-               'its machine went down); Airflow starts it again where an attempt is left, else '
-               'clear the task'
+               'its process ended unexpectedly (killed, out of memory, stopped by a person, or its '
+               'machine went down); Airflow starts it again if an attempt is left, otherwise clear '
+               'the task'
            ELSE ending.reason
        END AS reason,
        alive.attempt_id IS NULL AND coalesce(ending.ends_run, false) AS ends_run
@@ -39,8 +39,8 @@ LEFT JOIN (
 ) AS alive ON alive.attempt_id = attempt.attempt_id;
 
 COMMENT ON VIEW roi.stage_history IS
-    'Every attempt at a stage of a run, retries included: how it ended and why.';
+    'Every attempt at a stage of a run, including retries, with its state and the reason for it.';
 COMMENT ON COLUMN roi.stage_history.state IS
     'running, succeeded, skipped, waiting, retrying or failed';
 COMMENT ON COLUMN roi.stage_history.ended_at IS
-    'null while it runs, and where its process ended without a word';
+    'when it ended; null while it runs, and if its process ended unexpectedly';

@@ -21,10 +21,8 @@ JOIN roi.studies AS study ON study.study = trial.study
 JOIN roi.datasets AS dataset ON dataset.dataset_id = study.dataset_id;
 
 COMMENT ON VIEW roi.tuning_trials IS
-    'Trials of the searches for hyperparameters, ranked within their study.';
-COMMENT ON COLUMN roi.tuning_trials.state IS
-    'complete or pruned';
-COMMENT ON COLUMN roi.tuning_trials.rank IS
-    '1 for the best validation_r2; null where pruned';
-COMMENT ON COLUMN roi.tuning_trials.source IS
-    'where the dataset''s prices come from';
+    'Trials of the hyperparameter searches, ranked within their study.';
+COMMENT ON COLUMN roi.tuning_trials.rank IS '1 for the best validation_r2; null if pruned';
+COMMENT ON COLUMN roi.tuning_trials.state IS 'complete or pruned';
+COMMENT ON COLUMN roi.tuning_trials.source IS 'where the dataset''s prices come from';
+COMMENT ON COLUMN roi.tuning_trials.simulated IS 'true: the prices are simulated, not real';

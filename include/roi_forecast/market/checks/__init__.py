@@ -1,1 +1,1 @@
-"""What is asked of prices before they are used."""
+"""Checks that prices pass before they are used."""

@@ -1,4 +1,4 @@
-"""Which bars of a fetched series are believed. A bar in doubt is named and not stored."""
+"""Checks of single bars; a doubtful bar is reported and not stored."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from roi_forecast.array_types import BoolArray, FloatArray
+from roi_forecast.market.bars import PRICE_COLUMNS
 from roi_forecast.market.checks.check_results import CheckResult
-from roi_forecast.market.sources.source import PRICE_COLUMNS
 
 RANGE_TOLERANCE = 0.005
-"""Share of the close by which open or close may lie outside low to high, as settlements do."""
+"""Share of the close by which open or close may lie outside the range, as settlements do."""
 
 MIN_JUMP = math.log(1.5)
-"""Log ROI below which no move is doubted, however calm the asset was."""
+"""Log ROI below which no move is doubted, however calm the asset."""
 
 MAX_JUMP = math.log(3)
-"""Log ROI above which no move is believed, even if later bars repeat it: splits, wrong units."""
+"""Log ROI above which no move is believed, even if later bars confirm it: splits, wrong units."""
 
 JUMP_DEVIATIONS = 12
-"""A move is doubted beyond this many of the asset's own recent standard deviations."""
+"""Moves beyond this many of the asset's own recent standard deviations are doubted."""
 
 CONFIRMING_BARS = 2
-"""Later bars that have to stay at a doubted price's level before it is believed."""
+"""Later bars that must stay at the level of a doubted price to confirm it."""
 
 VOLATILITY_BARS = 60
 """Believed bars from which the recent standard deviation is estimated."""
 
 FIRST_BARS = 5
-"""Bars whose median stands in for the price before the first."""
+"""Bars whose median replaces the unknown price before the first."""
 
 MIN_PRICE, MAX_PRICE = 1e-12, 1e15
-"""Prices between which one can be in any currency, after any number of splits."""
+"""Range of possible prices, in any currency and after any number of splits."""
 
 MAX_VOLUME = 2**53
-"""Up to here a float64 counts whole shares, and no exchange trades as many in a day."""
+"""A float64 counts whole shares up to here; no exchange trades as many in a day."""
 
 VOLUME_CHECK = "invalid_volume"
 
@@ -56,13 +56,13 @@ _DEVIATION_OF_MEDIAN = 1.4826
 def split_doubted(
     symbol: str, bars: pd.DataFrame, earlier_closes: Sequence[float]
 ) -> tuple[pd.DataFrame, list[CheckResult]]:
-    """Separate the bars that may be stored from those that may not.
+    """Separate the bars that may be stored from the doubtful ones.
 
     Args:
-        symbol: Whose bars.
+        symbol: The asset.
         bars: As `PriceSource.fetch` returns them.
-        earlier_closes: Adjusted closes already stored before the first of `bars`, oldest first;
-            moves are judged against them too.
+        earlier_closes: Adjusted closes stored before the first of `bars`, oldest first; they are
+            the basis for judging moves.
 
     Returns:
         The believed bars, and one failed result of severity `drop_bar` for each other bar.
@@ -105,23 +105,18 @@ def split_doubted(
 
 
 def possible_prices(bars: pd.DataFrame) -> pd.DataFrame:
-    """Return the prices of `PRICE_COLUMNS`, NaN where one cannot be, shape (bars, prices)."""
+    """Return `PRICE_COLUMNS`, with NaN for impossible prices, shape (bars, prices)."""
     prices = bars[list(PRICE_COLUMNS)]
     return prices.where((prices >= MIN_PRICE) & (prices <= MAX_PRICE))
-
-
-def has_possible_prices(bars: pd.DataFrame) -> pd.Series[bool]:
-    """Tell of each bar whether all of its prices are there and can be, shape (bars,)."""
-    return possible_prices(bars).notna().all(axis=1)
 
 
 def empty_invalid_volumes(
     symbol: str, bars: pd.DataFrame
 ) -> tuple[pd.DataFrame, list[CheckResult]]:
-    """Replace volumes that cannot be by none: a bar is as good as its prices.
+    """Empty impossible volumes; their bars stay.
 
     Args:
-        symbol: Whose bars.
+        symbol: The asset.
         bars: As `PriceSource.fetch` returns them.
 
     Returns:
@@ -138,7 +133,7 @@ def empty_invalid_volumes(
         severity="warn",
         passed=False,
         message=(
-            f"{symbol}: {int(invalid.sum())} volumes are no numbers from 0 to "
+            f"{symbol}: {int(invalid.sum())} volumes are not between 0 and "
             f"{MAX_VOLUME:.3g}, the first is {first['volume']:g} on {day}; they are stored as "
             "empty"
         ),
@@ -149,21 +144,21 @@ def empty_invalid_volumes(
 
 
 def find_jumps(
-    closes: npt.NDArray[np.float64], earlier_closes: Sequence[float] = ()
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    closes: FloatArray, earlier_closes: Sequence[float] = ()
+) -> tuple[BoolArray, FloatArray]:
     """Find prices that are too far from the last believed price.
 
-    The limit follows the asset's own volatility up to that price, estimated from the median
-    absolute log ROI (robust: one wild bar does not widen it). A move beyond it is still believed if
-    it is not absurd and the next `CONFIRMING_BARS` prices stay at the new level. The first price
-    has none before it and is held against the median of the first few, by `MAX_JUMP`.
+    The limit follows the asset's own recent volatility, estimated robustly from the median absolute
+    log ROI. A move beyond it is still believed if it is below `MAX_JUMP` and the next
+    `CONFIRMING_BARS` prices stay at the new level. The first price is compared with the median of
+    the first few, by `MAX_JUMP`.
 
     Args:
         closes: Adjusted closes, shape (bars,), positive, in date order.
         earlier_closes: Believed ones before them, oldest first.
 
     Returns:
-        Whether each price is a jump, and its log ROI to the last believed price, shapes (bars,).
+        Whether each price is a jump, and its log ROI since the last believed price, shapes (bars,).
     """
     levels = np.log(closes)
     believed = [math.log(close) for close in earlier_closes]
@@ -172,7 +167,7 @@ def find_jumps(
     moves = np.zeros(len(levels))
     for number, level in enumerate(levels):
         moves[number] = level - (believed[-1] if believed else first_level)
-        # No limit is smaller, so the recent moves need not be looked at.
+        # No limit is smaller, so the recent moves are not needed.
         if abs(moves[number]) <= MIN_JUMP:
             believed.append(level)
             continue

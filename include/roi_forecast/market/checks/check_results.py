@@ -1,4 +1,4 @@
-"""What a check found, and the table where people read it."""
+"""The result of a check, and the table that stores it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Severity = Literal["warn", "drop_bar", "drop_asset", "stop_run"]
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One verdict on a bar, an asset's series or a run.
+    """The result of one check of a bar, an asset's series or a run.
 
     Attributes:
-        check_name: Which check.
-        severity: What a failure of it means.
-        passed: The verdict.
-        message: For a person: what was observed and what is allowed.
-        symbol: The asset, or None where the check is about the whole run.
-        trading_date: The bar, or None where the check is about more than one.
-        observed: The figure that was judged, in the unit the message names.
-        allowed: The bound it was judged by.
+        check_name: The check.
+        severity: The consequence of a failure.
+        passed: Whether it passed.
+        message: For people: what was observed and what is allowed.
+        symbol: The asset, or None if the check concerns the whole run.
+        trading_date: The bar, or None if the check concerns several.
+        observed: The deciding figure, in the unit that the message names.
+        allowed: Its limit.
     """
 
     check_name: str
@@ -48,15 +48,15 @@ def replace_results(
     *,
     symbol: str | None = None,
 ) -> None:
-    """Store results in place of those that an earlier attempt of the same run left.
+    """Store results, replacing those of an earlier attempt of the same run.
 
     Args:
-        connection: With a transaction of the caller's.
+        connection: With a transaction.
         run_id: The run.
         source: Key of the source.
-        check_names: The checks whose earlier results go.
-        results: What is stored now, in this order.
-        symbol: If given, only earlier results about this asset go.
+        check_names: The checks whose earlier results are deleted.
+        results: The new results, in the order to store them.
+        symbol: If given, only earlier results of this asset are deleted.
     """
     earlier = delete(price_checks).where(
         price_checks.c.run_id == run_id, price_checks.c.check_name.in_(check_names)

@@ -1,8 +1,9 @@
-"""Whether the stored prices of a run can be trusted, asset by asset, and whether enough can."""
+"""Are the stored prices of a run usable, asset by asset, and are there enough of them?"""
 
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from roi_forecast.errors import PriceCheckError
 from roi_forecast.market.calendars import TradedDates, compare_with_calendar
 from roi_forecast.market.checks.check_results import CheckResult, replace_results
 from roi_forecast.market.checks.series_checks import SERIES_CHECKS, check_series
-from roi_forecast.market.store import load_bars
+from roi_forecast.market.stored_bars import load_bars
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import Asset, load_universe, reference_exchange
 
@@ -22,17 +23,17 @@ logger = logging.getLogger(__name__)
 
 ASSET_CHECKS = ("extraction", *SERIES_CHECKS, "usable")
 RUN_CHECKS = ("quorum", "as_of_session")
-_NAMED_ASSETS = 3
+_MAX_NAMED = 3
 
 
 @dataclass(frozen=True)
 class PriceCheckReport:
-    """The verdict on a run's prices.
+    """The results of all checks of a run's prices.
 
     Attributes:
         usable: The run's symbols that passed, in the run's order.
-        missing: Why each of the others did not.
-        results: Every single verdict, as stored in `price_checks`.
+        missing: The reason for each of the others.
+        results: Every single result, as stored in `price_checks`.
     """
 
     usable: tuple[str, ...]
@@ -41,23 +42,23 @@ class PriceCheckReport:
 
 
 def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
-    """Judge the stored prices of a run and store the verdicts.
+    """Check the stored prices of a run and store the results.
 
-    Every extracted asset is judged, the serving champion's too; the quorum counts the run's own
-    symbols. An asset whose extraction failed stays usable if what is stored passes.
+    Every extracted asset is checked, including those of the serving champion; the quorum counts
+    only the run's own symbols. An asset whose extraction failed is usable if its stored prices are.
 
     Args:
         engine: Of the market database.
-        run: Says which assets and dates; nothing after its as-of date is looked at.
+        run: Gives assets and dates; nothing after its as-of date is read.
 
     Raises:
-        PriceCheckError: Fewer assets are usable than the quorum asks; names the others and why. Or
-            the as-of date turns out to be no session: no asset of the reference calendar has a bar.
+        PriceCheckError: Fewer assets are usable than the quorum requires; names the others and why.
+            Or no asset of the reference calendar has a bar on the as-of date.
     """
     symbols = run.extraction_symbols
     with engine.connect() as connection:
         bars = load_bars(connection, run.source_key, symbols, run.start_date, run.as_of_date, ())
-        errors = _extraction_errors(connection, run)
+        failures = _extraction_failures(connection, run)
     assets = load_universe().select(symbols)
     traded = _traded_dates(bars, assets, run)
     rows = traded[reference_exchange(run.assets).calendar].dates
@@ -66,16 +67,25 @@ def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
     results: list[CheckResult] = []
     reasons: dict[str, str] = {}
     for asset in assets:
+        symbol, failure = asset.symbol, failures.get(asset.symbol)
         own = [
-            _check_extraction(asset, errors),
+            CheckResult(
+                "extraction",
+                "warn",
+                failure is None,
+                f"{symbol}: extracted"
+                if failure is None
+                else f"{symbol}: extraction failed, stored prices are used: {failure}",
+                symbol=symbol,
+            ),
             *check_series(
-                asset, dates.get(asset.symbol, no_dates), traded[asset.exchange.calendar], rows, run
+                asset, dates.get(symbol, no_dates), traded[asset.exchange.calendar], rows, run
             ),
         ]
         failed = [r.message for r in own if not r.passed and r.severity == "drop_asset"]
         if failed:
-            # The source's own words explain best why prices are missing.
-            reasons[asset.symbol] = "; ".join([*_failure(asset, errors), *failed])
+            # The error of the source explains best why prices are missing.
+            reasons[symbol] = "; ".join([*([failure] if failure else []), *failed])
         results += own
 
     usable = tuple(symbol for symbol in run.config.symbols if symbol not in reasons)
@@ -85,12 +95,16 @@ def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
             "usable",
             "drop_asset",
             symbol not in missing,
-            missing.get(symbol, f"{symbol}: its prices can be used"),
+            missing.get(symbol, f"{symbol}: its prices are usable"),
             symbol=symbol,
         )
         for symbol in run.config.symbols
     ]
-    run_results = [_check_quorum(run, usable, missing), _check_as_of_session(run, rows, errors)]
+    failed_count = sum(failure is not None for failure in failures.values())
+    run_results = [
+        _check_quorum(run, usable, missing),
+        _check_as_of_session(run, rows, f"{failed_count} of {len(failures)}"),
+    ]
     results += run_results
     with engine.begin() as connection:
         replace_results(
@@ -119,38 +133,24 @@ def usable_symbols(connection: Connection, run_id: str) -> tuple[str, ...]:
     )
 
 
-def _extraction_errors(connection: Connection, run: ResolvedRun) -> dict[str, str | None]:
+def _extraction_failures(connection: Connection, run: ResolvedRun) -> dict[str, str | None]:
+    """Return the failure of each asset's extraction, None where it succeeded."""
     rows = connection.execute(
         select(extractions.c.symbol, extractions.c.error).where(extractions.c.run_id == run.run_id)
     )
-    return {row.symbol: row.error for row in rows}
-
-
-def _failure(asset: Asset, errors: Mapping[str, str | None]) -> list[str]:
-    if asset.symbol not in errors:
-        return ["this run has not extracted it"]
-    error = errors[asset.symbol]
-    return [error] if error else []
-
-
-def _check_extraction(asset: Asset, errors: Mapping[str, str | None]) -> CheckResult:
-    failure = _failure(asset, errors)
-    message = f"{asset.symbol}: extraction failed, stored prices are used where they suffice"
-    return CheckResult(
-        "extraction",
-        "warn",
-        not failure,
-        f"{message}: {failure[0]}" if failure else f"{asset.symbol}: extracted",
-        symbol=asset.symbol,
-    )
+    found = {row.symbol: row.error for row in rows}
+    return {
+        symbol: found.get(symbol, "this run has not extracted it")
+        for symbol in run.extraction_symbols
+    }
 
 
 def _traded_dates(
     bars: pd.DataFrame, assets: Sequence[Asset], run: ResolvedRun
 ) -> dict[str, TradedDates]:
-    groups: dict[str, list[Asset]] = {}
+    groups: dict[str, list[Asset]] = defaultdict(list)
     for asset in assets:
-        groups.setdefault(asset.exchange.calendar, []).append(asset)
+        groups[asset.exchange.calendar].append(asset)
     return {
         calendar: compare_with_calendar(bars, group, run.start_date, run.as_of_date)
         for calendar, group in groups.items()
@@ -161,11 +161,9 @@ def _check_quorum(
     run: ResolvedRun, usable: tuple[str, ...], missing: Mapping[str, str]
 ) -> CheckResult:
     share = len(usable) / len(run.config.symbols)
-    named = "; ".join([*missing.values()][:_NAMED_ASSETS])
-    if len(missing) > _NAMED_ASSETS:
-        named += (
-            f"; and {len(missing) - _NAMED_ASSETS} more, each with its reason in roi.price_checks"
-        )
+    named = "; ".join([*missing.values()][:_MAX_NAMED])
+    if len(missing) > _MAX_NAMED:
+        named += f"; and {len(missing) - _MAX_NAMED} more, each with its reason in roi.price_checks"
     return CheckResult(
         "quorum",
         "stop_run",
@@ -177,30 +175,27 @@ def _check_quorum(
     )
 
 
-def _check_as_of_session(
-    run: ResolvedRun, rows: pd.DatetimeIndex, errors: Mapping[str, str | None]
-) -> CheckResult:
+def _check_as_of_session(run: ResolvedRun, rows: pd.DatetimeIndex, failed: str) -> CheckResult:
     calendar = reference_exchange(run.assets).calendar
-    failed = sum(error is not None for error in errors.values())
     return CheckResult(
         "as_of_session",
         "stop_run",
         pd.Timestamp(run.as_of_date) in rows,
         f"no asset of the calendar {calendar} has a bar on the as-of date {run.as_of_date}: an "
-        "unannounced holiday, or prices that the source does not have yet "
-        f"({failed} of {len(errors)} extractions failed); name an earlier as_of_date, or run again "
-        "later",
+        f"unannounced holiday, or the source does not have the prices yet ({failed} extractions "
+        "failed); choose an earlier as_of_date, or run again later",
         trading_date=run.as_of_date,
     )
 
 
 def _log_failures(results: Iterable[CheckResult]) -> None:
-    """Log one line for each finding, however many assets share it."""
-    symbols: dict[str, list[str]] = {}
+    """Log one line per finding, however many assets share it."""
+    symbols: dict[str, list[str]] = defaultdict(list)
     for result in results:
         if not result.passed:
             finding = result.message.removeprefix(f"{result.symbol}: ")
-            symbols.setdefault(finding, []).extend([result.symbol] if result.symbol else [])
-    for finding, named in symbols.items():
-        more = f" and {len(named) - 3} more" if len(named) > 3 else ""
-        logger.warning("%s%s", f"{', '.join(named[:3])}{more}: " if named else "", finding)
+            symbols[finding] += [result.symbol] if result.symbol else []
+    for finding, own in symbols.items():
+        more = f" and {len(own) - _MAX_NAMED} more" if len(own) > _MAX_NAMED else ""
+        prefix = f"{', '.join(own[:_MAX_NAMED])}{more}: " if own else ""
+        logger.warning("%s%s", prefix, finding)

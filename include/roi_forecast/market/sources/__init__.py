@@ -1,1 +1,1 @@
-"""Where prices come from: one module a source."""
+"""Price sources, one module each."""

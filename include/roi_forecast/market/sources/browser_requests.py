@@ -1,8 +1,8 @@
-"""curl_cffi, loaded so that it goes on working in a process that has loaded TensorFlow before.
+"""curl_cffi, loaded so that it works in a process that has already loaded TensorFlow.
 
-Both carry a TLS library whose functions have the same names. Whoever comes second would get those
-of the first, and curl_cffi could no longer pass as a browser, which Yahoo asks for. Binding deeply
-makes it prefer its own.
+Both contain a TLS library with the same function names, and the second one loaded would use the
+functions of the first: curl_cffi could no longer pass as a browser, which Yahoo requires. Deep
+binding makes it prefer its own functions.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import sys
 
 _usual_flags = sys.getdlopenflags()
-# Only glibc knows deep binding; elsewhere names are looked up per library anyway.
+# Only glibc has deep binding; other systems look names up per library anyway.
 sys.setdlopenflags(_usual_flags | getattr(os, "RTLD_DEEPBIND", 0))
 try:
     from curl_cffi import requests

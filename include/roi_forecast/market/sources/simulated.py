@@ -1,11 +1,10 @@
-"""A seeded market without a network: the same returns for a symbol whatever range is asked.
+"""A market simulated from fixed seeds, for use without a network.
 
-Every symbol has one path over all weekdays since a fixed origin, and a session's bar shows the path
-on that day. So neither the range nor a calendar that learns of a new holiday changes other bars.
-Assets are drawn one by one, so that memory does not grow with their number.
+Every symbol has one path over all weekdays since a fixed origin, and the bar of a session shows the
+path on that day. So neither the requested range nor a new holiday in a calendar changes other bars.
 
-Prices come as Yahoo gives them: adjusted to the newest bar there is. A split or a dividend restates
-all bars before it for whoever asks again afterwards.
+As at Yahoo, prices are adjusted to the newest bar: a split or a dividend restates all bars before
+it in later requests.
 """
 
 from __future__ import annotations
@@ -17,19 +16,21 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
+from roi_forecast.array_types import FloatArray
+from roi_forecast.config import RunConfig
 from roi_forecast.market.calendars import sessions
 from roi_forecast.market.sources.simulated_events import (
     cumulative_shares,
-    cumulative_value_kept,
+    cumulative_value_retained,
     fate_of,
     is_missing,
 )
 from roi_forecast.market.sources.simulated_returns import (
-    FloatArray,
     random_stream,
     simulate_log_roi,
 )
-from roi_forecast.market.sources.source import as_bars
+from roi_forecast.market.sources.source import PriceSource, as_bars
+from roi_forecast.settings import Settings
 from roi_forecast.universe import Asset
 
 ORIGIN = date(1990, 1, 1)
@@ -38,11 +39,11 @@ _MIN_PRICE_STEP = 0.01
 
 
 class SimulatedSource:
-    """A market drawn from fixed seeds; no bar lies before 1990.
+    """A simulated market; its bars begin in 1990.
 
     Args:
-        today: The market's present, or None for the real one: splits and dividends up to it are in
-            the prices. Whoever asks for later bars moves it to the last of them.
+        today: The date up to which prices include splits and dividends; None: today. A request for
+            later bars moves it to the last of them.
     """
 
     key = "simulated"
@@ -61,10 +62,15 @@ class SimulatedSource:
         return as_bars(path[path["trading_date"].isin(held)], asset, start, end)
 
     def check_reachable(self, asset: Asset) -> None:
-        """Return: nothing has to be reached."""
+        """Return: nothing needs to be reached."""
 
     def last_trading_date(self, assets: Sequence[Asset], until: date) -> None:
         """Return None: there are bars for every session."""
+
+
+def open_source(_config: RunConfig, _settings: Settings, _symbols: Sequence[str]) -> PriceSource:
+    """Return the source; see `registry.open_source`."""
+    return SimulatedSource()
 
 
 @lru_cache(maxsize=8)
@@ -85,15 +91,15 @@ def _simulate(asset: Asset, days: pd.DatetimeIndex) -> pd.DataFrame:
     typical_volume = 10 ** character.uniform(5, 7)
 
     log_roi = simulate_log_roi(asset, len(days), market_exposure, own_volatility)
-    kept = cumulative_value_kept(asset, len(days), character)
-    whole = first_price * np.exp(np.cumsum(log_roi)) * kept
+    retained = cumulative_value_retained(asset, len(days), character)
+    whole = first_price * np.exp(np.cumsum(log_roi)) * retained
     shares = cumulative_shares(asset, fate, days, whole)
     previous = np.concatenate([[first_price], whole[:-1]])[: len(days)]
 
     traded = _traded_prices(symbol, previous / shares, whole / shares, 0.5 * own_volatility)
     split_adjustment = shares / shares[-1:]
     bars = pd.DataFrame({name: prices * split_adjustment for name, prices in traded.items()})
-    bars["adj_close"] = bars["close"] * (kept[-1:] / kept)
+    bars["adj_close"] = bars["close"] * (retained[-1:] / retained)
     activity = np.exp(0.4 * random_stream(symbol, "volume").standard_normal(len(days)))
     bars["volume"] = np.round(typical_volume * activity / split_adjustment).astype("int64")
     bars.insert(0, "trading_date", days)
@@ -106,7 +112,7 @@ def _simulate(asset: Asset, days: pd.DatetimeIndex) -> pd.DataFrame:
 def _traded_prices(
     symbol: str, previous: FloatArray, close: FloatArray, intraday: float
 ) -> dict[str, FloatArray]:
-    """Return open, high, low and close as they were traded, in whole steps, shapes (days,)."""
+    """Return the traded open, high, low and close, rounded to price steps, shapes (days,)."""
     days = len(close)
     opened = previous * np.exp(intraday * random_stream(symbol, "gap").standard_normal(days))
     above = np.abs(intraday * random_stream(symbol, "above").standard_normal(days))

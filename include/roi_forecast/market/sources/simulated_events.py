@@ -1,13 +1,13 @@
-"""What happens to simulated assets: dividends and splits, and fates that a symbol's name asks for.
+"""Events of simulated assets: dividends, splits, and fates that the name of a symbol selects.
 
-| a symbol that begins with | has this fate |
+| symbol prefix | fate |
 |---|---|
-| `LISTED2023` | its first bar is of a day in 2023 |
-| `DELISTED2024` | its last bar is of a day in 2024 |
+| `LISTED2023` | the first bar is on a day in 2023 |
+| `DELISTED2024` | the last bar is on a day in 2024 |
 | `SPLIT2024` | a split of five for one on a day in 2024 |
-| `GAPS10` | it lacks about 10 % of its bars |
+| `GAPS10` | about 10 % of the bars are missing |
 
-The day follows from the whole symbol, so `LISTED2023.NS` and `LISTED2023B.NS` differ. Every other
+The day depends on the whole symbol, so `LISTED2023.NS` and `LISTED2023B.NS` differ. Every other
 symbol trades on all sessions of its exchange.
 """
 
@@ -18,16 +18,16 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from roi_forecast.market.sources.simulated_returns import FloatArray, random_stream
+from roi_forecast.array_types import BoolArray, FloatArray
+from roi_forecast.market.sources.simulated_returns import random_stream
 from roi_forecast.universe import Asset
 
 SHARES_AFTER_SPLIT = 5
 
 DEAR = 4
-"""A stock is split the day after it has closed above this multiple of its first price."""
+"""A stock is split the day after it closes above this multiple of its first price."""
 
 _SHARE_WITH_DIVIDENDS = 0.7
 _WEEKDAYS_BETWEEN_DIVIDENDS = 130
@@ -36,14 +36,7 @@ _FATE = re.compile(r"(?P<kind>LISTED|DELISTED|SPLIT)(?P<year>(?:19|20)\d\d)|GAPS
 
 @dataclass(frozen=True)
 class Fate:
-    """What a symbol's name asks for.
-
-    Attributes:
-        listed_from: No bar lies before this date.
-        traded_until: No bar lies after this date.
-        split_on: The date of a split.
-        missing_share: Share of the bars that are lacking.
-    """
+    """An asset's fate: the limits of its bars, a split and the share of missing bars."""
 
     listed_from: date | None = None
     traded_until: date | None = None
@@ -52,7 +45,7 @@ class Fate:
 
 
 def fate_of(symbol: str) -> Fate:
-    """Return the fate that the symbol's name asks for; most ask for none."""
+    """Return the fate that the symbol's name selects, if any."""
     match = _FATE.match(symbol)
     if match is None:
         return Fate()
@@ -65,13 +58,15 @@ def fate_of(symbol: str) -> Fate:
     return Fate(traded_until=day) if match["kind"] == "DELISTED" else Fate(split_on=day)
 
 
-def cumulative_value_kept(asset: Asset, days: int, character: np.random.Generator) -> FloatArray:
-    """Return the share of its value that the asset has not paid out as dividends, shape (days,).
+def cumulative_value_retained(
+    asset: Asset, days: int, character: np.random.Generator
+) -> FloatArray:
+    """Return the share of the asset's value not yet paid out as dividends, shape (days,).
 
     Args:
         asset: Only stocks pay dividends, and not all of them.
         days: Weekdays since the origin.
-        character: The asset's random numbers, from which its habits are drawn.
+        character: Random numbers of the asset.
     """
     pays = asset.asset_class == "stock" and character.random() < _SHARE_WITH_DIVIDENDS
     dividend = character.uniform(0.002, 0.012) if pays else 0.0
@@ -83,13 +78,13 @@ def cumulative_value_kept(asset: Asset, days: int, character: np.random.Generato
 def cumulative_shares(
     asset: Asset, fate: Fate, days: pd.DatetimeIndex, prices: FloatArray
 ) -> FloatArray:
-    """Return how many shares one share of the first day has become, shape (days,).
+    """Return the number of shares that one share of the first day has become, shape (days,).
 
     Args:
         asset: Only stocks are split.
-        fate: May ask for a split on a day; other stocks are split when they have become dear.
+        fate: May contain a split; otherwise stocks are split when they become dear.
         days: Weekdays since the origin.
-        prices: Prices as if nothing was ever split, shape (days,).
+        prices: Prices without any split, shape (days,).
     """
     shares = np.ones(len(days))
     if fate.split_on is not None:
@@ -104,8 +99,8 @@ def cumulative_shares(
     return shares
 
 
-def is_missing(symbol: str, fate: Fate, days: int) -> npt.NDArray[np.bool_]:
-    """Return on which days the asset lacks its bar, shape (days,)."""
+def is_missing(symbol: str, fate: Fate, days: int) -> BoolArray:
+    """Return the days without a bar, shape (days,)."""
     if fate.missing_share == 0:
         return np.zeros(days, dtype=bool)
     return random_stream(symbol, "missing").random(days) < fate.missing_share

@@ -1,9 +1,9 @@
 """Log ROIs of the simulated market.
 
 A log ROI is the sum of a market factor, a sector factor and the asset's own noise. Each of the
-three follows a GJR-GARCH(1,1) process (Glosten, Jagannathan and Runkle 1993) driven by Student's t,
-which gives what daily returns are known for: fat tails, calm and wild spells, and more unrest after
-losses than after gains.
+three follows a GJR-GARCH(1,1) process (Glosten, Jagannathan and Runkle 1993) driven by Student's t.
+This reproduces known properties of daily returns: fat tails, volatility clusters, and higher
+volatility after losses than after gains.
 """
 
 from __future__ import annotations
@@ -13,16 +13,14 @@ import math
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.universe import Asset
-
-FloatArray = npt.NDArray[np.float64]
 
 SEED = 20_240_101
 
 SECTORS = 5
-"""Sectors within each asset class; a symbol's is drawn from its name."""
+"""Sectors per asset class; the name of a symbol determines its sector."""
 
 MARKET_VOLATILITY = 0.007
 SECTOR_VOLATILITY = 0.005
@@ -54,8 +52,8 @@ def sector_of(asset: Asset) -> str:
 def simulate_shocks(name: str, purpose: str, days: int) -> FloatArray:
     """Return draws of a GJR-GARCH(1,1) process with mean 0 and long-run variance 1, shape (days,).
 
-    The next day's variance is linear in the last one's with factors that only the draws decide, so
-    a block of days is solved at once; the blocks are short because their products shrink.
+    The variance of a day is linear in the previous one, with factors that depend on the draws only,
+    so blocks of days are solved at once; blocks are short because their products shrink.
     """
     deviation = math.sqrt(DEGREES_OF_FREEDOM / (DEGREES_OF_FREEDOM - 2))
     draws = random_stream(name, purpose).standard_t(DEGREES_OF_FREEDOM, days) / deviation
@@ -78,6 +76,6 @@ def _shared_shocks(name: str, days: int) -> FloatArray:
 
 
 def random_stream(name: str, purpose: str) -> np.random.Generator:
-    """Return the random numbers that belong to a name and a purpose, always from their start."""
+    """Return a new generator of the random numbers of a name and purpose."""
     digest = hashlib.sha256(f"{name}\x00{purpose}".encode()).digest()
     return np.random.default_rng([SEED, int.from_bytes(digest[:8], "big")])

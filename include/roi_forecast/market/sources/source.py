@@ -1,4 +1,4 @@
-"""What a price source has to offer."""
+"""The interface of a price source."""
 
 from __future__ import annotations
 
@@ -9,45 +9,38 @@ from typing import Protocol
 import pandas as pd
 
 from roi_forecast.errors import SourceDataError
+from roi_forecast.market.bars import BAR_COLUMNS, PRICE_COLUMNS
 from roi_forecast.universe import Asset
-
-PRICE_COLUMNS = ("open", "high", "low", "close", "adj_close")
-BAR_COLUMNS = ("trading_date", *PRICE_COLUMNS, "volume")
 
 
 class UnknownSymbolError(SourceDataError):
-    """The source does not know the symbol, or knows it no longer."""
+    """The source does not know the symbol, or no longer does."""
 
 
 class NoPricesError(SourceDataError):
-    """The source knows the symbol but has no bars for the dates asked."""
+    """The source knows the symbol but has no bars for the requested dates."""
 
 
 class PriceSource(Protocol):
-    """A place daily bars come from.
-
-    Attributes:
-        key: The `source` of its rows in the database: `yahoo`, `simulated` or `csv:<name>`.
-    """
+    """A source of daily bars."""
 
     @property
     def key(self) -> str:
-        """The `source` of its rows in the database."""
+        """The `source` of its rows in the database, such as `yahoo` or `csv:<name>`."""
 
     def fetch(self, asset: Asset, start: date, end: date) -> pd.DataFrame:
         """Return the daily bars of one asset.
 
         Args:
-            asset: What to fetch.
+            asset: The asset to fetch.
             start: First trading date, inclusive.
             end: Last trading date, inclusive.
 
         Returns:
             One row per trading date, shape (bars, 7), columns `BAR_COLUMNS`: `trading_date` as
             datetime64[us] without zone (the exchange's date), prices as float64 in the asset's
-            currency, NaN where the source named the date but not the price, `volume` as float64,
-            whole numbers, NaN where it gives none. Nothing is judged: `bar_checks` does that.
-            Sorted by date, each date once, at least one row.
+            currency, `volume` as float64 in whole numbers; NaN where the source has no value.
+            Sorted by date, each date once, at least one row. `bar_checks` judges the values.
 
         Raises:
             SourceUnavailableError: No usable answer now; trying again later may help.
@@ -55,19 +48,19 @@ class PriceSource(Protocol):
         """
 
     def check_reachable(self, asset: Asset) -> None:
-        """Return if the source answers, as cheaply as it can be known.
+        """Return if the source answers, found out as cheaply as possible.
 
         Raises:
             SourceUnavailableError: It does not answer.
-            SourceDataError: It answers in a way that no asset could be read from.
+            SourceDataError: No asset could be read from its answer.
         """
 
     def last_trading_date(self, assets: Sequence[Asset], until: date) -> date | None:
-        """Return the last date up to which the source will ever have bars, or None where it grows.
+        """Return the last date with bars of a source that does not grow, or None if it does.
 
         Args:
             assets: Only their bars count.
-            until: Bars after this date are not looked at.
+            until: Later bars are ignored.
 
         Raises:
             SourceUnavailableError: It does not answer.
@@ -76,11 +69,11 @@ class PriceSource(Protocol):
 
 
 def as_bars(frame: pd.DataFrame, asset: Asset, start: date, end: date) -> pd.DataFrame:
-    """Bring a source's frame into the form that `PriceSource.fetch` promises.
+    """Convert a source's frame to the form that `PriceSource.fetch` promises.
 
     Args:
         frame: Rows with at least `BAR_COLUMNS`, in any order; `trading_date` without zone.
-        asset: Whose bars these are.
+        asset: The asset of the bars.
         start: First trading date to keep.
         end: Last trading date to keep.
 

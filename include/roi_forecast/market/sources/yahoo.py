@@ -13,8 +13,15 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from roi_forecast.config import RunConfig
 from roi_forecast.errors import SourceDataError, SourceError, SourceUnavailableError
-from roi_forecast.market.sources.source import NoPricesError, UnknownSymbolError, as_bars
+from roi_forecast.market.sources.source import (
+    NoPricesError,
+    PriceSource,
+    UnknownSymbolError,
+    as_bars,
+)
+from roi_forecast.settings import Settings
 from roi_forecast.universe import Asset
 
 if TYPE_CHECKING:
@@ -38,16 +45,16 @@ _one_at_a_time = threading.Lock()
 
 
 class RateLimitedError(SourceUnavailableError):
-    """Yahoo asks for fewer requests."""
+    """Yahoo limits the rate of requests."""
 
 
 class YahooSource:
-    """Yahoo Finance, or a server that answers like it.
+    """Yahoo Finance, or a server with the same interface.
 
     Args:
-        cache_directory: Where yfinance keeps time zones and cookies between processes.
-        base_url: Address that answers in place of Yahoo's hosts, or None for Yahoo itself.
-        timeout: Seconds after which a request is given up.
+        cache_directory: Folder in which yfinance keeps time zones and cookies between processes.
+        base_url: Address to query instead of Yahoo's hosts, or None for Yahoo itself.
+        timeout: Seconds until a request times out.
     """
 
     key = "yahoo"
@@ -67,12 +74,12 @@ class YahooSource:
             MalformedAnswerError: The answer is not JSON.
             SourceUnavailableError: No answer in time, or a server error.
             UnknownSymbolError: Yahoo does not know the symbol.
-            NoPricesError: It has no bars for the dates asked.
+            NoPricesError: It has no bars for the requested dates.
             SourceDataError: The adjusted close is missing, the currency or time zone is not the
                 declared one, or one date has two different bars.
         """
         with _one_at_a_time, self._explained(asset.symbol):
-            frame, chart = self._ask(asset.symbol, start, end)
+            frame, chart = self._request(asset.symbol, start, end)
         _check_chart(asset, chart)
         missing = [column for column in _COLUMNS if column not in frame.columns]
         if missing:
@@ -85,7 +92,7 @@ class YahooSource:
         return as_bars(bars, asset, start, end)
 
     def check_reachable(self, asset: Asset) -> None:
-        """Ask for the asset's last days; see `PriceSource.check_reachable`."""
+        """Request the asset's last days; see `PriceSource.check_reachable`."""
         today = datetime.now(UTC).date()
         try:
             self.fetch(asset, today - timedelta(days=10), today)
@@ -93,10 +100,10 @@ class YahooSource:
             logger.warning("Yahoo answers, but not with prices: %s", error)
 
     def last_trading_date(self, assets: Sequence[Asset], until: date) -> None:
-        """Return None: Yahoo goes on."""
+        """Return None: Yahoo keeps adding bars."""
 
-    def _ask(self, symbol: str, start: date, end: date) -> tuple[pd.DataFrame, dict[str, Any]]:
-        # Before yfinance, which would load curl_cffi in the usual way.
+    def _request(self, symbol: str, start: date, end: date) -> tuple[pd.DataFrame, dict[str, Any]]:
+        # Before yfinance, which would load curl_cffi without deep binding.
         from roi_forecast.market.sources.yahoo_session import YahooSession  # isort: skip
 
         import yfinance
@@ -105,7 +112,7 @@ class YahooSource:
         self._cache_directory.mkdir(parents=True, exist_ok=True)
         yfinance.set_tz_cache_location(str(self._cache_directory))
         yfinance.config.debug.hide_exceptions = False
-        # It keeps answers about past ranges, errors among them, as long as the process lives.
+        # yfinance caches answers about past ranges, even errors, as long as the process lives.
         YfData.cache_get.cache_clear()
         session: YahooSession = YahooSession(self._timeout, self._base_url)
         with session:
@@ -124,7 +131,7 @@ class YahooSource:
 
     @contextmanager
     def _explained(self, symbol: str) -> Iterator[None]:
-        """Turn what yfinance and the network raise into the two kinds of source error."""
+        """Convert errors of yfinance and the network to the two kinds of source error."""
         from roi_forecast.market.sources.browser_requests import requests  # isort: skip
 
         from yfinance.exceptions import (
@@ -140,8 +147,8 @@ class YahooSource:
             raise
         except YFRateLimitError as error:
             raise RateLimitedError(
-                f"{symbol}: Yahoo answers 429 (too many requests), also with new cookies; ask "
-                "again later, or for fewer assets at once"
+                f"{symbol}: Yahoo answers 429 (too many requests), even with new cookies; try "
+                "again later, or with fewer assets at once"
             ) from error
         except YFTzMissingError as error:
             raise UnknownSymbolError(
@@ -164,8 +171,13 @@ class YahooSource:
             ) from error
 
 
+def open_source(_config: RunConfig, settings: Settings, _symbols: Sequence[str]) -> PriceSource:
+    """Return the source; see `registry.open_source`."""
+    return YahooSource(settings.cache_directory, settings.yahoo_url)
+
+
 def _check_chart(asset: Asset, chart: dict[str, Any]) -> None:
-    """Refuse what yfinance would have passed on or repaired in silence."""
+    """Reject errors that yfinance passes on or repairs silently."""
     meta = chart.get("meta", {})
     for name, received, declared in (
         ("currency", meta.get("currency"), asset.currency),
@@ -188,12 +200,12 @@ def _check_dates(asset: Asset, chart: dict[str, Any]) -> None:
     zone = ZoneInfo(chart["meta"]["exchangeTimezoneName"])
     days = [datetime.fromtimestamp(moment, zone).date() for moment in chart["timestamp"]]
     closes = chart["indicators"]["quote"][0]["close"]
-    # A running session comes as a second bar of its day, at the end; yfinance keeps the newer one.
-    settled = list(zip(days, closes, strict=True))
+    # A running session is a second bar of its day at the end; yfinance keeps the newer one.
+    bars = list(zip(days, closes, strict=True))
     if len(days) > 1 and days[-1] == days[-2]:
-        del settled[-2]
+        del bars[-2]
     first_close: dict[date, float | None] = {}
-    for day, close in settled:
+    for day, close in bars:
         if first_close.setdefault(day, close) != close:
             raise SourceDataError(
                 f"{asset.symbol}: Yahoo gives two different bars for {day}, closing at "

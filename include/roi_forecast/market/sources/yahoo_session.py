@@ -1,7 +1,7 @@
-"""The HTTP session under yfinance: it names what went wrong before yfinance can blur it.
+"""The HTTP session under yfinance, which reports errors that yfinance would hide.
 
-yfinance hides the status of an answer, fills a missing adjusted close with the close and drops
-doubled days without a word. So every chart answer is looked at here, as it comes from the network.
+yfinance hides the status of an answer, replaces a missing adjusted close by the close and silently
+drops duplicate days. So this session inspects every chart answer first.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _CHART_PATH = "/v8/finance/chart/"
 
 
 class MalformedAnswerError(SourceUnavailableError):
-    """An answer that is not the JSON it should be: an error page, or cut off on the way."""
+    """An answer that is not the expected JSON, such as an error page or a truncated answer."""
 
 
 class YahooSession(requests.Session):  # type: ignore[misc]  # untyped base
-    """A browser-like session that reads chart answers before yfinance does.
+    """A browser-like session that inspects chart answers before yfinance.
 
     Args:
-        timeout: Seconds after which a request is given up, whatever yfinance asks for.
-        base_url: Address that answers in place of every Yahoo host, or None.
+        timeout: Seconds until a request times out, whatever yfinance sets.
+        base_url: Address to query instead of every Yahoo host, or None.
     """
 
     def __init__(self, timeout: float, base_url: str | None) -> None:
@@ -57,7 +57,7 @@ class YahooSession(requests.Session):  # type: ignore[misc]  # untyped base
     def _read_chart(self, symbol: str, response: Any) -> None:
         status = response.status_code
         if status in {401, 403, 429}:
-            return  # yfinance renews its cookies on these and asks again, or says so.
+            return  # yfinance renews its cookies and tries again, or reports it.
         if status >= 500:
             raise SourceUnavailableError(f"{symbol}: Yahoo answers with HTTP status {status}")
         try:
@@ -65,10 +65,10 @@ class YahooSession(requests.Session):  # type: ignore[misc]  # untyped base
             chart = answer["chart"]
             results, error = chart.get("result") or [{}], chart.get("error")
         except (ValueError, LookupError, TypeError, AttributeError) as broken:
-            begin = response.content[:80].decode(errors="replace")
+            start = response.content[:80].decode(errors="replace")
             raise MalformedAnswerError(
                 f"{symbol}: Yahoo's answer (HTTP status {status}) is not a price chart in JSON; "
-                f"it begins with {quoted(begin)}"
+                f"it begins with {quoted(start)}"
             ) from broken
         if status == 404:
             description = error.get("description") if isinstance(error, dict) else error

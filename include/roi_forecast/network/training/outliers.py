@@ -14,6 +14,8 @@ from roi_forecast.features.dataset import Dataset
 
 logger = logging.getLogger(__name__)
 
+LOGGED_OUTLIER_LIMIT = 15.0
+"""Robust deviations beyond which an outlier is logged."""
 _MAX_NAMED = 10
 _NORMAL_CONSISTENCY = 1.4826
 """The standard deviation of a normal distribution over its median absolute deviation."""
@@ -47,25 +49,23 @@ def check_outliers(dataset: Dataset, config: TrainingConfig) -> tuple[Outlier, .
 
     Args:
         dataset: Gives the rows; none after the last training target is read.
-        config: Limit and action.
+        config: Limit beyond which training is refused, or None to only log outliers.
 
     Returns:
         The outliers, the largest first.
 
     Raises:
-        TrainingError: There are outliers and the action is `refuse`; names the largest.
+        TrainingError: There are outliers beyond the limit that was given; names the largest.
     """
-    outliers = find_outliers(dataset, config.outlier_limit) if config.outlier_limit else ()
+    limit = config.outlier_limit or LOGGED_OUTLIER_LIMIT
+    outliers = find_outliers(dataset, limit)
     if not outliers:
         return ()
     named = "; ".join(str(outlier) for outlier in outliers[:_MAX_NAMED])
-    message = (
-        f"{len(outliers)} outliers beyond {config.outlier_limit:g} in the training rows: {named}"
-    )
-    if config.outlier_action == "refuse":
+    message = f"{len(outliers)} outliers beyond {limit:g} in the training rows: {named}"
+    if config.outlier_limit is not None:
         raise TrainingError(
-            f"{message}. Check these prices; where they are right, raise outlier_limit or set "
-            "outlier_action to warn"
+            f"{message}. Check these prices; if they are right, raise outlier_limit or leave it out"
         )
     logger.warning("%s", message)
     return outliers

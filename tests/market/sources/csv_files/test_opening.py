@@ -29,7 +29,7 @@ def test_lines_are_the_same_whatever_their_ends_are_and_with_a_byte_order_mark(c
         assert read(tmp_path / name, tmp_path) == [(1, "a"), (2, "b")]
 
 
-def test_a_byte_that_is_no_utf_8_costs_only_its_line(tmp_path):
+def test_an_invalid_utf_8_byte_affects_only_its_line(tmp_path):
     (tmp_path / "p.csv").write_bytes(b"a\nM\xfcller\nb\n")
     assert [line for _, line in read(tmp_path / "p.csv", tmp_path)] == ["a", "M\udcfcller", "b"]
 
@@ -105,22 +105,22 @@ def test_a_file_that_becomes_a_fifo_after_it_was_looked_at_neither_blocks_nor_is
         return found
 
     monkeypatch.setattr(opening.os, "stat", exchanged)
-    with pytest.raises(SourceDataError, match="a FIFO"):
+    with pytest.raises(SourceDataError, match="a named pipe"):
         read(path, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "message"),
     [
         ("folder", "a folder; expected a regular file"),
-        ("fifo", "a FIFO; expected a regular file"),
+        ("fifo", "a named pipe; expected a regular file"),
         ("socket", "a socket; expected a regular file"),
         ("dangling", "a link to nothing"),
         ("circle", "not a file that can be read"),
         ("itself", "leads out of"),
     ],
 )
-def test_what_is_no_regular_file_is_refused_at_once(kind, said, tmp_path, monkeypatch):
+def test_anything_but_a_regular_file_is_rejected_at_once(kind, message, tmp_path, monkeypatch):
     path = tmp_path / "AAA.csv"
     server = socket.socket(socket.AF_UNIX)
     if kind == "folder":
@@ -136,11 +136,11 @@ def test_what_is_no_regular_file_is_refused_at_once(kind, said, tmp_path, monkey
         path.symlink_to("AAA.csv")
     else:
         path.symlink_to(".")
-    with server, pytest.raises(SourceDataError, match=said):
+    with server, pytest.raises(SourceDataError, match=message):
         read(path, tmp_path)
 
 
-def test_a_file_that_is_not_there_may_come_later(tmp_path):
+def test_a_missing_file_may_appear_later(tmp_path):
     with pytest.raises(SourceUnavailableError, match="no such file or folder"):
         read(tmp_path / "p.csv", tmp_path)
 
@@ -199,6 +199,6 @@ def test_a_small_gzip_file_that_unpacks_to_gigabytes_costs_little_memory(unit, t
         text=True,
         check=True,
     )
-    said, grown_kib = answer.stdout.strip().splitlines()
-    assert "MiB that are read" in said or "longer than" in said
+    message, grown_kib = answer.stdout.strip().splitlines()
+    assert "larger than the limit" in message or "longer than" in message
     assert int(grown_kib) < 64 * 1024

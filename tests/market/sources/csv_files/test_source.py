@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roi_forecast.errors import SourceDataError, SourceError, SourceUnavailableError
+from roi_forecast.market.bars import BAR_COLUMNS
 from roi_forecast.market.sources.csv_files import CsvSource
-from roi_forecast.market.sources.source import BAR_COLUMNS, NoPricesError, UnknownSymbolError
+from roi_forecast.market.sources.source import NoPricesError, UnknownSymbolError
 from roi_forecast.universe import load_universe
 
 RELIANCE = load_universe().asset("RELIANCE.NS")
@@ -409,7 +410,7 @@ ATOMS = st.one_of(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(
     cuts=st.lists(
         st.tuples(st.integers(0, len(SOUND)), st.integers(0, 30), ATOMS), min_size=1, max_size=4
@@ -464,7 +465,7 @@ BARS = st.dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     written=BARS,
     random=st.randoms(use_true_random=False),

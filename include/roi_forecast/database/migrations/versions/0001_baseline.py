@@ -1,4 +1,4 @@
-"""Where migrations begin: a new database gets its tables from their definitions, see `migrate`."""
+"""The baseline: `migrate` creates the tables of a new database from their definitions."""
 
 from __future__ import annotations
 

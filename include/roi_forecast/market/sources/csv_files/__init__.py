@@ -1,11 +1,10 @@
-"""Prices from files: one file or a folder of them.
+"""Prices from a text file or a folder of them.
 
-`opening` reads lines of a file that somebody else may have put there, `layout` finds out what its
-header means, `lines` takes the bars of the asked symbols out of it, `values` turns their text into
-numbers and dates, and `source` knows which file holds which asset. Another text format is another
-layout.
+`opening` reads lines safely, `layout` interprets the header, `lines` extracts the bars of the
+requested symbols, `values` parses their text, and `source` maps assets to files. To read another
+text format, add a layout.
 """
 
-from roi_forecast.market.sources.csv_files.source import CsvSource
+from roi_forecast.market.sources.csv_files.source import CsvSource, open_source
 
-__all__ = ["CsvSource"]
+__all__ = ["CsvSource", "open_source"]

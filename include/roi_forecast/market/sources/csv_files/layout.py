@@ -1,4 +1,4 @@
-"""What the header of a file of prices says: which column means what, and of which symbol."""
+"""Interpreting the header of a price file: the meaning and symbol of each column."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from roi_forecast.errors import SourceDataError
-from roi_forecast.market.sources.source import BAR_COLUMNS
+from roi_forecast.market.bars import BAR_COLUMNS
 from roi_forecast.quoting import quoted
 
 NAMED_IN_LINE = ""
-"""Key of the columns whose symbol each line names itself."""
+"""Key of `Layout.columns` where each line names its own symbol."""
 
 _SYMBOL = "symbol"
 _DATE = BAR_COLUMNS[0]
@@ -30,17 +30,15 @@ _UNNAMED = {"", "unnamed_0"}
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the values of a line stand.
+    """The positions of the values in a line.
 
     Attributes:
-        separator: What stands between two fields.
-        names: What each field of a line means, the unknown ones as they are written, shape
-            (fields,).
-        symbol_at: The field that names the symbol, or None where the header or the file's name
-            does.
-        columns: By symbol, the fields of `BAR_COLUMNS`; by `NAMED_IN_LINE` where each line names
+        separator: Character between two fields.
+        names: Meaning of each field; unknown ones as written.
+        symbol_at: Position of the symbol, or None if the header or the file name gives it.
+        columns: By symbol, the positions of `BAR_COLUMNS`; under `NAMED_IN_LINE` if each line names
             its symbol.
-        empty_at: Fields without a name, in which nothing may stand.
+        empty_at: Positions of fields without a name, which must be empty.
     """
 
     separator: str
@@ -50,13 +48,13 @@ class Layout:
     empty_at: tuple[int, ...]
 
     def is_header(self, fields: Sequence[str]) -> bool:
-        """Tell whether the fields are a header rather than a bar, this one or another."""
+        """Return whether the fields are a header, this one or another, rather than a bar."""
         if any(field[:1].isdigit() for field in fields):
             return False
         return {_DATE, "close"} <= {meaning_of(field) for field in fields}
 
     def is_own_header(self, fields: Sequence[str]) -> bool:
-        """Tell whether the fields are this header again."""
+        """Return whether the fields repeat this header."""
         return _meanings(fields) == self.names
 
 
@@ -64,23 +62,23 @@ def split_fields(line: str, separator: str) -> list[str]:
     """Return the fields of one line.
 
     Raises:
-        csv.Error: A quote is not closed, or text follows a closed one.
+        csv.Error: A quote is unbalanced or followed by text.
     """
     if '"' not in line:
         return line.split(separator)
     return next(csv.reader([line], delimiter=separator, strict=True, skipinitialspace=True))
 
 
-def recognise(lines: Iterator[tuple[int, str]], name: str, file_symbol: str) -> Layout:
-    """Take the header from the lines, and return what it says.
+def read_header(lines: Iterator[tuple[int, str]], name: str, file_symbol: str) -> Layout:
+    """Consume the header lines and return the layout.
 
     Args:
-        lines: Of the file, with their numbers; the lines after the header are left.
-        name: How errors call the file.
-        file_symbol: The symbol that the file's name stands for.
+        lines: Of the file, with their numbers.
+        name: The file's name in errors.
+        file_symbol: The symbol that the file is named after.
 
     Raises:
-        SourceDataError: Names file, line and what was expected.
+        SourceDataError: This is not a usable header; names file and line.
     """
     number, header = next(((n, line) for n, line in lines if line.strip()), (0, ""))
     if not header:
@@ -90,17 +88,19 @@ def recognise(lines: Iterator[tuple[int, str]], name: str, file_symbol: str) -> 
     fields = _split_header(header, separator, place)
     first = meaning_of(fields[0])
     if first == "price" or (first == _SYMBOL and not _MEANINGS & set(map(meaning_of, fields[1:]))):
-        return _recognise_pairs(fields, lines, separator, name)
-    return _recognise_names(fields, separator, place, file_symbol)
+        return _read_yfinance_header(fields, lines, separator, name)
+    return _read_plain_header(fields, separator, place, file_symbol)
 
 
 def meaning_of(spelling: str) -> str:
-    """Return what a column's name means, or how it would be written plainly."""
+    """Return the meaning of a column name, or its plain spelling if unknown."""
     plain = re.sub(r"[\s:_-]+", "_", spelling.strip().lower()).strip("_")
     return _OTHER_SPELLINGS.get(plain, plain)
 
 
-def _recognise_names(fields: Sequence[str], separator: str, place: str, file_symbol: str) -> Layout:
+def _read_plain_header(
+    fields: Sequence[str], separator: str, place: str, file_symbol: str
+) -> Layout:
     names = _meanings(fields)
     at = _find(names, fields, place)
     if len(at) < len(_MEANINGS) // 2:
@@ -119,10 +119,10 @@ def _recognise_names(fields: Sequence[str], separator: str, place: str, file_sym
     )
 
 
-def _recognise_pairs(
+def _read_yfinance_header(
     first: Sequence[str], lines: Iterator[tuple[int, str]], separator: str, name: str
 ) -> Layout:
-    """Recognise what yfinance writes: a line of columns, one of symbols, one of "Date"."""
+    """Read three lines as yfinance writes them: columns, symbols, "Date"."""
     rows = {meaning_of(first[0]): first}
     for wanted in ("price" if "price" not in rows else _SYMBOL, _DATE):
         number, line = next(lines, (len(rows), ""))
@@ -130,9 +130,8 @@ def _recognise_pairs(
         others = any(map(str.strip, fields[1:])) if wanted == _DATE else False
         if meaning_of(fields[0]) != wanted or len(fields) != len(first) or others:
             raise SourceDataError(
-                f"{name}, line {number}: received {quoted(line)}; after a line of column names "
-                "and one of symbols, expected a line Date,,, as yfinance writes it, with as many "
-                "fields"
+                f"{name}, line {number}: received {quoted(line)}; expected a line of column names, "
+                "one of symbols and one 'Date,,,' with as many fields, as yfinance writes them"
             )
         rows[wanted] = fields
     names = _meanings(rows["price"])
@@ -157,10 +156,10 @@ def _split_header(line: str, separator: str, place: str) -> list[str]:
 
 
 def _meanings(fields: Sequence[str]) -> tuple[str, ...]:
-    """Return what each field of a header means; the first without a name may be the date."""
+    """Return the meaning of each field of a header; an unnamed first one may be the date."""
     names = [meaning_of(field) for field in fields]
     if names and names[0] in _UNNAMED:
-        # An index as pandas writes it: of dates, or of row numbers where a date stands elsewhere.
+        # An index as pandas writes it: dates, or row numbers if there is a date column.
         names[0] = "" if _DATE in names else _DATE
     return tuple(names)
 
@@ -173,7 +172,7 @@ def _find(names: Sequence[str], spellings: Sequence[str], place: str) -> dict[st
         if meaning in at:
             both = f"{quoted(spellings[at[meaning]])} and {quoted(spellings[number])}"
             raise SourceDataError(
-                f"{place}: the columns {both} both mean {_spelled(meaning)}; leave one of them"
+                f"{place}: the columns {both} both mean {_spelled(meaning)}; keep one of them"
             )
         at[meaning] = number
     return at
@@ -183,7 +182,7 @@ def _places(at: Mapping[str, int], place: str) -> tuple[int, ...]:
     missing = [column for column in BAR_COLUMNS if column not in at]
     if missing:
         hint = (
-            "; without adjusted prices, repeat close as adj_close: the forecasts are then of price "
+            "; without adjusted prices, repeat close as adj_close: the forecasts are then price "
             "returns"
             if missing == ["adj_close"]
             else ""

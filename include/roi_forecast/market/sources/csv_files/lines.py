@@ -1,4 +1,4 @@
-"""Taking the lines of some symbols out of a file; a faulty line costs only the symbol it names."""
+"""Extracting the bars of some symbols; a faulty line affects only the symbols in it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from roi_forecast.quoting import quoted
 MAX_FIELD = 64
 """Characters of a date, price or volume."""
 
-MAX_STRANGERS = 10_000
-"""Symbols that nobody asked for of which is remembered that they are in the file."""
+MAX_OTHER_SYMBOLS = 10_000
+"""Number of symbols remembered that are in the files but were not requested."""
 
 
 class Line(NamedTuple):
     """One bar as text.
 
     Attributes:
-        symbol: Whose bar.
-        number: Of the line in its file, from 1.
-        fields: Texts of `BAR_COLUMNS`; none where there is a fault.
-        fault: What is wrong with the line as a whole.
+        symbol: The asset's.
+        number: Line number in the file, from 1.
+        fields: Texts of `BAR_COLUMNS`; empty if there is a fault.
+        fault: The fault of the line as a whole.
     """
 
     symbol: str
@@ -38,31 +38,31 @@ def read_lines(
     lines: Iterator[tuple[int, str]],
     layout: Layout,
     name: str,
-    asked: Collection[str],
-    strangers: set[str],
+    wanted: Collection[str],
+    other_symbols: set[str],
 ) -> Iterator[Line]:
-    """Give the lines of the asked symbols.
+    """Yield the lines of the wanted symbols.
 
     Args:
-        lines: Of the file, after its header, with their numbers.
+        lines: The lines after the header, with their numbers.
         layout: Of the file.
-        name: How errors call the file.
-        asked: The symbols.
-        strangers: Gets the symbols that are in the file and were not asked for.
+        name: The file's name in errors.
+        wanted: The symbols.
+        other_symbols: Receives the other symbols in the file.
 
     Raises:
-        SourceDataError: A second header differs from the first, so that no later line can be read.
+        SourceDataError: A second header differs from the first, so later lines are unreadable.
     """
     if layout.symbol_at is None:
-        strangers.update(layout.columns.keys() - set(asked))
-        if not layout.columns.keys() & set(asked):
+        other_symbols.update(layout.columns.keys() - set(wanted))
+        if not layout.columns.keys() & set(wanted):
             return
     for number, line in lines:
         try:
             fields = split_fields(line, layout.separator)
         except csv.Error as error:
             fields = line.replace('"', "").split(layout.separator)
-            yield from _faults(fields, layout, asked, number, f"a stray quote ({error})")
+            yield from _faults(fields, layout, wanted, number, f"a stray quote ({error})")
             continue
         if len(fields) != len(layout.names):
             if line.strip(layout.separator).strip():
@@ -70,33 +70,33 @@ def read_lines(
                     f"{len(fields)} fields under {len(layout.names)} names; write numbers without "
                     "thousands separators, and one field for each column"
                 )
-                yield from _faults(fields, layout, asked, number, fault)
+                yield from _faults(fields, layout, wanted, number, fault)
         elif layout.symbol_at is None:
-            if not _is_header_again(fields, layout, name, number):
-                yield from _bars_beside_each_other(fields, layout, asked, number)
+            if not _repeats_header(fields, layout, name, number):
+                yield from _bars_side_by_side(fields, layout, wanted, number)
         else:
             symbol = fields[layout.symbol_at].strip()
-            if symbol in asked:
+            if symbol in wanted:
                 bar = _bar(symbol, fields, layout, NAMED_IN_LINE, number)
                 if bar is not None:
                     yield bar
-            elif symbol not in strangers and not _is_header_again(fields, layout, name, number):
-                _remember(strangers, symbol)
+            elif symbol not in other_symbols and not _repeats_header(fields, layout, name, number):
+                _remember(other_symbols, symbol)
 
 
-def _bars_beside_each_other(
-    fields: list[str], layout: Layout, asked: Collection[str], number: int
+def _bars_side_by_side(
+    fields: list[str], layout: Layout, wanted: Collection[str], number: int
 ) -> Iterator[Line]:
     for symbol in layout.columns:
-        if symbol in asked:
+        if symbol in wanted:
             bar = _bar(symbol, fields, layout, symbol, number)
-            # Beside others, an asset that was not traded on a date has empty fields.
+            # Next to other assets, one that was not traded on a date has empty fields.
             if bar is not None and (len(layout.columns) == 1 or any(bar.fields[1:]) or bar.fault):
                 yield bar
 
 
 def _bar(symbol: str, fields: list[str], layout: Layout, key: str, number: int) -> Line | None:
-    """Return a line's bar, or None where all of its fields are empty."""
+    """Return a line's bar, or None if all of its fields are empty."""
     texts: tuple[str, ...] = itemgetter(*layout.columns[key])(fields)
     if max(map(len, texts)) > MAX_FIELD:
         return Line(symbol, number, (), f"a field of more than {MAX_FIELD} characters")
@@ -107,28 +107,28 @@ def _bar(symbol: str, fields: list[str], layout: Layout, key: str, number: int) 
 
 
 def _faults(
-    fields: list[str], layout: Layout, asked: Collection[str], number: int, fault: str
+    fields: list[str], layout: Layout, wanted: Collection[str], number: int, fault: str
 ) -> Iterator[Line]:
-    """Give the fault of every asked symbol that the line may be of: its fields may be shifted."""
+    """Yield the fault for every wanted symbol in the line; its fields may be shifted."""
     if layout.symbol_at is None:
         symbols = set(layout.columns)
     else:
         symbols = {field.strip() for field in fields}
-    for symbol in sorted(symbols.intersection(asked)):
+    for symbol in sorted(symbols.intersection(wanted)):
         yield Line(symbol, number, (), fault)
 
 
-def _is_header_again(fields: list[str], layout: Layout, name: str, number: int) -> bool:
+def _repeats_header(fields: list[str], layout: Layout, name: str, number: int) -> bool:
     if not layout.is_header(fields):
         return False
     if not layout.is_own_header(fields):
         raise SourceDataError(
             f"{name}, line {number}: a second header unlike the first, "
-            f"{quoted(layout.separator.join(fields))}; divide the file there"
+            f"{quoted(layout.separator.join(fields))}; split the file there"
         )
     return True
 
 
-def _remember(strangers: set[str], symbol: str) -> None:
-    if symbol and len(strangers) < MAX_STRANGERS:
-        strangers.add(symbol[:MAX_FIELD])
+def _remember(other_symbols: set[str], symbol: str) -> None:
+    if symbol and len(other_symbols) < MAX_OTHER_SYMBOLS:
+        other_symbols.add(symbol[:MAX_FIELD])

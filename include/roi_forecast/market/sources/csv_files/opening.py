@@ -1,7 +1,7 @@
-"""Reading a file that somebody else may have put there: confined, regular and bounded.
+"""Reading a file that somebody else may have written: confined, regular and of bounded size.
 
-What is opened lies in the allowed folder after links are followed, and is a regular file of the
-disk. This is checked of the very file that is open, so nobody can exchange it in between.
+The file must be a regular file within the allowed folder after following links. The checks apply to
+the opened file itself, so swapping it in between gains nothing.
 """
 
 from __future__ import annotations
@@ -17,46 +17,39 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from roi_forecast.errors import SourceDataError, SourceUnavailableError
+from roi_forecast.files.verified import KINDS_OF_FILE
 from roi_forecast.quoting import named
 
 MIB = 2**20
 
 MAX_LINE = 2**20
-"""Characters of a line; five thousand assets side by side take 300,000."""
+"""Characters of one line; five thousand assets side by side take 300,000."""
 
 MAX_UNPACKED = 100
-"""How many times its own size a gzip file may unpack to; prices reach about 5."""
+"""Largest ratio of unpacked to packed size of a gzip file; prices reach about 5."""
 
 _ALWAYS_UNPACKED = MIB
 _GZIP_MAGIC = b"\x1f\x8b"
 _KERNEL_FOLDERS = (Path("/dev"), Path("/proc"), Path("/sys"))
-_OTHER_KINDS = {
-    stat.S_IFDIR: "folder",
-    stat.S_IFLNK: "link",
-    stat.S_IFIFO: "FIFO",
-    stat.S_IFSOCK: "socket",
-    stat.S_IFCHR: "device",
-    stat.S_IFBLK: "device",
-}
 
 
 @contextmanager
 def opened_lines(path: Path, allowed: Path, max_bytes: int) -> Iterator[Iterator[tuple[int, str]]]:
-    """Open a text file, plain or gzip, and give its lines one by one.
+    """Open a text file, plain or gzip, and yield an iterator over its lines.
 
     Args:
         path: The file, or a link to it.
-        allowed: Folder that the file lies in, links followed.
-        max_bytes: Bytes that are read of it at most, unpacked.
+        allowed: Folder that must contain the file after following links.
+        max_bytes: Maximum bytes read, after unpacking.
 
-    Returns:
-        The lines with their numbers from 1, without their ends, however these are written. Bytes
-        that are not UTF-8 stay as lone surrogates, so that they cost only the line they are in.
+    Yields:
+        Line numbers from 1 and lines without line ends. Bytes that are not UTF-8 become lone
+        surrogates, so that they invalidate only their line.
 
     Raises:
-        SourceUnavailableError: There is no such file, or the disk does not give it now.
-        SourceDataError: It is not a file that may be read, is larger than allowed, is not complete
-            gzip, or a line is too long; the last three are raised while lines are taken.
+        SourceUnavailableError: The file does not exist or cannot be read now.
+        SourceDataError: The file may not be read. Or, while iterating: it is too large, is not
+            complete gzip, or has too long a line.
     """
     with _open_beneath(path, allowed) as file:
         if os.fstat(file.fileno()).st_size > max_bytes:
@@ -70,17 +63,19 @@ def _open_beneath(path: Path, allowed: Path) -> io.BufferedReader:
         folder, target = (Path(os.path.realpath(p, strict=True)) for p in (allowed, path))
         if not target.is_relative_to(folder) or target == folder:
             raise SourceDataError(
-                f"{name}: leads out of {named(folder)}, where files are read from; put the file "
-                "itself there"
+                f"{name}: leads out of {named(folder)}, the folder for price files; put the "
+                "file itself there"
             )
         if any(target.is_relative_to(kernel) for kernel in _KERNEL_FOLDERS):
-            raise SourceDataError(f"{name}: leads into a folder of the kernel, never to prices")
+            raise SourceDataError(
+                f"{name}: leads into a folder of the kernel, which holds no prices"
+            )
         return _descend(folder, target.relative_to(folder).parts, name)
     except FileNotFoundError as error:
         if path.is_symlink():
             raise SourceDataError(f"{name}: a link to nothing; remove it") from error
         raise SourceUnavailableError(
-            f"{name}: no such file or folder on this machine; csv_path has to be a path that the "
+            f"{name}: no such file or folder on this machine; csv_path must be a path that the "
             "workers see"
         ) from error
     except OSError as error:
@@ -88,7 +83,7 @@ def _open_beneath(path: Path, allowed: Path) -> io.BufferedReader:
 
 
 def _descend(folder: Path, parts: tuple[str, ...], name: str) -> io.BufferedReader:
-    """Open a file from its folder down; what has become a link meanwhile is not followed."""
+    """Open a file step by step from its folder, never following a link."""
     inner = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
     parent = os.open(folder, inner)
     try:
@@ -96,7 +91,7 @@ def _descend(folder: Path, parts: tuple[str, ...], name: str) -> io.BufferedRead
             outer, parent = parent, os.open(part, inner, dir_fd=parent)
             os.close(outer)
         _require_regular(os.stat(parts[-1], dir_fd=parent, follow_symlinks=False), name)
-        # Not blocking, should a FIFO have taken the file's place meanwhile.
+        # O_NONBLOCK in case a FIFO has replaced the file meanwhile.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
         file = os.fdopen(os.open(parts[-1], flags, dir_fd=parent), "rb")
     finally:
@@ -111,26 +106,28 @@ def _descend(folder: Path, parts: tuple[str, ...], name: str) -> io.BufferedRead
 
 def _require_regular(status: os.stat_result, name: str) -> None:
     if not stat.S_ISREG(status.st_mode):
-        kind = _OTHER_KINDS.get(stat.S_IFMT(status.st_mode), "special file")
-        raise SourceDataError(f"{name}: a {kind}; expected a regular file")
+        kind = KINDS_OF_FILE[stat.S_IFMT(status.st_mode)]
+        raise SourceDataError(f"{name}: {kind}; expected a regular file")
 
 
 class _Bounded(io.RawIOBase):
-    """What another file gives, up to a number of bytes."""
+    """Reads from another file and fails after a number of bytes."""
 
-    def __init__(self, source: io.BufferedReader | gzip.GzipFile, path: Path, most: int) -> None:
-        self._source, self._path, self._most = source, path, most
-        self._left = most
+    def __init__(
+        self, source: io.BufferedReader | gzip.GzipFile, path: Path, max_bytes: int
+    ) -> None:
+        self._source, self._path, self._max_bytes = source, path, max_bytes
+        self._left = max_bytes
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        # Once only, so that what stands before a fault in the file is not lost with it.
+        # read1, so that data before a fault in the file is not lost.
         content = self._source.read1(len(buffer))
         self._left -= len(content)
         if self._left < 0:
-            raise _too_large(self._path, self._most)
+            raise _too_large(self._path, self._max_bytes)
         buffer[: len(content)] = content
         return len(content)
 
@@ -152,7 +149,7 @@ def _lines(file: io.BufferedReader, path: Path, max_bytes: int) -> Iterator[str]
             if len(line) > MAX_LINE:
                 raise SourceDataError(
                     f"{name}, line {number}: longer than {MAX_LINE:,} characters; expected one "
-                    "bar a line"
+                    "bar per line"
                 )
             yield line.rstrip("\n")
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -165,9 +162,9 @@ def _lines(file: io.BufferedReader, path: Path, max_bytes: int) -> Iterator[str]
 
 def _too_large(path: Path, max_bytes: int) -> SourceDataError:
     return SourceDataError(
-        f"{named(path)}: more than the {max_bytes / MIB:,.0f} MiB that are read of a file, or of "
-        f"gzip more than {MAX_UNPACKED} times its own size; divide it among several files, or "
-        "raise ROI_CSV_FILE_MIB"
+        f"{named(path)}: larger than the limit of {max_bytes / MIB:,.0f} MiB, or a gzip file that "
+        f"unpacks to more than {MAX_UNPACKED} times its size; split it into several files or raise "
+        "ROI_CSV_FILE_MIB"
     )
 
 

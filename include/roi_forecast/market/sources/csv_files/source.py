@@ -1,4 +1,4 @@
-"""A file, or a folder of files, as a source of prices."""
+"""The CSV source: which file holds which asset."""
 
 from __future__ import annotations
 
@@ -13,32 +13,29 @@ from pathlib import Path
 
 import pandas as pd
 
-from roi_forecast.errors import SourceDataError, SourceError, SourceUnavailableError
-from roi_forecast.market.sources.csv_files.layout import recognise
+from roi_forecast.config import RunConfig
+from roi_forecast.errors import ConfigError, SourceDataError, SourceError, SourceUnavailableError
+from roi_forecast.files.artifacts import confined
+from roi_forecast.market.sources.csv_files.layout import read_header
 from roi_forecast.market.sources.csv_files.lines import Line, read_lines
 from roi_forecast.market.sources.csv_files.opening import MIB, opened_lines
 from roi_forecast.market.sources.csv_files.values import WrittenDates, read_bars
-from roi_forecast.market.sources.source import UnknownSymbolError, as_bars
+from roi_forecast.market.sources.source import PriceSource, UnknownSymbolError, as_bars
 from roi_forecast.quoting import listed, named
-from roi_forecast.settings import DEFAULT_CSV_FILE_MIB
+from roi_forecast.settings import DEFAULT_CSV_FILE_MIB, Settings
 from roi_forecast.universe import Asset
 
 logger = logging.getLogger(__name__)
 
 MAX_LINES = 50_000
-"""Lines of one symbol in one file: two hundred years of sessions."""
+"""Lines of one symbol in one file; two hundred years of sessions."""
 
 _SUFFIX = re.compile(r"(\.csv|\.txt)?(\.gz)?\Z")
 
 
 @dataclass
 class _Found:
-    """What the files say of one symbol.
-
-    Attributes:
-        lines: By file.
-        error: Of a file that holds the symbol and cannot be read to its end.
-    """
+    """The lines of one symbol by file, and the error of a file that breaks off after some."""
 
     lines: dict[Path, list[Line]] = field(default_factory=dict)
     error: SourceError | None = None
@@ -49,11 +46,12 @@ class CsvSource:
 
     Args:
         key: The `source` of its rows in the database.
-        path: A file, or a folder of `.csv`, `.txt` and `.gz` files. Where one is named after an
-            asset, that asset is read from it alone, else from all of them.
-        allowed: Folder that every file lies in, links followed; None: the folder, or the file's.
-        symbols: What will be fetched: where assets share files, these are read once for all.
-        max_bytes: Bytes that are read of one file at most, unpacked.
+        path: A file, or a folder of `.csv`, `.txt` and `.gz` files. An asset is read from the
+            files named after it if there are any, else from all of them.
+        allowed: Folder that must contain every file after following links; None: `path` if it is a
+            folder, else the folder of the file.
+        symbols: The symbols to fetch; files that assets share are read once for all of them.
+        max_bytes: Maximum bytes read from one file, after unpacking.
     """
 
     def __init__(
@@ -71,7 +69,7 @@ class CsvSource:
         self._symbols = symbols
         self._max_bytes = max_bytes
         self._found: dict[str, _Found] = {}
-        self._strangers: set[str] = set()
+        self._other_symbols: set[str] = set()
         self._broken: list[SourceError] = []
 
     def fetch(self, asset: Asset, start: date, end: date) -> pd.DataFrame:
@@ -94,10 +92,7 @@ class CsvSource:
         return as_bars(pd.concat(frames, ignore_index=True), asset, start, end)
 
     def check_reachable(self, asset: Asset) -> None:
-        """Look at the file from begin to end, or whether the folder has any.
-
-        See `PriceSource.check_reachable`.
-        """
+        """Read the file to its end, or list the folder; see `PriceSource.check_reachable`."""
         if self._is_folder:
             logger.info("%s: %d files", named(self._path), len(self._files))
         else:
@@ -106,26 +101,25 @@ class CsvSource:
             logger.info("%s: %d rows of %s", named(self._path), count, asset.symbol)
 
     def last_trading_date(self, assets: Sequence[Asset], until: date) -> date:
-        """Return the last date up to `until` on which one of the assets has a row.
+        """Return the last date up to `until` on which an asset has a row.
 
         Raises:
-            SourceDataError: None of them has one.
+            SourceDataError: There is none.
         """
         zones = {asset.symbol: asset.exchange.timezone for asset in assets}
-        shared = {symbol for symbol in zones if symbol not in self._own_files}
+        shared = zones.keys() - self._own_files.keys()
         dates = WrittenDates(until)
         faults: list[str] = []
         for path in self._files:
-            own = _symbol_of(path)
-            asked = shared | {own} if own in zones else shared
+            wanted = shared | ({_symbol_of(path)} & zones.keys())
             in_file = WrittenDates(until)
             try:
-                for line in self._read(path, asked):
+                for line in self._read(path, wanted):
                     if line.fields:
                         in_file.add(zones[line.symbol], line.fields[:1])
                     elif not faults:
                         faults.append(f"{named(path)}, line {line.number}: {line.fault}")
-                dates.join(in_file)
+                dates.merge(in_file)
             except SourceError as error:
                 self._skip(error)
                 faults.append(str(error))
@@ -144,19 +138,19 @@ class CsvSource:
         return self._found[symbol]
 
     def _search(self, symbol: str) -> None:
-        """Read the asset's own files, or the shared ones for all that were announced."""
+        """Read the asset's own files, or the shared files for all announced symbols."""
         paths = self._own_files.get(symbol)
         if paths:
             symbols = {symbol}
         else:
             paths = self._files
             symbols = {symbol, *self._symbols} - self._own_files.keys() - self._found.keys()
-        found = {asked: _Found() for asked in symbols}
+        found = {each: _Found() for each in symbols}
         for path in paths:
             lines: dict[str, list[Line]] = {}
             try:
                 for line in self._read(path, symbols):
-                    _keep(lines.setdefault(line.symbol, []), line)
+                    _append(lines.setdefault(line.symbol, []), line)
             except SourceError as error:
                 if not self._is_folder:
                     raise
@@ -164,44 +158,46 @@ class CsvSource:
                     found[symbol].error = error
                     continue
                 self._skip(error)
-                for asked in lines:
-                    found[asked].error = error
+                for each in lines:
+                    found[each].error = error
             else:
-                for asked, own in lines.items():
-                    found[asked].lines[path] = own
+                for each, own in lines.items():
+                    found[each].lines[path] = own
         self._found |= found
 
-    def _read(self, path: Path, asked: Collection[str]) -> Iterator[Line]:
-        if not asked:
+    def _read(self, path: Path, wanted: Collection[str]) -> Iterator[Line]:
+        if not wanted:
             return
         name = named(path)
         with opened_lines(path, self._allowed_folder, self._max_bytes) as lines:
-            layout = recognise(lines, name, _symbol_of(path))
-            yield from read_lines(lines, layout, name, asked, self._strangers)
+            layout = read_header(lines, name, _symbol_of(path))
+            yield from read_lines(lines, layout, name, wanted, self._other_symbols)
 
     def _skip(self, error: SourceError) -> None:
         if not self._is_folder:
             raise error
-        logger.warning("left out: %s", error)
+        logger.warning("file skipped: %s", error)
         self._broken.append(error)
 
     def _unknown(self, symbol: str) -> SourceError:
         for error in self._broken:
             if isinstance(error, SourceUnavailableError):
                 return error
-        if not self._strangers and not self._broken:
+        if not self._other_symbols and not self._broken:
             return SourceDataError(
                 f"{named(self._path)}: a header but no rows; expected one row per bar"
             )
-        left_out = f"; left out: {self._broken[0]}" if self._broken else ""
+        skipped = f"; skipped: {self._broken[0]}" if self._broken else ""
         return UnknownSymbolError(
             f"{symbol}: {named(self._path)} has no row of this symbol; it has {self._known()}: "
-            f"leave the symbol out or add its rows{left_out}"
+            f"leave the symbol out or add its rows{skipped}"
         )
 
     def _known(self) -> str:
-        """Name some of the symbols that the files have rows of."""
-        known = sorted({*self._strangers, *(s for s, found in self._found.items() if found.lines)})
+        """List some symbols that have rows in the files."""
+        known = sorted(
+            {*self._other_symbols, *(s for s, found in self._found.items() if found.lines)}
+        )
         return f"{listed(known)} and perhaps more" if known else "none"
 
     @cached_property
@@ -212,12 +208,12 @@ class CsvSource:
     def _allowed_folder(self) -> Path:
         if self._allowed is not None:
             return self._allowed
-        # Whoever names a file by a link means what it leads to.
+        # A link that the user names may lead anywhere.
         return self._path if self._is_folder else Path(os.path.realpath(self._path)).parent
 
     @cached_property
     def _files(self) -> list[Path]:
-        """The file, or those of the folder; hidden ones and other suffixes are not for prices."""
+        """The file, or those in the folder; hidden files and other suffixes do not count."""
         if not self._is_folder:
             return [self._path]
         try:
@@ -237,20 +233,37 @@ class CsvSource:
 
     @cached_property
     def _own_files(self) -> dict[str, list[Path]]:
-        """The files of a folder by the symbol that their name stands for."""
+        """The files in the folder by the symbol that they are named after."""
         files: dict[str, list[Path]] = {}
         for path in self._files if self._is_folder else ():
             files.setdefault(_symbol_of(path), []).append(path)
         return files
 
 
+def open_source(config: RunConfig, settings: Settings, symbols: Sequence[str]) -> PriceSource:
+    """Return the source; see `registry.open_source`."""
+    path, folder = Path(str(config.csv_path)), settings.csv_directory
+    if folder is not None:
+        try:
+            path = confined(folder, path, ConfigError)
+        except ConfigError as error:
+            raise ConfigError(f"csv_path: {error}") from None
+    return CsvSource(
+        config.source_key,
+        path,
+        allowed=folder,
+        symbols=symbols,
+        max_bytes=settings.csv_file_mib * MIB,
+    )
+
+
 def _symbol_of(path: Path) -> str:
     return _SUFFIX.sub("", path.name)
 
 
-def _keep(lines: list[Line], line: Line) -> None:
+def _append(lines: list[Line], line: Line) -> None:
     if len(lines) < MAX_LINES:
         lines.append(line)
     elif len(lines) == MAX_LINES:
-        fault = f"more than {MAX_LINES:,} lines of one symbol; expected one a trading date"
+        fault = f"more than {MAX_LINES:,} lines of one symbol; expected one per trading date"
         lines.append(line._replace(fields=(), fault=fault))

@@ -1,4 +1,4 @@
-"""Turning the text of bars into dates and numbers."""
+"""Parsing the text of bars into dates and numbers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from roi_forecast.errors import SourceDataError
+from roi_forecast.market.bars import BAR_COLUMNS
 from roi_forecast.market.sources.csv_files.lines import Line
-from roi_forecast.market.sources.source import BAR_COLUMNS
 from roi_forecast.quoting import quoted
 
 FIRST_DATE = date(1800, 1, 1)
-"""No price is older; a date before it is a slip."""
+"""No price is older; a date before it is a mistake."""
 
 _NUMBER = r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?)"
-# Texts in memory at once; of daily bars there are some thousand different dates.
+# Texts in memory at once; daily bars have a few thousand different dates.
 _MAX_TEXTS = 100_000
 _NOTHING = frozenset({"", "nan", "na", "n/a", "#n/a", "null", "none"})
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -30,19 +30,19 @@ _MIDNIGHT = rf"{_DATE}[T ]00:00(?::00(?:\.0+)?)?{_ZONE}?"
 
 
 def read_bars(lines: Sequence[Line], name: str, timezone: ZoneInfo) -> pd.DataFrame:
-    """Return the bars that the lines of one symbol in one file stand for.
+    """Parse the lines of one symbol in one file; there is at least one.
 
     Args:
-        lines: At least one.
-        name: How errors call the file.
-        timezone: The exchange's.
+        lines: The lines.
+        name: The file's name in errors.
+        timezone: Of the exchange.
 
     Returns:
         Shape (lines, 7), columns `BAR_COLUMNS`: dates without a zone, prices and volume as float64,
         NaN where there is none.
 
     Raises:
-        SourceDataError: Names file, line, what was received and what was expected.
+        SourceDataError: A value cannot be parsed; names file, line and value.
     """
     faulty = [line for line in lines if line.fault]
     if faulty:
@@ -52,21 +52,21 @@ def read_bars(lines: Sequence[Line], name: str, timezone: ZoneInfo) -> pd.DataFr
     ).map(str.lower)
     numbers = [line.number for line in lines]
 
-    def require(is_right: pd.Series[bool], column: str, expected: str) -> None:
-        wrong = (~is_right).to_numpy().nonzero()[0]
-        if len(wrong):
-            first = wrong[0]
+    def require(is_valid: pd.Series[bool], column: str, expected: str) -> None:
+        invalid = (~is_valid).to_numpy().nonzero()[0]
+        if len(invalid):
+            first = invalid[0]
             written = quoted(lines[first].fields[BAR_COLUMNS.index(column)])
             spelled = "date" if column == "trading_date" else column
             fault = f"{spelled} is {written}; expected {expected}"
-            raise _refusal(name, numbers[first], fault, len(wrong), lines[0].symbol)
+            raise _refusal(name, numbers[first], fault, len(invalid), lines[0].symbol)
 
     last = datetime.now(UTC).date() + timedelta(days=1)
     dates = read_dates([line.fields[0] for line in lines], timezone)
     require(
         dates.notna() & dates.between(pd.Timestamp(FIRST_DATE), pd.Timestamp(last)),
         "trading_date",
-        f"a date as 2024-12-31, with or without a time, from {FIRST_DATE} to {last}",
+        f"a date like 2024-12-31, with or without a time, from {FIRST_DATE} to {last}",
     )
     bars: dict[str, pd.Series[Any]] = {"trading_date": dates}
     for column in BAR_COLUMNS[1:]:
@@ -81,32 +81,28 @@ def read_bars(lines: Sequence[Line], name: str, timezone: ZoneInfo) -> pd.DataFr
 
 
 def read_dates(texts: Sequence[str], timezone: ZoneInfo) -> pd.Series[pd.Timestamp]:
-    """Return the exchange's dates, NaT where a text is none.
+    """Return the exchange's dates, NaT where a text is not a date.
 
-    A plain date, or midnight in any zone, is the date as written. Another time of day with a zone
-    is a moment, and its date is the exchange's.
+    A plain date, and midnight in any zone, count as written. Any other time of day with a zone is
+    converted to the exchange's zone.
     """
     written = pd.Series(list(texts), dtype=object)
     written = written.where(written.str.fullmatch(_MOMENT), "")
     day = pd.to_datetime(written.str[:10], format="%Y-%m-%d", errors="coerce").dt.as_unit("us")
-    # Years near 1 or 9999 have no moment in every zone; such a date is refused or left out later.
+    # Years near 1 or 9999 cannot be converted to every zone; they are rejected or ignored later.
     is_moment = written.str.fullmatch(_MOMENT_ELSEWHERE) & ~written.str.fullmatch(_MIDNIGHT)
     is_moment &= day.between(pd.Timestamp(FIRST_DATE), pd.Timestamp("9000-01-01"))
     moment = pd.to_datetime(
         written.where(is_moment, ""), format="ISO8601", utc=True, errors="coerce"
     )
     local = moment.dt.tz_convert(timezone).dt.tz_localize(None).dt.normalize().dt.as_unit("us")
-    # A time that no clock shows is no date either.
+    # A time such as 25:00 makes the date invalid.
     clock = pd.to_datetime(written, format="ISO8601", utc=True, errors="coerce")
     return day.where(~is_moment, local).where(clock.notna())
 
 
 class WrittenDates:
-    """Dates as they are written, of which only the last one up to a day matters.
-
-    Args:
-        until: The day.
-    """
+    """Collects dates as text and finds the last one up to `until`."""
 
     def __init__(self, until: date) -> None:
         self._until = pd.Timestamp(until)
@@ -114,20 +110,20 @@ class WrittenDates:
         self._latest: list[date] = []
 
     def add(self, timezone: ZoneInfo, texts: Iterable[str]) -> None:
-        """Take texts of dates of an exchange; one that is none does not count."""
+        """Add dates as text; invalid ones do not count."""
         own = self._texts.setdefault(timezone, set())
         own.update(texts)
         if len(own) > _MAX_TEXTS:
             self._settle()
 
-    def join(self, other: WrittenDates) -> None:
-        """Take what another one took."""
+    def merge(self, other: WrittenDates) -> None:
+        """Add the dates of another collection."""
         self._latest += other._latest
         for timezone, texts in other._texts.items():
             self.add(timezone, texts)
 
     def latest(self) -> date | None:
-        """Return the last date up to the day, or None where there is none."""
+        """Return the last date up to `until`, or None."""
         self._settle()
         return max(self._latest, default=None)
 

@@ -1,0 +1,53 @@
+"""The tables of the schema `roi`, in the order of the pipeline."""
+
+from roi_forecast.database.tables.market import (
+    assets,
+    daily_prices,
+    datasets,
+    extractions,
+    price_checks,
+    price_restatements,
+)
+from roi_forecast.database.tables.models import (
+    evaluations,
+    gate_decisions,
+    model_versions,
+    predictions,
+    promotions,
+)
+from roi_forecast.database.tables.monitoring import champion_checks, drift
+from roi_forecast.database.tables.runs import (
+    history_changes,
+    run_starts,
+    runs,
+    stage_attempts,
+    stage_endings,
+    studies,
+    trials,
+)
+from roi_forecast.database.tables.schema import SCHEMA, metadata
+
+__all__ = [
+    "SCHEMA",
+    "assets",
+    "champion_checks",
+    "daily_prices",
+    "datasets",
+    "drift",
+    "evaluations",
+    "extractions",
+    "gate_decisions",
+    "history_changes",
+    "metadata",
+    "model_versions",
+    "predictions",
+    "price_checks",
+    "price_restatements",
+    "promotions",
+    "run_starts",
+    "runs",
+    "stage_attempts",
+    "stage_endings",
+    "studies",
+    "trials",
+]
