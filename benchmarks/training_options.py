@@ -39,7 +39,7 @@ from roi_forecast.network.predictor import load_predictor
 from roi_forecast.network.ridge import fit_ridge
 from roi_forecast.network.training.fine_tuning import FineTuning
 from roi_forecast.network.training.outliers import find_outliers
-from roi_forecast.network.training.result import MODEL_FILE, TrainingResult
+from roi_forecast.network.training.result import NETWORK_FILE, TrainingResult
 from roi_forecast.network.training.train import train_model
 from roi_forecast.universe import load_universe
 
@@ -247,7 +247,7 @@ def _fine_tuning(bench: Bench, rows: PriceRows, architecture: str) -> Iterator[L
         0.0,
         own,
     )
-    base = (champion.directory / MODEL_FILE).read_bytes()
+    base = (champion.directory / NETWORK_FILE).read_bytes()
     for layers in (2, 20):
         began = time.perf_counter()
         tuned = bench.train(architecture, {}, own, FineTuning(base, trainable_layers=layers))

@@ -7,9 +7,11 @@ from datetime import date
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 from manifests import read_manifest
+from network.saved_network import save_network
 from roi_forecast.config import parse_run_config
 from roi_forecast.errors import ConfigError, PreflightError, RegistryError, SourceDataError
 from roi_forecast.files.artifacts import confined, write_file
@@ -144,7 +146,28 @@ def test_a_size_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPa
     assert Settings.from_environment().csv_file_mib == 5000
 
 
-def test_a_model_that_carries_code_is_refused_and_the_code_does_not_run(tmp_path: Path) -> None:
+class Planted:
+    """Touches a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_a_network_that_carries_code_is_refused_and_the_code_does_not_run(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    np.savez(tmp_path / "network.npz", seq_len=np.array([Planted(mark)], object))
+    with pytest.raises(RegistryError, match="not a network of this project"):
+        load_predictor(tmp_path)
+    assert not mark.exists()
+    # The file does run code where pickles are allowed.
+    np.load(tmp_path / "network.npz", allow_pickle=True)["seq_len"]
+    assert mark.exists()
+
+
+def test_a_keras_model_that_carries_code_is_never_opened(tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     inputs = keras.Input((3, 2))
     name = str(mark)
@@ -152,8 +175,8 @@ def test_a_model_that_carries_code_is_refused_and_the_code_does_not_run(tmp_path
     outputs = layer(inputs)
     mark.unlink()
     keras.Model(inputs, outputs).save(tmp_path / "model.keras")
-    with pytest.raises(RegistryError, match="not a model of this project"):
-        load_predictor(tmp_path)
+    save_network(tmp_path)
+    load_predictor(tmp_path)
     assert not mark.exists()
 
 

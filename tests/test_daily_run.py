@@ -301,7 +301,13 @@ def test_the_link_names_the_champions_complete_directory(life: Life) -> None:
     assert link.resolve() == champion.directory(life.settings.models_directory).resolve()
     assert link.readlink() == Path("versions", champion.version_id)
     names = {path.name for path in link.iterdir()}
-    assert names >= {"model.keras", "scaler.json", "manifest.json", "calibration.json"}
+    assert names >= {
+        "network.npz",
+        "model.keras",
+        "scaler.json",
+        "manifest.json",
+        "calibration.json",
+    }
 
 
 def test_every_run_gave_its_name_free(life: Life) -> None:

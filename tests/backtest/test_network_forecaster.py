@@ -11,7 +11,7 @@ from roi_forecast.backtest.folds import Fold
 from roi_forecast.backtest.network_forecaster import NetworkForecaster
 from roi_forecast.backtest.walk_forward import WalkForward, walk_forward
 from roi_forecast.network.training import train as training
-from roi_forecast.network.training.result import MODEL_FILE
+from roi_forecast.network.training.result import NETWORK_FILE
 
 DATASET = synthetic_dataset(rows=300)
 FIRST_DATE = DATASET.dates[240].item()
@@ -29,7 +29,7 @@ def walk(directory: Path) -> WalkForward:
 
 
 def network_of(directory: Path, fold: Fold) -> Path:
-    (path,) = directory.glob(f"{fold.first_date}-*/{MODEL_FILE}")
+    (path,) = directory.glob(f"{fold.first_date}-*/{NETWORK_FILE}")
     return path
 
 

@@ -10,8 +10,7 @@ from roi_forecast.features.dataset import Dataset
 from roi_forecast.network.compilation import compile_network
 from roi_forecast.network.network import HIGHWAY_LAYER, build_network, input_names
 from roi_forecast.network.ridge import fit_ridge
-from roi_forecast.network.training.batches import window_batches
-from roi_forecast.network.training.target_weights import target_weights
+from roi_forecast.network.training.batches import target_weights, window_batches
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray]
 

@@ -65,9 +65,7 @@ HALF_OF_THE_CORES = str(max(1, (os.cpu_count() or 1) // 2))
         ("TF_NUM_INTRAOP_THREADS", "7", "7"),
     ],
 )
-def test_memory_and_threads_are_settled_unless_the_environment_says_otherwise(
-    name, given, expected
-):
+def test_memory_and_threads_have_defaults_that_the_environment_overrides(name, given, expected):
     environment = {key: value for key, value in os.environ.items() if key != name}
     environment |= {} if given is None else {name: given}
     # The backend module sets what TensorFlow reads; loading TensorFlow itself is not needed to see.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from roi_forecast.errors import TrainingError
-from roi_forecast.network.devices import DEVICES_VARIABLE, training_scope
+from roi_forecast.network.device import DEVICES_VARIABLE, training_scope
 from roi_local.environment import REPOSITORY
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roi_forecast.network.fused_adamw import FusedAdamW
+from roi_forecast.network.compilation import FusedAdamW
 
 SHAPES = ((3, 2), (4,))
 

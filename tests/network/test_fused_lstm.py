@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roi_forecast.config import ModelConfig
-from roi_forecast.network.fused_lstm import FusedLSTM
+from roi_forecast.network.layers import FusedLSTM
 from roi_forecast.network.network import build_network
 
 

@@ -4,15 +4,15 @@ import keras
 import numpy as np
 import pytest
 
-from roi_forecast.network.highway import AutoregressiveHighway
+from roi_forecast.network.layers import AutoregressiveHighway
 
 
 @pytest.fixture
 def highway() -> AutoregressiveHighway:
     layer = AutoregressiveHighway(name="highway")
     layer.build([(None, 4, 2), (None, 3, 2)])
-    layer.start_from(
-        np.array([0.5, 0.25]), np.array([0.1, 0.2, 0.3, 0.4]), np.array([-1.0, 0.0, 2.0])
+    layer.set_weights(
+        [np.array([0.1, 0.2, 0.3, 0.4]), np.array([-1.0, 0.0, 2.0]), np.array([0.5, 0.25])]
     )
     return layer
 
@@ -70,5 +70,5 @@ def test_highway_refuses_inputs_that_are_not_two_windows_over_the_same_assets(sh
 
 
 def test_highway_refuses_weights_of_another_length(highway):
-    with pytest.raises(ValueError, match=r"plain_weights .* shape \(3,\); received .* \(4,\)"):
-        highway.start_from(np.zeros(2), np.zeros(4), np.zeros(4))
+    with pytest.raises(ValueError, match=r"highway weight shape \(3,\) .* shape \(4,\)"):
+        highway.set_weights([np.zeros(4), np.zeros(4), np.zeros(2)])

@@ -70,8 +70,8 @@ def test_hybrid_is_the_reference_architecture():
 def test_hybrid_ar_is_the_reference_beside_a_highway_of_70_weights():
     network = build("hybrid_ar")
 
-    beside = {"scaled_log_roi", "highway", "forecast"}
-    assert [row for row in table(network) if row[1] not in beside] == REFERENCE_LAYERS
+    extra = {"scaled_log_roi", "highway", "forecast"}
+    assert [row for row in table(network) if row[1] not in extra] == REFERENCE_LAYERS
     assert sum(w.shape[0] for w in network.get_layer("highway").trainable_weights) == 60 + 10
     assert network.output.shape == (None, ASSETS)
 
@@ -101,5 +101,5 @@ def test_hybrid_ar_without_ridge_starts_at_the_center(dataset):
 
 
 def test_network_refuses_a_center_of_another_number_of_assets():
-    with pytest.raises(ValueError, match=r"center .* shape \(3,\); received .* \(4,\)"):
+    with pytest.raises(ValueError, match=r"highway weight shape \(3,\) .* shape \(4,\)"):
         build_network(SMALL, 8, 3, np.zeros(4), None)

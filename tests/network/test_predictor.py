@@ -2,16 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 
+from network.saved_network import random_network, save_network
 from network.synthetic_dataset import SMALL, synthetic_dataset
 from roi_forecast.errors import DatasetError, RegistryError
-from roi_forecast.network.keras_network import load_keras_network
-from roi_forecast.network.network import build_network
 from roi_forecast.network.predictor import Predictor, load_predictor
 
 
@@ -19,14 +17,8 @@ from roi_forecast.network.predictor import Predictor, load_predictor
 def saved(request, tmp_path_factory) -> tuple[keras.Model, Predictor]:
     """A network with random weights, and what its file gives."""
     directory = tmp_path_factory.mktemp(request.param)
-    config = SMALL.model_copy(update={"architecture": request.param})
-    keras.utils.set_random_seed(3)
-    network = build_network(config, 8, 3, np.full(3, 0.5), None)
-    generator = np.random.default_rng(0)
-    network.set_weights(
-        [weight + generator.normal(0, 0.1, weight.shape) for weight in network.get_weights()]
-    )
-    network.save(directory / "model.keras")
+    network = random_network(SMALL.model_copy(update={"architecture": request.param}))
+    save_network(directory, network)
     return network, load_predictor(directory)
 
 
@@ -57,17 +49,6 @@ def test_prediction_does_not_change_with_its_target_or_later_rows(saved):
         predictor.predict(scaled, plain, range(140, 151)),
         predictor.predict(dataset.scaled, dataset.scaled_log_roi, range(140, 151)),
     )
-
-
-def test_prediction_by_keras_is_not_compiled_anew_for_each_number_of_targets(saved):
-    _, predictor = saved
-    network = load_keras_network((predictor.directory / "model.keras").read_bytes())
-    by_keras = replace(predictor, networks=(network,))
-    dataset = synthetic_dataset()
-    for last in (9, 12, 40, 41, 100, 201):
-        by_keras.predict(dataset.scaled, dataset.scaled_log_roi, range(8, last))
-    # One for the first size, one for every other.
-    assert network.model.predict_function.experimental_get_tracing_count() <= 2
 
 
 def test_a_saved_network_forecasts_without_tensorflow(saved):
@@ -105,21 +86,27 @@ def test_predictor_refuses_targets_out_of_range(saved, targets):
         predictor.predict(dataset.scaled, dataset.scaled_log_roi, targets)
 
 
-def test_load_predictor_refuses_a_directory_without_a_model(tmp_path):
-    with pytest.raises(RegistryError, match=r"no model\.keras in"):
+def test_load_predictor_refuses_a_directory_without_a_network(tmp_path):
+    with pytest.raises(RegistryError, match=r"no network\.npz in"):
         load_predictor(tmp_path)
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.5, 0.95])
 def test_load_predictor_refuses_a_file_that_was_cut_short(saved, tmp_path, kept):
-    content = (saved[1].directory / "model.keras").read_bytes()
-    (tmp_path / "model.keras").write_bytes(content[: int(len(content) * kept)])
+    content = (saved[1].directory / "network.npz").read_bytes()
+    (tmp_path / "network.npz").write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(RegistryError, match="damaged"):
         load_predictor(tmp_path)
 
 
-def test_load_predictor_refuses_a_model_of_another_kind(tmp_path):
-    inputs = keras.Input((4,))
-    keras.Model(inputs, keras.layers.Dense(1)(inputs)).save(tmp_path / "model.keras")
-    with pytest.raises(RegistryError, match="not a model of this project"):
+def test_load_predictor_refuses_arrays_of_another_kind(tmp_path):
+    np.savez(tmp_path / "network.npz", seq_len=np.array(8), kernel=np.zeros((4, 1), np.float32))
+    with pytest.raises(RegistryError, match="not a network of this project"):
+        load_predictor(tmp_path)
+
+
+def test_load_predictor_refuses_members_with_windows_of_different_shapes(tmp_path):
+    for number, assets in enumerate((3, 4)):
+        save_network(tmp_path / f"member_{number}", random_network(assets=assets))
+    with pytest.raises(RegistryError, match="windows of different shapes"):
         load_predictor(tmp_path)

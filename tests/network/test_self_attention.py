@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roi_forecast.network.self_attention import SelfAttention
+from roi_forecast.network.layers import SelfAttention
 
 
 def pair(

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from network.synthetic_dataset import SMALL, synthetic_dataset
 from roi_forecast.network.backend import keras
-from roi_forecast.network.devices import DEVICES_VARIABLE
+from roi_forecast.network.device import DEVICES_VARIABLE
 from roi_forecast.network.training.result import MODEL_FILE
 from roi_forecast.network.training.train import train_model
 

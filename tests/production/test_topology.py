@@ -205,7 +205,7 @@ def test_runs_survive_a_kill_of_a_task_and_of_a_worker_in_the_middle_of_training
         )[0]
         assert attempts == 2, (name, task_id)
     resumed = team.log(survived["two"], "train_member", 2, map_index=0)
-    assert re.search(r"going on after epoch \d+ of 60", resumed)
+    assert re.search(r"resuming after epoch \d+ of 60", resumed)
     assert_tables_registry_and_champions_agree(team)
 
 

@@ -23,7 +23,7 @@ from roi_forecast.database.tables import model_versions, predictions
 from roi_forecast.errors import RegistryError, TrainingError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.network.predictor import load_predictor
-from roi_forecast.network.training.members import find_members
+from roi_forecast.network.training.result import find_members
 from roi_forecast.registry import training_plan
 from roi_forecast.registry.candidates import combine_members, train_candidate, train_member
 from roi_forecast.registry.training_plan import TrainingPlan, plan_training
@@ -35,6 +35,7 @@ from roi_local.postgres.server import EmbeddedPostgres
 
 SYMBOLS = ["TCS.NS", "GC=F"]
 FIRST_DAY, LATER = "2024-12-26", "2025-01-06"
+MEMBERS = 2
 # Without the highway no training ends at the weights it began with, so that every seed tells.
 DAY: dict[str, Any] = {
     "symbols": SYMBOLS,
@@ -47,7 +48,7 @@ DAY: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Registry:
-    """An installation with two champions: of one network and of an ensemble of three."""
+    """An installation with two champions: of one network and of an ensemble."""
 
     engine: Engine
     settings: Settings
@@ -97,7 +98,10 @@ def registry(
             settings,
             carry_out(engine, settings, "single", {**DAY, "model_name": "single"}),
             carry_out(
-                engine, settings, "ensemble", {**DAY, "model_name": "ensemble", "ensemble_size": 3}
+                engine,
+                settings,
+                "ensemble",
+                {**DAY, "model_name": "ensemble", "ensemble_size": MEMBERS},
             ),
         )
         engine.dispose()
@@ -122,17 +126,18 @@ def assert_same(own: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> Non
 def test_an_ensemble_is_one_version_whose_forecast_is_the_mean_of_its_members(registry) -> None:
     directory = registry.directory(registry.ensemble.version_id)
     files = set(read_manifest(directory, RegistryError)["files"])
-    assert {f"member_{number}/model.keras" for number in range(3)} <= files
-    assert "model.keras" not in files
+    assert {f"member_{number}/network.npz" for number in range(MEMBERS)} <= files
+    assert {f"member_{number}/model.keras" for number in range(MEMBERS)} <= files
+    assert not {"network.npz", "model.keras"} & files
     dataset, predictor = registry.ensemble.dataset, load_predictor(directory)
     targets = dataset.split.test
     members = [
         load_predictor(directory / f"member_{number}").predict(
             dataset.scaled, dataset.scaled_log_roi, targets
         )
-        for number in range(3)
+        for number in range(MEMBERS)
     ]
-    assert len(predictor.networks) == 3
+    assert len(predictor.networks) == MEMBERS
     np.testing.assert_allclose(
         predictor.predict(dataset.scaled, dataset.scaled_log_roi, targets), np.mean(members, axis=0)
     )
@@ -145,7 +150,7 @@ def test_members_differ_by_the_seeds_after_the_runs(registry) -> None:
     second = weights(registry.directory(registry.ensemble.version_id), 1)
     assert any((weight != second[path]).any() for path, weight in weights(first).items())
     record = registry.row(registry.ensemble.version_id).training_record
-    assert [member["seed"] for member in record["members"]] == [0, 1, 2]
+    assert [member["seed"] for member in record["members"]] == list(range(MEMBERS))
 
 
 def test_the_spread_across_members_is_stored_with_each_forecast_and_null_for_one(registry) -> None:
@@ -171,8 +176,8 @@ def test_the_spread_across_members_is_stored_with_each_forecast_and_null_for_one
     )
     percent = 100 * np.expm1(dataset.scaler.inverse(members[:, 0]))
     for column, symbol in enumerate(dataset.symbols):
-        three = percent[:, column]
-        expected = np.sqrt(((three - three.mean()) ** 2).sum() / 2)
+        members_pct = percent[:, column]
+        expected = np.sqrt(((members_pct - members_pct.mean()) ** 2).sum() / (MEMBERS - 1))
         assert spread[symbol] == pytest.approx(expected, rel=1e-4)
         assert spread[symbol] > 0
 
@@ -184,7 +189,7 @@ def test_members_are_trained_in_any_order_and_a_finished_one_is_not_trained_agai
     arguments = (registry.engine, run, dataset, registry.models)
     train_member(*arguments, 1, None)
     folder = registry.models / "members" / "candidates" / "members"
-    before = (folder / "member_1" / "model.keras").stat().st_mtime_ns
+    before = (folder / "member_1" / "network.npz").stat().st_mtime_ns
     with pytest.raises(TrainingError, match=r"network 1 of 2 in .* is not finished"):
         combine_members(*arguments, None, now=NOW)
 
@@ -192,7 +197,7 @@ def test_members_are_trained_in_any_order_and_a_finished_one_is_not_trained_agai
     train_member(*arguments, 1, None)
     version = combine_members(*arguments, None, now=NOW)
 
-    assert (folder / "member_1" / "model.keras").stat().st_mtime_ns == before
+    assert (folder / "member_1" / "network.npz").stat().st_mtime_ns == before
     assert version.directory(registry.models) == folder
     assert combine_members(*arguments, None, now=NOW + timedelta(days=1)) == version
 
@@ -240,7 +245,9 @@ def test_the_same_parameters_on_the_same_dataset_give_the_same_metrics(registry)
         assert second[name] == pytest.approx(value, abs=1e-6), name
 
 
-def test_fine_tuning_trains_only_the_last_layers_of_the_champion(registry) -> None:
+@pytest.fixture(scope="module")
+def tuned(registry) -> tuple[ModelVersion, Dataset]:
+    """A version that continues from the single champion."""
     run, dataset = registry.prepare(
         "tuned",
         model_name="single",
@@ -248,8 +255,11 @@ def test_fine_tuning_trains_only_the_last_layers_of_the_champion(registry) -> No
         trainable_layers=2,
         epochs=3,
     )
-    version = registry.train(run, dataset)
+    return registry.train(run, dataset), dataset
 
+
+def test_fine_tuning_trains_only_the_last_layers_of_the_champion(registry, tuned) -> None:
+    version, _ = tuned
     own, champion = (
         weights(registry.directory(version_id))
         for version_id in (version.version_id, registry.single.version_id)
@@ -263,9 +273,8 @@ def test_fine_tuning_trains_only_the_last_layers_of_the_champion(registry) -> No
     assert record["members"][0]["epochs"] <= 3
 
 
-def test_fine_tuning_begins_at_the_champions_forecasts_in_its_own_units(registry) -> None:
-    run, dataset = registry.prepare("tuned_units", model_name="single", training_mode="fine_tune")
-    version = registry.train(run, dataset)
+def test_fine_tuning_begins_at_the_champions_forecasts_in_its_own_units(registry, tuned) -> None:
+    version, dataset = tuned
     champion = registry.directory(registry.single.version_id)
     assert (version.directory(registry.models) / "scaler.json").read_text() == (
         (champion / "scaler.json").read_text()
@@ -293,7 +302,7 @@ def test_a_tuned_version_is_judged_and_forecasts_like_any_other(registry) -> Non
             "symbols": SYMBOLS[::-1],
             "as_of_date": LATER,
             "model_name": "ensemble",
-            "ensemble_size": 3,
+            "ensemble_size": MEMBERS,
             "training_mode": "if_due",
         },
     )

@@ -41,7 +41,7 @@ from roi_forecast.features.rows import load_rows
 from roi_forecast.forecaster.forecaster import Forecaster
 from roi_forecast.forecaster.forecasts import Forecasts
 from roi_forecast.network.ridge import Ridge, fit_ridge
-from roi_forecast.network.training.members import find_members
+from roi_forecast.network.training.result import find_members
 from roi_forecast.registry.carried_out import find_carried_out
 from roi_forecast.registry.versions import (
     ModelVersion,

@@ -21,8 +21,7 @@ from roi_forecast.files.artifacts import (
 )
 from roi_forecast.forecaster.forecasts import Forecasts
 from roi_forecast.forecaster.shrinkage import counted_log_roi
-from roi_forecast.network.training.members import find_members
-from roi_forecast.network.training.result import TrainingResult, read_result
+from roi_forecast.network.training.result import TrainingResult, find_members, read_result
 from roi_forecast.network.training.tensorboard import write_images
 from roi_forecast.registry.plots import plots_directory
 from roi_forecast.registry.versions import ModelVersion

@@ -1,4 +1,4 @@
-"""What the network and ridge regression see of a dataset: two windows before each target row."""
+"""The inputs of the network and of ridge regression: two windows before each target row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from roi_forecast.features.windows import window_view
 
 PLAIN_LAGS = 10
-"""Plain log ROI lags beside the smoothed ones; fewer where the window is shorter."""
+"""Lags of the plain log ROI next to the smoothed ones; fewer where the window is shorter."""
 
 SCALED = "scaled"
 SCALED_LOG_ROI = "scaled_log_roi"

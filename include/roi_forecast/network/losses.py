@@ -1,4 +1,4 @@
-"""Errors that leave out masked targets. A target is masked where it is NaN."""
+"""Losses and metrics without masked targets. A target is masked where it is NaN."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ from typing import Any
 
 from roi_forecast.config import LossConfig
 from roi_forecast.network.backend import keras
-from roi_forecast.network.devices import sum_over_devices
+from roi_forecast.network.device import sum_over_devices
 
 
 @keras.saving.register_keras_serializable(package="roi_forecast")
 class MaskedLoss(keras.losses.Loss):  # type: ignore[misc]
-    """The mean of a function of the error over the targets that are not NaN.
-
-    Computed in float32 whatever the network's precision is.
+    """The mean of a function of the error over the unmasked targets, in float32.
 
     Args:
         kind: `mse`, `mae`, `huber` (Huber 1964), `weighted_mse` or `pinball` (Koenker and Bassett
-            1978). `weighted_mse` is `mse`, to be called with weights.
-        huber_delta: Up to this error, scaled, Huber's function is half the square, beyond it
-            linear.
-        pinball_level: The quantile whose forecast minimises the pinball error.
+            1978). `weighted_mse` is `mse` with weights.
+        huber_delta: Huber's function is quadratic up to this error, scaled, and linear beyond.
+        pinball_level: The quantile whose forecast minimises the loss.
     """
 
     def __init__(
@@ -42,23 +39,23 @@ class MaskedLoss(keras.losses.Loss):  # type: ignore[misc]
         Args:
             y_true: Shape (batch, assets), scaled, NaN where masked.
             y_pred: Same shape, scaled.
-            sample_weight: Same shape, or None: what each target's error is multiplied with.
+            sample_weight: Weights of the targets, same shape, or None.
 
         Returns:
-            A scalar, divided by the number of targets that count; 0, with a gradient of 0, where
-            every target is masked. On one of several devices the sum over its own part of the
-            batch, divided by the number that counts in all parts.
+            A scalar: the sum divided by the number of unmasked targets; 0, with a gradient of 0,
+            where every target is masked. On one of several devices, the sum over its own part of
+            the batch, divided by the number in all parts.
         """
         error, counted = _error_where_counted(y_true, y_pred)
         values = self._of_error(error)
         if sample_weight is not None:
             values = values * keras.ops.cast(sample_weight, values.dtype)
-        # With several devices each gives its share of the batch's loss, and gradients are summed.
+        # Gradients of several devices are summed, so each gives its share of the batch's loss.
         counted = sum_over_devices(counted)
         return keras.ops.sum(values) / keras.ops.maximum(counted, 1.0)
 
     def _of_error(self, error: Any) -> Any:
-        # The error is forecast less target; every kind is 0 where it is 0, so masked ones add none.
+        # The error is forecast minus target. Every kind is 0 at 0, where masked targets are.
         ops = keras.ops
         if self.kind == "mae":
             return ops.abs(error)
@@ -71,7 +68,7 @@ class MaskedLoss(keras.losses.Loss):  # type: ignore[misc]
         return ops.square(error)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what the constructor takes."""
+        """Return the arguments of the constructor."""
         return {
             **super().get_config(),
             "kind": self.kind,
@@ -81,15 +78,15 @@ class MaskedLoss(keras.losses.Loss):  # type: ignore[misc]
 
 
 def build_loss(config: LossConfig) -> MaskedLoss:
-    """Return the loss that a configuration names."""
+    """Return the configured loss."""
     return MaskedLoss(config.loss, config.huber_delta, config.pinball_level)
 
 
 @keras.saving.register_keras_serializable(package="roi_forecast")
 class TargetLoss(keras.metrics.Metric):  # type: ignore[misc]
-    """A loss over all batches of an epoch, without the penalties that training adds to it.
+    """A loss over all batches of an epoch, without the weight penalties that training adds.
 
-    A batch counts by its windows, as in the loss that Keras reports.
+    Batches are weighted by their windows, as in the loss that Keras reports.
 
     Args:
         loss: The loss.
@@ -110,22 +107,22 @@ class TargetLoss(keras.metrics.Metric):  # type: ignore[misc]
         self.count.assign_add(windows)
 
     def result(self) -> Any:
-        """Return the loss so far; 0 where nothing counted."""
+        """Return the loss so far; 0 before the first batch."""
         return self.total / keras.ops.maximum(self.count, 1.0)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what the constructor takes."""
+        """Return the arguments of the constructor."""
         return {**super().get_config(), "loss": keras.losses.serialize(self.loss)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> TargetLoss:
-        """Make one from what `get_config` gave."""
+        """Build one from the result of `get_config`."""
         return cls(**{**config, "loss": keras.losses.deserialize(config["loss"])})
 
 
 @keras.saving.register_keras_serializable(package="roi_forecast")
 class MaskedMeanAbsoluteError(keras.metrics.Metric):  # type: ignore[misc]
-    """The masked mean absolute error over all batches of an epoch, each target counting once."""
+    """The mean absolute error over all unmasked targets of an epoch."""
 
     def __init__(self, name: str = "mae", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
@@ -139,7 +136,7 @@ class MaskedMeanAbsoluteError(keras.metrics.Metric):  # type: ignore[misc]
         self.count.assign_add(counted)
 
     def result(self) -> Any:
-        """Return the error so far, in scaled units; 0 where nothing counted."""
+        """Return the error so far, in scaled units; 0 where every target is masked."""
         return self.total / keras.ops.maximum(self.count, 1.0)
 
 
@@ -147,8 +144,8 @@ def _error_where_counted(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     y_pred = keras.ops.cast(y_pred, "float32")
     y_true = keras.ops.cast(y_true, "float32")
     masked = keras.ops.isnan(y_true)
-    # The mask goes on the target before the subtraction: a gradient through NaN would be NaN even
-    # where the result is then discarded.
+    # The target is masked before the subtraction too: a gradient through NaN is NaN even where the
+    # result is discarded.
     error = keras.ops.where(masked, 0.0, y_pred - keras.ops.where(masked, 0.0, y_true))
     counted = keras.ops.sum(keras.ops.cast(keras.ops.logical_not(masked), "float32"))
     return error, counted

@@ -1,4 +1,4 @@
-"""The network: the reference LSTM-attention architecture, alone or beside the highway."""
+"""The network: the reference LSTM-attention architecture, alone or next to the highway."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import numpy.typing as npt
 
 from roi_forecast.config import ModelConfig
 from roi_forecast.network.backend import keras
-from roi_forecast.network.fused_lstm import FusedLSTM
-from roi_forecast.network.highway import AutoregressiveHighway
+from roi_forecast.network.forward import EPSILON
 from roi_forecast.network.inputs import SCALED, SCALED_LOG_ROI, plain_lags
+from roi_forecast.network.layers import AutoregressiveHighway, FusedLSTM, SelfAttention
 from roi_forecast.network.ridge import Ridge
-from roi_forecast.network.self_attention import SelfAttention
 
 HIGHWAY_LAYER = "highway"
 
@@ -28,19 +27,17 @@ def build_network(
     """Build the network that `config.architecture` names, untrained.
 
     `hybrid` takes the input `scaled`, shape (batch, seq_len, assets). `hybrid_ar` also takes
-    `scaled_log_roi`, shape (batch, plain lags, assets), and adds the highway; the last layer of its
-    network starts at zero, so that untrained it predicts what the highway does. Both give the
-    scaled smoothed log ROI of the next row, shape (batch, assets), as float32 whatever precision
-    the layers before compute in.
+    `scaled_log_roi`, shape (batch, plain lags, assets), and adds the highway; its output layer
+    starts at zero, so that the untrained network predicts what the highway does. Both return the
+    scaled smoothed log ROI of the next row, shape (batch, assets), in float32 at any precision.
 
     Args:
         config: The architecture, its sizes and its precision.
         seq_len: Rows in one window.
         n_assets: Columns of the dataset.
-        center: Mean scaled smoothed log ROI of the training rows, shape (assets,). `hybrid` has no
-            use for it.
-        ridge: What the highway starts from; None lets it start at the center. `hybrid` has no use
-            for it.
+        center: Mean scaled smoothed log ROI of the training rows, shape (assets,); `hybrid` ignores
+            it.
+        ridge: Where the highway starts; None: at the center. `hybrid` ignores it.
 
     Raises:
         ValueError: The shape of the center or of ridge's weights does not fit.
@@ -58,12 +55,19 @@ def build_network(
     network = keras.Model(
         {SCALED: scaled, SCALED_LOG_ROI: scaled_log_roi}, forecast, name="hybrid_ar"
     )
-    highway.start_from(
-        center,
-        ridge.smoothed_weights if ridge else np.zeros(seq_len),
-        ridge.plain_weights if ridge else np.zeros(plain_lags(seq_len)),
+    highway.set_weights(
+        [
+            ridge.smoothed_weights if ridge else np.zeros(seq_len),
+            ridge.plain_weights if ridge else np.zeros(plain_lags(seq_len)),
+            center,
+        ]
     )
     return network
+
+
+def named_weights(network: keras.Model) -> dict[str, npt.NDArray[np.float32]]:
+    """Return a network's weights by the names that `forward.Network` reads them by."""
+    return {weight.path: keras.ops.convert_to_numpy(weight) for weight in network.weights}
 
 
 def input_names(network: keras.Model) -> list[str]:
@@ -84,6 +88,7 @@ def _reference_layers(
             return_sequences=True,
             dropout=config.lstm_dropout,
             kernel_regularizer=l2,
+            name="lstm",
             dtype=precision,
         )
         features = layers.Bidirectional(lstm, name=f"bidirectional_lstm_{number}", dtype=precision)(
@@ -97,18 +102,20 @@ def _reference_layers(
         dtype=precision,
     )(features, features)
     features = layers.Add(name="residual", dtype=precision)([features, attended])
-    features = layers.LayerNormalization(name="layer_normalization", dtype=precision)(features)
+    features = layers.LayerNormalization(
+        epsilon=EPSILON, name="layer_normalization", dtype=precision
+    )(features)
     features = layers.GlobalAveragePooling1D(name="average_pooling", dtype=precision)(features)
     if config.batch_normalization:
-        # Keras' momentum of 0.99 would need hundreds of batches; an epoch here has a dozen.
+        # Keras' momentum of 0.99 needs hundreds of batches; an epoch here has a dozen.
         features = layers.BatchNormalization(
-            momentum=0.9, name="batch_normalization", dtype=precision
+            momentum=0.9, epsilon=EPSILON, name="batch_normalization", dtype=precision
         )(features)
     features = layers.Dense(
         config.dense_units, "relu", kernel_regularizer=l2, name="dense", dtype=precision
     )(features)
     features = layers.Dropout(config.dense_dropout, name="dense_dropout", dtype=precision)(features)
-    # The last sums stay in float32: what they add up decides on the forecast's digits.
+    # The output stays in float32, since its sums limit the digits of the forecast.
     return layers.Dense(
         n_assets,
         kernel_initializer=output_initializer,

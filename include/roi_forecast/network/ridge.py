@@ -1,6 +1,6 @@
 """Pooled ridge regression on an asset's own lags: the network's warm start and its baseline.
 
-The idea of a linear autoregressive part beside the network is LSTNet's (Lai, Chang, Yang and Liu,
+The idea of a linear autoregressive part next to the network is LSTNet's (Lai, Chang, Yang and Liu,
 2018, "Modeling Long- and Short-Term Temporal Patterns with Deep Neural Networks", section 3.6).
 """
 
@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from roi_forecast.array_types import FloatArray
 from roi_forecast.errors import DatasetError, TrainingError
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.network.inputs import plain_lags
+from roi_forecast.network.inputs import SCALED, SCALED_LOG_ROI, model_inputs, plain_lags
 
 
 @dataclass(frozen=True)
@@ -54,25 +54,13 @@ class Ridge:
             DatasetError: The arrays' shapes differ from each other or from the fitted assets, or a
                 target lies out of range.
         """
-        seq_len, rows = len(self.smoothed_weights), len(scaled)
         if scaled.shape != scaled_log_roi.shape or scaled.shape[1:] != self.center.shape:
             raise DatasetError(
                 f"ridge was fitted on {len(self.center)} assets; received arrays of shape "
                 f"{scaled.shape} and {scaled_log_roi.shape}"
             )
-        if targets.step != 1 or not targets or targets.start < seq_len or targets.stop > rows + 1:
-            raise DatasetError(
-                f"no ridge prediction for the target rows {targets}; allowed are consecutive rows "
-                f"from {seq_len} to {rows}"
-            )
-        prediction = np.tile(self.center, (len(targets), 1))
-        for series, origin, weights in (
-            (scaled, self.center, self.smoothed_weights),
-            (scaled_log_roi, 0.0, self.plain_weights),
-        ):
-            for lag, weight in enumerate(weights[::-1], start=1):
-                prediction += weight * (series[targets.start - lag : targets.stop - lag] - origin)
-        return prediction
+        windows = model_inputs(scaled, scaled_log_roi, targets, len(self.smoothed_weights))
+        return self.forecast_windows(windows[SCALED], windows[SCALED_LOG_ROI])
 
     def forecast_windows(
         self, scaled: npt.NDArray[np.floating], scaled_log_roi: npt.NDArray[np.floating]
@@ -86,9 +74,10 @@ class Ridge:
         Returns:
             Shape (windows, assets), the scaled smoothed log ROI.
         """
-        own = np.einsum("wla,l->wa", scaled - self.center, self.smoothed_weights)
+        # The center is taken off after the sums, so that no copy of the windows is made.
+        smoothed = np.einsum("wla,l->wa", scaled, self.smoothed_weights)
         plain = np.einsum("wla,l->wa", scaled_log_roi, self.plain_weights)
-        prediction: FloatArray = self.center + own + plain
+        prediction: FloatArray = smoothed + plain + self.center * (1 - self.smoothed_weights.sum())
         return prediction
 
 
@@ -96,8 +85,8 @@ def fit_ridge(dataset: Dataset, penalty: float) -> Ridge:
     """Fit ridge regression on the training targets of all assets together.
 
     Minimises the sum of squared errors of the centred scaled target plus `penalty` times the sum of
-    squared weights, without an intercept. Filled targets are left out. Reads no row after the last
-    training target.
+    squared weights, without an intercept. Filled targets do not count. No row after the last
+    training target is read.
 
     Args:
         dataset: Gives the rows, the split and the scaler's center.
@@ -111,14 +100,15 @@ def fit_ridge(dataset: Dataset, penalty: float) -> Ridge:
     train, seq_len = dataset.split.train, dataset.seq_len
     lags = plain_lags(seq_len)
     known = slice(train.start - seq_len, train.stop)
-    # Assets first, so that each asset's series is contiguous and its windows are read in order.
+    # Assets first, so that each asset's series is contiguous in memory.
     smoothed = np.subtract(dataset.scaled[known], dataset.scaler.center, dtype=np.float64).T.copy()
     plain = dataset.scaled_log_roi[known].T.astype(np.float64, order="C")
     counted = ~dataset.filled[train.start : train.stop].T
 
     gram = np.zeros((seq_len + lags, seq_len + lags))
     moment = np.zeros(seq_len + lags)
-    # One asset at a time: the design matrix of all would be seq_len times the rows.
+    # One asset at a time: the design matrix of all assets, which scikit-learn would need, takes
+    # seq_len times the memory of the dataset.
     for own_smoothed, own_plain, own_counted in zip(smoothed, plain, counted, strict=True):
         design = np.concatenate(
             [
@@ -135,5 +125,5 @@ def fit_ridge(dataset: Dataset, penalty: float) -> Ridge:
             "check the prices or choose an earlier start_date"
         )
     solution = np.linalg.solve(gram + penalty * np.eye(len(gram)), moment)
-    weights = solution.astype(np.float64, copy=False)
+    weights = np.asarray(solution, dtype=np.float64)
     return Ridge(dataset.scaler.center.copy(), weights[:seq_len], weights[seq_len:])

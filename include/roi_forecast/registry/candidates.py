@@ -26,8 +26,12 @@ from roi_forecast.network.training.experiment_record import (
     hyperparameters,
     training_record,
 )
-from roi_forecast.network.training.members import member_directory, network_files
-from roi_forecast.network.training.result import TrainingResult, read_result
+from roi_forecast.network.training.result import (
+    TrainingResult,
+    member_directory,
+    network_files,
+    read_result,
+)
 from roi_forecast.registry.training_plan import plan_training
 from roi_forecast.registry.versions import ModelVersion, find_trained, find_version, open_version
 from roi_forecast.runs.resolved_run import ResolvedRun

@@ -8,8 +8,7 @@ import pytest
 from roi_forecast.config import TrainingConfig
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.network.inputs import model_inputs
-from roi_forecast.network.training.augmentation import build_augmentation
-from roi_forecast.network.training.batches import WindowBatches, window_batches
+from roi_forecast.network.training.batches import WindowBatches, build_augmentation, window_batches
 
 NAMES = ["scaled", "scaled_log_roi"]
 BATCH = 16

@@ -93,6 +93,7 @@ def test_state_stays_the_former_one_where_writing_the_next_fails(tmp_path):
 
 def finished(directory) -> TrainingResult:
     (directory / "model.keras").write_bytes(b"weights")
+    (directory / "network.npz").write_bytes(b"weights")
     write_history(directory, HISTORY)
     result = TrainingResult(directory, "d1", HISTORY, 1, "CPU", {"train": 2.0})
     finish(result, IDENTITY)
@@ -105,7 +106,7 @@ def test_result_comes_back_from_a_finished_directory(tmp_path):
     assert (result.epochs, result.seconds) == (1, 3.0)
 
 
-@pytest.mark.parametrize("name", ["model.keras", "history.json"])
+@pytest.mark.parametrize("name", ["network.npz", "model.keras", "history.json"])
 def test_result_does_not_count_where_a_file_was_changed(tmp_path, caplog, name):
     finished(tmp_path)
     with (tmp_path / name).open("ab") as file:
@@ -114,7 +115,7 @@ def test_result_does_not_count_where_a_file_was_changed(tmp_path, caplog, name):
     assert "is damaged" in caplog.text
 
 
-@pytest.mark.parametrize("name", ["model.keras", "history.json", "training.json"])
+@pytest.mark.parametrize("name", ["network.npz", "model.keras", "history.json", "training.json"])
 def test_result_does_not_count_where_a_file_is_missing(tmp_path, name):
     finished(tmp_path)
     (tmp_path / name).unlink()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from roi_forecast.config import LossConfig
-from roi_forecast.network.training.target_weights import target_weights
+from roi_forecast.network.training.batches import target_weights
 
 HALF_LIFE = LossConfig(loss="weighted_mse", loss_recency_half_life=20)
 

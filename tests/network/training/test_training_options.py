@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,9 +16,8 @@ from roi_forecast.config import RunConfig
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.network.predictor import load_predictor
-from roi_forecast.network.training import progress as training_progress
 from roi_forecast.network.training import train as training
-from roi_forecast.network.training.result import TrainingResult
+from roi_forecast.network.training.result import EpochRecord, TrainingResult
 from roi_forecast.network.training.train import train_model
 from roi_forecast.registry.candidates import _fingerprint
 
@@ -85,17 +84,21 @@ def test_a_training_with_another_value_is_another_training(dataset, changes):
     assert _fingerprint("name", dataset, other, None) != _fingerprint("name", dataset, run, None)
 
 
+# By the quantile of a pinball loss, the patience of the training that serves both tests.
+PATIENCE = {0.1: 1, 0.9: 3}
+
+
+def with_pinball(train: Train, level: float) -> TrainingResult:
+    return train(
+        loss="pinball", pinball_level=level, epochs=30, early_stopping_patience=PATIENCE[level]
+    )
+
+
 def test_pinball_forecasts_the_quantile_of_its_level(dataset, train):
-    below = {
-        level: np.nanmean(
-            np.where(
-                np.isnan(error := errors(dataset, train(loss="pinball", pinball_level=level))),
-                np.nan,
-                error > 0,
-            )
-        )
-        for level in (0.1, 0.9)
-    }
+    below = {}
+    for level in PATIENCE:
+        error = errors(dataset, with_pinball(train, level))
+        below[level] = np.nanmean(np.where(np.isnan(error), np.nan, error > 0))
     # Share of the targets that lie below their forecast.
     assert below[0.1] < 0.3
     assert below[0.9] > 0.7
@@ -124,8 +127,9 @@ def test_recency_fits_the_newest_training_rows_at_the_cost_of_the_oldest(dataset
 
 
 def test_early_stopping_waits_as_many_epochs_as_its_patience(train):
-    for patience in (1, 3):
-        result = train(early_stopping_patience=patience, epochs=30, learning_rate=0.05)
+    for level, patience in PATIENCE.items():
+        result = with_pinball(train, level)
+        assert result.epochs < 30
         assert result.epochs - result.best_epoch == patience
 
 
@@ -138,28 +142,20 @@ def test_augmentation_changes_what_is_learned_and_leaves_validation_alone(train,
     assert augmented.history[1].validation_loss != plain.history[1].validation_loss
 
 
-def test_augmented_training_goes_on_bit_for_bit_where_it_was_cut_off(
-    dataset, tmp_path, monkeypatch, caplog
-):
+def test_augmented_training_resumes_bit_for_bit_where_it_was_cut_off(dataset, tmp_path, caplog):
     config = SMALL.model_copy(
         update={"epochs": 4, "noise_share": 0.05, "time_shift_sessions": 2, "kernel_l2": 1e-3}
     ).model_copy(update={"batch_normalization": True, "architecture": "hybrid"})
-    whole = train_model(dataset, config, tmp_path / "whole")
-    save = training_progress.save_state
 
-    def cut_off(directory: Path, state: Any, identity: Any) -> None:
-        save(directory, state, identity)
-        if state.history[-1].epoch == 2:
-            raise KeyboardInterrupt
+    def keep_a_copy(record: EpochRecord) -> None:
+        if record.epoch == 2:
+            shutil.copytree(tmp_path / "whole", tmp_path / "cut")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(training_progress, "save_state", cut_off)
-        with pytest.raises(KeyboardInterrupt):
-            train_model(dataset, config, tmp_path / "cut")
+    whole = train_model(dataset, config, tmp_path / "whole", on_epoch=keep_a_copy)
     with caplog.at_level(logging.INFO):
         resumed = train_model(dataset, config, tmp_path / "cut")
 
-    assert "going on after epoch 2 of 4" in caplog.messages
+    assert "resuming after epoch 2 of 4" in caplog.messages
     for own, other in zip(
         *(stored(each).get_weights() for each in (resumed, whole)),
         strict=True,

@@ -1,1 +1,1 @@
-"""Training a network: batches, progress, checkpoints and what came of it."""
+"""Training a network: batches, progress, checkpoints and the result."""

@@ -1,36 +1,138 @@
-"""Batches of windows, gathered from views: only one batch at a time is a copy."""
+"""Batches of windows, targets and weights; only the current batch is a copy."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from roi_forecast.config import LossConfig, TrainingConfig
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.network.backend import keras
-from roi_forecast.network.inputs import model_inputs
-from roi_forecast.network.training.augmentation import Augmentation
+from roi_forecast.network.inputs import SCALED, SCALED_LOG_ROI, model_inputs
+
+_STREAM = 1
+"""Keeps the random numbers of augmentation apart from those of shuffling, which share the seed."""
+
+Windows = Mapping[str, npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Gaussian noise and time shifts for training windows, different in every epoch.
+
+    A shifted window ends some sessions earlier than the target allows; the target stays. It never
+    ends later, since a window that reaches the target would contain the answer. Shifting window and
+    target together would change nothing: the windows of neighbouring targets are all there.
+
+    Attributes:
+        seed: With epoch and batch it determines every random number, so an interrupted training
+            continues with the same numbers.
+        noise: Standard deviation of the noise by input name, each of shape (assets,), scaled.
+        time_shift: Maximum number of sessions that a window ends earlier.
+    """
+
+    seed: int
+    noise: Windows
+    time_shift: int
+
+    def gather(
+        self, windows: Windows, chosen: npt.NDArray[np.intp], epoch: int, batch: int
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        """Return the changed windows of a batch.
+
+        Args:
+            windows: By input name, each of shape (targets, lags, assets), in time order; left
+                unchanged.
+            chosen: Positions of the batch's targets.
+            epoch: Counted from 0.
+            batch: Number of the batch in the epoch, counted from 0.
+
+        Returns:
+            By input name, shape (chosen, lags, assets).
+        """
+        generator = np.random.default_rng((self.seed, epoch, batch, _STREAM))
+        if self.time_shift:
+            shifts = generator.integers(0, self.time_shift, size=len(chosen), endpoint=True)
+            chosen = np.maximum(chosen - shifts, 0)
+        gathered = {name: each[chosen] for name, each in windows.items()}
+        for name, each in gathered.items():
+            deviation = self.noise.get(name)
+            if deviation is not None:
+                drawn = generator.standard_normal(each.shape, dtype=np.float32)
+                gathered[name] = each + drawn * deviation
+        return gathered
+
+
+def build_augmentation(dataset: Dataset, config: TrainingConfig) -> Augmentation | None:
+    """Return the configured augmentation, or None.
+
+    The noise of an asset is `noise_share` of the range of its scaled values up to the last training
+    target.
+    """
+    if not config.noise_share and not config.time_shift_sessions:
+        return None
+    known = slice(0, dataset.split.train.stop)
+    series = {SCALED: dataset.scaled, SCALED_LOG_ROI: dataset.scaled_log_roi}
+    noise = {
+        name: (config.noise_share * np.ptp(values[known], axis=0)).astype(np.float32)
+        for name, values in series.items()
+        if config.noise_share
+    }
+    return Augmentation(config.seed, noise, config.time_shift_sessions)
+
+
+def target_weights(
+    dataset: Dataset, targets: range, config: LossConfig
+) -> npt.NDArray[np.float32] | None:
+    """Return the weights of target rows in the loss, or None where the loss has none.
+
+    A weight is the asset's times the row's. The assets' weights have a mean of 1, and so have those
+    of the training rows: a learning rate means the same with and without weights. A row's weight
+    halves with every `loss_recency_half_life` sessions of its age before the newest training
+    target; later rows, which validation uses, have weight 1.
+
+    Args:
+        dataset: Gives the assets and the split.
+        targets: Consecutive target rows.
+        config: The loss.
+
+    Returns:
+        Shape (targets, assets), or None.
+    """
+    if config.loss != "weighted_mse":
+        return None
+    given = config.loss_asset_weights or {}
+    assets = np.array([given.get(symbol, 1.0) for symbol in dataset.symbols])
+    rows = np.ones(len(targets))
+    train = dataset.split.train
+    if config.loss_recency_half_life is not None and targets.stop <= train.stop:
+        half_life = config.loss_recency_half_life
+        mean = np.mean(0.5 ** (np.arange(len(train)) / half_life))
+        ages = train.stop - 1 - np.arange(targets.start, targets.stop)
+        rows = 0.5 ** (ages / half_life) / mean
+    return np.outer(rows, assets / assets.mean()).astype(np.float32)
 
 
 class WindowBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Windows and their targets in batches, in time order or shuffled anew for each epoch.
+    """Windows and their targets in batches, in time order or shuffled for each epoch.
 
     Args:
         inputs: Windows by input name, each of shape (targets, lags, assets); views are fine.
         targets: Shape (targets, assets), scaled, NaN where masked.
         batch_size: Windows in one batch; the last batch may be smaller.
-        seed: Shuffles by a generator seeded with (seed, epoch), so an epoch's order does not depend
-            on the epochs before it. None keeps the time order.
-        weights: Shape (targets, assets): what each target's error is multiplied with in the loss.
-            None: nothing.
-        augmentation: Changes the windows of each batch. None: nothing does.
+        seed: Shuffles with a generator seeded by (seed, epoch), so that an epoch's order does not
+            depend on earlier epochs. None keeps the time order.
+        weights: Weights of the targets in the loss, shape (targets, assets), or None.
+        augmentation: Changes the windows of each batch, or None.
     """
 
     def __init__(
         self,
-        inputs: Mapping[str, npt.NDArray[np.float32]],
+        inputs: Windows,
         targets: npt.NDArray[np.float32],
         batch_size: int,
         seed: int | None = None,
@@ -83,10 +185,10 @@ def window_batches(
         dataset: Gives rows and filled marks. No row after the last target is read.
         targets: Consecutive target rows.
         input_names: The inputs that the network takes.
-        batch_size: Windows in one batch.
-        seed: Shuffling, or None for time order.
-        weights: Weights of the targets in the loss, shape (targets, assets), or None.
-        augmentation: Changes the windows of each batch, or None.
+        batch_size: As for `WindowBatches`, like all others.
+        seed: Likewise.
+        weights: Likewise.
+        augmentation: Likewise.
 
     Raises:
         DatasetError: A target has fewer than seq_len rows before it.

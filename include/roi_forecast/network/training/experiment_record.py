@@ -1,4 +1,4 @@
-"""What has to be known to repeat a training: parameters, data, seeds, code, libraries, device."""
+"""The facts that repeat a training: parameters, data, seeds, code, libraries, device."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def hyperparameters(config: RunConfig) -> dict[str, Any]:
 def training_record(
     config: RunConfig, results: Sequence[TrainingResult], base_version_id: str | None
 ) -> dict[str, Any]:
-    """Return how a candidate came about, as JSON values.
+    """Return how a candidate was trained, as JSON values.
 
     Args:
         config: The run's parameters.
         results: The finished trainings of its networks, in the order of their seeds.
-        base_version_id: The version that training went on from, or None.
+        base_version_id: The version that training continued from, or None.
     """
     return {
         "parameters": config.model_dump(mode="json"),
@@ -54,7 +54,7 @@ def training_record(
 
 
 def library_versions() -> Mapping[str, str]:
-    """Return the versions of the libraries whose arithmetic a training rests on."""
+    """Return the versions of the libraries that do the arithmetic of a training."""
     versions = {}
     for name in LIBRARIES:
         try:
@@ -67,7 +67,7 @@ def library_versions() -> Mapping[str, str]:
 def code_revision() -> str:
     """Return the git revision of this code, marked where files were changed, or `unknown`.
 
-    An image has no git: it names its revision in the environment.
+    An image has no git; its environment names the revision.
     """
     named = os.environ.get(CODE_REVISION_VARIABLE)
     if named:

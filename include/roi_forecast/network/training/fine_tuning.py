@@ -1,4 +1,4 @@
-"""Going on from a trained network: taking its weights and freezing all but the last layers."""
+"""Continuing from a trained network: taking its weights and freezing all but the last layers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from roi_forecast.errors import RegistryError
 from roi_forecast.network.backend import keras
-from roi_forecast.network.keras_network import load_keras_network
+from roi_forecast.network.forward import Network
 from roi_forecast.network.network import HIGHWAY_LAYER
 
 logger = logging.getLogger(__name__)
@@ -16,10 +16,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FineTuning:
-    """What a training goes on from, and how much of it may change.
+    """The network that a training continues from, and how much of it may change.
 
     Attributes:
-        base: The bytes of the trained network's file.
+        base: The bytes of the trained network's network.npz.
         trainable_layers: How many of the last layers that have weights are trained.
     """
 
@@ -35,25 +35,28 @@ class FineTuning:
         """Give a network of the same layers the base's weights and freeze all but the last layers.
 
         Raises:
-            RegistryError: The base does not load or has other layers.
+            RegistryError: The base is damaged or has other layers.
         """
         try:
-            network.set_weights(load_keras_network(self.base).model.get_weights())
-        # Keras lets whatever zip, JSON, HDF5 or a layer raises through; all mean the same here.
-        except Exception as error:
+            weights = Network.from_bytes(self.base).weights
+            paths = [weight.path for weight in network.weights]
+            if other := weights.keys() ^ set(paths):
+                raise ValueError(f"only one of the two has {', '.join(sorted(other))}")
+            network.set_weights([weights[path] for path in paths])
+        except (KeyError, ValueError, TypeError) as error:
             raise RegistryError(
-                f"training cannot go on from the champion's network ({error}); set training_mode "
-                "to scratch"
+                f"training cannot continue from the champion's network ({error}); set "
+                "training_mode to scratch"
             ) from error
         layers = _layers_with_weights(network)
         for layer in layers[: -self.trainable_layers]:
             layer.trainable = False
         trained = [layer.name for layer in layers if layer.trainable]
-        logger.info("going on from a trained network; trained layers: %s", ", ".join(trained))
+        logger.info("continuing from a trained network; trained layers: %s", ", ".join(trained))
 
 
 def _layers_with_weights(network: keras.Model) -> list[keras.layers.Layer]:
-    # The highway stands beside all others; it counts as the first and so is the last to be trained:
-    # ridge regression has found its weights in closed form.
+    # The highway counts as the first layer and so is the last to be trained: ridge regression has
+    # found its weights in closed form.
     layers = [layer for layer in network.layers if layer.weights]
     return sorted(layers, key=lambda layer: layer.name != HIGHWAY_LAYER)

@@ -1,4 +1,4 @@
-"""Values among the training rows that are too far from the rest to be true."""
+"""Values in the training rows that are too far from the others to be true."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ logger = logging.getLogger(__name__)
 
 LOGGED_OUTLIER_LIMIT = 15.0
 """Robust deviations beyond which an outlier is logged."""
-_NAMED = 10
-"""At most so many outliers are named, the largest first."""
+_MAX_NAMED = 10
 _NORMAL_CONSISTENCY = 1.4826
-"""Times the median absolute deviation: the standard deviation of a normal distribution."""
+"""The standard deviation of a normal distribution over its median absolute deviation."""
 
 
 @dataclass(frozen=True)
 class Outlier:
-    """One value, and how far out it lies.
+    """A value and its distance from the others.
 
     Attributes:
         symbol: The asset.
@@ -49,7 +48,7 @@ def check_outliers(dataset: Dataset, config: TrainingConfig) -> tuple[Outlier, .
     """Look for outliers among the scaled training rows; log them, or refuse to train on them.
 
     Args:
-        dataset: What is to be trained on; no row after the last training target is read.
+        dataset: Gives the rows; none after the last training target is read.
         config: Limit beyond which training is refused, or None to only log outliers.
 
     Returns:
@@ -62,7 +61,7 @@ def check_outliers(dataset: Dataset, config: TrainingConfig) -> tuple[Outlier, .
     outliers = find_outliers(dataset, limit)
     if not outliers:
         return ()
-    named = "; ".join(str(outlier) for outlier in outliers[:_NAMED])
+    named = "; ".join(str(outlier) for outlier in outliers[:_MAX_NAMED])
     message = f"{len(outliers)} outliers beyond {limit:g} in the training rows: {named}"
     if config.outlier_limit is not None:
         raise TrainingError(
@@ -75,9 +74,9 @@ def check_outliers(dataset: Dataset, config: TrainingConfig) -> tuple[Outlier, .
 def find_outliers(dataset: Dataset, limit: float) -> tuple[Outlier, ...]:
     """Return the outliers among the scaled training rows, the largest first.
 
-    A robust deviation is 1.4826 times the median absolute deviation of the asset's rows: an outlier
-    does not stretch the measure it is held against, as it would a standard deviation. Of an asset
-    whose price stands still on most rows that is 0; its standard deviation is taken instead.
+    A robust deviation is 1.4826 times the median absolute deviation of the asset's rows, which
+    outliers do not widen as they do the standard deviation. It is 0 for an asset whose price does
+    not change on most rows; the standard deviation replaces it there.
 
     Args:
         dataset: Gives the rows; none after the last training target is read.

@@ -1,15 +1,17 @@
-"""The callback that makes training resumable, writes its history and stops it where it diverges."""
+"""The callbacks of a training: they steer, record and save its epochs."""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from roi_forecast.config import TrainingConfig
 from roi_forecast.errors import TrainingError
+from roi_forecast.files.artifacts import TENSORBOARD_DIRECTORY
 from roi_forecast.network.backend import keras
 from roi_forecast.network.training.batches import WindowBatches
 from roi_forecast.network.training.result import EpochRecord
@@ -17,6 +19,8 @@ from roi_forecast.network.training.state import Arrays, TrainingState, save_stat
 
 logger = logging.getLogger(__name__)
 
+MONITORED = "val_target_loss"
+"""The loss on the validation rows without weight penalties; it determines the best epoch."""
 _EARLY_STOPPING_COUNTERS = ("wait", "best", "best_epoch", "stopped_epoch")
 _PLATEAU_COUNTERS = ("wait", "best", "cooldown_counter")
 
@@ -42,13 +46,13 @@ def untrained_state(network: keras.Model, validation: WindowBatches) -> Training
     if not math.isfinite(best):
         raise TrainingError(
             f"before training, the loss on the validation rows is {best}: the dataset holds values "
-            "that are not finite or far too large; check the prices and build it anew"
+            "that are not finite or far too large; check the prices and build it again"
         )
     return TrainingState(
         variables=_arrays(network.variables),
         optimizer_variables=_arrays(network.optimizer.variables),
         best_weights=tuple(network.get_weights()),
-        # Keras counts epochs from 0, so the untrained network is epoch -1 to it.
+        # Keras counts epochs from 0, so the untrained network is its epoch -1.
         early_stopping={"wait": 0, "best": best, "best_epoch": -1, "stopped_epoch": 0},
         plateau={"wait": 0, "best": best, "cooldown_counter": 0},
         history=(record,),
@@ -59,38 +63,50 @@ def untrained_state(network: keras.Model, validation: WindowBatches) -> Training
 class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
     """Starts from a state, and after each epoch records, logs and saves the next one.
 
-    Has to come after the two other callbacks, whose counters are part of the state and which reset
-    themselves when training begins.
-
     Args:
-        state: Where to start.
-        early_stopping: Its counters are set and saved.
-        plateau: The callback that halves the learning rate; likewise.
-        training: Is put into each epoch's order.
+        config: Patience of early stopping and of the learning rate.
+        state: The state to start from.
+        training: The training batches, shuffled for each epoch.
         directory: Directory of the training, for the state.
         identity: What makes a training the same as this one, as JSON values.
     """
 
     def __init__(
         self,
+        config: TrainingConfig,
         state: TrainingState,
-        early_stopping: keras.callbacks.EarlyStopping,
-        plateau: keras.callbacks.ReduceLROnPlateau,
         training: WindowBatches,
         directory: Path,
         identity: Mapping[str, Any],
     ) -> None:
         super().__init__()
         self.history = list(state.history)
+        self.seconds = 0.0
+        self._early_stopping = keras.callbacks.EarlyStopping(
+            monitor=MONITORED,
+            mode="min",
+            patience=config.early_stopping_patience,
+            restore_best_weights=True,
+        )
+        self._plateau = keras.callbacks.ReduceLROnPlateau(
+            monitor=MONITORED,
+            mode="min",
+            factor=0.5,
+            patience=config.plateau_patience,
+            min_delta=0.0,
+            min_lr=1e-6,
+        )
         self._state = state
-        self._early_stopping = early_stopping
-        self._plateau = plateau
         self._training = training
         self._directory = directory
         self._identity = identity
-        self.seconds = 0.0
         self._epoch_started = 0.0
         self._learning_rate = 0.0
+
+    @property
+    def callbacks(self) -> tuple[keras.callbacks.Callback, ...]:
+        """This callback after the two whose counters it saves and which reset them at the start."""
+        return self._early_stopping, self._plateau, self
 
     @property
     def best_epoch(self) -> int:
@@ -98,17 +114,19 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
         return int(self._early_stopping.best_epoch) + 1
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:  # noqa: ARG002
-        """Bring network, optimiser and callbacks into the state to start from."""
+        """Restore the state of network, optimiser and callbacks."""
         for variables, arrays in (
             (self.model.variables, self._state.variables),
             (self.model.optimizer.variables, self._state.optimizer_variables),
         ):
             for variable, array in zip(variables, arrays, strict=True):
                 variable.assign(array)
-        for name, value in self._state.early_stopping.items():
-            setattr(self._early_stopping, name, value)
-        for name, value in self._state.plateau.items():
-            setattr(self._plateau, name, value)
+        for callback, counters in (
+            (self._early_stopping, self._state.early_stopping),
+            (self._plateau, self._state.plateau),
+        ):
+            for name, value in counters.items():
+                setattr(callback, name, value)
         self._early_stopping.best_weights = list(self._state.best_weights)
 
     def on_epoch_begin(
@@ -132,7 +150,7 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
             epoch=epoch + 1,
             loss=float(scores["target_loss"]),
             mae=float(scores["mae"]),
-            validation_loss=float(scores["val_target_loss"]),
+            validation_loss=float(scores[MONITORED]),
             validation_mae=float(scores["val_mae"]),
             learning_rate=self._learning_rate,
             seconds=time.perf_counter() - self._epoch_started,
@@ -165,6 +183,37 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
         save_state(self._directory, state, self._identity)
 
 
+def recording_callbacks(
+    progress: TrainingProgress,
+    directory: Path,
+    on_epoch: Callable[[EpochRecord], None] | None,
+    *,
+    tensorboard: bool,
+) -> list[keras.callbacks.Callback]:
+    """Return the callbacks that only record epochs; they come after those of `progress`.
+
+    Args:
+        progress: Keeps the records.
+        directory: Directory of the training.
+        on_epoch: Receives each epoch once its state is saved.
+        tensorboard: Whether to write logs for TensorBoard.
+    """
+    callbacks: list[keras.callbacks.Callback] = []
+    if on_epoch is not None:
+        callbacks.append(
+            keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda _epoch, _logs: on_epoch(progress.history[-1])
+            )
+        )
+    if tensorboard:
+        callbacks.append(
+            keras.callbacks.TensorBoard(
+                log_dir=str(directory / TENSORBOARD_DIRECTORY), histogram_freq=1, write_graph=True
+            )
+        )
+    return callbacks
+
+
 def _arrays(variables: list[keras.Variable]) -> Arrays:
     return tuple(keras.ops.convert_to_numpy(variable) for variable in variables)
 
@@ -184,5 +233,5 @@ def _require_finite(record: EpochRecord) -> None:
 
 
 def _scalar(variable: keras.Variable) -> float:
-    # A variable that several devices share is no number to Python.
+    # A variable that several devices share does not convert to a Python number.
     return float(keras.ops.convert_to_numpy(variable))

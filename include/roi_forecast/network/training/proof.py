@@ -1,15 +1,14 @@
-"""Whether a trained network is better than what it started from by more than chance.
+"""Whether a trained network beats what it started from by more than chance.
 
 The one-standard-error rule (Breiman, Friedman, Olshen and Stone, 1984, "Classification and
 Regression Trees", section 3.4.3): of two models whose losses cannot be told apart, keep the simpler
-one. Here that is the network before its training, which for `hybrid_ar` is ridge regression. The
-lowest of a dozen validation losses is otherwise taken for an improvement even where it is luck.
+one. Here that is the network before its training, which for `hybrid_ar` is ridge regression.
+Otherwise the lowest of a dozen validation losses counts as an improvement even where it is luck.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,32 +16,33 @@ import numpy.typing as npt
 from roi_forecast.config import ModelConfig
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.rounding import varies
-from roi_forecast.network.backend import keras
+from roi_forecast.network.forward import Network
 from roi_forecast.network.losses import build_loss
-from roi_forecast.network.network import input_names
-from roi_forecast.network.training.batches import window_batches
-from roi_forecast.network.training.target_weights import target_weights
+from roi_forecast.network.predictor import Predictor
+from roi_forecast.network.training.batches import target_weights, window_batches
 
 logger = logging.getLogger(__name__)
 
 MIN_BLOCKS = 5
 
-Weights = Sequence[npt.NDArray[np.floating]]
 
+def is_proven(start: Network, trained: Network, dataset: Dataset, config: ModelConfig) -> bool:
+    """Tell whether a trained network beats its start by as many standard errors as demanded.
 
-def is_proven(network: keras.Model, start: Weights, dataset: Dataset, config: ModelConfig) -> bool:
-    """Tell whether a network beats its start by as many standard errors as the run demands.
+    Losses on the validation rows are compared in pairs, in blocks of as many windows as the
+    smoothing spans, since the targets of neighbouring windows overlap.
 
     Args:
-        network: The trained network; left as it is.
-        start: Its weights before training.
+        start: The network before training.
+        trained: The network after it.
         dataset: Gives the validation rows.
         config: The loss, and how many standard errors are demanded.
     """
     demanded = config.improvement_standard_errors
     if demanded == 0:
         return True
-    found = standard_errors_better(network, start, dataset, config)
+    before, after = (_block_losses(network, dataset, config) for network in (start, trained))
+    found = paired_standard_errors(before - after)
     logger.info(
         "the best epoch beats the untrained network on the validation rows by %.2f standard "
         "errors; %g are demanded to keep it",
@@ -52,34 +52,11 @@ def is_proven(network: keras.Model, start: Weights, dataset: Dataset, config: Mo
     return found >= demanded
 
 
-def standard_errors_better(
-    network: keras.Model, start: Weights, dataset: Dataset, config: ModelConfig
-) -> float:
-    """Return by how many standard errors a network beats its start on the validation rows.
-
-    Losses are compared in pairs, in blocks of as many windows as the smoothing spans, since targets
-    of neighbouring windows overlap.
-
-    Args:
-        network: The trained network; left as it is.
-        start: Its weights before training.
-        dataset: Gives the validation rows.
-        config: The loss.
-
-    Returns:
-        The mean difference of the blocks' losses over its standard error; infinite where there are
-        too few blocks to know one.
-    """
-    trained = network.get_weights()
-    after = _block_losses(network, dataset, config)
-    network.set_weights(list(start))
-    before = _block_losses(network, dataset, config)
-    network.set_weights(trained)
-    return paired_standard_errors(before - after)
-
-
 def paired_standard_errors(differences: npt.NDArray[np.float64]) -> float:
-    """Return the mean of the differences over its standard error, shape (blocks,)."""
+    """Return the mean of the differences over its standard error, shape (blocks,).
+
+    Infinite where there are too few blocks to know one.
+    """
     count = len(differences)
     if count < MIN_BLOCKS:
         return float("inf")
@@ -90,18 +67,19 @@ def paired_standard_errors(differences: npt.NDArray[np.float64]) -> float:
 
 
 def _block_losses(
-    network: keras.Model, dataset: Dataset, config: ModelConfig
+    network: Network, dataset: Dataset, config: ModelConfig
 ) -> npt.NDArray[np.float64]:
     targets, loss = dataset.split.validation, build_loss(config)
-    blocks = window_batches(
-        dataset,
-        targets,
-        input_names(network),
-        batch_size=max(dataset.smoothing, 1),
-        weights=target_weights(dataset, targets, config),
+    forecasts = Predictor((network,), dataset.directory).predict(
+        dataset.scaled, dataset.scaled_log_roi, targets
     )
+    size = max(dataset.smoothing, 1)
+    weights = target_weights(dataset, targets, config)
+    # Only the targets and weights of the batches are used.
+    blocks = window_batches(dataset, targets, [], size, weights=weights)
     losses = []
     for number in range(len(blocks)):
-        inputs, *known = blocks[number]
-        losses.append(float(loss(known[0], network(inputs, training=False), *known[1:])))
+        _, *known = blocks[number]
+        block = forecasts[number * size : (number + 1) * size]
+        losses.append(float(loss(known[0], block, *known[1:])))
     return np.array(losses)

@@ -1,10 +1,11 @@
-"""What a finished training leaves in its directory, and how it is recognised as finished."""
+"""The files of a finished training, and where the networks of a version lie."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,27 +14,30 @@ from roi_forecast.files.artifacts import checksum, write_file
 
 logger = logging.getLogger(__name__)
 
+NETWORK_FILE = "network.npz"
+"""The weights as named arrays: forecasts and fine-tuning read them."""
 MODEL_FILE = "model.keras"
+"""The same network as a Keras model, for people; nothing here reads it."""
 HISTORY_FILE = "history.json"
 RESULT_FILE = "training.json"
 
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One epoch's figures.
+    """The figures of one epoch.
 
-    Losses are the configured loss of the targets, without penalties of the weights: squared scaled
-    units for `mse`. MAE is in scaled units.
+    Losses are the configured loss of the targets, without weight penalties: squared scaled units
+    for `mse`. MAE is in scaled units.
 
     Attributes:
         epoch: Counted from 1; 0 is the untrained network, scored on validation rows only.
-        loss: Mean over the epoch's batches while the weights still changed, with dropout; None for
+        loss: Mean over the epoch's batches while the weights change, with dropout; None for
             epoch 0.
         mae: Likewise.
         validation_loss: After the epoch, without dropout: the batches' losses weighted by their
             windows.
         validation_mae: After the epoch, each target counting once.
-        learning_rate: The one the epoch was trained with.
+        learning_rate: During the epoch.
         seconds: Wall time of the epoch, validation included.
     """
 
@@ -51,12 +55,12 @@ class TrainingResult:
     """A finished training.
 
     Attributes:
-        directory: Holds model.keras, history.json and training.json.
-        dataset_id: The dataset it was trained on.
+        directory: Holds network.npz, model.keras, history.json and training.json.
+        dataset_id: The dataset.
         history: One record per epoch, epoch 0 first.
         best_epoch: The epoch whose weights were kept: the best validation loss; 0 means that
-            training improved nothing on the untrained network.
-        device: What it was trained on, in words.
+            training did not improve on the untrained network.
+        device: The device that trained, in words.
         stage_seconds: Wall time of `prepare` (outliers, ridge, building, the untrained network's
             score), `train` (all epochs, those before a resumption included) and `save`.
     """
@@ -86,10 +90,10 @@ def write_history(directory: Path, history: Sequence[EpochRecord]) -> None:
 
 
 def finish(result: TrainingResult, identity: Mapping[str, Any]) -> None:
-    """Mark the directory as finished, after model.keras and history.json were written.
+    """Mark the directory as finished, once all other files are written.
 
     Args:
-        result: What was trained.
+        result: The training.
         identity: What makes a training the same as this one, as JSON values.
     """
     content = {
@@ -105,15 +109,15 @@ def finish(result: TrainingResult, identity: Mapping[str, Any]) -> None:
 def read_finished(directory: Path, identity: Mapping[str, Any]) -> TrainingResult | None:
     """Return the result of a finished training of the same identity, or None.
 
-    A directory whose files are not those that were marked as finished counts as unfinished, and
-    says so in the log.
+    A directory whose files changed after they were marked as finished counts as unfinished; the
+    log says so.
     """
     found = _read(directory)
     if found is None:
         return None
     result, known = found
     if known != identity:
-        logger.info("%s holds a training of other data or settings; training anew", directory)
+        logger.info("%s holds a training of other data or settings; training again", directory)
         return None
     return result
 
@@ -132,7 +136,7 @@ def _read(directory: Path) -> tuple[TrainingResult, Mapping[str, Any]] | None:
         content = json.loads(marker.read_text())
         history = json.loads((directory / HISTORY_FILE).read_text())
         if content["sha256"] != _digests(directory):
-            raise ValueError("a file is not the one that was written")
+            raise ValueError("a file changed after it was written")
         identity = content["identity"]
         result = TrainingResult(
             directory,
@@ -149,4 +153,46 @@ def _read(directory: Path) -> tuple[TrainingResult, Mapping[str, Any]] | None:
 
 
 def _digests(directory: Path) -> dict[str, str]:
-    return {name: checksum(directory / name) for name in (MODEL_FILE, HISTORY_FILE)}
+    names = (NETWORK_FILE, MODEL_FILE, HISTORY_FILE)
+    return {name: checksum(directory / name) for name in names}
+
+
+def member_directory(directory: Path, number: int, ensemble_size: int) -> Path:
+    """Return the folder of a member, counted from 0; a single network lies in the version's own."""
+    return directory if ensemble_size == 1 else directory / f"member_{number}"
+
+
+def network_files(listed: Iterable[str]) -> tuple[str, ...]:
+    """Return the networks among the files that a version's manifest lists, in order.
+
+    Empty where the version has no network.
+
+    Raises:
+        ValueError: A number is missing, or there are both a single network and members.
+    """
+    names = set(listed)
+    found = [re.fullmatch(rf"member_(\d+)/{re.escape(NETWORK_FILE)}", name) for name in names]
+    numbers = sorted(int(match[1]) for match in found if match)
+    members = tuple(f"member_{number}/{NETWORK_FILE}" for number in range(len(numbers)))
+    if NETWORK_FILE in names and not numbers:
+        return (NETWORK_FILE,)
+    if NETWORK_FILE in names or not names.issuperset(members):
+        single = f" and {NETWORK_FILE}" if NETWORK_FILE in names else ""
+        raise ValueError(f"received members {numbers}{single}; expected all from 0 on, or one file")
+    return members
+
+
+def find_members(directory: Path) -> tuple[Path, ...]:
+    """Return the folders of a version's networks in the order of their numbers.
+
+    Empty where the version has no network. A gap in the numbers is an incomplete version and gives
+    the folder without a file too, so that opening it fails.
+    """
+    if (directory / NETWORK_FILE).is_file():
+        return (directory,)
+    numbers = [
+        int(path.parent.name.removeprefix("member_"))
+        for path in directory.glob(f"member_*/{NETWORK_FILE}")
+    ]
+    size = max(numbers, default=-1) + 1
+    return tuple(directory / f"member_{number}" for number in range(size))

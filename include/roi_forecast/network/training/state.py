@@ -1,4 +1,4 @@
-"""The state of an unfinished training: everything that the next epoch depends on, in one file."""
+"""The state of an unfinished training, in one file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Arrays = tuple[npt.NDArray[Any], ...]
 
 @dataclass(frozen=True)
 class TrainingState:
-    """Everything that training after an epoch depends on.
+    """Everything that the epochs after this one depend on.
 
     Attributes:
         variables: Weights and seed generators of the network, in its order.
@@ -83,7 +83,7 @@ def save_state(directory: Path, state: TrainingState, identity: Mapping[str, Any
 def load_state(directory: Path, identity: Mapping[str, Any]) -> TrainingState | None:
     """Return the state of a training of the same identity, or None.
 
-    Why a state that is there is not taken (damaged, or of other data or settings) is logged.
+    The log says why a state is discarded: it is damaged, or of other data or settings.
     """
     path = directory / STATE_DIRECTORY / _STATE_FILE
     if not path.exists():

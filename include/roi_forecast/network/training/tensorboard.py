@@ -1,4 +1,4 @@
-"""Logs for TensorBoard: one directory for each training, beside the trained model."""
+"""Pictures in the TensorBoard logs of a training."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def write_images(directory: Path, images: Mapping[str, bytes], step: int) -> Non
     """Add pictures to the logs of a training; TensorFlow is not needed.
 
     Args:
-        directory: Of the logs.
+        directory: Directory of the logs.
         images: A PNG by tag.
-        step: The epoch that the pictures are about.
+        step: The epoch that the pictures show.
     """
     directory.mkdir(parents=True, exist_ok=True)
     now = time.time()
@@ -42,7 +42,7 @@ def png_size(png: bytes) -> tuple[int, int]:
     """Return width and height of a PNG, in pixels, from its header chunk.
 
     Raises:
-        ValueError: The bytes are no PNG.
+        ValueError: The bytes are not a PNG.
     """
     if png[:8] != b"\x89PNG\r\n\x1a\n" or png[12:16] != b"IHDR":
         raise ValueError(f"expected a PNG; received {png[:16]!r}")

@@ -1,4 +1,4 @@
-"""Training: from a dataset to model.keras, resumable after each epoch."""
+"""Training: from a dataset to a saved network, resumable after each epoch."""
 
 from __future__ import annotations
 
@@ -19,22 +19,34 @@ from roi_forecast.files.artifacts import write_file
 from roi_forecast.files.manifest import MANIFEST
 from roi_forecast.network.backend import keras
 from roi_forecast.network.compilation import compile_network
-from roi_forecast.network.device import require_precision, training_device
-from roi_forecast.network.devices import require_equal_parts, training_scope
+from roi_forecast.network.device import (
+    memory_errors_named,
+    require_equal_parts,
+    require_precision,
+    training_device,
+    training_scope,
+)
+from roi_forecast.network.forward import Network
 from roi_forecast.network.inputs import model_inputs
-from roi_forecast.network.memory import memory_errors_named
-from roi_forecast.network.network import build_network, input_names
+from roi_forecast.network.network import build_network, input_names, named_weights
 from roi_forecast.network.predictor import load_predictor
 from roi_forecast.network.ridge import Ridge, fit_ridge
-from roi_forecast.network.training.augmentation import build_augmentation
-from roi_forecast.network.training.batches import window_batches
-from roi_forecast.network.training.callbacks import build_callbacks
+from roi_forecast.network.training.batches import (
+    build_augmentation,
+    target_weights,
+    window_batches,
+)
 from roi_forecast.network.training.fine_tuning import FineTuning
 from roi_forecast.network.training.outliers import check_outliers
-from roi_forecast.network.training.progress import TrainingProgress, untrained_state
+from roi_forecast.network.training.progress import (
+    TrainingProgress,
+    recording_callbacks,
+    untrained_state,
+)
 from roi_forecast.network.training.proof import is_proven
 from roi_forecast.network.training.result import (
     MODEL_FILE,
+    NETWORK_FILE,
     RESULT_FILE,
     EpochRecord,
     TrainingResult,
@@ -43,17 +55,15 @@ from roi_forecast.network.training.result import (
     write_history,
 )
 from roi_forecast.network.training.state import STATE_DIRECTORY, load_state
-from roi_forecast.network.training.target_weights import target_weights
 
 logger = logging.getLogger(__name__)
-
 
 # A GPU sums in another order and may round products to fewer digits.
 _TOLERANCE = 1e-3
 _COMPARED_WINDOWS = 64
 
 OnEpoch = Callable[[EpochRecord], None]
-"""Is told of each epoch once its state is saved; what it raises ends the training."""
+"""Receives each epoch once its state is saved; an exception ends the training."""
 
 
 def train_model(
@@ -67,30 +77,30 @@ def train_model(
 ) -> TrainingResult:
     """Train the network on the dataset's training rows and keep its best weights.
 
-    The best weights are those of the lowest validation loss, the untrained network included; they
-    are kept where they are better than the untrained network's by as many standard errors as the
-    configuration demands.
-    Weights are fitted to training rows; validation rows decide on the learning rate and the end;
-    test rows are not read. The same dataset, configuration and device give the same weights.
+    The best weights are those of the lowest validation loss. They replace the untrained network's
+    where they are better by as many standard errors as the configuration demands. Training rows
+    determine the weights, validation rows the learning rate and the end; test rows are not read.
+    The same dataset, configuration and device give the same weights.
 
     After each epoch the whole state is written to `directory`/training_state. A call after a kill
-    goes on from there and ends with the weights of an uninterrupted training; a call on a finished
+    resumes there and ends with the weights of an uninterrupted training; a call on a finished
     directory returns its result. A state or a result of another dataset, configuration or Keras
     version is discarded.
 
     Args:
-        dataset: What to train on.
+        dataset: Gives the rows and the split.
         config: The architecture and how to train it. A run's other parameters do not matter.
-        directory: Is created; on return holds model.keras, history.json and training.json.
-        fine_tuning: The network that training goes on from; None: from nothing.
-        on_epoch: Is told of each epoch; a call after it ended the training goes on from there.
+        directory: Created where missing; holds network.npz, model.keras, history.json and
+            training.json in the end.
+        fine_tuning: The network to continue from; None: train from scratch.
+        on_epoch: Receives each epoch; a call after it ended the training resumes there.
         tensorboard: Whether to write logs for TensorBoard to `directory`/tensorboard.
 
     Raises:
         TrainingError: Every training or every validation target is filled, the training rows hold
             outliers that are refused, the device lacks the precision or runs out of memory, the
-            loss is no longer a number, or the saved file forecasts something else than the network.
-        RegistryError: The network that training goes on from does not load.
+            loss is no longer a number, or the saved file does not forecast what the network does.
+        RegistryError: The network to continue from is damaged or has other layers.
     """
     began = time.perf_counter()
     identity = _identity(dataset, config, fine_tuning)
@@ -104,14 +114,14 @@ def train_model(
     device = training_device()
     require_precision(config.precision)
     directory.mkdir(parents=True, exist_ok=True)
-    # What these say of the files holds no longer.
+    # What these say about the files is no longer true.
     for name in (RESULT_FILE, MANIFEST):
         (directory / name).unlink(missing_ok=True)
 
     _make_deterministic(config.seed)
     with training_scope():
         network = _compiled_network(dataset, config, fine_tuning)
-    start = network.get_weights()
+    start = Network(dataset.seq_len, named_weights(network))
     logger.info(
         "training %s with %d weights on %d windows of %d assets, validating on %d; device: %s",
         network.name,
@@ -125,14 +135,15 @@ def train_model(
         progress = _train(
             network, dataset, config, directory, identity, on_epoch, tensorboard=tensorboard
         )
-        best_epoch = progress.best_epoch
-        if best_epoch > 0 and not is_proven(network, start, dataset, config):
-            network.set_weights(start)
-            best_epoch = 0
+    best_epoch = progress.best_epoch
+    best = Network(dataset.seq_len, named_weights(network))
+    if best_epoch > 0 and not is_proven(start, best, dataset, config):
+        network.set_weights(list(start.weights.values()))
+        best_epoch = 0
     trained = time.perf_counter()
 
-    served = _save_network(network, config, dataset, directory)
-    _require_same_forecasts(served, dataset, directory)
+    saved = _save_network(network, config, dataset, directory)
+    _require_same_forecasts(saved, dataset, directory)
     write_history(directory, progress.history)
     epoch_seconds = sum(record.seconds for record in progress.history[1:])
     stage_seconds = {
@@ -163,45 +174,13 @@ def train_model(
 def _identity(
     dataset: Dataset, config: ModelConfig, fine_tuning: FineTuning | None = None
 ) -> dict[str, Any]:
-    # A run's configuration is a ModelConfig too; its other parameters must not forbid resuming.
+    # A run's configuration is a ModelConfig too; its other parameters must not prevent resuming.
     return {
         "dataset_id": dataset.dataset_id,
         "config": config.model_dump(mode="json", include=set(ModelConfig.model_fields)),
         "keras": keras.__version__,
         "fine_tuning": None if fine_tuning is None else fine_tuning.identity(),
     }
-
-
-def _save_network(
-    network: keras.Model, config: ModelConfig, dataset: Dataset, directory: Path
-) -> keras.Model:
-    if config.precision != "float32":
-        # Any machine has to forecast with it; the weights themselves are float32 already.
-        served = _network(dataset, config.model_copy(update={"precision": "float32"}), None)
-        served.set_weights(network.get_weights())
-        network = served
-    # Keras writes in place, so it writes elsewhere first.
-    with TemporaryDirectory() as elsewhere:
-        file = Path(elsewhere, MODEL_FILE)
-        network.save(file, include_optimizer=False)
-        write_file(directory / MODEL_FILE, file.read_bytes())
-    return network
-
-
-def _require_same_forecasts(network: keras.Model, dataset: Dataset, directory: Path) -> None:
-    # Later stages read the file without Keras, so here is the place to compare the two.
-    targets = dataset.split.validation[:_COMPARED_WINDOWS]
-    inputs = model_inputs(dataset.scaled, dataset.scaled_log_roi, targets, dataset.seq_len)
-    windows = {name: inputs[name].copy() for name in input_names(network)}
-    expected = keras.ops.convert_to_numpy(network(windows, training=False))
-    found = load_predictor(directory).predict(dataset.scaled, dataset.scaled_log_roi, targets)
-    difference = float(np.abs(found - expected).max())
-    logger.info("forecasts from %s differ by at most %.2g, scaled", MODEL_FILE, difference)
-    if not difference <= _TOLERANCE:
-        raise TrainingError(
-            f"forecasts from {directory / MODEL_FILE} differ from those of the trained network by "
-            f"{difference:.2g}, scaled; allowed is {_TOLERANCE:g}: please report it"
-        )
 
 
 def _require_targets(dataset: Dataset) -> None:
@@ -224,17 +203,13 @@ def _make_deterministic(seed: int) -> None:
 def _compiled_network(
     dataset: Dataset, config: ModelConfig, fine_tuning: FineTuning | None
 ) -> keras.Model:
-    if fine_tuning is None:
-        network = _network(dataset, config, _warm_start(dataset, config))
-    else:
-        network = _network(dataset, config, None)
+    warm_start = fine_tuning is None and config.architecture == "hybrid_ar"
+    ridge = fit_ridge(dataset, config.ridge_penalty) if warm_start else None
+    network = _network(dataset, config, ridge)
+    if fine_tuning is not None:
         fine_tuning.prepare(network)
     compile_network(network, config)
     return network
-
-
-def _warm_start(dataset: Dataset, config: ModelConfig) -> Ridge | None:
-    return fit_ridge(dataset, config.ridge_penalty) if config.architecture == "hybrid_ar" else None
 
 
 def _network(dataset: Dataset, config: ModelConfig, ridge: Ridge | None) -> keras.Model:
@@ -274,10 +249,8 @@ def _train(
     if state is None:
         state = untrained_state(network, validation)
     else:
-        logger.info("going on after epoch %d of %d", state.history[-1].epoch, config.epochs)
-    callbacks = build_callbacks(
-        config, state, training, directory, identity, on_epoch, tensorboard=tensorboard
-    )
+        logger.info("resuming after epoch %d of %d", state.history[-1].epoch, config.epochs)
+    progress = TrainingProgress(config, state, training, directory, identity)
     network.fit(
         training,
         validation_data=validation,
@@ -286,6 +259,43 @@ def _train(
         epochs=config.epochs,
         shuffle=False,
         verbose=0,
-        callbacks=list(callbacks.ordered),
+        callbacks=[
+            *progress.callbacks,
+            *recording_callbacks(progress, directory, on_epoch, tensorboard=tensorboard),
+        ],
     )
-    return callbacks.progress
+    return progress
+
+
+def _save_network(
+    network: keras.Model, config: ModelConfig, dataset: Dataset, directory: Path
+) -> keras.Model:
+    if config.precision != "float32":
+        # The weights are float32 already; the model must load on any machine.
+        saved = _network(dataset, config.model_copy(update={"precision": "float32"}), None)
+        saved.set_weights(network.get_weights())
+        network = saved
+    content = Network(dataset.seq_len, named_weights(network)).to_bytes()
+    write_file(directory / NETWORK_FILE, content)
+    # Keras writes in place, so it writes elsewhere first.
+    with TemporaryDirectory() as elsewhere:
+        file = Path(elsewhere, MODEL_FILE)
+        network.save(file, include_optimizer=False)
+        write_file(directory / MODEL_FILE, file.read_bytes())
+    return network
+
+
+def _require_same_forecasts(network: keras.Model, dataset: Dataset, directory: Path) -> None:
+    # Everything after training forecasts in numpy, so this is the place to compare it with Keras.
+    targets = dataset.split.validation[:_COMPARED_WINDOWS]
+    inputs = model_inputs(dataset.scaled, dataset.scaled_log_roi, targets, dataset.seq_len)
+    windows = {name: inputs[name].copy() for name in input_names(network)}
+    expected = keras.ops.convert_to_numpy(network(windows, training=False))
+    found = load_predictor(directory).predict(dataset.scaled, dataset.scaled_log_roi, targets)
+    difference = float(np.abs(found - expected).max())
+    logger.info("forecasts from %s differ by at most %.2g, scaled", NETWORK_FILE, difference)
+    if not difference <= _TOLERANCE:
+        raise TrainingError(
+            f"forecasts from {directory / NETWORK_FILE} differ from those of the trained network "
+            f"by {difference:.2g}, scaled; allowed is {_TOLERANCE:g}: please report it"
+        )
