@@ -33,7 +33,7 @@ LAYERS = (
 )
 # What people and Airflow use comes after what it shows.
 PROGRAMS = ("roi_forecast", "roi_web", "roi_airflow", "roi_local", "roi_production")
-MAX_MODULES = 19
+MAX_MODULES = 15
 
 
 def modules() -> dict[str, Path]:
