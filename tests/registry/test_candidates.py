@@ -304,6 +304,7 @@ def test_a_tuned_version_is_judged_and_forecasts_like_any_other(registry) -> Non
             "model_name": "ensemble",
             "ensemble_size": MEMBERS,
             "training_mode": "if_due",
+            "epochs": 20,
         },
     )
     record = registry.row(outcome.version_id).training_record
