@@ -118,7 +118,7 @@ def judge_fit(
         f"{figures.ridge[0]:.3f} and {figures.ridge[1]:.3f}, gap {gap:.3f}{_curves(trainings)}"
     )
     verdict: Verdict = "balanced"
-    advice = "no parameter asks to be changed"
+    advice = "no parameter needs a change"
     if gap > max(TOLERANCE, shortfall):
         verdict, advice = "overfit", _against_overfitting(figures, hyperparameters)
     elif shortfall > TOLERANCE:
@@ -127,8 +127,8 @@ def judge_fit(
     elif trainings and all(training.best_epoch == 0 for training in trainings):
         verdict = "unimproved"
         advice = (
-            "the network adds nothing to what it started from; a lower learning_rate may, and "
-            "where the limit is this near nothing has to"
+            "the network adds nothing to the model it started from; so near the noise limit there "
+            "is little to add, but a lower learning_rate may help"
         )
     elif _cut_short(trainings):
         advice = "validation still improved in the last epoch: raise epochs"
@@ -161,11 +161,11 @@ def _against_underfitting(
         return f"training was cut short while it improved: raise epochs ({trainings[0].epochs})"
     if figures.noise_limit[0] - figures.ridge[0] > TOLERANCE:
         return (
-            "ridge regression does not know the training rows either: lower ridge_penalty "
+            "ridge regression underfits the training rows too: lower ridge_penalty "
             f"({hyperparameters.get('ridge_penalty')}) or raise seq_len"
         )
     if hyperparameters.get("architecture") == "hybrid":
-        return "ridge regression knows what it misses: set architecture to hybrid_ar"
+        return "ridge regression fits better: set architecture to hybrid_ar"
     if max(hyperparameters.get(name, 0.0) for name in ("lstm_dropout", "dense_dropout")) >= (
         _MUCH_DROPOUT
     ):
