@@ -183,7 +183,7 @@ def _curves(trainings: Sequence[TrainingResult]) -> str:
         return ""
     history, best = trainings[0].history, trainings[0].best_epoch
     lowest, last = history[best].validation_loss, history[-1].validation_loss
-    rise = f"{100 * (last / lowest - 1):.0f} %" if lowest > 0 else "nothing"
+    rise = f"{round(100 * (last / lowest - 1))} %" if lowest > 0 else "nothing"
     return (
         f"; validation loss lowest after epoch {best} of {history[-1].epoch}, {rise} higher at the "
         "end"

@@ -215,9 +215,12 @@ def _remaining_universe(candidate: ModelVersion, champion: ModelVersion) -> Ruli
 def _pace(run: ResolvedRun, champion: ModelVersion) -> Ruling:
     exchange = reference_exchange(load_universe().select(champion.symbols))
     passed_by = len(sessions(exchange, champion.last_date, run.as_of_date)) - 1
-    asked = run.config.min_sessions_between_promotions
-    reason = f"{passed_by} of {asked} sessions have passed since the champion's data ended"
-    return Ruling("pace", asked, passed_by, passed_by >= asked, reason)
+    required = run.config.min_sessions_between_promotions
+    reason = (
+        f"{passed_by} sessions have passed since the champion's data ended, at least {required} "
+        "are required"
+    )
+    return Ruling("pace", required, passed_by, passed_by >= required, reason)
 
 
 def _comparison_rules(compared: Compared) -> list[Ruling]:
@@ -242,7 +245,7 @@ def _comparison_rules(compared: Compared) -> list[Ruling]:
             bound < CHAMPION_TOLERANCE,
             f"R2 {written(ours)} against the champion's {written(theirs)}; with 95 % confidence it "
             f"lies less than {written(bound)} below, under {CHAMPION_TOLERANCE:g} is "
-            f"asked{without(compared.left_out)}",
+            f"required{without(compared.left_out)}",
         ),
         Ruling(
             "worst_asset",
