@@ -101,7 +101,10 @@ def test_the_next_day_adds_one_forecast_for_each_asset_and_horizon(life: Life) -
 
 def test_a_new_champion_needs_a_pause_and_a_comparison_on_sessions_new_to_both(life: Life) -> None:
     assert not life.outcomes["friday"].verdict.promoted
-    assert "pace: 1 sessions have passed" in life.outcomes["friday"].verdict.reason
+    assert (
+        "pace: sessions since the champion's data ended: 1,"
+        in life.outcomes["friday"].verdict.reason
+    )
     later = life.outcomes["next_week"].verdict
     assert later.promoted
     rulings = {ruling.rule: ruling for ruling in later.rulings}

@@ -217,8 +217,7 @@ def _pace(run: ResolvedRun, champion: ModelVersion) -> Ruling:
     passed_by = len(sessions(exchange, champion.last_date, run.as_of_date)) - 1
     required = run.config.min_sessions_between_promotions
     reason = (
-        f"{passed_by} sessions have passed since the champion's data ended, at least {required} "
-        "are required"
+        f"sessions since the champion's data ended: {passed_by}, at least {required} are required"
     )
     return Ruling("pace", required, passed_by, passed_by >= required, reason)
 
