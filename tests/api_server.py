@@ -95,7 +95,7 @@ def run_api_server(
         engine = create_database_engine(postgres.url(MARKET_DATABASE))
         plant_market(engine, assets=20, sessions=200)
         engine.dispose()
-        prepare_airflow(home, postgres, environment).dispose()
+        prepare_airflow(home, postgres, environment)
         password = load_secrets(home).administrator_password
         if "AIRFLOW__CORE__AUTH_MANAGER" in environment:
             _create_administrator(environment, password)

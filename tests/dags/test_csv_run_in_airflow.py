@@ -57,7 +57,9 @@ def test_a_folder_with_a_secret_and_a_fifo_gives_forecasts_of_the_others_and_kee
     ).stdout.splitlines()[1:]
     assert [row.partition(",")[0] for row in rows if row.endswith(",ok")] == SOUND
     assert ["leads out of" in row for row in rows if row.startswith("AAPL")] == [True]
-    assert ["a FIFO; expected a regular file" in row for row in rows if row[:3] == "DDD"] == [True]
+    assert ["a named pipe; expected a regular file" in row for row in rows if row[:3] == "DDD"] == [
+        True
+    ]
     said = [answer.stdout, answer.stderr, *rows]
     logs = [path.read_text(errors="replace") for path in home.directory.rglob("*.log")]
     assert logs

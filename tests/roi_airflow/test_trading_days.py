@@ -130,7 +130,7 @@ def test_weekdays_follow_the_end_of_the_calendar_and_the_description_and_a_warni
         runs = runs_between(str(end + timedelta(days=1)), str(end + timedelta(days=14)))
     assert len(runs) == 10
     assert all(run.logical_date and run.logical_date.weekday() < 5 for run in runs)
-    assert f"XBOM has no data after {end}; weekdays stand in" in caplog.text
+    assert f"XBOM has no data after {end}; all weekdays there count as sessions" in caplog.text
     assert f"known until {end} as far as" in TradingDayTimetable().description
 
 

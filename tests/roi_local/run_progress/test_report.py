@@ -81,7 +81,7 @@ def test_the_report_names_a_champion_below_its_limit_and_why(served: Served) -> 
     monitor_champion(served.engine, served.outcome.run)
     text = report(served)
     assert f"Champion {served.champion.version_id} is below its limit:" in text
-    assert "  horizon 1: coverage_80 0.0000, with 97.5 % confidence under" in text
+    assert "  horizon 1: coverage_80 0.0000, with 97.5 % confidence below" in text
 
 
 def test_the_report_names_a_damaged_champion_and_what_serves_in_its_place(served: Served) -> None:
