@@ -37,7 +37,7 @@ def trigger_with_config(page: Page, address: str, dag_id: str, conf: dict[str, A
     # The editor closes quotes and brackets of its own accord: what it added goes.
     page.keyboard.press("Control+Shift+End")
     page.keyboard.press("Delete")
-    # Leaving the editor makes the form anew from what it holds.
+    # Leaving the editor rebuilds the form from what it holds.
     dialog.get_by_text("Configuration JSON").click()
     expect(editor.locator(".line-numbers").filter(has_text="2")).to_be_visible(timeout=PATIENCE)
     dialog.get_by_role("button", name="Trigger", exact=True).click()

@@ -15,7 +15,7 @@ process that used it ends, so with `pytest -n 2` there is still one. Hence its u
 
 - take a `model_name` of their own, and prices from the source `simulated` (there is no network),
 - do not stop it, pause its DAGs or delete what others made,
-- find a DAG of their own in `tests/live_dags/`, whose files lie beside the real ones.
+- find a DAG of their own in `tests/live_dags/`, whose files lie next to the real ones.
 
 While you write such a test, keep a stack up yourself (`ROI_HOME=… make up`) and name its folder
 with ROI_LIVE_STACK=…: tests then use that one and leave it running.

@@ -113,12 +113,12 @@ def test_a_csv_folder_gives_no_file_from_outside_and_none_beyond_the_size_allowe
     (folder / "CCC.csv").write_text("date,open,high,low,close,adj_close,volume\n" + "\n" * 2**20)
     settings = Settings("", tmp_path, csv_directory=tmp_path / "csv", csv_file_mib=1)
     source = open_source(parse_run_config({"source": "csv", "csv_path": "prices"}), settings)
-    for symbol, said in (
+    for symbol, message in (
         ("AAA", "leads out of"),
         ("BBB", "leads out of"),
         ("CCC", "limit of 1 MiB"),
     ):
-        with pytest.raises(SourceDataError, match=said) as refusal:
+        with pytest.raises(SourceDataError, match=message) as refusal:
             source.fetch(load_universe().asset(symbol), date(2024, 1, 1), date(2024, 12, 31))
         assert "hunter2" not in str(refusal.value)
 

@@ -61,7 +61,7 @@ def test_a_source_that_needs_no_yahoo_does_not_load_its_client():
 
 
 @pytest.mark.parametrize("file", sorted(path.name for path in (ROOT / "dags").glob("*.py")))
-def test_a_dag_file_loads_little_beside_airflow(file):
+def test_a_dag_file_loads_little_besides_airflow(file):
     """Its own modules and pydantic; no library that a stage needs."""
     own = in_a_fresh_process(
         "import sys\n"

@@ -190,7 +190,7 @@ def main() -> None:
     except SetupError as error:
         sys.exit(f"setup: {error}")
     except KeyboardInterrupt:
-        sys.exit("setup: interrupted; it goes on where it was when started again")
+        sys.exit("setup: interrupted; start it again to continue")
 
 
 if __name__ == "__main__":

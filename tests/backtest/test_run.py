@@ -56,7 +56,7 @@ def folds(engine: Engine, run_id: str = "backtest") -> list[Any]:
         )
 
 
-def test_network_and_ridge_are_stored_fold_by_fold_beside_their_peers(
+def test_network_and_ridge_are_stored_fold_by_fold_with_their_peers(
     market_engine: Engine, settings: Settings
 ) -> None:
     run, dataset = prepare(market_engine, settings, max_network_folds=2, epochs=1)

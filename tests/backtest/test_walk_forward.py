@@ -99,8 +99,8 @@ def test_shrinkage_is_fitted_on_the_validation_rows_of_its_fold() -> None:
     def half_right(dataset: Dataset, targets: range) -> np.ndarray:
         """Imply twice what comes on validation rows, and nothing of it later."""
         rows = slice(targets.start, targets.stop)
-        came = DATASET.log_roi[rows] / DATASET.smoothing
-        wanted = truth[rows] + (came if targets == dataset.split.validation else -came)
+        newest = DATASET.log_roi[rows] / DATASET.smoothing
+        wanted = truth[rows] + (newest if targets == dataset.split.validation else -newest)
         return dataset.scaler.transform(wanted)
 
     found = walk_forward(DATASET, FIRST_DATE, forecaster=half_right)
@@ -178,11 +178,11 @@ def test_scores_of_the_folds_add_up_to_those_of_all(result: WalkForward) -> None
     }
     published = 100 * np.expm1(result.published)
     smoothed = 100 * np.expm1(result.smoothed)
-    came = 100 * np.expm1(result.actual_smoothed)
+    actual_pct = 100 * np.expm1(result.actual_smoothed)
     for key, metric, actual, forecast in (
         (("next_day_pct", "mae"), metrics.mean_absolute_error, result.actual_pct, published),
-        (("smoothed_pct", "mae"), metrics.mean_absolute_error, came, smoothed),
-        (("smoothed_pct", "r2"), metrics.r2, came, smoothed),
+        (("smoothed_pct", "mae"), metrics.mean_absolute_error, actual_pct, smoothed),
+        (("smoothed_pct", "r2"), metrics.r2, actual_pct, smoothed),
     ):
         assert found[key] == pytest.approx(metric.overall(actual, forecast)), key
     skill = next_day_skill(result.scored, result.known_mean_pct)

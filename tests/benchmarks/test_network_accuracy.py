@@ -43,7 +43,7 @@ def test_both_bars_have_to_be_reached(
     assert measured(model, ridge, limit).reaches_the_bars is reached
 
 
-def test_table_shows_every_seed_beside_its_peers_and_says_which_one_missed() -> None:
+def test_table_shows_every_seed_with_its_peers_and_which_one_missed() -> None:
     dataset = synthetic_dataset()
     setting = Setting("somewhere", dataset.symbols, DAY, DAY)
     lines = network_table(

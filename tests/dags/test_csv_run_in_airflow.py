@@ -60,10 +60,10 @@ def test_a_folder_with_a_secret_and_a_fifo_gives_forecasts_of_the_others_and_kee
     assert ["a named pipe; expected a regular file" in row for row in rows if row[:3] == "DDD"] == [
         True
     ]
-    said = [answer.stdout, answer.stderr, *rows]
+    printed = [answer.stdout, answer.stderr, *rows]
     logs = [path.read_text(errors="replace") for path in home.directory.rglob("*.log")]
     assert logs
-    assert not any(SECRET in text for text in said + logs)
+    assert not any(SECRET in text for text in printed + logs)
 
 
 def test_a_file_read_a_column_off_is_refused_with_file_and_line(tmp_path: Path) -> None:

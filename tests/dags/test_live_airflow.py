@@ -469,8 +469,8 @@ def test_a_champion_below_its_limit_runs_the_task_that_says_so(
     run = shared_stack.wait_for_end(DAILY, plain_run, PATIENCE)
     assert (run.state, task_states(run)["champion_below_limit"]) == ("success", {"success"})
     folder = f"dag_id={DAILY}/run_id={plain_run}/task_id=champion_below_limit"
-    (said,) = wait_until(lambda: logged(shared_stack, folder, "is below its limit"))
-    assert f"champion {version_id} is below its limit (roi.champion_alerts): see" in said
+    (message,) = wait_until(lambda: logged(shared_stack, folder, "is below its limit"))
+    assert f"champion {version_id} is below its limit (roi.champion_alerts): see" in message
 
 
 def test_unknown_parameter_of_a_rollback_is_named(shared_stack: SharedStack) -> None:

@@ -159,8 +159,11 @@ def test_a_killed_attempt_is_told_of_and_the_run_ends_by_itself(
     found = history(shared_stack, killed)
     assert (found.state, found.failed_stage) == ("done", None)
     assert found.ended_at > found.started_at
-    said = ("the candidate passed the gate: ", "the candidate was rejected, the champion continues")
-    assert found.reason.startswith(said)
+    verdicts = (
+        "the candidate passed the gate: ",
+        "the candidate was rejected, the champion continues",
+    )
+    assert found.reason.startswith(verdicts)
 
 
 def test_a_run_marked_by_a_person_is_settled_by_the_next(shared_stack: SharedStack) -> None:

@@ -101,11 +101,11 @@ def stored(stack: SharedStack, model_name: str) -> Rows:
 
 
 def changes(before: Rows, after: Rows) -> list[tuple[str, str, Any]]:
-    """Return every row that came or went."""
+    """Return every row that was added or removed."""
     found = []
     for name, rows in before.items():
-        found += [(name, "went", row) for row in rows if row not in after[name]]
-        found += [(name, "came", row) for row in after[name] if row not in rows]
+        found += [(name, "removed", row) for row in rows if row not in after[name]]
+        found += [(name, "added", row) for row in after[name] if row not in rows]
         if len(rows) != len(after[name]):
             found.append((name, "rows", (len(rows), len(after[name]))))
     return found
@@ -235,7 +235,7 @@ def test_a_running_run_takes_every_repair(shared_stack: SharedStack, waiting: Re
     assert waiting.ends_in("failed")["approve_promotion"] == {"failed"}
     waiting.clear_run(only_failed=True)
     wait_for_question()
-    # What came after the failed task was skipped, which that repair leaves as it is.
+    # Tasks after the failed one were skipped, which that repair leaves as it is.
     waiting.clear_task("approve_promotion", downstream=True)
     wait_for_question()
     waiting.mark_task("approve_promotion", "failed")

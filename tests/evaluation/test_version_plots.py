@@ -17,8 +17,8 @@ def figures(assets: int, rows: int = 30, members: int = 1) -> VersionFigures:
     generator = np.random.default_rng(0)
     actual = generator.normal(0.5, 0.1, (rows, assets))
     actual[3] = np.nan
-    came = generator.normal(0, 1, (rows, assets))
-    came[3] = np.nan
+    actual_pct = generator.normal(0, 1, (rows, assets))
+    actual_pct[3] = np.nan
     bound = np.ones((rows, assets))
     return VersionFigures(
         title="Version a",
@@ -27,7 +27,7 @@ def figures(assets: int, rows: int = 30, members: int = 1) -> VersionFigures:
         actual=actual,
         forecast=generator.normal(0.5, 0.1, (rows, assets)),
         noise_limit=generator.normal(0.5, 0.1, (rows, assets)),
-        actual_roi_pct=came,
+        actual_roi_pct=actual_pct,
         intervals=(
             Intervals(0.8, -1.3 * bound, 1.3 * bound),
             Intervals(0.95, -2 * bound, 2 * bound),

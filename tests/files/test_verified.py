@@ -179,7 +179,7 @@ def test_a_manifest_with_names_that_lead_elsewhere_or_stand_for_two_is_none(
     ],
     ids=lambda content: content[:40],
 )
-def test_what_is_no_manifest_is_said_in_one_short_line(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_no_manifest_gives_one_short_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "manifest.json").write_text(content, encoding="latin-1")
     with pytest.raises(RegistryError, match=r"has no readable manifest\.json: ") as error:
         open_verified(tmp_path, RegistryError)

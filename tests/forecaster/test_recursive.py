@@ -38,7 +38,7 @@ def test_each_step_is_the_forecast_of_rows_to_which_the_steps_before_were_append
     for place, origin in enumerate(origins):
         log_roi = dataset.log_roi[:origin]
         for step in range(8):
-            # The smoothed series anew from the plain one: both must stay one series.
+            # The smoothed series again, from the plain one: both must stay one series.
             smoothed = np.concatenate(
                 [dataset.smoothed[: span - 1], smooth(log_roi, span)] if span > 1 else [log_roi]
             )

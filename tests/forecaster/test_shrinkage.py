@@ -31,16 +31,16 @@ def test_shrinkage_is_zero_where_the_forecast_points_the_wrong_way() -> None:
     assert shrinkage_factor(-actual, actual) == 0.0
 
 
-@pytest.mark.parametrize("came", [0.0, 1e-17])
-def test_an_asset_that_did_not_move_has_no_say_in_the_shrinkage(came: float) -> None:
+@pytest.mark.parametrize("size", [0.0, 1e-17])
+def test_an_asset_that_did_not_move_has_no_say_in_the_shrinkage(size: float) -> None:
     generator = np.random.default_rng(2)
     actual = generator.normal(0, 0.01, (200, 2))
     implied = 0.5 * actual + generator.normal(0, 0.004, (200, 2))
     signs = generator.choice([-1.0, 1.0], (200, 1))
-    beside = shrinkage_factor(
-        np.hstack([implied, 0.01 * signs]), np.hstack([actual, came * generator.random((200, 1))])
+    together = shrinkage_factor(
+        np.hstack([implied, 0.01 * signs]), np.hstack([actual, size * generator.random((200, 1))])
     )
-    assert beside == pytest.approx(shrinkage_factor(implied, actual))
+    assert together == pytest.approx(shrinkage_factor(implied, actual))
 
 
 def test_shrinkage_never_exceeds_one() -> None:

@@ -115,9 +115,9 @@ def test_bounds_of_all_horizons_are_those_without_the_still_assets(
 ) -> None:
     bars = with_prices(read(CONSTANT), still)
     others = [symbol for symbol in OTHERS if symbol not in still]
-    beside, alone = dataset_of(bars), dataset_of(bars[bars["symbol"].isin(others)])
-    assert beside.symbols == tuple(others)
-    found, expected = bounds(beside, method), bounds(alone, method)
+    together, alone = dataset_of(bars), dataset_of(bars[bars["symbol"].isin(others)])
+    assert together.symbols == tuple(others)
+    found, expected = bounds(together, method), bounds(alone, method)
     widths, expected_widths = (each[:, :, 1] - each[:, :, 0] for each in (found, expected))
     np.testing.assert_allclose(widths, expected_widths, rtol=0.01)
     np.testing.assert_allclose(found, expected, atol=0.01 * expected_widths.min())

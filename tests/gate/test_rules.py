@@ -246,14 +246,14 @@ def test_the_share_of_remaining_assets_is_of_the_champions_and_not_of_the_candid
     assert ruling(against(candidate=many), "universe").observed == 1.0
 
 
-LEFT_OUT = {"left_out": {"r2": {"EEE": "what came does not vary"}}}
+LEFT_OUT = {"left_out": {"r2": {"EEE": "the actual values do not vary"}}}
 
 
 def test_an_asset_that_a_figure_leaves_out_is_named_and_decides_nothing() -> None:
     verdict = first({**GOOD, **LEFT_OUT})
     assert verdict.promoted
     for rule in ("noise_limit", "persistence", "r2_target"):
-        assert "without EEE (what came does not vary)" in ruling(verdict, rule).reason
+        assert "without EEE (the actual values do not vary)" in ruling(verdict, rule).reason
     assert "without" not in ruling(verdict, "mae_target").reason
 
 

@@ -32,19 +32,19 @@ def test_an_asset_that_the_opponent_forecasts_exactly_does_not_count_in_the_gain
     alone = score_outcomes(outcomes(ACTUAL, PREDICTED, before)).estimates
     # Steady growth, or none: persistence is right but for rounding, zero where nothing moved.
     rounding = 1 + GENERATOR.integers(-9, 10, (2, SESSIONS)) * 2.0**-52
-    came, repeated = rate * rounding
-    beside = score_outcomes(
+    growth, repeated = rate * rounding
+    together = score_outcomes(
         outcomes(
-            with_column(ACTUAL, came),
+            with_column(ACTUAL, growth),
             with_column(PREDICTED, np.full(SESSIONS, 0.3)),
             with_column(before, repeated),
         )
     ).estimates
     for name in ("value", "lower_95", "upper_95"):
-        found = getattr(beside["r2_against_persistence"], name)
+        found = getattr(together["r2_against_persistence"], name)
         assert found == pytest.approx(getattr(alone["r2_against_persistence"], name))
     if rate == 0.0:
-        assert beside["r2_against_zero"] == alone["r2_against_zero"]
+        assert together["r2_against_zero"] == alone["r2_against_zero"]
 
 
 def test_gains_are_undefined_if_nothing_moves() -> None:

@@ -80,7 +80,7 @@ def test_fused_adamw_follows_a_learning_rate_that_changes_between_steps():
     np.testing.assert_allclose(*moved, atol=1e-6)
 
 
-def test_fused_adamw_goes_on_from_the_variables_of_keras_adamw():
+def test_fused_adamw_continues_from_the_variables_of_keras_adamw():
     gradients = [[np.full(shape, 0.3, np.float32) for shape in SHAPES]] * 2
     _, own = after_steps(FusedAdamW, gradients)
     _, stock = after_steps(keras.optimizers.AdamW, gradients)

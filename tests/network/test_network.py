@@ -67,7 +67,7 @@ def test_hybrid_is_the_reference_architecture():
     assert network.get_layer("output").activation is keras.activations.linear
 
 
-def test_hybrid_ar_is_the_reference_beside_a_highway_of_70_weights():
+def test_hybrid_ar_is_the_reference_and_a_highway_of_70_weights():
     network = build("hybrid_ar")
 
     extra = {"scaled_log_roi", "highway", "forecast"}

@@ -322,7 +322,7 @@ def test_a_tuned_version_is_judged_and_forecasts_like_any_other(registry) -> Non
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "messages"),
     [
         (
             {"symbols": ["TCS.NS", "INFY.NS"]},
@@ -337,13 +337,13 @@ def test_a_tuned_version_is_judged_and_forecasts_like_any_other(registry) -> Non
     ],
 )
 def test_fine_tuning_on_other_assets_or_features_is_refused_with_what_differs(
-    registry, changes, said
+    registry, changes, messages
 ) -> None:
     name = "differs-" + next(iter(changes)).replace("_", "-")
     run, dataset = registry.prepare(name, model_name="single", training_mode="fine_tune", **changes)
     with pytest.raises(TrainingError) as refusal:
         registry.plan(run, dataset)
-    for words in (*said, "scratch or if_due", registry.single.version_id):
+    for words in (*messages, "scratch or if_due", registry.single.version_id):
         assert words in str(refusal.value)
     due = run.config.model_copy(update={"training_mode": "if_due"})
     assert registry.plan(run.model_copy(update={"config": due}), dataset).base_version_id is None

@@ -37,7 +37,7 @@ def write_wheel(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment of its own, and beside it a folder with one wheel."""
+    """A virtual environment of its own, and next to it a folder with one wheel."""
     folder = tmp_path_factory.mktemp("bootstrap")
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     write_wheel(folder / "wheels")

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The Makefile beside an environment whose Python only shows what it was given."""
+    """The Makefile next to an environment whose Python only shows what it was given."""
     shutil.copy(REPOSITORY / "Makefile", tmp_path)
     (tmp_path / "include" / "roi_local").mkdir(parents=True)
     (tmp_path / "include" / "roi_local" / "bootstrap.py").write_text("")

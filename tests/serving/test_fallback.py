@@ -109,9 +109,9 @@ def test_version_before_serves_where_a_file_of_the_champion_is_damaged(
     # Both checksums: what the file has, and what it should have.
     assert row.reason.count("SHA-256") == (1 if damage == "cut short" else 0)
     assert damaged(served) == {"next"}
-    (said,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
-    assert f"{first} serves under {MODEL_NAME} in its place" in said
-    assert "restore its files from a backup and trigger roll_back_champion" in said
+    (warning,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert f"{first} serves under {MODEL_NAME} in its place" in warning
+    assert "restore its files from a backup and trigger roll_back_champion" in warning
     assert open_whole(served) == first
     assert newest_promotion(served) == row
 
@@ -121,7 +121,9 @@ def test_a_folder_that_is_gone_is_damage_too(served: Served, first: str) -> None
     assert open_whole(served) == first
 
 
-def test_without_a_version_before_the_damage_is_said_and_nothing_changes(served: Served) -> None:
+def test_without_an_earlier_version_the_damage_is_reported_and_nothing_changes(
+    served: Served,
+) -> None:
     before = count_promotions(served)
     path = truncate(served, served.champion.version_id)
     with pytest.raises(DamagedVersionError) as error:

@@ -200,7 +200,7 @@ def test_open_champion_refuses_a_folder_with_a_file_that_is_not_its_own(
 
 
 @pytest.mark.usefixtures("no_load_check")
-def test_what_lies_beside_a_candidates_files_is_not_published(served: Served) -> None:
+def test_unlisted_files_of_a_candidate_are_not_published(served: Served) -> None:
     version_id = served.add_candidate("next")
     candidate = served.version(version_id).directory(served.models)
     (candidate / "member_0").mkdir()

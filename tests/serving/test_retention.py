@@ -184,7 +184,7 @@ def test_dataset_goes_with_the_last_version_that_was_trained_on_it(served: Serve
 
 
 @pytest.mark.parametrize("kind", ["backtest", "tuning"])
-def test_dataset_of_a_backtest_or_search_that_goes_on_for_weeks_stays(
+def test_dataset_of_a_backtest_or_search_that_runs_for_weeks_stays(
     served: Served, kind: str
 ) -> None:
     add_run(served, "long", kind, days_ago=30)

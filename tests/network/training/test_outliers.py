@@ -70,7 +70,7 @@ def test_validation_and_test_rows_are_not_looked_at(dataset):
     assert find_outliers(with_value(dataset, dataset.split.train.stop, 0, 1e6), 15) == ()
 
 
-def test_an_asset_that_mostly_stands_still_is_measured_by_its_standard_deviation(dataset):
+def test_an_asset_that_rarely_moves_is_measured_by_its_standard_deviation(dataset):
     scaled = np.zeros_like(dataset.scaled)
     scaled[:40] = 0.5
     scaled[60, 2] = 4.0

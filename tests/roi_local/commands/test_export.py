@@ -11,7 +11,7 @@ from roi_local.commands.export import export
 from roi_local.environment import Home
 
 
-def test_a_view_is_exported_and_the_absence_of_runs_is_said(
+def test_a_view_is_exported_and_an_error_says_that_there_are_no_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home, path = Home(tmp_path / "home"), tmp_path / "history.csv"

@@ -49,7 +49,7 @@ def test_wrong_query_fails_and_says_why(home: Home, capfd: pytest.CaptureFixture
     assert 'column "nonsense" does not exist' in captured.err
 
 
-def test_server_that_was_running_goes_on(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
+def test_server_that_was_running_continues(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
     pid_file: Path = home.postgres_directory / "postmaster.pid"
     with start_postgres(home.postgres_directory):
         before = pid_file.read_text().splitlines()[0]

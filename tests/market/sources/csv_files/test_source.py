@@ -173,7 +173,7 @@ def test_a_line_of_a_symbol_that_nobody_asked_for_costs_nothing(line, tmp_path):
     assert source.last_trading_date([RELIANCE, GOLD], END) == date(2024, 1, 3)
 
 
-def test_a_shifted_line_costs_the_asset_it_names_wherever_that_stands(tmp_path):
+def test_a_shifted_line_costs_the_asset_it_names_in_any_column(tmp_path):
     header = "date,open,high,low,close,adj_close,volume,symbol"
     lines = [f"{row.split(',', 1)[1]},{row.split(',', 1)[0]}" for row in ROWS]
     shifted = "2024-01-04,1,501.51,1,1,1,1,0,RELIANCE.NS"
