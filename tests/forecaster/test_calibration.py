@@ -249,3 +249,10 @@ def test_a_validation_without_a_bar_is_refused() -> None:
     filled[DATASET.split.validation.start : DATASET.split.validation.stop] = True
     with pytest.raises(EvaluationError, match="no asset has a bar on any validation session"):
         fit(replace(DATASET, filled=filled))
+
+
+def test_a_forecast_that_is_shrunk_to_nothing_is_a_plain_zero(calibration: Calibration) -> None:
+    nothing = replace(calibration, shrinkage={method: np.zeros(30) for method in METHODS})
+    published = nothing.publish("direct", -np.ones((2, 3, 3)))
+    assert not published.any()
+    assert not np.signbit(published).any()

@@ -147,7 +147,8 @@ class Calibration:
     def publish(self, method: MultiStep, cumulated: FloatArray) -> FloatArray:
         """Return what `forecast` gave, shrunk: the published log ROI, same shape."""
         factors = self.shrinkage[method][: len(cumulated)]
-        return factors[:, np.newaxis, np.newaxis] * cumulated
+        # Adding 0 makes a negative zero a plain one, which no table shows as -0.
+        return factors[:, np.newaxis, np.newaxis] * cumulated + 0.0
 
     def intervals(
         self,
