@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from network.synthetic_dataset import synthetic_dataset
+from network.synthetic_dataset import synthetic_dataset, with_wild_rows_from
 from roi_forecast.backtest.fold_scores import fold_scores
 from roi_forecast.backtest.next_day_skill import next_day_skill
 from roi_forecast.backtest.walk_forward import WalkForward, ridge_forecaster, walk_forward
@@ -26,18 +26,6 @@ def result() -> WalkForward:
     return walk_forward(DATASET, FIRST_DATE)
 
 
-def with_wild_rows_from(row: int) -> Dataset:
-    generator = np.random.default_rng(3)
-    changed = {}
-    for name in ("log_roi", "smoothed", "true_range", "scaled", "scaled_log_roi"):
-        values = getattr(DATASET, name).copy()
-        values[row:] = generator.uniform(0.1, 0.4, values[row:].shape)
-        changed[name] = values
-    filled = DATASET.filled.copy()
-    filled[row:] ^= True
-    return replace(DATASET, filled=filled, **changed)
-
-
 def test_folds_cover_every_row_from_the_first_date_on(result: WalkForward) -> None:
     assert [fold.targets for fold in result.folds[:2]] == [range(250, 271), range(271, 292)]
     assert [row for fold in result.folds for row in fold.targets] == list(range(250, 400))
@@ -47,7 +35,7 @@ def test_folds_cover_every_row_from_the_first_date_on(result: WalkForward) -> No
 
 @pytest.mark.parametrize("row", [250, 262, 271, 330])
 def test_no_forecast_reads_its_own_row_or_a_later_one(result: WalkForward, row: int) -> None:
-    wild = walk_forward(with_wild_rows_from(row), FIRST_DATE)
+    wild = walk_forward(with_wild_rows_from(DATASET, row), FIRST_DATE)
     known = slice(0, row - FIRST + 1)
     np.testing.assert_array_equal(wild.implied[known], result.implied[known])
     np.testing.assert_array_equal(wild.published[known], result.published[known])

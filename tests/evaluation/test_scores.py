@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.config import MultiStep
-from roi_forecast.evaluation.scores import Actuals, score_forecasts
+from roi_forecast.evaluation.scores import score_forecasts
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.forecaster.calibration import METHODS
@@ -19,9 +19,6 @@ DATASET = synthetic_dataset(rows=260)
 PREPROCESSING = Preprocessing.of_dataset(DATASET)
 RIDGE = fit_ridge(DATASET, 1.0)
 TEST = DATASET.split.test
-
-
-ACTUALS = Actuals(DATASET.dates, DATASET.log_roi, DATASET.filled)
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ def test_scores_are_those_of_the_published_move_to_the_target_date(
     forecaster: Forecaster, method: MultiStep
 ) -> None:
     forecasts = forecaster.forecast(DATASET, TEST, (1, 4, 9), method)
-    scores = list(score_forecasts(forecasts, ACTUALS, "model", "test"))
+    scores = list(score_forecasts(forecasts, DATASET, "model", "test"))
     assert {score.target for score in scores} == {
         "next_day_pct",
         "horizon_4_pct",
@@ -94,7 +91,7 @@ def test_a_horizon_that_no_session_of_the_test_is_the_end_of_has_no_score(
 ) -> None:
     origins = range(TEST.stop - 12, TEST.stop)
     forecasts = forecaster.forecast(DATASET, origins, (1, 13, 20), "direct")
-    scores = score_forecasts(forecasts, ACTUALS, "model", "test")
+    scores = score_forecasts(forecasts, DATASET, "model", "test")
     assert {score.horizon for score in scores} == {1}
 
 
@@ -103,7 +100,7 @@ def test_no_score_looks_at_a_row_after_the_last_origin(forecaster: Forecaster) -
     forecasts = forecaster.forecast(DATASET, origins, (1, 5), "direct")
     wild = DATASET.log_roi.copy()
     wild[origins.stop :] = 0.5
-    planted = Actuals(DATASET.dates, wild, DATASET.filled)
+    planted = replace(DATASET, log_roi=wild)
     assert list(score_forecasts(forecasts, planted, "model", "test")) == list(
-        score_forecasts(forecasts, ACTUALS, "model", "test")
+        score_forecasts(forecasts, DATASET, "model", "test")
     )

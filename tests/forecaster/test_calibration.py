@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from network.synthetic_dataset import synthetic_dataset
+from network.synthetic_dataset import synthetic_dataset, with_wild_rows_from
 from roi_forecast.config import MultiStep
 from roi_forecast.errors import EvaluationError, RegistryError
 from roi_forecast.features.dataset import Dataset
@@ -41,29 +41,17 @@ def forecast(
     )
 
 
-def with_wild_rows_from(row: int) -> Dataset:
-    generator = np.random.default_rng(3)
-    changed = {}
-    for name in ("log_roi", "smoothed", "true_range", "scaled", "scaled_log_roi"):
-        values = getattr(DATASET, name).copy()
-        values[row:] = generator.uniform(0.1, 0.4, values[row:].shape)
-        changed[name] = values
-    filled = DATASET.filled.copy()
-    filled[row:] ^= True
-    return replace(DATASET, filled=filled, **changed)
-
-
 @pytest.fixture(scope="module")
 def calibration() -> Calibration:
     return fit()
 
 
 def test_no_row_of_the_test_takes_part_in_what_is_fitted(calibration: Calibration) -> None:
-    assert fit(with_wild_rows_from(TEST.start)).to_json() == calibration.to_json()
+    assert fit(with_wild_rows_from(DATASET, TEST.start)).to_json() == calibration.to_json()
 
 
 def test_validation_rows_take_part_in_the_shrinkage_alone(calibration: Calibration) -> None:
-    wild = fit(with_wild_rows_from(DATASET.split.validation.start)).to_json()
+    wild = fit(with_wild_rows_from(DATASET, DATASET.split.validation.start)).to_json()
     own = calibration.to_json()
     assert wild["scale"] == own["scale"]
     assert wild["direct"] == own["direct"]
@@ -71,7 +59,7 @@ def test_validation_rows_take_part_in_the_shrinkage_alone(calibration: Calibrati
 
 
 def test_training_rows_take_part_in_the_scale(calibration: Calibration) -> None:
-    earlier = fit(with_wild_rows_from(DATASET.split.train.stop - 1)).to_json()
+    earlier = fit(with_wild_rows_from(DATASET, DATASET.split.train.stop - 1)).to_json()
     assert earlier["scale"] != calibration.to_json()["scale"]
 
 
@@ -80,7 +68,7 @@ def test_training_rows_take_part_in_the_scale(calibration: Calibration) -> None:
 def test_a_planted_future_value_changes_no_forecast_and_no_interval_before_it(
     calibration: Calibration, method: MultiStep, row: int
 ) -> None:
-    wild = with_wild_rows_from(row)
+    wild = with_wild_rows_from(DATASET, row)
     expected = forecast(calibration, method, DATASET)
     found = forecast(calibration, method, wild)
     known = slice(0, row - TEST.start + 1)
@@ -231,7 +219,7 @@ def test_every_training_score_comes_from_a_scale_fitted_before_it() -> None:
     full = fit_expanding_scale(scale_inputs(DATASET), DATASET.log_roi, stop)
     expected = full.predict(scale_inputs(DATASET))
     for row in (100, 150, 200):
-        wild = with_wild_rows_from(row)
+        wild = with_wild_rows_from(DATASET, row)
         fits = fit_expanding_scale(scale_inputs(wild), wild.log_roi, stop)
         found = fits.predict(scale_inputs(wild))
         np.testing.assert_array_equal(found[: row + 1], expected[: row + 1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,3 +65,16 @@ def synthetic_dataset(
         scaler=scaler,
         split=split,
     )
+
+
+def with_wild_rows_from(dataset: Dataset, row: int) -> Dataset:
+    """The same dataset with other values from a row on: none of them may matter before it."""
+    generator = np.random.default_rng(3)
+    changed = {}
+    for name in ("log_roi", "smoothed", "true_range", "scaled", "scaled_log_roi"):
+        values = getattr(dataset, name).copy()
+        values[row:] = generator.uniform(0.1, 0.4, values[row:].shape)
+        changed[name] = values
+    filled = dataset.filled.copy()
+    filled[row:] ^= True
+    return replace(dataset, filled=filled, **changed)

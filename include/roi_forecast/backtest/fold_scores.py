@@ -54,9 +54,7 @@ def _scores(result: WalkForward, predictor: str, targets: range) -> Iterator[Sco
         BACKTEST,
         result.dates[rows],
     )
-    yield from score_forecasts(
-        result.forecasts.between(targets), result.actuals, predictor, BACKTEST
-    )
+    yield from score_forecasts(result.forecasts.between(targets), result.rows, predictor, BACKTEST)
 
 
 def _skill(result: WalkForward) -> dict[str, float]:

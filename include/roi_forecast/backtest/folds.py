@@ -109,10 +109,7 @@ def fold_dataset(
         prices=dataset.prices[rows],
         log_roi=log_roi,
         smoothed=smoothed,
-        scaled=scaler.transform(smoothed).astype(np.float32),
-        scaled_log_roi=scaler.transform_log_roi(log_roi).astype(np.float32),
         filled=dataset.filled[rows],
         true_range=dataset.true_range[rows],
-        scaler=scaler,
         split=split,
-    )
+    ).rescaled(scaler)

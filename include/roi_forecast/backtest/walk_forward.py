@@ -14,14 +14,14 @@ from roi_forecast.backtest.folds import Fold, fold_dataset, plan_folds
 from roi_forecast.config import ModelConfig
 from roi_forecast.evaluation.baselines import next_session_forecasts
 from roi_forecast.evaluation.metrics import Scored
-from roi_forecast.evaluation.scores import Actuals
+from roi_forecast.evaluation.scores import actual_roi_pct
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import implied_log_roi, known_sum, to_percent
 from roi_forecast.forecaster.conformal import conformal_intervals
 from roi_forecast.forecaster.expanding_scale import REFIT_EVERY, fit_expanding_scale
 from roi_forecast.forecaster.forecasts import Forecasts
 from roi_forecast.forecaster.intervals import Intervals
-from roi_forecast.forecaster.scale_inputs import scale_inputs
+from roi_forecast.forecaster.scale_inputs import MarketRows, scale_inputs
 from roi_forecast.forecaster.shrinkage import counted_log_roi, shrinkage_factor
 from roi_forecast.network.ridge import fit_ridge
 
@@ -40,7 +40,7 @@ class WalkForward:
         symbols: The assets, in column order.
         folds: In time order; their targets follow each other without a gap.
         dates: Target dates, shape (targets,), datetime64[D].
-        actuals: What happened on the rows of the dataset.
+        rows: What was walked through.
         actual_smoothed: Smoothed log ROI, unscaled, shape (targets, assets), NaN where the asset
             had no bar.
         forecasts: Of the targets, one session ahead.
@@ -53,7 +53,7 @@ class WalkForward:
     symbols: tuple[str, ...]
     folds: tuple[Fold, ...]
     dates: np.ndarray
-    actuals: Actuals
+    rows: MarketRows
     actual_smoothed: FloatArray
     forecasts: Forecasts
     known_mean_pct: FloatArray
@@ -67,7 +67,7 @@ class WalkForward:
     @property
     def actual_pct(self) -> FloatArray:
         """Plain ROI in percent, shape (targets, assets), NaN where the asset had no bar."""
-        return self.actuals.roi_pct(self.targets, 1)
+        return actual_roi_pct(self.rows, self.targets, 1)
 
     @property
     def scored(self) -> Scored:
@@ -177,7 +177,7 @@ def walk_forward(
         symbols=dataset.symbols,
         folds=tuple(folds),
         dates=dataset.dates[rows],
-        actuals=Actuals(dataset.dates, dataset.log_roi, dataset.filled),
+        rows=dataset,
         actual_smoothed=np.where(dataset.filled[rows], np.nan, dataset.smoothed[rows]),
         forecasts=replace(
             next_session_forecasts(dataset, targets, np.concatenate(smoothed), everything),

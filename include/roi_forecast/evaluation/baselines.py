@@ -43,14 +43,18 @@ def noise_limit(dataset: Dataset, targets: range, mean: FloatArray | None = None
     return next_session_forecasts(dataset, targets, (known + mean) / dataset.smoothing, mean)
 
 
-def ridge_forecasts(dataset: Dataset, targets: range, ridge: Ridge) -> Forecasts:
-    """Forecast by ridge regression, shrunk by the factor that fits best on validation rows."""
+def ridge_shrinkage(dataset: Dataset, ridge: Ridge) -> float:
+    """Return the factor of ridge regression's forecasts that fits best on validation rows."""
     validation = dataset.split.validation
     _, implied = _by_ridge(dataset, validation, ridge)
     actual = counted_log_roi(dataset)[validation.start : validation.stop]
+    return shrinkage_factor(implied, actual)
+
+
+def ridge_forecasts(dataset: Dataset, targets: range, ridge: Ridge, shrinkage: float) -> Forecasts:
+    """Forecast by ridge regression, shrunk by a factor."""
     smoothed, log_roi = _by_ridge(dataset, targets, ridge)
-    factor = shrinkage_factor(implied, actual)
-    return next_session_forecasts(dataset, targets, smoothed, log_roi, factor)
+    return next_session_forecasts(dataset, targets, smoothed, log_roi, shrinkage)
 
 
 def next_session_forecasts(

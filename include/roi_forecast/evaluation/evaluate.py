@@ -17,6 +17,7 @@ from roi_forecast.evaluation.baselines import (
     noise_limit,
     persistence,
     ridge_forecasts,
+    ridge_shrinkage,
     training_mean,
 )
 from roi_forecast.evaluation.comparison import compare_with_champion
@@ -24,7 +25,6 @@ from roi_forecast.evaluation.fit import fit_figures
 from roi_forecast.evaluation.overall_figures import SMOOTHED, TEST, log_figures, overall_figures
 from roi_forecast.evaluation.plot_files import read_trainings, save_plots
 from roi_forecast.evaluation.scores import (
-    Actuals,
     Score,
     counted_smoothed,
     score_forecasts,
@@ -122,7 +122,7 @@ def evaluate_model(
             logger.warning("champion %s cannot be scored: %s", opponent, error)
     store_scores(engine, run, version, dataset, scores, published=published)
     if not published:
-        save_plots(dataset, forecasts["test"], trainings, version, models_directory)
+        save_plots(dataset, forecasts[TEST], trainings, version, models_directory)
         figures["evaluation_seconds"] = round(time.perf_counter() - began, 3)
         store_figures(engine, version, figures)
     log_figures(figures)
@@ -165,7 +165,7 @@ def score_candidate(
         forecasts: The candidate's, for each part of the split.
         ridge: The ridge regression of the same training rows.
     """
-    actuals = Actuals(dataset.dates, dataset.log_roi, dataset.filled)
+    ridge_factor = ridge_shrinkage(dataset, ridge)
     for split, model in forecasts.items():
         targets = model.origins
         rows = slice(targets.start, targets.stop)
@@ -173,7 +173,7 @@ def score_candidate(
             "model": model,
             "persistence": persistence(dataset, targets),
             "training_mean": training_mean(dataset, targets),
-            "ridge": ridge_forecasts(dataset, targets, ridge),
+            "ridge": ridge_forecasts(dataset, targets, ridge, ridge_factor),
             "noise_limit": noise_limit(dataset, targets),
         }
         smoothed = counted_smoothed(dataset, targets)
@@ -187,7 +187,7 @@ def score_candidate(
                 split,
                 dataset.dates[rows],
             )
-            yield from score_forecasts(found, actuals, predictor, split)
+            yield from score_forecasts(found, dataset, predictor, split)
 
 
 def _score_champion(

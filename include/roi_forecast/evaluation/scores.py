@@ -14,6 +14,7 @@ from roi_forecast.evaluation.metrics import OF_ROI, OF_SMOOTHED, Metric, Scored,
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import log_roi_ahead, to_percent
 from roi_forecast.forecaster.forecasts import Forecasts
+from roi_forecast.forecaster.scale_inputs import MarketRows
 
 NEXT_DAY = "next_day_pct"
 
@@ -56,51 +57,35 @@ def counted_smoothed(dataset: Dataset, targets: range) -> FloatArray:
     return np.where(dataset.filled[rows], np.nan, dataset.scaler.transform(dataset.smoothed[rows]))
 
 
-@dataclass(frozen=True)
-class Actuals:
-    """What happened on the rows that were forecast.
+def actual_roi_pct(rows: MarketRows, origins: range, horizon: int) -> FloatArray:
+    """Return the ROI up to a horizon from each origin in percent, shape (origins, assets).
 
-    Attributes:
-        dates: Of all rows, shape (rows,), datetime64[D].
-        log_roi: Plain log ROI, shape (rows, assets), unscaled.
-        filled: Whether the asset had no bar, same shape.
+    NaN where the target row lies after the last origin, or the asset had no bar on it: no row after
+    the last origin is read.
     """
-
-    dates: npt.NDArray[np.datetime64]
-    log_roi: FloatArray
-    filled: npt.NDArray[np.bool_]
-
-    def roi_pct(self, origins: range, horizon: int) -> FloatArray:
-        """Return the ROI up to a horizon from each origin in percent, shape (origins, assets).
-
-        NaN where the target row lies after the last row, or the asset had no bar on it.
-        """
-        stop = min(origins.stop + horizon - 1, len(self.log_roi))
-        rows = slice(origins.start, stop)
-        ahead = log_roi_ahead(self.log_roi[rows], self.filled[rows], horizon)
-        return to_percent(ahead[: len(origins)])
+    known = slice(origins.start, origins.stop)
+    return to_percent(log_roi_ahead(rows.log_roi[known], rows.filled[known], horizon))
 
 
 def score_forecasts(
-    forecasts: Forecasts, actuals: Actuals, predictor: str, split: str
+    forecasts: Forecasts, rows: MarketRows, predictor: str, split: str
 ) -> Iterator[Score]:
     """Score the published ROI of every horizon with every metric, for each asset and for all.
 
     Args:
         forecasts: Of origins whose rows are known. A horizon that no origin reaches the end of has
             no score.
-        actuals: What happened; no row after the last origin is read.
+        rows: What happened; no row after the last origin is read.
         predictor: Name of what forecast.
         split: Name of the rows.
     """
-    origins, rows = forecasts.origins, slice(0, forecasts.origins.stop)
-    known = Actuals(actuals.dates[rows], actuals.log_roi[rows], actuals.filled[rows])
+    origins = forecasts.origins
     for number, horizon in enumerate(forecasts.horizons):
         if horizon > len(origins):
             continue
         bounds = forecasts.intervals[number] if forecasts.intervals else ()
         scored = Scored(
-            known.roi_pct(origins, horizon),
+            actual_roi_pct(rows, origins, horizon),
             forecasts.roi_pct[number],
             forecasts.unshrunk[number],
             bounds,
@@ -112,7 +97,7 @@ def score_forecasts(
             predictor,
             NEXT_DAY if horizon == 1 else f"horizon_{horizon}_pct",
             split,
-            known.dates[[origins.start + horizon - 1, origins.stop - 1]],
+            rows.dates[[origins.start + horizon - 1, origins.stop - 1]],
             horizon,
         )
 
