@@ -17,7 +17,7 @@ from roi_forecast.errors import ConfigError, PreflightError, RegistryError, Sour
 from roi_forecast.files.artifacts import confined, write_file
 from roi_forecast.market.sources.registry import open_source
 from roi_forecast.network.predictor import load_predictor
-from roi_forecast.registry.candidates import candidate_path
+from roi_forecast.registry.training_inputs import candidate_path
 from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.settings import Settings
 from roi_forecast.universe import load_universe

@@ -6,8 +6,8 @@ from tensorboard.backend.event_processing.event_accumulator import IMAGES, Event
 
 from manifests import read_manifest
 from roi_forecast.errors import RegistryError
-from roi_forecast.registry.candidates import candidate_path
 from roi_forecast.registry.plots import plots_directory
+from roi_forecast.registry.training_inputs import candidate_path
 from serving_version import MODEL_NAME
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from roi_forecast.database.tables import datasets, model_versions, promotions, r
 from roi_forecast.errors import ConfigError
 from roi_forecast.files.artifacts import PLOTS_DIRECTORY
 from roi_forecast.files.leftovers import size_of, sweep_leftovers
-from roi_forecast.registry.candidates import candidate_path
+from roi_forecast.registry.training_inputs import candidate_path
 from roi_forecast.registry.unused_inputs import (
     find_active,
     find_old_datasets,

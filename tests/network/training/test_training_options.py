@@ -19,7 +19,7 @@ from roi_forecast.network.predictor import load_predictor
 from roi_forecast.network.training import train as training
 from roi_forecast.network.training.result import EpochRecord, TrainingResult
 from roi_forecast.network.training.train import train_model
-from roi_forecast.registry.candidates import _fingerprint
+from roi_forecast.registry.training_inputs import training_fingerprint
 
 # The reference network alone: it begins far from any good forecast, so that training moves it.
 BASE = SMALL.model_copy(
@@ -81,7 +81,9 @@ def test_a_training_with_another_value_is_another_training(dataset, changes):
     assert training._identity(dataset, changed) != training._identity(dataset, BASE)
     run = RunConfig()
     other = run.model_copy(update=changes)
-    assert _fingerprint("name", dataset, other, None) != _fingerprint("name", dataset, run, None)
+    assert training_fingerprint("name", dataset, other, None) != training_fingerprint(
+        "name", dataset, run, None
+    )
 
 
 # By the quantile of a pinball loss, the patience of the training that serves both tests.
