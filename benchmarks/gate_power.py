@@ -25,7 +25,7 @@ from roi_forecast.runs.resolved_run import ResolvedRun
 
 SMOOTHING = 5
 NOISE = 0.02
-"""Share of the target's variance by which each forecast misses the noise limit on its own."""
+"""Share of the target's variance by which each misses the no-skill forecast on its own."""
 SESSIONS = (60, 97, 200, 400)
 DIFFERENCES = (0.02, 0.01, 0.005, 0.0, -0.005, -0.01, -0.015, -0.02)
 
@@ -50,7 +50,7 @@ _CANDIDATE = ModelVersion(
     first_date=date(2022, 7, 1),
     last_date=date(2024, 12, 31),
     hyperparameters={},
-    metrics={"r2": 0.78, "noise_limit_r2": 0.8, "persistence_r2": 0.56},
+    metrics={"r2": 0.78, "no_skill_r2": 0.8, "persistence_r2": 0.56},
     path="",
     checksum="",
 )
@@ -79,7 +79,7 @@ def compare_once(
 ) -> Compared:
     """Compare a simulated candidate with a simulated champion.
 
-    Both know the four past returns in the target and miss the noise limit by noise of their own.
+    Both know the four past returns in the target and miss its forecast by noise of their own.
 
     Args:
         generator: Source of chance.

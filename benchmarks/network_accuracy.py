@@ -23,7 +23,7 @@ from roi_forecast.network.predictor import load_predictor
 from roi_forecast.network.ridge import fit_ridge
 from roi_forecast.network.training.train import train_model
 
-SHARE_OF_NOISE_LIMIT = 0.985
+SHARE_OF_NO_SKILL = 0.985
 BELOW_RIDGE = 0.005
 SEEDS = (0, 1, 2)
 
@@ -75,9 +75,9 @@ class Measured:
 
     @property
     def reaches_the_bars(self) -> bool:
-        """Whether it is near enough to the noise limit and not too far below ridge."""
+        """Whether it is near enough to the no-skill forecast and not too far below ridge."""
         return (
-            self.r2() >= SHARE_OF_NOISE_LIMIT * self.r2("noise_limit")
+            self.r2() >= SHARE_OF_NO_SKILL * self.r2("no_skill")
             and self.r2() >= self.r2("ridge") - BELOW_RIDGE
         )
 
@@ -114,7 +114,7 @@ def network_tables(prices: Path) -> list[str]:
         (
             "Unweighted mean over the assets, filled targets left out; split as in a daily run "
             "(the last 20 % of the windows are the test), no refit. Demanded of `hybrid_ar` for "
-            f"each seed: at least {SHARE_OF_NOISE_LIMIT} of the noise limit, and not more than "
+            f"each seed: at least {SHARE_OF_NO_SKILL} of the no-skill forecast, and not more than "
             f"{BELOW_RIDGE} below ridge. Four fifths of the target are known a day ahead, so that "
             "nothing here is insight into tomorrow's return. Nothing was tuned on the last two "
             "settings."
@@ -133,7 +133,7 @@ def network_table(setting: Setting, dataset: Dataset, measured: Sequence[Measure
     """Return the table of one setting as lines of Markdown."""
     test = dataset.split.test
     first = measured[0]
-    ridge, limit = first.r2("ridge"), first.r2("noise_limit")
+    ridge, limit = first.r2("ridge"), first.r2("no_skill")
     lines = [
         (
             f"### {setting.name}: {len(dataset.symbols)} assets, prices {setting.start} to "
@@ -142,14 +142,14 @@ def network_table(setting: Setting, dataset: Dataset, measured: Sequence[Measure
         "",
         (
             f"Test: {len(test)} sessions from {dataset.dates[test.start]}. Bars: "
-            f"{SHARE_OF_NOISE_LIMIT * limit:.4f} (noise limit) and {ridge - BELOW_RIDGE:.4f} "
+            f"{SHARE_OF_NO_SKILL * limit:.4f} (no-skill forecast) and {ridge - BELOW_RIDGE:.4f} "
             "(ridge)."
         ),
         "",
-        "| predictor | seed | R2 | of the noise limit | less ridge | bars | best epoch of | s |",
+        "| predictor | seed | R2 | of no skill | less ridge | bars | best epoch of | s |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for name in ("training_mean", "persistence", "ridge", "noise_limit"):
+    for name in ("training_mean", "persistence", "ridge", "no_skill"):
         value = first.r2(name)
         lines.append(
             f"| {name.replace('_', ' ')} | | {value:.4f} | {value / limit:.4f} | "

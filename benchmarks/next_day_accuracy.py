@@ -20,7 +20,7 @@ from roi_forecast.features.returns import to_percent
 NAMES = {
     "network": "`hybrid_ar`, seed 0",
     "ridge": "ridge",
-    "noise_limit": "mean known at the time (noise limit)",
+    "no_skill": "mean known at the time (no-skill forecast)",
     "persistence": "persistence, not shrunk",
     "zero": "zero",
 }
@@ -58,7 +58,7 @@ def network_walk(dataset: Dataset, first: date) -> list[str]:
         "",
         "R2 of the smoothed ROI, fold by fold:",
         "",
-        "| fold | sessions | `hybrid_ar` | ridge | persistence | noise limit |",
+        "| fold | sessions | `hybrid_ar` | ridge | persistence | no-skill forecast |",
         "|---|---|---|---|---|---|",
     ]
     for fold in walk.folds:
@@ -66,7 +66,7 @@ def network_walk(dataset: Dataset, first: date) -> list[str]:
         rows = slice(fold.targets.start - start, fold.targets.stop - start)
         values = " | ".join(
             f"{_smoothed_r2(walks[name], rows):.4f}"
-            for name in ("network", "ridge", "persistence", "noise_limit")
+            for name in ("network", "ridge", "persistence", "no_skill")
         )
         lines.append(f"| {fold.first_date} to {fold.last_date} | {len(fold.targets)} | {values} |")
     return [*lines, ""]

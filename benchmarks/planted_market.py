@@ -16,7 +16,7 @@ from sqlalchemy import Engine, Table, insert, text
 from roi_forecast.database import tables
 
 LAST_DATE = date(2026, 11, 20)
-RULES = ("noise_limit", "persistence", "pace", "champion", "r2_target", "verdict")
+RULES = ("no_skill", "persistence", "pace", "champion", "r2_target", "verdict")
 
 _STAGES = (
     "resolve_run",
@@ -224,7 +224,7 @@ def _store_versions(
             ("ridge", "smoothed_scaled", "r2", 0.768),
             ("persistence", "smoothed_scaled", "r2", 0.55),
             ("training_mean", "smoothed_scaled", "r2", -0.06),
-            ("noise_limit", "smoothed_scaled", "r2", 0.788),
+            ("no_skill", "smoothed_scaled", "r2", 0.788),
             ("model", "smoothed_scaled", "mae", 0.058),
             ("model", "smoothed_scaled", "rmse", 0.078),
             ("model", "next_day_pct", "r2", -0.004),

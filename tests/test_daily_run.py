@@ -265,7 +265,7 @@ def test_evaluations_cover_every_predictor_split_and_asset(life: Life) -> None:
 
 
 def test_leaderboard_ranks_a_names_versions_by_their_score(life: Life) -> None:
-    rows = life.rows("model_leaderboard", "model_name", "rank", "r2", "noise_limit_r2", "state")
+    rows = life.rows("model_leaderboard", "model_name", "rank", "r2", "no_skill_r2", "state")
     usual = sorted((row for row in rows if row.model_name == "simulated"), key=lambda row: row.rank)
     assert [row.r2 for row in usual] == sorted((row.r2 for row in usual), reverse=True)
     assert sum(row.state == "champion" for row in usual) == 1

@@ -49,7 +49,7 @@ def test_reference_universe_reaches_its_score_and_lives_through_the_next_day(
     # Known for these rows from a computation outside this project.
     assert figures["ridge_r2"] == pytest.approx(0.779, abs=0.001)
     assert figures["persistence_r2"] == pytest.approx(0.565, abs=0.002)
-    assert figures["noise_limit_r2"] == pytest.approx(0.788, abs=0.002)
+    assert figures["no_skill_r2"] == pytest.approx(0.788, abs=0.002)
     assert abs(figures["next_day_r2"]) < 0.05
     assert forecasts() == 3 * 23
 

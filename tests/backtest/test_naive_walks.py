@@ -40,10 +40,10 @@ def test_persistence_is_the_row_before(walks: dict[str, WalkForward]) -> None:
     np.testing.assert_array_equal(walk.published, DATASET.log_roi[FIRST - 1 : -1])
 
 
-def test_noise_limit_guesses_the_training_mean_for_what_it_cannot_know(
+def test_no_skill_guesses_the_training_mean_for_what_it_cannot_know(
     walks: dict[str, WalkForward],
 ) -> None:
-    walk = walks["noise_limit"]
+    walk = walks["no_skill"]
     fold = walk.folds[3]
     row = fold.targets.start + 2
     known = DATASET.log_roi[row - DATASET.smoothing + 1 : row].sum(axis=0)

@@ -62,7 +62,7 @@ def test_network_and_ridge_are_stored_fold_by_fold_with_their_peers(
     run, dataset = prepare(market_engine, settings, max_network_folds=2, epochs=1)
     walks = run_backtest(market_engine, run, dataset, settings.backtests_directory)
 
-    assert list(walks) == ["ridge", "network", "zero", "persistence", "noise_limit"]
+    assert list(walks) == ["ridge", "network", "zero", "persistence", "no_skill"]
     stored = folds(market_engine)
     assert {(row.fold, row.predictor) for row in stored} == {
         (fold, name) for fold in (0, 1, None) for name in walks

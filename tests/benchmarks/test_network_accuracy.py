@@ -17,8 +17,8 @@ from reference_data import reference_symbols
 DAY = date(2024, 1, 2)
 
 
-def measured(model: float, ridge: float, noise_limit: float, seed: int = 0) -> Measured:
-    values = {"model": model, "ridge": ridge, "noise_limit": noise_limit}
+def measured(model: float, ridge: float, no_skill: float, seed: int = 0) -> Measured:
+    values = {"model": model, "ridge": ridge, "no_skill": no_skill}
     values |= {"persistence": 0.5, "training_mean": -0.05}
     scores = tuple(
         Score(name, "smoothed_scaled", None, "test", DAY, DAY, 1, "r2", value)
@@ -50,10 +50,10 @@ def test_table_shows_every_seed_with_its_peers_and_which_one_missed() -> None:
         setting, dataset, [measured(0.78, 0.78, 0.79), measured(0.76, 0.78, 0.79, seed=1)]
     )
     text = "\n".join(lines)
-    assert "Bars: 0.7782 (noise limit) and 0.7750 (ridge)" in text
+    assert "Bars: 0.7782 (no-skill forecast) and 0.7750 (ridge)" in text
     assert "| `hybrid_ar` | 0 | 0.7800 | 0.9873 | +0.0000 | reached | 1 of 11 | 20 |" in lines
     assert "| `hybrid_ar` | 1 | 0.7600 | 0.9620 | -0.0200 | missed | 1 of 11 | 20 |" in lines
-    for peer in ("training mean", "persistence", "ridge", "noise limit"):
+    for peer in ("training mean", "persistence", "ridge", "no-skill forecast"):
         assert f"| {peer} | |" in text
     columns = {line.count("|") for line in lines if line.startswith("|")}
     assert len(columns) == 1

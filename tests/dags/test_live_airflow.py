@@ -239,7 +239,7 @@ def approved_run(shared_stack: SharedStack, asked: str) -> str:
     shown = answer_approval(shared_stack, asked, "Approve")
     assert "become champion of approved?" in shown
     assert "Trained on simulated prices." in shown
-    assert "| noise_limit |" in shown
+    assert "| no_skill |" in shown
     assert f"({shared_stack.address}/roi/versions/" in shown
     assert "| test R2 of the plain next-day ROI, which is not known ahead |" in shown
     return asked

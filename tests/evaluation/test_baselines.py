@@ -5,7 +5,7 @@ import pytest
 
 from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.evaluation import metrics
-from roi_forecast.evaluation.baselines import noise_limit, persistence, training_mean
+from roi_forecast.evaluation.baselines import no_skill, persistence, training_mean
 from roi_forecast.forecaster.forecasts import Forecasts
 
 DATASET = synthetic_dataset()
@@ -30,8 +30,8 @@ def test_training_mean_is_the_mean_of_the_rows_up_to_the_last_training_target() 
         np.testing.assert_allclose(row, expected, atol=1e-6)
 
 
-def test_noise_limit_replaces_only_the_newest_log_roi_by_its_training_mean() -> None:
-    found = scaled(noise_limit(DATASET, TARGETS))
+def test_no_skill_replaces_only_the_newest_log_roi_by_its_training_mean() -> None:
+    found = scaled(no_skill(DATASET, TARGETS))
     for number, target in enumerate(TARGETS):
         for asset in range(len(DATASET.symbols)):
             values = list(DATASET.log_roi[target - DATASET.smoothing + 1 : target, asset])
@@ -42,17 +42,17 @@ def test_noise_limit_replaces_only_the_newest_log_roi_by_its_training_mean() -> 
             assert found[number, asset] == pytest.approx(expected, abs=1e-9)
 
 
-def test_noise_limit_of_unpredictable_returns_is_near_the_known_share() -> None:
+def test_no_skill_of_unpredictable_returns_is_near_the_known_share() -> None:
     dataset = synthetic_dataset(rows=4000, smoothing=5)
     targets = dataset.split.test
     actual = dataset.scaler.transform(dataset.smoothed)[targets.start : targets.stop]
     limit = metrics.r2.overall(
-        actual, dataset.scaler.transform(noise_limit(dataset, targets).smoothed[0])
+        actual, dataset.scaler.transform(no_skill(dataset, targets).smoothed[0])
     )
     assert limit == pytest.approx(0.8, abs=0.02)
 
 
-@pytest.mark.parametrize("baseline", [persistence, training_mean, noise_limit])
+@pytest.mark.parametrize("baseline", [persistence, training_mean, no_skill])
 def test_no_baseline_looks_at_its_target_or_later(baseline: object) -> None:
     first = TARGETS.start
     expected = baseline(DATASET, range(first, first + 1))  # type: ignore[operator]

@@ -96,7 +96,7 @@ def test_the_advice_holds_the_figures_and_the_curves() -> None:
     fit = judge_fit(FitFigures((0.802, 0.696), RIDGE, LIMIT), [training()], hyperparameters())
     for words in (
         "R2 0.802 on training and 0.696 on validation rows",
-        "noise limit 0.799 and 0.700",
+        "no-skill forecast 0.799 and 0.700",
         "validation loss lowest after epoch 4 of 14, 10 % higher at the end",
     ):
         assert words in fit.advice

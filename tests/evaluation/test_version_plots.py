@@ -26,7 +26,7 @@ def figures(assets: int, rows: int = 30, members: int = 1) -> VersionFigures:
         dates=np.datetime64("2024-01-01") + np.arange(rows),
         actual=actual,
         forecast=generator.normal(0.5, 0.1, (rows, assets)),
-        noise_limit=generator.normal(0.5, 0.1, (rows, assets)),
+        no_skill=generator.normal(0.5, 0.1, (rows, assets)),
         actual_roi_pct=actual_pct,
         intervals=(
             Intervals(0.8, -1.3 * bound, 1.3 * bound),

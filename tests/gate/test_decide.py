@@ -44,7 +44,7 @@ class Noisy:
 def evaluated(served: Served, monkeypatch: pytest.MonkeyPatch) -> str | None:
     """The opponent of a candidate that is a little worse, on few days that say so."""
     monkeypatch.setattr(rules, "ASSET_TOLERANCE", 1.0)
-    monkeypatch.setattr(rules, "NOISE_LIMIT_TOLERANCE", 0.5)
+    monkeypatch.setattr(rules, "NO_SKILL_TOLERANCE", 0.5)
     served.add_candidate(CANDIDATE)
 
     def load(files: VerifiedDirectory) -> Forecaster:

@@ -13,7 +13,7 @@ from roi_forecast.gate.rules import Compared, Ruling, Verdict, judge
 from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
 
-GOOD = {"r2": 0.77, "mae": 0.04, "rmse": 0.07, "noise_limit_r2": 0.79, "persistence_r2": 0.56}
+GOOD = {"r2": 0.77, "mae": 0.04, "rmse": 0.07, "no_skill_r2": 0.79, "persistence_r2": 0.56}
 
 
 def version(version_id: str = "new", **changes: Any) -> ModelVersion:
@@ -116,12 +116,12 @@ def test_a_good_first_candidate_is_promoted() -> None:
 @pytest.mark.parametrize(
     ("figures", "broken"),
     [
-        ({"r2": 0.7399}, "noise_limit"),
-        ({"r2": 0.56, "noise_limit_r2": 0.6}, "persistence"),
-        ({"r2": -0.04}, "noise_limit"),
-        ({"r2": None}, "noise_limit"),
+        ({"r2": 0.7399}, "no_skill"),
+        ({"r2": 0.56, "no_skill_r2": 0.6}, "persistence"),
+        ({"r2": -0.04}, "no_skill"),
+        ({"r2": None}, "no_skill"),
         ({"r2": float("nan")}, "persistence"),
-        ({"noise_limit_r2": None}, "noise_limit"),
+        ({"no_skill_r2": None}, "no_skill"),
         ({"persistence_r2": None}, "persistence"),
     ],
 )
@@ -133,12 +133,12 @@ def test_a_broken_rule_or_a_missing_figure_rejects(figures: dict[str, Any], brok
 
 
 @pytest.mark.parametrize(("r2", "kept"), [(0.75, True), (0.7499, False)])
-def test_the_noise_limit_may_be_missed_by_its_tolerance(
+def test_the_no_skill_may_be_missed_by_its_tolerance(
     r2: float, kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rules, "NOISE_LIMIT_TOLERANCE", 0.125)
-    verdict = first({**GOOD, "r2": r2, "noise_limit_r2": 0.875})
-    assert ruling(verdict, "noise_limit").passed is kept
+    monkeypatch.setattr(rules, "NO_SKILL_TOLERANCE", 0.125)
+    verdict = first({**GOOD, "r2": r2, "no_skill_r2": 0.875})
+    assert ruling(verdict, "no_skill").passed is kept
     assert verdict.promoted is kept
 
 
@@ -252,14 +252,14 @@ LEFT_OUT = {"left_out": {"r2": {"EEE": "the actual values do not vary"}}}
 def test_an_asset_that_a_figure_leaves_out_is_named_and_decides_nothing() -> None:
     verdict = first({**GOOD, **LEFT_OUT})
     assert verdict.promoted
-    for rule in ("noise_limit", "persistence", "r2_target"):
+    for rule in ("no_skill", "persistence", "r2_target"):
         assert "without EEE (the actual values do not vary)" in ruling(verdict, rule).reason
     assert "without" not in ruling(verdict, "mae_target").reason
 
 
 def test_of_many_assets_left_out_a_few_are_named() -> None:
     many = {"left_out": {"r2": {f"A{number}": "halted" for number in range(9)}}}
-    reason = ruling(first({**GOOD, **many}), "noise_limit").reason
+    reason = ruling(first({**GOOD, **many}), "no_skill").reason
     assert "A4 (halted) and 4 more" in reason
     assert "A5" not in reason
 

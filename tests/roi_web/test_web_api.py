@@ -162,7 +162,7 @@ def test_version_includes_scores_and_rulings(client: TestClient) -> None:
     answer = client.get("/api/v1/versions/reference-version-02").json()
     assert answer["details"]["state"] == "rejected"
     assert answer["details"]["verdict_passed"] is False
-    assert {row["predictor"] for row in answer["scores"]} >= {"model", "noise_limit", "ridge"}
+    assert {row["predictor"] for row in answer["scores"]} >= {"model", "no_skill", "ridge"}
     rules = {row["rule"]: row["passed"] for row in answer["rulings"]}
     assert rules["champion"] is False
     assert rules["persistence"] is True

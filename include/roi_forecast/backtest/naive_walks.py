@@ -2,7 +2,7 @@
 
 None of these forecasts is shrunk. Their intervals are made as those of any other predictor, with
 the same scale and conformal quantiles of their own errors; where those of a fitted predictor would
-take the errors of the zero forecast, so do those of the noise limit.
+take the errors of the zero forecast, so do those of the no-skill forecast.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import numpy as np
 
 from roi_forecast.array_types import FloatArray
 from roi_forecast.backtest.walk_forward import WalkForward, intervals_of_scale
-from roi_forecast.evaluation.baselines import next_session_forecasts, noise_limit, persistence
+from roi_forecast.evaluation.baselines import next_session_forecasts, no_skill, persistence
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import known_sum
 from roi_forecast.forecaster.forecasts import Forecasts
 
-NAIVE_PREDICTORS = ("zero", "persistence", "noise_limit")
+NAIVE_PREDICTORS = ("zero", "persistence", "no_skill")
 
 
 def naive_walks(dataset: Dataset, walk: WalkForward) -> dict[str, WalkForward]:
     """Return the walk-forwards of the naive predictors over the folds of another one.
 
     `zero` forecasts that no price moves; `persistence` the last smoothed and the last plain log
-    ROI; `noise_limit` the mean of the fold's training rows, so that its smoothed forecast is that
+    ROI; `no_skill` the mean of the fold's training rows, so that its smoothed forecast is that
     of an oracle for which returns cannot be predicted.
 
     Args:
@@ -46,7 +46,7 @@ def naive_walks(dataset: Dataset, walk: WalkForward) -> dict[str, WalkForward]:
             next_session_forecasts(dataset, targets, known / dataset.smoothing, nothing),
         ),
         "persistence": _walk(dataset, walk, persistence(dataset, targets), before=earlier),
-        "noise_limit": _walk(dataset, walk, noise_limit(dataset, targets, mean)),
+        "no_skill": _walk(dataset, walk, no_skill(dataset, targets, mean)),
     }
 
 

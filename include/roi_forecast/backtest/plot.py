@@ -34,7 +34,7 @@ class _Style:
 _STYLES = {
     "network": _Style("#0072B2", "o", "network"),
     "ridge": _Style("#D55E00", "s", "ridge"),
-    "noise_limit": _Style("#000000", "_", "noise limit"),
+    "no_skill": _Style("#000000", "_", "no-skill forecast"),
 }
 _LEVEL_STYLES = (_Style("#56B4E9", "o", "80 %"), _Style("#CC79A7", "s", "95 %"))
 
@@ -61,7 +61,7 @@ def draw_backtest(walks: Mapping[str, WalkForward], title: str) -> bytes:
     _draw_skill(
         smoothed,
         walks,
-        [*fitted, "noise_limit"],
+        [*fitted, "no_skill"],
         "Smoothed ROI: R2\n(four fifths are known a day ahead)",
         is_smoothed=True,
     )

@@ -25,7 +25,7 @@ class BacktestConfig(Config):
         ("ridge", "network"),
         min_length=1,
         max_length=2,
-        description="Models to refit and score, next to zero, persistence and the noise limit.",
+        description="Models to refit and score, next to zero, persistence and no skill.",
     )
     refit_every: int = Field(21, ge=1, le=1000, description="Sessions between two refits.")
     window_sessions: int | None = Field(

@@ -26,7 +26,7 @@ def training_mean(dataset: Dataset, targets: range) -> Forecasts:
     return next_session_forecasts(dataset, targets, smoothed, mean)
 
 
-def noise_limit(dataset: Dataset, targets: range, mean: FloatArray | None = None) -> Forecasts:
+def no_skill(dataset: Dataset, targets: range, mean: FloatArray | None = None) -> Forecasts:
     """Forecast as an oracle that knows the smoothing - 1 past log ROIs in the target.
 
     For the one log ROI it cannot know it guesses the training mean. Where returns cannot be

@@ -14,7 +14,7 @@ from roi_forecast.blas import on_one_blas_thread
 from roi_forecast.config import RunConfig
 from roi_forecast.errors import RoiForecastError
 from roi_forecast.evaluation.baselines import (
-    noise_limit,
+    no_skill,
     persistence,
     ridge_forecasts,
     ridge_shrinkage,
@@ -158,7 +158,7 @@ def forecast_splits(
 def score_candidate(
     dataset: Dataset, forecasts: Mapping[str, Forecasts], ridge: Ridge
 ) -> Iterator[Score]:
-    """Score a candidate next to persistence, the training mean, ridge and the noise limit.
+    """Score a candidate next to persistence, the training mean, ridge and the no-skill forecast.
 
     Args:
         dataset: The rows of the candidate.
@@ -174,7 +174,7 @@ def score_candidate(
             "persistence": persistence(dataset, targets),
             "training_mean": training_mean(dataset, targets),
             "ridge": ridge_forecasts(dataset, targets, ridge, ridge_factor),
-            "noise_limit": noise_limit(dataset, targets),
+            "no_skill": no_skill(dataset, targets),
         }
         smoothed = counted_smoothed(dataset, targets)
         for predictor, found in predictors.items():

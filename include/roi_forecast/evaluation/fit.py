@@ -1,9 +1,9 @@
 """Whether a version over- or underfits, and which parameter to turn.
 
 R2 of one part of the rows cannot be compared with that of another: the share of the target that is
-known differs between calm and wild rows. So each is compared with the noise limit on the same rows,
-and against ridge regression, the simplest model that comes near it. The forecasts are those of the
-finished network, without dropout; the losses of an epoch are not.
+known differs between calm and wild rows. So each is compared with the no-skill forecast on the same
+rows, and with ridge regression, the simplest model that comes near it. The forecasts are those of
+the finished network, without dropout; the losses of an epoch are not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 Verdict = Literal["overfit", "underfit", "unimproved", "balanced", "unknown"]
 
 TOLERANCE = 0.05
-"""R2 that a model may lack, the same as the gate allows below the noise limit."""
+"""R2 that a model may lack, the same as the gate allows below the no-skill forecast."""
 _MUCH_DROPOUT = 0.5
 
 
@@ -33,27 +33,27 @@ class FitFigures:
     Attributes:
         model: Of the model, without dropout.
         ridge: Of the ridge regression of the same training rows.
-        noise_limit: Of the oracle that knows the past returns in the target.
+        no_skill: Of the oracle that knows the past returns in the target.
     """
 
     model: tuple[float, float]
     ridge: tuple[float, float]
-    noise_limit: tuple[float, float]
+    no_skill: tuple[float, float]
 
     @property
     def training_shortfall(self) -> float:
-        """How far the model lies below the noise limit on training rows; negative: above it."""
-        return self.noise_limit[0] - self.model[0]
+        """How far it lies below the no-skill forecast on training rows; negative: above it."""
+        return self.no_skill[0] - self.model[0]
 
     @property
     def gap(self) -> float:
-        """How much further below the noise limit it lies on validation than on training rows."""
-        return self.noise_limit[1] - self.model[1] - self.training_shortfall
+        """How much further below the no-skill forecast it lies on validation rows."""
+        return self.no_skill[1] - self.model[1] - self.training_shortfall
 
     @property
     def ridge_gap(self) -> float:
         """The same of ridge regression."""
-        return self.noise_limit[1] - self.ridge[1] - (self.noise_limit[0] - self.ridge[0])
+        return self.no_skill[1] - self.ridge[1] - (self.no_skill[0] - self.ridge[0])
 
 
 @dataclass(frozen=True)
@@ -86,14 +86,14 @@ def fit_figures(
         )
         return training, validation
 
-    figures = FitFigures(of("model"), of("ridge"), of("noise_limit"))
+    figures = FitFigures(of("model"), of("ridge"), of("no_skill"))
     fit = judge_fit(figures, trainings, hyperparameters)
     logger.info("fit: %s: %s", fit.verdict, fit.advice)
     return {
         "train_r2": figures.model[0],
         "validation_r2": figures.model[1],
-        "train_noise_limit_r2": figures.noise_limit[0],
-        "validation_noise_limit_r2": figures.noise_limit[1],
+        "train_no_skill_r2": figures.no_skill[0],
+        "validation_no_skill_r2": figures.no_skill[1],
         "fit_verdict": fit.verdict,
         "fit_advice": fit.advice,
     }
@@ -105,7 +105,7 @@ def judge_fit(
     """Judge how well a version fits.
 
     Args:
-        figures: Its R2 next to ridge regression and the noise limit.
+        figures: Its R2 next to ridge regression and the no-skill forecast.
         trainings: How its network, or each member of its ensemble, was trained.
         hyperparameters: The parameters of the training.
     """
@@ -114,7 +114,7 @@ def judge_fit(
         return Fit("unknown", "R2 is not defined on training or validation rows: no price varied")
     facts = (
         f"R2 {figures.model[0]:.3f} on training and {figures.model[1]:.3f} on validation rows, "
-        f"noise limit {figures.noise_limit[0]:.3f} and {figures.noise_limit[1]:.3f}, ridge "
+        f"no-skill forecast {figures.no_skill[0]:.3f} and {figures.no_skill[1]:.3f}, ridge "
         f"{figures.ridge[0]:.3f} and {figures.ridge[1]:.3f}, gap {gap:.3f}{_curves(trainings)}"
     )
     verdict: Verdict = "balanced"
@@ -127,8 +127,8 @@ def judge_fit(
     elif trainings and all(training.best_epoch == 0 for training in trainings):
         verdict = "unimproved"
         advice = (
-            "the network adds nothing to the model it started from; so near the noise limit there "
-            "is little to add, but a lower learning_rate may help"
+            "the network adds nothing to the model it started from; so near the no-skill forecast "
+            "there is little to add, but a lower learning_rate may help"
         )
     elif _cut_short(trainings):
         advice = "validation still improved in the last epoch: raise epochs"
@@ -159,7 +159,7 @@ def _against_underfitting(
 ) -> str:
     if _cut_short(trainings):
         return f"training was cut short while it improved: raise epochs ({trainings[0].epochs})"
-    if figures.noise_limit[0] - figures.ridge[0] > TOLERANCE:
+    if figures.no_skill[0] - figures.ridge[0] > TOLERANCE:
         return (
             "ridge regression underfits the training rows too: lower ridge_penalty "
             f"({hyperparameters.get('ridge_penalty')}) or raise seq_len"

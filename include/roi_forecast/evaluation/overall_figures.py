@@ -23,7 +23,7 @@ _FIGURES = {
     "r2": ("model", SMOOTHED, "r2"),
     "mae": ("model", SMOOTHED, "mae"),
     "rmse": ("model", SMOOTHED, "rmse"),
-    "noise_limit_r2": ("noise_limit", SMOOTHED, "r2"),
+    "no_skill_r2": ("no_skill", SMOOTHED, "r2"),
     "ridge_r2": ("ridge", SMOOTHED, "r2"),
     "persistence_r2": ("persistence", SMOOTHED, "r2"),
     "training_mean_r2": ("training_mean", SMOOTHED, "r2"),
@@ -89,7 +89,7 @@ def log_figures(figures: Mapping[str, Any]) -> None:
         "limit %s",
         *(written(figures[f"{name}r2"]) for name in ("", "ridge_", "persistence_")),
         written(figures["training_mean_r2"]),
-        written(figures["noise_limit_r2"]),
+        written(figures["no_skill_r2"]),
     )
     logger.info(
         "test R2 of the next-day ROI: %s (%s against zero), directional accuracy %s, shrinkage %s",

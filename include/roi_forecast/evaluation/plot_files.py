@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from roi_forecast.errors import RegistryError
-from roi_forecast.evaluation.baselines import noise_limit
+from roi_forecast.evaluation.baselines import no_skill
 from roi_forecast.evaluation.scores import counted_smoothed
 from roi_forecast.evaluation.version_plots import VersionFigures, draw_version
 from roi_forecast.features.dataset import Dataset
@@ -64,7 +64,7 @@ def save_plots(
             dates=dataset.dates[rows],
             actual=counted_smoothed(dataset, targets),
             forecast=dataset.scaler.transform(test.smoothed[0]),
-            noise_limit=dataset.scaler.transform(noise_limit(dataset, targets).smoothed[0]),
+            no_skill=dataset.scaler.transform(no_skill(dataset, targets).smoothed[0]),
             actual_roi_pct=to_percent(counted_log_roi(dataset)[rows]),
             intervals=test.intervals[0],
             losses=[

@@ -24,7 +24,7 @@ class Score:
     """One figure, as a row of the table `evaluations`.
 
     Attributes:
-        predictor: `model`, `champion`, `persistence`, `training_mean`, `ridge` or `noise_limit`; of
+        predictor: `model`, `champion`, `persistence`, `training_mean`, `ridge` or `no_skill`; of
             a backtest also `network` and `zero`.
         target: `smoothed_scaled`, `next_day_pct`, `horizon_<horizon>_pct`, of a backtest
             `smoothed_pct` or, on the rows and assets that candidate and champion share,

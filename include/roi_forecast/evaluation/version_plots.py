@@ -39,7 +39,7 @@ class VersionFigures:
         dates: Target dates, shape (rows,), datetime64[D].
         actual: Actual scaled smoothed log ROI, shape (rows, assets), NaN where not counted.
         forecast: The version's forecast of it, same shape.
-        noise_limit: The oracle's forecast of it, same shape.
+        no_skill: The oracle's forecast of it, same shape.
         actual_roi_pct: Actual plain next-day ROI, in percent, same shape, NaN where not counted.
         intervals: Published intervals of it, in percent, same shape.
         losses: For each member of the version its (loss, validation loss) by epoch, epoch 0 first;
@@ -52,7 +52,7 @@ class VersionFigures:
     dates: DateArray
     actual: FloatArray
     forecast: FloatArray
-    noise_limit: FloatArray
+    no_skill: FloatArray
     actual_roi_pct: FloatArray
     intervals: tuple[Intervals, ...]
     losses: Sequence[Sequence[tuple[float | None, float]]]
@@ -162,7 +162,7 @@ def _draw_forecasts(figures: VersionFigures) -> bytes:
 
 def _draw_errors(figures: VersionFigures) -> bytes:
     errors = metrics.mean_absolute_error(figures.actual, figures.forecast)
-    limits = metrics.mean_absolute_error(figures.actual, figures.noise_limit)
+    limits = metrics.mean_absolute_error(figures.actual, figures.no_skill)
     order = np.argsort(np.nan_to_num(errors, nan=np.inf), kind="stable")
     named = len(order) <= MAX_NAMED
     height = 1.5 + 0.24 * len(order) if named else 5.0
@@ -172,7 +172,7 @@ def _draw_errors(figures: VersionFigures) -> bytes:
     places = np.arange(len(order))
     axes.barh(places, errors[order], color=_AT_80, height=0.7, label="the version")
     axes.plot(
-        limits[order], places, color=_LIMIT, marker="|", linestyle="none", label="noise limit"
+        limits[order], places, color=_LIMIT, marker="|", linestyle="none", label="no-skill forecast"
     )
     if named:
         axes.set_yticks(places, [figures.symbols[asset] for asset in order], fontsize=8)

@@ -25,7 +25,7 @@ _FIGURES = (
     ("r2", "test R2 of the smoothed ROI, most of which is known a day ahead"),
     ("ridge_r2", "the same by ridge regression"),
     ("persistence_r2", "the same by persistence"),
-    ("noise_limit_r2", "noise limit of that R2"),
+    ("no_skill_r2", "no-skill forecast of that R2"),
     ("next_day_r2", "test R2 of the plain next-day ROI, which is not known ahead"),
     ("directional_accuracy", "share of next days whose direction was right"),
     ("mae", "test MAE, scaled"),

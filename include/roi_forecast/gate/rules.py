@@ -21,8 +21,8 @@ from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import load_universe, reference_exchange
 
 MIN_REMAINING_SHARE = 0.5
-NOISE_LIMIT_TOLERANCE = 0.05
-"""How far the test R2 may lie below the noise limit."""
+NO_SKILL_TOLERANCE = 0.05
+"""How far the test R2 may lie below the no-skill forecast."""
 CHAMPION_TOLERANCE = 0.01
 """Limit of the upper 95 % bound of how far the R2 lies below the champion's."""
 ASSET_TOLERANCE = 0.1
@@ -31,7 +31,7 @@ MIN_COMPARED_SESSIONS = 60
 """Sessions on which neither version was fitted that a comparison with the champion needs."""
 TARGETS = {"mae": 0.05, "rmse": 0.10, "r2": 0.70}
 """Targets of the training guide for the scaled test figures. They are shown and never decide: on
-the reference assets even the noise limit misses the MAE."""
+the reference assets even the no-skill forecast misses the MAE."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def judge(
     figures, override = candidate.metrics, run.config.gate_override_reason
     rulings = [
         _leakage(audit),
-        _noise_limit(figures),
+        _no_skill(figures),
         _persistence(figures),
         *_champion_rules(run, candidate, champion, opponent, compared),
         *_targets(figures),
@@ -136,15 +136,15 @@ def _leakage(audit: LeakageAudit | None) -> Ruling:
     return Ruling("leakage", 0, found, found == 0, reason, can_be_overridden=False)
 
 
-def _noise_limit(figures: Mapping[str, Any]) -> Ruling:
-    limit = _figure(figures.get("noise_limit_r2"))
-    threshold = limit - NOISE_LIMIT_TOLERANCE
+def _no_skill(figures: Mapping[str, Any]) -> Ruling:
+    limit = _figure(figures.get("no_skill_r2"))
+    threshold = limit - NO_SKILL_TOLERANCE
     return _at_least(
-        "noise_limit",
+        "no_skill",
         threshold,
         figures.get("r2"),
-        f"test R2 against the noise limit {written(limit)} less "
-        f"{NOISE_LIMIT_TOLERANCE:g}{_without(figures, 'r2')}",
+        f"test R2 against the no-skill forecast {written(limit)} less "
+        f"{NO_SKILL_TOLERANCE:g}{_without(figures, 'r2')}",
     )
 
 

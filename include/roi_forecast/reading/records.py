@@ -95,7 +95,7 @@ class VersionSummary(Record):
     state: str
     rank: int
     r2: float | None
-    noise_limit_r2: float | None
+    no_skill_r2: float | None
     ridge_r2: float | None
     persistence_r2: float | None
     training_mean_r2: float | None

@@ -9,8 +9,8 @@ WITH newest AS (
 scores AS (
     SELECT version_id,
            max(value) FILTER (WHERE predictor = 'model' AND metric = 'r2') AS r2,
-           max(value) FILTER (WHERE predictor = 'noise_limit' AND metric = 'r2')
-               AS noise_limit_r2,
+           max(value) FILTER (WHERE predictor = 'no_skill' AND metric = 'r2')
+               AS no_skill_r2,
            max(value) FILTER (WHERE predictor = 'ridge' AND metric = 'r2') AS ridge_r2,
            max(value) FILTER (WHERE predictor = 'persistence' AND metric = 'r2')
                AS persistence_r2,
@@ -36,7 +36,7 @@ SELECT version.model_name,
        version.version_id,
        version.state,
        scores.r2,
-       scores.noise_limit_r2,
+       scores.no_skill_r2,
        scores.ridge_r2,
        scores.persistence_r2,
        scores.training_mean_r2,
@@ -63,7 +63,7 @@ COMMENT ON VIEW roi.model_leaderboard IS
 COMMENT ON COLUMN roi.model_leaderboard.rank IS '1 for the best; ties share a rank';
 COMMENT ON COLUMN roi.model_leaderboard.version_id IS 'the model version';
 COMMENT ON COLUMN roi.model_leaderboard.r2 IS 'R2 of the scaled smoothed ROI on test rows';
-COMMENT ON COLUMN roi.model_leaderboard.noise_limit_r2 IS
+COMMENT ON COLUMN roi.model_leaderboard.no_skill_r2 IS
     'R2 of an oracle that knows everything except the next session''s ROI';
 COMMENT ON COLUMN roi.model_leaderboard.ridge_r2 IS 'R2 of a ridge regression on the same inputs';
 COMMENT ON COLUMN roi.model_leaderboard.persistence_r2 IS 'R2 of repeating the last value';
