@@ -43,6 +43,34 @@ def test_source_key_of_a_csv_is_the_name_of_its_file(path: str, key: str) -> Non
     assert parse_run_config({"source": "csv", "csv_path": path}).source_key == key
 
 
+@pytest.mark.parametrize(
+    ("values", "symbols"),
+    [
+        ({}, ("^GSPC", "^NDX", "INR=X", "CL=F", "INFY", "WIT", "HDB", "IBN")),
+        ({"source": "simulated", "context_symbols": ["AAPL"]}, ("AAPL",)),
+        ({"context_symbols": []}, ()),
+        ({"source": "csv", "csv_path": "/prices.csv"}, ()),
+        ({"source": "csv", "csv_path": "/prices.csv", "context_symbols": ["KO"]}, ("KO",)),
+        # A symbol may be both.
+        ({"symbols": ["AAPL"], "context_symbols": ["AAPL"]}, ("AAPL",)),
+    ],
+)
+def test_context_is_that_of_the_universe_unless_given_and_none_for_a_csv(
+    values: dict[str, Any], symbols: tuple[str, ...]
+) -> None:
+    context = parse_run_config({**values, "publish": "before_open"}).context
+    assert (context.symbols, context.publish) == (symbols, "before_open")
+
+
+def test_forms_offer_the_context_of_the_universe_and_its_assets() -> None:
+    schema = parameter_schemas()["context_symbols"]
+    assert schema["type"] == ["null", "array"]
+    assert schema["default"] is None
+    assert schema["examples"][:2] == ["^GSPC", "^NDX"]
+    assert "RELIANCE.NS" in schema["examples"]
+    assert schema["values_display"]["^GSPC"] == "S&P 500 (^GSPC)"
+
+
 @pytest.mark.parametrize("horizons", [[20, 5], [20, 1, 5]])
 def test_horizons_are_sorted_and_begin_with_the_next_session(horizons: list[int]) -> None:
     assert parse_run_config({"horizons": horizons}).horizons == (1, 5, 20)
@@ -63,6 +91,14 @@ def test_horizons_are_sorted_and_begin_with_the_next_session(horizons: list[int]
         ({"horizons": []}, ["horizons", "at least 1 items"]),
         ({"multi_step": "both"}, ["multi_step", "'both'", "'direct', 'recursive'"]),
         ({"symbols": ["TCS.NS", "TCS.NS"]}, ["symbols", "duplicates: TCS.NS"]),
+        (
+            {"context_symbols": ["AAPL", "AAPL"]},
+            ["context_symbols", "list each symbol once; duplicates: AAPL"],
+        ),
+        ({"context_symbols": ["aapl"]}, ["context_symbols", "'aapl' is not a Yahoo symbol"]),
+        ({"context_symbols": ["SAP.DE"]}, ["context_symbols", "'.DE' is not declared"]),
+        ({"context_symbols": [f"A{n}" for n in range(51)]}, ["context_symbols", "at most 50"]),
+        ({"publish": "now"}, ["publish", "'now'", "'after_close', 'before_open'"]),
         ({"symbols": ["SAP.DE"]}, ["'SAP.DE'", "'.DE' is not declared", "[[exchanges]]"]),
         ({"symbols": ["tcs.ns"]}, ["'tcs.ns' is not a Yahoo symbol"]),
         ({"start_date": "2024-13-01"}, ["start_date", "'2024-13-01'", "written as a date"]),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from roi_forecast.errors import UniverseError
-from roi_forecast.universe import UNIVERSE_FILE, load_universe, reference_exchange
+from roi_forecast.universe import MAX_CONTEXT, UNIVERSE_FILE, load_universe, reference_exchange
 
 
 def test_reference_universe_has_twenty_stocks_and_three_metals() -> None:
@@ -18,6 +18,65 @@ def test_reference_universe_has_twenty_stocks_and_three_metals() -> None:
         "PL=F",
     ]
     assert reference_exchange(assets).calendar == "XBOM"
+
+
+def test_default_context_is_two_indices_a_currency_a_commodity_and_members_in_new_york() -> None:
+    context = {asset.symbol: asset for asset in load_universe().context}
+    assert {symbol: asset.asset_class for symbol, asset in context.items()} == {
+        "^GSPC": "index",
+        "^NDX": "index",
+        "INR=X": "currency",
+        "CL=F": "commodity",
+        **dict.fromkeys(["INFY", "WIT", "HDB", "IBN"], "stock"),
+    }
+    assert load_universe().select(["CL=F", "TCS.NS"])[0] == context["CL=F"]
+    assert context["INR=X"].currency == "INR"
+    assert context["^GSPC"].exchange.calendar == "XNYS"
+
+
+def test_a_currency_is_final_after_the_london_day() -> None:
+    exchange = load_universe().asset("EURUSD=X").exchange
+    assert exchange.final_at(date(2024, 7, 1)) == datetime(2024, 7, 1, 23, 14, tzinfo=UTC)
+    assert exchange.final_at(date(2024, 12, 2)) == datetime(2024, 12, 3, 0, 14, tzinfo=UTC)
+
+
+def test_a_symbol_may_be_asset_and_context_with_one_name(tmp_path: Path) -> None:
+    edited = tmp_path / "universe.toml"
+    edited.write_text(UNIVERSE_FILE.read_text() + '\n[[context]]\nsymbol = "GC=F"\nname = "x"\n')
+    universe = load_universe(edited)
+    assert universe.context[-1] == universe.asset("GC=F")
+    assert universe.context[-1].name == "Gold futures"
+
+
+def test_context_declared_twice_is_named(tmp_path: Path) -> None:
+    wrong = tmp_path / "universe.toml"
+    wrong.write_text(UNIVERSE_FILE.read_text() + '\n[[context]]\nsymbol = "INFY"\n')
+    with pytest.raises(UniverseError, match="'INFY' is declared twice"):
+        load_universe(wrong)
+
+
+def test_more_context_than_a_run_may_have_is_refused(tmp_path: Path) -> None:
+    edited = tmp_path / "universe.toml"
+    entries = [f'[[context]]\nsymbol = "X{number}"\n' for number in range(42)]
+    edited.write_text(UNIVERSE_FILE.read_text() + "\n" + "\n".join(entries))
+    assert len(load_universe(edited).context) == MAX_CONTEXT == 50
+    load_universe.cache_clear()
+    edited.write_text(edited.read_text() + '\n[[context]]\nsymbol = "ONE"\n')
+    with pytest.raises(UniverseError, match=r"51 \[\[context\]\] entries; at most 50"):
+        load_universe(edited)
+
+
+def test_a_misspelt_list_is_named_instead_of_ignored(tmp_path: Path) -> None:
+    wrong = tmp_path / "universe.toml"
+    wrong.write_text(UNIVERSE_FILE.read_text() + '\n[[contexts]]\nsymbol = "AAPL"\n')
+    with pytest.raises(UniverseError, match=r"'contexts' is not known; .*\[\[context\]\]"):
+        load_universe(wrong)
+
+
+def test_context_is_optional(tmp_path: Path) -> None:
+    bare = tmp_path / "universe.toml"
+    bare.write_text(UNIVERSE_FILE.read_text().partition("\n[[context]]")[0])
+    assert load_universe(bare).context == ()
 
 
 @pytest.mark.parametrize(

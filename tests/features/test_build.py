@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sqlalchemy import Engine, func, select, text, update
 
@@ -11,13 +13,24 @@ from daily_run import prepare
 from roi_forecast.config import parse_run_config
 from roi_forecast.database.tables import daily_prices, datasets
 from roi_forecast.errors import DatasetError
-from roi_forecast.features.build import assemble_dataset, build_dataset
+from roi_forecast.features.build import align_moving_rows, assemble_dataset, build_dataset
+from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.leakage import audit_dataset
 from roi_forecast.features.rows import align_rows
-from roi_forecast.features.storage import load_dataset
+from roi_forecast.features.storage import load_dataset, save_dataset
 from roi_forecast.features.windows import window_view
 from roi_forecast.settings import Settings
+from roi_forecast.universe import Context
 
-from .prices import AS_OF, ASSETS, START, simulated_bars, with_wild_future
+from .prices import (
+    AS_OF,
+    ASSETS,
+    CONTEXT,
+    START,
+    context_bars,
+    simulated_bars,
+    with_wild_future,
+)
 
 CONFIG = parse_run_config({"seq_len": 12})
 
@@ -103,10 +116,12 @@ def test_wild_values_from_a_part_on_change_nothing_before_it(part: str, tmp_path
         "log_roi",
         "smoothed",
         "scaled",
-        "scaled_log_roi",
         "filled",
         "true_range",
+        "gap",
+        "volume",
     ):
+        assert np.isfinite(getattr(clean, name)[1:first]).any()
         np.testing.assert_array_equal(getattr(wild, name)[:first], getattr(clean, name)[:first])
     for name in ("offset", "slope", "center", "log_roi_mean"):
         np.testing.assert_array_equal(getattr(wild.scaler, name), getattr(clean.scaler, name))
@@ -121,12 +136,19 @@ def test_stored_dataset_reads_back_as_it_was(market_engine: Engine, settings: Se
         "log_roi",
         "smoothed",
         "scaled",
-        "scaled_log_roi",
         "filled",
         "true_range",
+        "gap",
+        "volume",
+        "published_at",
+        "context",
+        "context_missing",
+        "scaled_context",
     ):
+        assert getattr(dataset, name).size
         np.testing.assert_array_equal(getattr(read, name), getattr(dataset, name))
-    assert (read.split, read.symbols) == (dataset.split, dataset.symbols)
+    for name in ("split", "symbols", "context_symbols", "publish"):
+        assert getattr(read, name) == getattr(dataset, name)
 
 
 def test_same_prices_give_the_same_dataset_and_one_row(
@@ -169,3 +191,62 @@ def test_too_short_a_history_is_refused(tmp_path: Path) -> None:
     rows = align_rows(simulated_bars(as_of), ASSETS, START, as_of, 0.1)
     with pytest.raises(DatasetError, match="too few for smoothing"):
         assemble_dataset(rows, CONFIG, "simulated", tmp_path)
+
+
+def with_context_of(context: Context, bars: pd.DataFrame, directory: Path) -> Dataset:
+    rows = align_rows(
+        simulated_bars(), ASSETS, START, AS_OF, 0.1, context=context, context_bars=bars
+    )
+    return assemble_dataset(rows, CONFIG, "simulated", directory)
+
+
+def test_context_is_stored_with_the_dataset(tmp_path: Path) -> None:
+    dataset = with_context_of(replace(CONTEXT, publish="before_open"), context_bars(), tmp_path)
+    save_dataset(dataset, audit_dataset(dataset, simulated_bars(), AS_OF, context_bars()))
+    read = load_dataset(dataset.directory)
+    assert read.scaler.to_json() == dataset.scaler.to_json()
+    for name in set(vars(dataset)) - {"scaler"}:
+        np.testing.assert_array_equal(getattr(read, name), getattr(dataset, name), strict=False)
+
+
+def test_another_context_or_publication_is_another_dataset(tmp_path: Path) -> None:
+    contexts = (
+        CONTEXT,
+        replace(CONTEXT, publish="before_open"),
+        replace(CONTEXT, assets=CONTEXT.assets[:1]),
+        Context(),
+    )
+    bars = context_bars()
+    gone = bars["trading_date"] == pd.Timestamp(2023, 6, 14)
+    ids = [with_context_of(context, bars, tmp_path).dataset_id for context in contexts]
+    ids.append(with_context_of(CONTEXT, bars[~gone], tmp_path).dataset_id)
+    assert len(set(ids)) == 5
+    assert with_context_of(CONTEXT, bars, tmp_path).dataset_id == ids[0]
+
+
+def test_context_after_the_last_publication_changes_nothing(tmp_path: Path) -> None:
+    later = context_bars(date(2024, 3, 1))
+    wild = later["trading_date"] > pd.Timestamp(AS_OF)
+    later.loc[wild, "adj_close"] = 1e6
+    clean = with_context_of(CONTEXT, later[~wild], tmp_path)
+    assert with_context_of(CONTEXT, later, tmp_path).dataset_id == clean.dataset_id
+
+
+@pytest.mark.parametrize("bars", [[], [simulated_bars()]])
+def test_context_without_any_bar_costs_no_dataset(bars: list[pd.DataFrame], tmp_path: Path) -> None:
+    dataset = with_context_of(CONTEXT, bars, tmp_path)
+    assert dataset.context_missing.all()
+    assert not dataset.inputs[:, len(ASSETS) :].any()
+
+
+def test_assets_that_are_left_out_do_not_decide_when_a_run_publishes() -> None:
+    bars = simulated_bars()
+    bars.loc[bars["symbol"] == "GC=F", ["open", "high", "low", "close", "adj_close"]] = 100.0
+    with_gold, _ = align_moving_rows(bars, ASSETS, START, AS_OF, CONFIG, CONTEXT, context_bars())
+    without, _ = align_moving_rows(
+        bars, ASSETS[:3], START, AS_OF, CONFIG, replace(CONTEXT), context_bars()
+    )
+    assert with_gold.symbols == without.symbols
+    np.testing.assert_array_equal(with_gold.published_at, without.published_at)
+    np.testing.assert_array_equal(with_gold.context, without.context)
+    assert np.abs(with_gold.context).any()

@@ -21,8 +21,9 @@ from roi_forecast.features.leakage import MANIFEST_KEY, LeakageAudit, audit_data
 from roi_forecast.features.rows import align_rows
 from roi_forecast.features.scaling import Scaler
 from roi_forecast.settings import Settings
+from roi_forecast.universe import Publish
 
-from .prices import AS_OF, ASSETS, START, simulated_bars
+from .prices import AS_OF, ASSETS, CONTEXT, START, context_bars, simulated_bars
 
 CHECKS = {
     "as_of_date",
@@ -33,6 +34,10 @@ CHECKS = {
     "filling",
     "returns",
     "true_range",
+    "opening_gap",
+    "volume",
+    "publication",
+    "context",
 }
 GOLD = 3
 GONE = (date(2023, 3, 14), date(2023, 3, 15))
@@ -143,9 +148,10 @@ def test_a_price_filled_before_the_assets_first_bar_is_found() -> None:
     filled[:3, GOLD] = True
     log_roi, smoothed = recomputed(clean, prices)
     ranges = clean.true_range.copy()
-    ranges[:4, GOLD] = np.nan
+    gaps, volumes = clean.gap.copy(), clean.volume.copy()
+    ranges[:4, GOLD] = gaps[:4, GOLD] = volumes[:3, GOLD] = np.nan
     leaky = replace(clean, prices=prices, log_roi=log_roi, smoothed=smoothed, filled=filled)
-    leaky = replace(leaky, true_range=ranges, scaler=refitted(leaky))
+    leaky = replace(leaky, true_range=ranges, gap=gaps, volume=volumes, scaler=refitted(leaky))
     assert found(leaky, bars[~late]) == {"filling"}
 
 
@@ -299,3 +305,115 @@ def test_an_asset_without_any_bar_is_found() -> None:
         if check.check_name == "filling"
     )
     assert "the first is GC=F" in finding.message
+
+
+def with_known_context(publish: Publish = "after_close") -> tuple[Dataset, pd.DataFrame]:
+    """A dataset whose context lacks one bar of many, and the bars of assets and context."""
+    of_context = context_bars(AS_OF + timedelta(days=10))
+    gone = (of_context["symbol"] == "CL=F") & (of_context["trading_date"] == pd.Timestamp(GONE[0]))
+    bars = pd.concat([simulated_bars(), of_context[~gone]], ignore_index=True)
+    context = replace(CONTEXT, publish=publish)
+    rows = align_rows(bars, ASSETS, START, AS_OF, 0.1, context=context)
+    config = parse_run_config({"seq_len": 12})
+    return assemble_dataset(rows, config, "simulated", Path()), bars
+
+
+@pytest.mark.parametrize("publish", ["after_close", "before_open"])
+def test_nothing_is_found_in_a_sound_context(publish: Publish) -> None:
+    dataset, bars = with_known_context(publish)
+    assert dataset.context_missing.any()
+    assert (np.abs(dataset.context) > 0).mean() > 0.9
+    assert found(dataset, bars) == set()
+    # Bars of the context may come on their own.
+    of_context = bars["symbol"].isin(CONTEXT.symbols)
+    apart = audit_dataset(dataset, bars[~of_context], AS_OF, bars[of_context])
+    assert apart == audit_dataset(dataset, bars, AS_OF)
+
+
+def test_context_of_the_row_after_is_found() -> None:
+    dataset, bars = with_known_context()
+    early = np.vstack([dataset.context[1:], dataset.context[-1:]])
+    stop = dataset.split.train.stop
+    scaler = Scaler.fit(
+        dataset.smoothed[:stop], dataset.log_roi[:stop], dataset.scaler.kind, early[:stop]
+    )
+    leaky = replace(dataset, context=early, scaler=scaler)
+    assert found(leaky, bars) == {"context"}
+
+
+def test_a_bar_that_is_final_only_after_publication_is_found_with_its_asset_and_row() -> None:
+    dataset, bars = with_known_context()
+    row = 100
+    own = bars[bars["symbol"] == "AAPL"].set_index("trading_date")["adj_close"]
+    known = own[own.index <= pd.Timestamp(dataset.dates[row])].iloc[-1]
+    planted = dataset.context.copy()
+    planted[row, 0] += np.log(own[own.index > pd.Timestamp(dataset.dates[row])].iloc[0] / known)
+    (finding,) = (
+        each
+        for each in audit_dataset(replace(dataset, context=planted), bars, AS_OF).findings
+        if each.check_name == "context"
+    )
+    assert finding.observed == 1
+    assert "1 of them end with the next one" in finding.message
+    assert finding.message.endswith(f"the first is AAPL on {dataset.dates[row]}")
+
+
+def test_a_move_without_any_bar_is_found() -> None:
+    dataset, bars = with_known_context()
+    without = bars[bars["symbol"] != "CL=F"]
+    assert found(dataset, without) == {"context"}
+
+
+@pytest.mark.parametrize("hours", [-24, 24])
+def test_a_publication_time_outside_its_session_and_the_next_is_found(hours: int) -> None:
+    dataset, bars = with_known_context()
+    shifted = dataset.published_at + np.timedelta64(hours, "h")
+    assert "publication" in found(replace(dataset, published_at=shifted), bars)
+
+
+@pytest.mark.parametrize("publish", ["after_close", "before_open"])
+def test_a_row_published_after_a_session_that_the_calendar_lacks_opened_is_found(
+    publish: Publish,
+) -> None:
+    _, bars = with_known_context(publish)
+    friday = pd.Timestamp("2023-03-17")
+    special = bars[bars["trading_date"] == friday]
+    assert len(special) > len(ASSETS)
+    saturday = special.assign(trading_date=friday + pd.Timedelta(days=1))
+    bars = pd.concat([bars, saturday], ignore_index=True)
+    rows = align_rows(bars, ASSETS, START, AS_OF, 0.1, context=replace(CONTEXT, publish=publish))
+    dataset = assemble_dataset(rows, parse_run_config({"seq_len": 12}), "simulated", Path())
+    row = dataset.dates.tolist().index(friday.date())
+    assert dataset.dates[row + 1] == np.datetime64("2023-03-18")
+    assert found(dataset, bars) == set()
+
+    late = dataset.published_at.copy()
+    # 9:15 in Mumbai.
+    late[row] = np.datetime64("2023-03-18T03:45:00")
+    (finding,) = (
+        each
+        for each in audit_dataset(replace(dataset, published_at=late), bars, AS_OF).findings
+        if each.check_name == "publication"
+    )
+    assert finding.observed == 1
+    assert finding.message.endswith(f"the first is {dataset.dates[row]}")
+
+
+def test_a_context_scale_that_saw_later_rows_is_found() -> None:
+    dataset, bars = with_known_context()
+    scale = np.sqrt((dataset.context**2).mean(axis=0))
+    leaky = replace(dataset, scaler=replace(dataset.scaler, context_scale=scale))
+    assert found(leaky, bars) == {"scaler_fit"}
+
+
+@pytest.mark.parametrize(("name", "check"), [("gap", "opening_gap"), ("volume", "volume")])
+def test_a_gap_or_volume_of_the_row_after_is_found(name: str, check: str) -> None:
+    bars = bars_with_a_gap()
+    clean = sound(bars)
+    early = np.vstack([getattr(clean, name)[1:], getattr(clean, name)[-1:]])
+    assert found(replace(clean, **{name: early}), bars) == {check}
+    one = getattr(clean, name).copy()
+    one[40, GOLD] *= 2
+    (finding,) = audit_dataset(replace(clean, **{name: one}), bars, AS_OF).findings
+    assert (finding.check_name, finding.observed) == (check, 1)
+    assert finding.message.endswith(f"the first is {clean.dates[40]}")

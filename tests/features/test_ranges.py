@@ -8,7 +8,7 @@ import pytest
 
 from roi_forecast.features.rows import PriceRows, align_rows
 
-from .prices import AS_OF, ASSETS, START, SYMBOLS, simulated_bars
+from .prices import AS_OF, ASSETS, START, SYMBOLS, simulated_bars, with_wild_future
 
 
 def align(bars: pd.DataFrame, as_of: date = AS_OF) -> PriceRows:
@@ -86,3 +86,78 @@ def test_ranges_after_the_as_of_date_change_nothing() -> None:
     wild.loc[later, ["open", "high", "low", "close", "adj_close"]] *= 1e6
     known = bars[bars["trading_date"] <= pd.Timestamp(as_of)]
     np.testing.assert_array_equal(align(wild, as_of).true_range, align(known, as_of).true_range)
+
+
+def test_gap_and_the_rest_of_the_session_add_up_to_its_log_roi() -> None:
+    bars = simulated_bars()
+    rows = align(bars)
+    day = date(2023, 6, 14)
+    for symbol in SYMBOLS:
+        found = bar(bars, symbol, day)
+        before = bar(bars, symbol, date(2023, 6, 13)).adj_close
+        gap = rows.gap[row_of(rows, day), rows.symbols.index(symbol)]
+        assert gap == pytest.approx(np.log(found.open * found.adj_close / found.close / before))
+        rest = np.log(found.close / found.open)
+        assert gap + rest == pytest.approx(np.log(found.adj_close / before))
+        assert rows.volume[row_of(rows, day), rows.symbols.index(symbol)] == found.volume
+    assert np.isnan(rows.gap[0]).all()
+    assert not np.isnan(rows.volume[0]).any()
+
+
+def test_a_session_between_two_rows_is_part_of_the_next_gap() -> None:
+    # Gold trades on 2023-01-26, a holiday of the NSE.
+    bars = simulated_bars()
+    rows = align(bars)
+    before = bar(bars, "GC=F", date(2023, 1, 25)).adj_close
+    found = bar(bars, "GC=F", date(2023, 1, 27))
+    expected = np.log(found.open * found.adj_close / found.close / before)
+    assert rows.gap[row_of(rows, date(2023, 1, 27)), 3] == pytest.approx(expected)
+
+
+def test_a_dividend_or_split_leaves_no_gap() -> None:
+    bars = simulated_bars()
+    halved = bars.copy()
+    early = halved["trading_date"] < pd.Timestamp(2023, 6, 14)
+    halved.loc[~early, ["open", "high", "low", "close", "adj_close"]] *= 0.5
+    halved.loc[early, "adj_close"] *= 0.5
+    np.testing.assert_allclose(align(halved).gap[1:], align(bars).gap[1:], atol=1e-12)
+
+
+def test_a_row_without_a_bar_has_neither_gap_nor_volume() -> None:
+    bars = simulated_bars()
+    day = pd.Timestamp(2023, 6, 14)
+    rows = align(bars[~((bars["symbol"] == "TCS.NS") & (bars["trading_date"] == day))])
+    for values in (rows.gap, rows.volume):
+        assert np.isnan(values[row_of(rows, day.date())]).tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, -1.0, np.inf])
+def test_an_open_or_a_volume_that_cannot_be_one_is_none(value: float) -> None:
+    bars = simulated_bars().astype({"volume": "float64"})
+    day = pd.Timestamp(2023, 6, 14)
+    of_day = bars["trading_date"] == day
+    bars.loc[of_day & (bars["symbol"] == "TCS.NS"), "open"] = value
+    bars.loc[of_day & (bars["symbol"] == "INFY.NS"), "volume"] = value
+    rows = align(bars)
+    row = row_of(rows, day.date())
+    assert np.isnan(rows.gap[row]).tolist() == [False, True, False, False]
+    assert np.isnan(rows.volume[row]).tolist() == [False, False, True, False]
+    assert not rows.filled[row].any()
+
+
+def test_a_halted_asset_has_neither_gap_nor_volume() -> None:
+    bars = simulated_bars()
+    still = (bars["symbol"] == "TCS.NS") & bars["trading_date"].between("2023-06-01", "2023-06-30")
+    bars.loc[still, ["open", "high", "low", "close", "adj_close"]] = 100.0
+    rows = align(bars)
+    row = row_of(rows, date(2023, 6, 28))
+    assert rows.filled[row, 1]
+    assert np.isnan([rows.gap[row, 1], rows.volume[row, 1]]).all()
+
+
+def test_gaps_and_volumes_after_a_date_change_no_row_up_to_it() -> None:
+    bars = simulated_bars()
+    rows, wild = align(bars), align(with_wild_future(bars, date(2023, 11, 1)))
+    known = row_of(rows, date(2023, 10, 31)) + 1
+    for name in ("gap", "volume"):
+        np.testing.assert_array_equal(getattr(wild, name)[:known], getattr(rows, name)[:known])

@@ -11,7 +11,6 @@ import pytest
 from roi_forecast.errors import UniverseError
 from roi_forecast.market import calendars
 from roi_forecast.market.calendars import (
-    last_final_session,
     next_sessions,
     reference_sessions,
     session_on_or_before,
@@ -86,30 +85,6 @@ def test_next_sessions_skip_holidays_and_cross_the_calendar_end():
     assert len(next_sessions(NSE, date(2024, 1, 25), 60)) == 60
 
 
-@pytest.mark.parametrize(
-    ("now", "expected"),
-    [
-        # Wednesday 2024-03-06, COMEX final at 17:15 New York: 22:15 UTC in winter.
-        (datetime(2024, 3, 6, 22, 14, tzinfo=UTC), date(2024, 3, 5)),
-        (datetime(2024, 3, 6, 22, 15, tzinfo=UTC), date(2024, 3, 6)),
-        # Monday 2024-03-11, a day after clocks went forward: 21:15 UTC; Friday 8 was a holiday.
-        (datetime(2024, 3, 11, 21, 14, tzinfo=UTC), date(2024, 3, 7)),
-        (datetime(2024, 3, 11, 21, 15, tzinfo=UTC), date(2024, 3, 11)),
-        # Monday 2024-11-04, a day after clocks went back: 22:15 UTC; the NSE was open.
-        (datetime(2024, 11, 4, 21, 30, tzinfo=UTC), date(2024, 10, 31)),
-        (datetime(2024, 11, 4, 22, 15, tzinfo=UTC), date(2024, 11, 4)),
-    ],
-)
-def test_last_final_session_waits_for_the_latest_exchange(now, expected):
-    assets = UNIVERSE.select(["RELIANCE.NS", "TCS.NS", "GC=F"])
-    assert last_final_session(assets, now) == expected
-
-
-def test_last_final_session_of_one_exchange_does_not_wait_for_others():
-    now = datetime(2024, 3, 6, 10, 15, tzinfo=UTC)  # 15:45 in Kolkata
-    assert last_final_session(UNIVERSE.select(["RELIANCE.NS"]), now) == date(2024, 3, 6)
-
-
 def make_bars(days: dict[str, list[date]]) -> pd.DataFrame:
     rows = [(symbol, pd.Timestamp(day)) for symbol, dates in days.items() for day in dates]
     return pd.DataFrame(rows, columns=["symbol", "trading_date"])
@@ -170,8 +145,12 @@ def test_reference_sessions_of_real_prices_find_the_eight_special_sessions(real_
         (NYSE, date(2024, 7, 3), datetime(2024, 7, 3, 13, 30, tzinfo=UTC)),
         # A holiday: the next session.
         (NYSE, date(2024, 7, 4), datetime(2024, 7, 5, 13, 30, tzinfo=UTC)),
-        # After the calendar's data: the start of the local day.
-        (NSE, date(2027, 3, 1), datetime(2027, 2, 28, 18, 30, tzinfo=UTC)),
+        # A session that opens on the evening before.
+        (CME, date(2024, 7, 8), datetime(2024, 7, 7, 22, 0, tzinfo=UTC)),
+        # Outside the calendar's data: the usual time, on a weekday.
+        (NSE, date(2027, 3, 1), datetime(2027, 3, 1, 3, 45, tzinfo=UTC)),
+        (CME, date(2031, 7, 5), datetime(2031, 7, 6, 22, 0, tzinfo=UTC)),
+        (NSE, date(1996, 7, 5), datetime(1996, 7, 5, 3, 45, tzinfo=UTC)),
     ],
 )
 def test_a_date_opens_with_its_session_or_the_next_one(exchange, day, opening):

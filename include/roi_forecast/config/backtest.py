@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from roi_forecast.config.base import Config, Day, Section
 
-PredictorName = Literal["ridge", "network"]
+PredictorName = Literal["linear", "model"]
 
 
 class BacktestConfig(Config):
@@ -22,7 +22,7 @@ class BacktestConfig(Config):
         "the same prices.",
     )
     predictors: tuple[PredictorName, ...] = Field(
-        ("ridge", "network"),
+        ("linear", "model"),
         min_length=1,
         max_length=2,
         description="Models to refit and score, next to zero, persistence and no skill.",
@@ -32,8 +32,8 @@ class BacktestConfig(Config):
         None,
         ge=30,
         le=20_000,
-        description="Newest rows that a refit uses (a rolling window). Empty: all rows before it "
-        "(an expanding window).",
+        description="Newest rows that the network is fitted on (a rolling window). Empty: all rows "
+        "before it (an expanding window).",
     )
     max_network_folds: int = Field(
         8,

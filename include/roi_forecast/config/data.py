@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from roi_forecast.config.base import NAME_PATTERN, RARE, Config, Day, Section
 from roi_forecast.price_sources import PRICE_SOURCES
-from roi_forecast.universe import load_universe
+from roi_forecast.universe import MAX_CONTEXT, Asset, Context, Publish, load_universe
 
 if TYPE_CHECKING:
     SourceKind = str
@@ -17,7 +18,16 @@ else:
 
 
 def _offer_universe(schema: dict[str, Any]) -> None:
-    names = {asset.symbol: f"{asset.name} ({asset.symbol})" for asset in load_universe().assets}
+    _offer(schema, load_universe().assets)
+
+
+def _offer_context(schema: dict[str, Any]) -> None:
+    universe = load_universe()
+    _offer(schema, (*universe.context, *universe.assets))
+
+
+def _offer(schema: dict[str, Any], assets: Sequence[Asset]) -> None:
+    names = {asset.symbol: f"{asset.name} ({asset.symbol})" for asset in assets}
     schema.update(examples=list(names), values_display=names)
 
 
@@ -45,6 +55,25 @@ class DataConfig(Config):
         description="Yahoo symbols of the assets; the suffix names the exchange.",
         json_schema_extra=_offer_universe,
     )
+    context_symbols: tuple[str, ...] | None = Field(
+        None,
+        max_length=MAX_CONTEXT,
+        description="Yahoo symbols of the context assets, which inform the forecasts and are not "
+        "forecast themselves. Empty: those of the universe, for source csv none. `[]`: none.",
+        json_schema_extra=_offer_context,
+    )
+    publish: Publish = Field(
+        "after_close",
+        description="When forecasts are published: once the bars of the as-of date are final, or "
+        "an hour before the first of the assets' exchanges opens next, which lets context know "
+        "more.",
+        json_schema_extra={
+            "values_display": {
+                "after_close": "once the bars of the as-of date are final",
+                "before_open": "before the next opening",
+            }
+        },
+    )
     as_of_date: Day | None = Field(
         None,
         description="Last session whose prices the run may use. Empty: the last session whose "
@@ -67,6 +96,14 @@ class DataConfig(Config):
         description="Share of the assets that must have usable prices for the run to continue.",
         json_schema_extra=RARE,
     )
+
+    @property
+    def context(self) -> Context:
+        """The context assets that the run uses, given or by default, and when it publishes."""
+        universe = load_universe()
+        if self.context_symbols is not None:
+            return Context(universe.select(self.context_symbols), self.publish)
+        return Context(() if self.source == "csv" else universe.context, self.publish)
 
 
 class FeatureConfig(Config):

@@ -17,13 +17,13 @@ class NetworkConfig(Config):
 
     form_section: ClassVar[Section] = "Features and network"
 
-    architecture: Literal["hybrid_ar", "hybrid"] = Field(
-        "hybrid_ar",
-        description="hybrid: the reference LSTM-attention network. hybrid_ar: the same next to an "
-        "autoregressive part that starts at ridge regression.",
+    architecture: Literal["hybrid_linear", "hybrid"] = Field(
+        "hybrid_linear",
+        description="hybrid: the reference LSTM-attention network. hybrid_linear: the same "
+        "added to the linear part.",
         json_schema_extra={
             "values_display": {
-                "hybrid_ar": "LSTM-attention network next to an autoregressive part",
+                "hybrid_linear": "LSTM-attention network added to the linear part",
                 "hybrid": "LSTM-attention network alone (the reference)",
             }
         },
@@ -52,12 +52,11 @@ class NetworkConfig(Config):
         description="L2 penalty on the kernels of the LSTM, attention and dense layers. 0: none.",
         json_schema_extra=RARE,
     )
-    ridge_penalty: float = Field(
-        1.0,
-        gt=0,
-        le=1e6,
-        description="Penalty of the ridge regression that hybrid_ar starts from and that is a "
-        "baseline of every model.",
+    half_life: int = Field(
+        250,
+        ge=20,
+        le=5000,
+        description="Sessions after which a row counts half in the linear part of the forecast.",
         json_schema_extra=RARE,
     )
 
@@ -173,8 +172,8 @@ class TrainingConfig(LossConfig):
         ge=0,
         le=10,
         description="Standard errors by which the best epoch must beat the untrained network "
-        "(ridge regression for hybrid_ar) on validation rows to replace it. 0: the best epoch is "
-        "always used.",
+        "(the linear part for hybrid_linear) on validation rows to replace it. 0: the best epoch "
+        "is always used.",
         json_schema_extra=RARE,
     )
     noise_share: float = Field(

@@ -26,9 +26,13 @@ from roi_forecast.universe import load_universe
 class SharedConfig(ModelConfig, FeatureConfig, DataConfig, PresetConfig):
     """The parameters that every kind of run has, and the checks across them."""
 
-    @field_validator("symbols")
+    @field_validator("symbols", "context_symbols")
     @classmethod
-    def _symbols_are_known_and_differ(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
+    def _symbols_are_known_and_differ(
+        cls, symbols: tuple[str, ...] | None
+    ) -> tuple[str, ...] | None:
+        if symbols is None:
+            return None
         duplicates = sorted(symbol for symbol, count in Counter(symbols).items() if count > 1)
         if duplicates:
             raise ValueError(f"list each symbol once; duplicates: {listed(duplicates)}")

@@ -18,24 +18,26 @@ from roi_forecast.array_types import FloatArray
 from roi_forecast.config import FeatureConfig
 from roi_forecast.database.tables import datasets
 from roi_forecast.errors import DatasetError
+from roi_forecast.features.context import load_context_bars
 from roi_forecast.features.dataset import Dataset, Split, split_targets
 from roi_forecast.features.leakage import LeakageAudit, audit_dataset
 from roi_forecast.features.movement import MIN_MOVE, MIN_MOVING_SHARE, measure_movement
 from roi_forecast.features.returns import log_roi_and_smoothed
-from roi_forecast.features.rows import ROW_COLUMNS, PriceRows, align_rows
+from roi_forecast.features.rows import ROW_COLUMNS, PriceRows, align_rows, with_context
 from roi_forecast.features.scaling import Scaler
 from roi_forecast.features.storage import describe_dataset, load_dataset, save_dataset
 from roi_forecast.market.bars import Bars
 from roi_forecast.market.checks.check_results import CheckResult, replace_results
-from roi_forecast.market.checks.price_checks import usable_symbols
+from roi_forecast.market.checks.price_checks import usable_context_symbols, usable_symbols
+from roi_forecast.market.publication import warn_of_timing
 from roi_forecast.market.stored_bars import StoredBars
 from roi_forecast.runs.resolved_run import ResolvedRun
-from roi_forecast.universe import Asset, load_universe
+from roi_forecast.universe import NO_CONTEXT, Asset, Context, load_universe
 
 logger = logging.getLogger(__name__)
 
 # Part of every dataset's hash; raise it when the meaning of a stored array or the manifest changes.
-_FORMAT = 4
+_FORMAT = 5
 
 MOVEMENT_CHECK = "movement"
 
@@ -62,9 +64,17 @@ def build_dataset(engine: Engine, run: ResolvedRun, directory: Path) -> Dataset:
             run.as_of_date,
             ROW_COLUMNS,
         )
-        rows, movement = align_moving_rows(bars, assets, run.start_date, run.as_of_date, run.config)
+        usable = usable_context_symbols(connection, run.run_id)
+        context = run.context.only(usable)
+        context_bars = load_context_bars(
+            connection, run.source_key, assets, context, run.start_date, run.as_of_date
+        )
+        rows, movement = align_moving_rows(
+            bars, assets, run.start_date, run.as_of_date, run.config, context, context_bars
+        )
         dataset = assemble_dataset(rows, run.config, run.source_key, directory)
-        audit = audit_dataset(dataset, bars, run.as_of_date)
+        audit = audit_dataset(dataset, bars, run.as_of_date, context_bars)
+    warn_of_timing(dataset.dates, load_universe().select(dataset.symbols), context)
     with engine.begin() as connection:
         replace_results(connection, run.run_id, run.source_key, (MOVEMENT_CHECK,), movement)
     _ensure_stored(dataset, audit)
@@ -93,6 +103,8 @@ def align_moving_rows(
     start_date: date,
     as_of_date: date,
     config: FeatureConfig,
+    context: Context = NO_CONTEXT,
+    context_bars: Bars | None = None,
 ) -> tuple[PriceRows, list[CheckResult]]:
     """Align the assets whose prices move on the training rows, and leave out the others.
 
@@ -104,6 +116,8 @@ def align_moving_rows(
         start_date: First date of a row.
         as_of_date: Last date used.
         config: Smoothing and split.
+        context: The context assets, and when the run publishes.
+        context_bars: See `align_rows`.
 
     Returns:
         The rows, and one result of the check MOVEMENT_CHECK for each aligned asset.
@@ -134,7 +148,9 @@ def align_moving_rows(
             )
         ]
         if movement.suffices.all():
-            return rows, [*results, *found]
+            moving = [asset for asset in assets if asset.symbol in rows.symbols]
+            known = bars if context_bars is None else context_bars
+            return with_context(rows, moving, context, known), [*results, *found]
         constant = {result.symbol: result for result in found if not result.passed}
         results += constant.values()
         for result in constant.values():
@@ -160,7 +176,8 @@ def assemble_dataset(
     log_rois, smoothed = _log_rois(rows, config)
     split = _split(len(smoothed), config)
     fitted = slice(0, split.train.stop)
-    scaler = Scaler.fit(smoothed[fitted], log_rois[fitted], config.scaler)
+    context = rows.context[lost:]
+    scaler = Scaler.fit(smoothed[fitted], log_rois[fitted], config.scaler, context[fitted])
     dataset_id = _content_hash(rows, config, source_key)
     return Dataset(
         dataset_id=dataset_id,
@@ -174,9 +191,16 @@ def assemble_dataset(
         log_roi=log_rois,
         smoothed=smoothed,
         scaled=scaler.transform(smoothed).astype(np.float32),
-        scaled_log_roi=scaler.transform_log_roi(log_rois).astype(np.float32),
         filled=rows.filled[lost:],
         true_range=rows.true_range[lost:],
+        gap=rows.gap[lost:],
+        volume=rows.volume[lost:],
+        published_at=rows.published_at[lost:],
+        publish=rows.publish,
+        context_symbols=rows.context_symbols,
+        context=context,
+        context_missing=rows.context_missing[lost:],
+        scaled_context=scaler.transform_context(context).astype(np.float32),
         scaler=scaler,
         split=split,
     )
@@ -215,11 +239,16 @@ def _content_hash(rows: PriceRows, config: FeatureConfig, source_key: str) -> st
         "format": _FORMAT,
         "source": source_key,
         "symbols": rows.symbols,
+        "context_symbols": rows.context_symbols,
+        "publish": rows.publish,
         "config": {name: getattr(config, name) for name in sorted(FeatureConfig.model_fields)},
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for array in (rows.dates, rows.prices, rows.filled, rows.true_range):
-        digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+    for array in (
+        *(rows.dates, rows.prices, rows.filled, rows.true_range, rows.gap, rows.volume),
+        *(rows.published_at, rows.context, rows.context_missing),
+    ):
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()[:16]
 
 

@@ -9,9 +9,10 @@ from typing import Self
 
 import numpy as np
 
-from roi_forecast.array_types import BoolArray, DateArray, Float32Array, FloatArray
+from roi_forecast.array_types import BoolArray, DateArray, Float32Array, FloatArray, MomentArray
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.scaling import Scaler
+from roi_forecast.universe import Publish
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,22 @@ class PreparedRows:
         log_roi: Log ROI, shape (rows, assets), unscaled.
         smoothed: Smoothed log ROI, shape (rows, assets), unscaled.
         scaled: `scaler.transform(smoothed)`, shape (rows, assets).
-        scaled_log_roi: `scaler.transform_log_roi(log_roi)`, shape (rows, assets).
         filled: Whether the asset had no bar on the date or is halted, shape (rows, assets). A
             filled target counts in no fit and no metric.
         true_range: Shape (rows, assets), a fraction of the previous row's price; NaN where the
             asset had no bar since the previous row or is halted.
+        gap: Log ROI from the carried price of the previous row to the adjusted open, shape (rows,
+            assets), unscaled; NaN where `filled` and without a usable open.
+        volume: Shares traded, shape (rows, assets); NaN where `filled` and without any.
+        published_at: When the run with each as-of date publishes, shape (rows,), datetime64[s] in
+            UTC.
+        publish: How that time was chosen.
+        context_symbols: The context assets, in column order.
+        context: Context moves, log ROI, shape (rows, context assets), unscaled; 0 where no new bar
+            became final.
+        context_missing: Whether a bar that the calendar promises by the publication time is absent,
+            shape (rows, context assets).
+        scaled_context: `scaler.transform_context(context)`, shape (rows, context assets).
     """
 
     symbols: tuple[str, ...]
@@ -87,9 +99,28 @@ class PreparedRows:
     log_roi: FloatArray
     smoothed: FloatArray
     scaled: Float32Array
-    scaled_log_roi: Float32Array
     filled: BoolArray
     true_range: FloatArray
+    gap: FloatArray
+    volume: FloatArray
+    published_at: MomentArray
+    publish: Publish
+    context_symbols: tuple[str, ...]
+    context: FloatArray
+    context_missing: BoolArray
+    scaled_context: Float32Array
+
+    @property
+    def inputs(self) -> Float32Array:
+        """What the network reads: `scaled`, then `scaled_context`, (rows, assets + context)."""
+        if not self.context_symbols:
+            return self.scaled
+        return np.concatenate([self.scaled, self.scaled_context], axis=1)
+
+    @property
+    def open_to_close(self) -> FloatArray:
+        """The part of the log ROI after the opening, shape (rows, assets); NaN where `gap` is."""
+        return self.log_roi - self.gap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,17 +157,40 @@ class Dataset(PreparedRows):
             log_roi=self.log_roi[:, chosen],
             smoothed=self.smoothed[:, chosen],
             scaled=self.scaled[:, chosen],
-            scaled_log_roi=self.scaled_log_roi[:, chosen],
             filled=self.filled[:, chosen],
             true_range=self.true_range[:, chosen],
+            gap=self.gap[:, chosen],
+            volume=self.volume[:, chosen],
             scaler=self.scaler.of_columns(chosen),
         )
+
+    def of_context(self, columns: Sequence[int]) -> Self:
+        """Return the dataset with some context assets, in this order."""
+        chosen = list(columns)
+        return replace(
+            self,
+            context_symbols=tuple(self.context_symbols[column] for column in chosen),
+            context=self.context[:, chosen],
+            context_missing=self.context_missing[:, chosen],
+            scaled_context=self.scaled_context[:, chosen],
+            scaler=self.scaler.of_context(chosen),
+        )
+
+    def of_rows(self, rows: slice, split: Split, dataset_id: str) -> Self:
+        """Return the dataset of some rows in the same scaled units, with a split of its own."""
+        names = (
+            *("dates", "prices", "log_roi", "smoothed", "scaled", "filled"),
+            *("true_range", "gap", "volume", "published_at"),
+            *("context", "context_missing", "scaled_context"),
+        )
+        arrays = {name: getattr(self, name)[rows] for name in names}
+        return replace(self, dataset_id=dataset_id, split=split, **arrays)
 
     def rescaled(self, scaler: Scaler) -> Self:
         """Return the dataset in the units of another scaler."""
         return replace(
             self,
+            scaled_context=scaler.transform_context(self.context).astype(np.float32),
             scaled=scaler.transform(self.smoothed).astype(np.float32),
-            scaled_log_roi=scaler.transform_log_roi(self.log_roi).astype(np.float32),
             scaler=scaler,
         )

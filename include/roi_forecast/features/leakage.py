@@ -13,8 +13,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from roi_forecast.array_types import BoolArray
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.leaked_values import ValueFindings, audit_values
+from roi_forecast.features.leaked.context import ContextFindings, audit_context
+from roi_forecast.features.leaked.values import ValueFindings, audit_values
 from roi_forecast.market.bars import Bars
 
 MANIFEST_KEY = "leakage_audit"
@@ -66,20 +68,24 @@ class LeakageAudit:
             return None
 
 
-def audit_dataset(dataset: Dataset, bars: Bars, as_of_date: date) -> LeakageAudit:
-    """Check that every value of a dataset was known on its row.
+def audit_dataset(
+    dataset: Dataset, bars: Bars, as_of_date: date, context_bars: Bars | None = None
+) -> LeakageAudit:
+    """Check that every value of a dataset was known on its row, and context when it is published.
 
     Args:
         dataset: The dataset to audit.
-        bars: The bars that it was built from: columns symbol, trading_date, high, low, close and
-            adj_close.
+        bars: The bars that it was built from, with symbol, trading_date, prices and volume.
         as_of_date: The last session that the dataset may know.
+        context_bars: The bars of its context assets; None: they are among `bars`.
 
     Returns:
         One check each for the as-of date, the windows, the two gaps, the scaler, the filling, the
-        returns and the true ranges.
+        returns, the true ranges, the gaps at the opening, the volumes, the publication times and
+        the context moves.
     """
     split, found = dataset.split, audit_values(dataset, bars)
+    context = audit_context(dataset, bars if context_bars is None else context_bars)
     return LeakageAudit(
         (
             _no_row_after(dataset, as_of_date),
@@ -90,6 +96,10 @@ def audit_dataset(dataset: Dataset, bars: Bars, as_of_date: date) -> LeakageAudi
             _prices_were_known(dataset, found),
             _returns_end_on_their_row(dataset, found),
             _ranges_end_on_their_row(dataset, found),
+            _of_its_own_bar(dataset, "opening_gap", "gap at the opening", found.wrong_gaps),
+            _of_its_own_bar(dataset, "volume", "volume", found.wrong_volumes),
+            _published_between_sessions(dataset, context),
+            _context_was_known(dataset, context),
         )
     )
 
@@ -174,6 +184,43 @@ def _ranges_end_on_their_row(dataset: Dataset, found: ValueFindings) -> LeakageC
             f"row, up to their own; the first is {dataset.dates[int(wrong.argmax())]}"
         )
     return _none_allowed("true_range", count, message)
+
+
+def _of_its_own_bar(dataset: Dataset, name: str, what: str, wrong: BoolArray) -> LeakageCheck:
+    count = int(wrong.sum())
+    message = f"each {what} is that of the bar on its own row"
+    if count:
+        message = (
+            f"{count} rows hold a {what} that is not that of their own bar; the first is "
+            f"{dataset.dates[int(wrong.argmax())]}"
+        )
+    return _none_allowed(name, count, message)
+
+
+def _published_between_sessions(dataset: Dataset, found: ContextFindings) -> LeakageCheck:
+    wrong = found.early | found.late
+    count = int(wrong.sum())
+    message = "each row is published once its bars are final, before an asset's exchange opens next"
+    if count:
+        message = (
+            f"{int(found.early.sum())} rows are published before their bars are final, "
+            f"{int(found.late.sum())} after an asset's exchange opens next; the first is "
+            f"{dataset.dates[int(wrong.argmax())]}"
+        )
+    return _none_allowed("publication", count, message)
+
+
+def _context_was_known(dataset: Dataset, found: ContextFindings) -> LeakageCheck:
+    count = int(found.wrong_moves.sum())
+    message = "each context move ends with the last bar that is final when its row is published"
+    if count:
+        row, column = np.argwhere(found.wrong_moves)[0]
+        message = (
+            f"{count} context moves do not end with the last bar that is final when their row is "
+            f"published, {int(found.after_publication.sum())} of them end with the next one; the "
+            f"first is {dataset.context_symbols[column]} on {dataset.dates[row]}"
+        )
+    return _none_allowed("context", count, message)
 
 
 def _none_allowed(check_name: str, observed: int, message: str) -> LeakageCheck:

@@ -1,4 +1,4 @@
-"""The true range: the distance between the extremes of a price since the previous row."""
+"""What a bar says besides its close: the true range, the gap at the opening, the volume."""
 
 from __future__ import annotations
 
@@ -54,3 +54,42 @@ def true_ranges(
     spread = np.maximum(highest[1:], previous) - np.minimum(lowest[1:], previous)
     ranges[1:] = np.where(np.isfinite(highest[1:]), spread / previous, np.nan)
     return ranges
+
+
+def gaps_and_volumes(
+    bars: pd.DataFrame,
+    symbols: tuple[str, ...],
+    dates: DateArray,
+    prices: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the gap at the opening and the volume of every row.
+
+    The gap is the log ROI from the carried adjusted close of the previous row to the adjusted open;
+    the rest of the row's log ROI comes from open to close. The open is adjusted like the close of
+    its bar.
+
+    Args:
+        bars: Long frame with symbol, trading_date, open, close, adj_close and volume. Only bars on
+            the date of a row count; a price or volume that is not finite and positive does not.
+        symbols: The assets, in column order.
+        dates: The rows, ascending, shape (rows,), datetime64[D].
+        prices: Carried adjusted close, shape (rows, assets).
+
+    Returns:
+        Two arrays of shape (rows, assets): the gap, unscaled, NaN in the first row and without a
+        usable open; the shares traded, NaN without a usable volume.
+    """
+    days = bars["trading_date"].to_numpy().astype("datetime64[D]")
+    row = np.minimum(np.searchsorted(dates, days), len(dates) - 1)
+    column = pd.Index(symbols).get_indexer(pd.Index(bars["symbol"]))
+    own = (column >= 0) & (dates[row] == days)
+    position = row[own], column[own]
+    numbers = bars.loc[own, ["open", "close", "adj_close", "volume"]].to_numpy(dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        numbers = np.where(np.isfinite(numbers) & (numbers > 0), numbers, np.nan)
+    opens, volumes = (np.full(prices.shape, np.nan) for _ in range(2))
+    opens[position] = numbers[:, 0] * (numbers[:, 2] / numbers[:, 1])
+    volumes[position] = numbers[:, 3]
+    gaps = np.full(prices.shape, np.nan)
+    gaps[1:] = np.log(opens[1:] / prices[:-1])
+    return gaps, volumes

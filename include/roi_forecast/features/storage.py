@@ -17,7 +17,10 @@ from roi_forecast.files.artifacts import published_directory, write_manifest
 from roi_forecast.files.verified import open_verified
 
 _SCALER_FILE = "scaler.json"
-_ARRAYS = ("dates", "prices", "log_roi", "smoothed", "filled", "true_range")
+_ARRAYS = (
+    *("dates", "prices", "log_roi", "smoothed", "filled", "true_range", "gap", "volume"),
+    *("published_at", "context", "context_missing"),
+)
 
 
 def save_dataset(dataset: Dataset, audit: LeakageAudit) -> None:
@@ -37,6 +40,8 @@ def describe_dataset(dataset: Dataset, audit: LeakageAudit) -> dict[str, Any]:
         "source": dataset.source,
         "simulated": dataset.source == "simulated",
         "symbols": list(dataset.symbols),
+        "context_symbols": list(dataset.context_symbols),
+        "publish": dataset.publish,
         "seq_len": dataset.seq_len,
         "smoothing": dataset.smoothing,
         "rows": len(dataset.dates),
@@ -71,10 +76,12 @@ def load_dataset(directory: Path) -> Dataset:
         directory=directory,
         source=manifest["source"],
         symbols=tuple(manifest["symbols"]),
+        context_symbols=tuple(manifest["context_symbols"]),
+        publish=manifest["publish"],
         seq_len=manifest["seq_len"],
         smoothing=manifest["smoothing"],
         scaled=scaler.transform(arrays["smoothed"]).astype(np.float32),
-        scaled_log_roi=scaler.transform_log_roi(arrays["log_roi"]).astype(np.float32),
+        scaled_context=scaler.transform_context(arrays["context"]).astype(np.float32),
         scaler=scaler,
         split=Split(**parts),
         **arrays,

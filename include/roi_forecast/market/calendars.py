@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from roi_forecast.array_types import DateArray, MomentArray
 from roi_forecast.errors import UniverseError
 from roi_forecast.market.bars import Bars, blocks_of
 from roi_forecast.quoting import listed
@@ -67,36 +68,62 @@ def last_known_session(exchange: Exchange) -> date:
 
 
 def opens_at(exchange: Exchange, trading_date: date) -> datetime:
-    """Return the opening of a date in UTC, or of the next session if it is none.
-
-    Outside the calendar's data, where opening hours are unknown, it is the start of the local day:
-    too early rather than too late.
-    """
-    session = pd.Timestamp(next_sessions(exchange, trading_date - timedelta(days=1), 1)[0])
-    if session in _known_sessions(exchange.calendar):
-        opening: datetime = _load_calendar(exchange.calendar).session_open(session).to_pydatetime()
-        return opening.astimezone(UTC)
-    return datetime.combine(session.date(), time(), exchange.timezone).astimezone(UTC)
+    """Return the opening of a date in UTC, or of the next session if it is none."""
+    day_before = np.array([trading_date - timedelta(days=1)], dtype="datetime64[D]")
+    opening: datetime = next_openings(exchange, day_before)[0].item()
+    return opening.replace(tzinfo=UTC)
 
 
-def last_final_session(assets: Sequence[Asset], now: datetime) -> date:
-    """Return the last reference session whose bars are final for all assets.
+def next_openings(exchange: Exchange, after: DateArray) -> MomentArray:
+    """Return the opening of the first session later than each date.
+
+    Outside the calendar's data, the usual opening time of a weekday.
 
     Args:
-        assets: The assets of the run; the calendar of most of them is the reference.
-        now: The present, with time zone.
+        exchange: The exchange.
+        after: Ascending dates, shape (rows,), datetime64[D].
+
+    Returns:
+        Shape (rows,), datetime64[s] in UTC.
     """
-    exchanges = {asset.exchange for asset in assets}
-    reference = reference_exchange(assets)
-    # Time zones are up to 14 hours ahead, so a session dated tomorrow may already be over.
-    end = now.date() + timedelta(days=1)
-    candidates = sessions(reference, end - _MAX_BREAK, end)
-    final = [
-        session
-        for session in candidates
-        if all(exchange.final_at(session.date()) <= now for exchange in exchanges)
-    ]
-    return _last(_index(final))
+    if not len(after):
+        return np.empty(0, dtype="datetime64[s]")
+    first, last = after[0].item(), after[-1].item()
+    following = sessions(exchange, first + timedelta(days=1), last + _MAX_BREAK)
+    days = following.to_numpy().astype("datetime64[D]")
+    position = np.searchsorted(days, after, side="right")
+    unique, row_of = np.unique(position, return_inverse=True)
+    opening: MomentArray = _openings(exchange.calendar, following[unique])[row_of]
+    return opening
+
+
+def openings_on(exchange: Exchange, days: DateArray) -> MomentArray:
+    """Return the opening on each date; the usual time on one that the calendar lacks.
+
+    Args:
+        exchange: The exchange.
+        days: Shape (rows,), datetime64[D].
+
+    Returns:
+        Shape (rows,), datetime64[s] in UTC.
+    """
+    return _openings(exchange.calendar, _index(days))
+
+
+def _openings(calendar: str, days: pd.DatetimeIndex) -> MomentArray:
+    """Return the openings of sessions; the usual time where the calendar has no data."""
+    loaded = _load_calendar(calendar)
+    known = _known_sessions(calendar)
+    opens = pd.DatetimeIndex(loaded.opens).tz_convert(None)
+    position = known.get_indexer(days)
+    openings = opens.to_numpy().astype("datetime64[s]")[position]
+    for row in np.flatnonzero(position < 0).tolist():
+        session = days[row].date()
+        usual: time = loaded.open_times[0 if session < known[0].date() else -1][1]
+        day = session + timedelta(days=loaded.open_offset)
+        moment = datetime.combine(day, usual, loaded.tz).astimezone(UTC)
+        openings[row] = moment.replace(tzinfo=None)
+    return openings
 
 
 def reference_sessions(

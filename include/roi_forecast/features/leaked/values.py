@@ -14,7 +14,7 @@ from roi_forecast.array_types import BoolArray, FloatArray
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.movement import HALT_SESSIONS, UNCHANGED
 from roi_forecast.features.rounding import beyond_rounding
-from roi_forecast.market.bars import Bars, blocks_of
+from roi_forecast.market.bars import PRICE_COLUMNS, Bars, blocks_of
 
 # Allows for sums in another order; one row more changes a statistic by far more.
 _TOLERANCE = 1e-7
@@ -30,6 +30,8 @@ class ValueFindings:
         first_wrong_price: Row and column of the first of them.
         wrong_returns: Rows with a return, or a mean of returns, that does not end there, (rows,).
         wrong_ranges: Rows with a true range over other bars, shape (rows,).
+        wrong_gaps: Rows with a gap to another open than their own bar's, shape (rows,).
+        wrong_volumes: Rows with another volume than their own bar's, shape (rows,).
         gives_the_scaler: Rows up to which the statistics are those of the scaler, shape (rows,).
     """
 
@@ -38,6 +40,8 @@ class ValueFindings:
     first_wrong_price: tuple[int, int] | None
     wrong_returns: BoolArray
     wrong_ranges: BoolArray
+    wrong_gaps: BoolArray
+    wrong_volumes: BoolArray
     gives_the_scaler: BoolArray
 
 
@@ -46,8 +50,10 @@ def audit_values(dataset: Dataset, bars: Bars) -> ValueFindings:
     rows = len(dataset.dates)
     wrong_prices = from_next = 0
     first_wrong_prices: list[tuple[int, int]] = []
-    wrong_returns, wrong_ranges = (np.zeros(rows, dtype=np.bool_) for _ in range(2))
-    distance = np.zeros(rows)
+    wrong_returns, wrong_ranges, wrong_gaps, wrong_volumes = (
+        np.zeros(rows, dtype=np.bool_) for _ in range(4)
+    )
+    distance = _distance_from_the_context_scale(dataset)
     for columns, own_bars in _blocks(dataset, bars):
         part = dataset.of_columns(columns)
         known = _KnownPrices.read(part, own_bars)
@@ -58,6 +64,9 @@ def audit_values(dataset: Dataset, bars: Bars) -> ValueFindings:
         first_wrong_prices += [(int(row), columns[at]) for row, at in np.argwhere(wrong)[:1]]
         wrong_returns |= _rows_of_wrong_returns(part)
         wrong_ranges |= _rows_of_wrong_ranges(part, own_bars, known)
+        of_gaps, of_volumes = _rows_of_wrong_gaps_and_volumes(part, own_bars, known)
+        wrong_gaps |= of_gaps
+        wrong_volumes |= of_volumes
         distance = np.maximum(distance, _distance_from_the_scaler(part))
     return ValueFindings(
         wrong_prices,
@@ -65,6 +74,8 @@ def audit_values(dataset: Dataset, bars: Bars) -> ValueFindings:
         min(first_wrong_prices, default=None),
         wrong_returns,
         wrong_ranges,
+        wrong_gaps,
+        wrong_volumes,
         distance <= _TOLERANCE,
     )
 
@@ -77,7 +88,7 @@ def _blocks(dataset: Dataset, bars: Bars) -> Iterator[tuple[list[int], pd.DataFr
         if own:
             yield sorted(own), block
     if column_of:
-        names = ("high", "low", "close", "adj_close")
+        names = (*PRICE_COLUMNS, "volume")
         none = pd.DataFrame(
             {
                 "symbol": pd.Series(dtype="str"),
@@ -116,6 +127,16 @@ def _distance_from_the_scaler(dataset: Dataset) -> FloatArray:
     furthest = [np.abs(distance).max(axis=1) for distance in distances]
     worst: FloatArray = np.stack(furthest).max(axis=0)
     return worst
+
+
+def _distance_from_the_context_scale(dataset: Dataset) -> FloatArray:
+    """Return how far the root mean square of the rows up to each row is from the scaler's."""
+    counts = np.arange(1, len(dataset.dates) + 1)[:, np.newaxis]
+    scales = np.sqrt((dataset.context**2).cumsum(axis=0) / counts)
+    claimed = dataset.scaler.context_scale
+    distances = np.abs(np.where(scales > 0, scales, 1.0) - claimed) / claimed
+    furthest: FloatArray = distances.max(axis=1, initial=0.0)
+    return furthest
 
 
 @dataclass(frozen=True)
@@ -206,3 +227,33 @@ def _rows_of_wrong_ranges(dataset: Dataset, bars: pd.DataFrame, known: _KnownPri
     wrong: BoolArray = ~equal.all(axis=1)
     wrong[0] = False
     return wrong
+
+
+def _rows_of_wrong_gaps_and_volumes(
+    dataset: Dataset, bars: pd.DataFrame, known: _KnownPrices
+) -> tuple[BoolArray, BoolArray]:
+    of_date = bars.set_index(["trading_date", "symbol"])
+    adjusted = of_date["open"] * of_date["adj_close"] / of_date["close"]
+    usable = (of_date[["open", "close", "adj_close"]] > 0).all(axis=1) & np.isfinite(adjusted)
+    traded = (of_date["volume"] > 0) & np.isfinite(of_date["volume"])
+    opens, volumes = (
+        values.unstack().reindex(pd.DatetimeIndex(dataset.dates), columns=list(dataset.symbols))
+        for values in (adjusted.where(usable), of_date["volume"].where(traded))
+    )
+    without_news = ~known.has_bar | known.halted
+    gaps = np.full(dataset.prices.shape, np.nan)
+    gaps[1:] = np.log(opens.to_numpy(dtype=np.float64)[1:]) - np.log(known.last[:-1])
+    equal = (
+        np.isclose(
+            found,
+            np.where(without_news, np.nan, own),
+            rtol=0.0,
+            atol=_TOLERANCE,
+            equal_nan=True,
+        )
+        for found, own in ((dataset.gap, gaps), (dataset.volume, volumes.to_numpy(np.float64)))
+    )
+    wrong_gaps, wrong_volumes = (np.asarray(~each.all(axis=1), dtype=np.bool_) for each in equal)
+    # The price before the first row is not in the dataset.
+    wrong_gaps[0] = False
+    return wrong_gaps, wrong_volumes

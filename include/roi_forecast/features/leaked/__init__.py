@@ -1,0 +1,1 @@
+"""The parts of the leakage audit that compare values with bars."""
