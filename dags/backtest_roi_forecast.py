@@ -14,7 +14,7 @@ from roi_forecast.config import BacktestRunConfig
 from roi_forecast.settings import TRAINING_POOL
 
 DOCUMENTATION = """
-Walks forward through past prices: refits ridge regression and the network at regular intervals and
+Walks forward through past prices: refits the linear part and the network as time passes and
 forecasts the sessions that follow, next to forecasts that need no fitting. It publishes nothing and
 changes no champion.
 

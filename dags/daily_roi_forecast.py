@@ -17,16 +17,17 @@ from roi_airflow.tasks.forecast_tasks import forecast
 from roi_airflow.tasks.promotion_tasks import settle_promotion
 from roi_airflow.tasks.stage import begin_run, is_run_active, open_stage
 from roi_airflow.trading_days import TradingDayTimetable
-from roi_forecast.settings import TRAINING_POOL
+from roi_forecast.settings import TRAINING_POOL, usual_publish
 
 DOCUMENTATION = """
 Forecasts the return on investment of every asset for the next session.
 
 A run is scheduled for each session of the exchange of most assets, when the last bar of the day is
-final. It extracts prices, trains a candidate (one network or an ensemble) and replaces the champion
-with it only if every rule of the gate passes; with `approval_hours` a person decides last, on the
-screen of required actions. A rejection is a successful run: the champion continues to forecast. If
-the champion's files are damaged, the version before it serves instead, and the log and
+final or, with `ROI_PUBLISH=before_open`, an hour before the first exchange opens next. It extracts
+prices, trains a candidate (one network or an ensemble) and replaces the champion with it only if
+every rule of the gate passes; with `approval_hours` a person decides last, on the screen of
+required actions. A rejection is a successful run: the champion continues to forecast. If the
+champion's files are damaged, the version before it serves instead, and the log and
 `roi.champion_history` show it.
 
 **To try it out,** trigger it with the preset `quick` and the source `simulated`.
@@ -34,8 +35,9 @@ the champion's files are damaged, the version before it serves instead, and the 
 then clear that task.
 **To return** to an older version, trigger `roll_back_champion`.
 
-The results are in the market database: `roi.latest_predictions`, `roi.prediction_outcomes`,
-`roi.model_leaderboard`, `roi.champion_history`, and the reasons in `roi.gate_decisions`.
+The results are in the market database: `roi.latest_predictions`, `roi.latest_context` (what other
+markets did and add to them), `roi.prediction_outcomes`, `roi.model_leaderboard`,
+`roi.champion_history`, and the reasons in `roi.gate_decisions`.
 `roi.live_skill` shows how good live forecasts were. If they are below a limit,
 `champion_below_limit` runs and says what to do, and `roi.champion_alerts` has the figures.
 
@@ -46,7 +48,7 @@ Other DAGs can be scheduled on the assets `roi_prices`, `roi_dataset`, `roi_cham
 
 @dag(
     **DAG_ARGUMENTS,
-    schedule=TradingDayTimetable(),
+    schedule=TradingDayTimetable(publish=usual_publish()),
     # Runs of different model names are independent; runs with the same name wait for each other.
     max_active_runs=4,
     params=run_parameters(),

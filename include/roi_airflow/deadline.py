@@ -13,14 +13,19 @@ from airflow.sdk.definitions.deadline import BaseDeadlineReference, DeadlineAler
 
 from roi_airflow.notification import notify, run_address
 from roi_forecast.errors import PreflightError
-from roi_forecast.settings import DEADLINE_VARIABLE, NO_DEADLINE
+from roi_forecast.settings import DEADLINE_VARIABLE, NO_DEADLINE, usual_publish
+from roi_forecast.universe import BEFORE_OPEN_MINUTES, Publish
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_DEADLINE_MINUTES = 120
+DEFAULT_DEADLINE_MINUTES: dict[Publish, int] = {
+    "after_close": 120,
+    "before_open": BEFORE_OPEN_MINUTES,
+}
+"""From when a run is queued; before the opening, forecasts are of use only until then."""
 
 
 class FirstQueued(BaseDeadlineReference):
@@ -62,9 +67,10 @@ def forecast_deadline(environment: Mapping[str, str] = os.environ) -> DeadlineAl
     """Return the alert for forecasts that are late, or None if the environment turns it off.
 
     Raises:
-        PreflightError: The environment gives no valid number of minutes.
+        PreflightError: The environment gives no valid number of minutes, or no valid `publish`.
     """
-    text = environment.get(DEADLINE_VARIABLE) or str(DEFAULT_DEADLINE_MINUTES)
+    usual = DEFAULT_DEADLINE_MINUTES[usual_publish(environment)]
+    text = environment.get(DEADLINE_VARIABLE) or str(usual)
     if text == NO_DEADLINE:
         return None
     if not text.isdecimal() or int(text) == 0:

@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import Param
 
 from roi_forecast.config import Config, RunConfig, parameter_schemas
+from roi_forecast.settings import usual_publish
 
 _ABBREVIATIONS = ("csv", "lstm", "l2")
 
@@ -15,12 +16,16 @@ _ABBREVIATIONS = ("csv", "lstm", "l2")
 def run_parameters(kind: type[Config] = RunConfig) -> dict[str, Param]:
     """Return one typed `Param` with bounds, description and section for every parameter.
 
+    The default of `publish` is the installation's.
+
     Args:
         kind: The kind of run.
     """
     parameters = {}
     for name, schema in parameter_schemas(kind).items():
         default = schema.pop("default")
+        if name == "publish":
+            default = usual_publish()
         parameters[name] = Param(default, **{**schema, "title": _title(name)})
     return parameters
 

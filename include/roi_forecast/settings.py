@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast, get_args
 
 from roi_forecast.errors import PreflightError
 from roi_forecast.quoting import quoted
+
+if TYPE_CHECKING:
+    from roi_forecast.universe import Publish
 
 DATABASE_URL_VARIABLE = "ROI_DATABASE_URL"
 READER_DATABASE_URL_VARIABLE = "ROI_READER_DATABASE_URL"
@@ -17,12 +22,16 @@ METADATA_URL_VARIABLE = "ROI_AIRFLOW_METADATA_URL"
 YAHOO_URL_VARIABLE = "ROI_YAHOO_URL"
 DEADLINE_VARIABLE = "ROI_DEADLINE_MINUTES"
 NO_DEADLINE = "off"
+PUBLISH_VARIABLE = "ROI_PUBLISH"
 CSV_DIRECTORY_VARIABLE = "ROI_CSV_DIRECTORY"
 CSV_FILE_MIB_VARIABLE = "ROI_CSV_FILE_MIB"
 CODE_REVISION_VARIABLE = "ROI_CODE_REVISION"
 
 DEFAULT_CSV_FILE_MIB = 2048
 """Twice the size of the bars of 5,000 assets over ten years as plain text."""
+
+DEFAULT_PUBLISH: Publish = "after_close"
+"""As the run parameter `publish`; ROI_PUBLISH replaces it for all runs that do not give one."""
 
 PRICES_POOL = "prices"
 TRAINING_POOL = "training"
@@ -43,6 +52,7 @@ class Settings:
         yahoo_url: Address to query instead of Yahoo's hosts, or None for Yahoo itself.
         reader_database_url: SQLAlchemy URL for pages and API, whose user is a member of the role
             `roi_reader`; None: `database_url` with that role set.
+        publish: When scheduled runs publish, and others that do not say; see the run parameter.
     """
 
     database_url: str
@@ -52,6 +62,7 @@ class Settings:
     reader_database_url: str | None = None
     csv_directory: Path | None = None
     csv_file_mib: int = DEFAULT_CSV_FILE_MIB
+    publish: Publish = DEFAULT_PUBLISH
 
     @property
     def datasets_directory(self) -> Path:
@@ -95,7 +106,27 @@ class Settings:
             if (folder := os.environ.get(CSV_DIRECTORY_VARIABLE))
             else None,
             csv_file_mib=_positive_number(CSV_FILE_MIB_VARIABLE, DEFAULT_CSV_FILE_MIB),
+            publish=usual_publish(),
         )
+
+
+def usual_publish(environment: Mapping[str, str] = os.environ) -> Publish:
+    """Return when runs of this installation publish that do not say so themselves.
+
+    Raises:
+        PreflightError: The environment names no such moment.
+    """
+    # Reading the other settings must not load pydantic.
+    from roi_forecast.universe import Publish
+
+    value = environment.get(PUBLISH_VARIABLE) or DEFAULT_PUBLISH
+    for known in get_args(Publish):
+        if value == known:
+            return cast("Publish", known)
+    allowed = " or ".join(map(repr, get_args(Publish)))
+    raise PreflightError(
+        f"the environment variable {PUBLISH_VARIABLE} is {quoted(value)}; expected {allowed}"
+    )
 
 
 def _required(variable: str) -> str:

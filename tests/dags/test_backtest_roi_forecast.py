@@ -92,7 +92,7 @@ def test_backtest_in_live_airflow_ends_with_folds_and_a_plot(shared_stack: Share
     view = table("backtest_folds", *(column(name) for name in names), schema=SCHEMA)
     with shared_stack.market.connect() as connection:
         rows = connection.execute(select(view).where(view.c.run_id == run_id)).all()
-    predictors = {"network", "ridge", "zero", "persistence", "no_skill"}
+    predictors = {"model", "linear", "zero", "persistence", "no_skill"}
     assert {(row.fold, row.predictor) for row in rows} == {
         (fold, name) for fold in (0, None) for name in predictors
     }

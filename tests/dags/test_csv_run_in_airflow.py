@@ -71,3 +71,19 @@ def test_a_file_read_a_column_off_is_refused_with_file_and_line(tmp_path: Path) 
     answer = run_once(home, CASES / "shifted_thousands.csv", SOUND)
     assert answer.returncode != 0
     assert "shifted_thousands.csv, line 2: 13 fields under 8 names" in answer.stdout + answer.stderr
+
+
+def test_a_context_asset_that_the_file_lacks_costs_neither_a_task_nor_the_run(
+    tmp_path: Path,
+) -> None:
+    home = Home(tmp_path / "roi", REPOSITORY / "dags")
+    answer = run_once(home, CASES / "base.csv", ["AAA", "BBB"], context_symbols=["CCC", "ZZZ"])
+    assert answer.returncode == 0, answer.stderr
+    query = "SELECT symbol, status, context FROM roi.extractions ORDER BY symbol"
+    rows = run_command(home, "sql", **{QUERY_VARIABLE: query, OWNER_VARIABLE: "1"})
+    assert rows.stdout.split()[1:] == ["AAA,ok,f", "BBB,ok,f", "CCC,ok,t", "ZZZ,failed,t"]
+    query = (
+        "SELECT outcome, count(*) FROM roi.stage_endings WHERE outcome <> 'succeeded' GROUP BY 1"
+    )
+    failed = run_command(home, "sql", **{QUERY_VARIABLE: query, OWNER_VARIABLE: "1"})
+    assert "failed" not in failed.stdout

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -114,6 +115,13 @@ def test_the_form_refuses_what_the_configuration_refuses(
 def test_schedule_is_that_of_the_trading_days(dag: DAG) -> None:
     assert isinstance(dag.timetable, TradingDayTimetable)
     assert (dag.start_date, dag.catchup) == (None, False)
+
+
+def test_schedule_follows_when_the_installation_publishes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROI_PUBLISH", "before_open")
+    dag = runpy.run_path(str(DAGS / "daily_roi_forecast.py"))["daily_roi_forecast"]()
+    assert dag.timetable.serialize()["publish"] == "before_open"
+    assert dag.params["publish"] == "before_open"
 
 
 def test_what_the_run_produces_are_assets_that_other_dags_can_wait_for(dag: DAG) -> None:

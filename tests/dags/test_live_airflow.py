@@ -218,7 +218,7 @@ def test_every_task_links_to_the_forecast_page_and_tasks_of_others_do_not(
 def test_schedule_is_stored_with_a_readable_summary(shared_stack: SharedStack) -> None:
     status, answer = shared_stack.request("GET", f"/api/v2/dags/{DAILY}/details")
     assert status == 200
-    assert answer["timetable_summary"] == "XBOM sessions, 17:15 America/New_York"
+    assert answer["timetable_summary"] == "XBOM sessions, from 17:15 America/New_York"
     assert shared_stack.request("GET", "/api/v2/importErrors")[1]["total_entries"] == 0
     assert shared_stack.request("GET", "/api/v2/plugins/importErrors")[1]["total_entries"] == 0
 
@@ -241,7 +241,7 @@ def approved_run(shared_stack: SharedStack, asked: str) -> str:
     assert "Trained on simulated prices." in shown
     assert "| no_skill |" in shown
     assert f"({shared_stack.address}/roi/versions/" in shown
-    assert "| test R2 of the plain next-day ROI, which is not known ahead |" in shown
+    assert "| test R2 of the next-day ROI, against forecasting zero |" in shown
     return asked
 
 

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, insert, select
 
-from roi_forecast.database.tables import runs
+from market.yahoo_server import YahooServer
+from roi_forecast.database.tables import datasets, model_versions, runs
 from roi_forecast.errors import ConfigError, PreflightError
-from roi_forecast.planning.resolve import resolve_run
-from roi_forecast.runs.resolved_run import ResolvedRun
+from roi_forecast.market.sources.simulated import SimulatedSource
+from roi_forecast.planning.resolve import resolve_backtest, resolve_run, resolve_tuning
+from roi_forecast.runs.resolved_run import ResolvedRun, load_run
 from roi_forecast.settings import Settings
+from roi_forecast.universe import load_universe
 
 # Friday 2025-01-10, 17:15 in New York: every bar of that date is final.
 FRIDAY_EVENING = datetime(2025, 1, 10, 22, 15, tzinfo=UTC)
@@ -21,8 +26,37 @@ FRIDAY_EVENING = datetime(2025, 1, 10, 22, 15, tzinfo=UTC)
 def resolve(
     engine: Engine, settings: Settings, now: datetime = FRIDAY_EVENING, **parameters: Any
 ) -> ResolvedRun:
-    values = {"source": "simulated", **parameters}
+    values = {"source": "simulated", "context_symbols": [], **parameters}
     return resolve_run(engine, settings, "run", values, lambda other: True, now=now)
+
+
+def bars_of(symbol: str) -> pd.DataFrame:
+    asset = load_universe().asset(symbol)
+    bars = SimulatedSource().fetch(asset, date(2024, 11, 1), date(2024, 12, 31))
+    return bars.assign(symbol=symbol)
+
+
+def plant_champion(engine: Engine, symbols: list[str], context_symbols: list[str]) -> None:
+    day = date(2024, 12, 2)
+    common = {"dataset_id": "d", "source": "simulated", "symbols": symbols, "path": "p"}
+    dates = {"first_date": day, "last_date": day}
+    version = {
+        "version_id": "v",
+        "model_name": "simulated",
+        "state": "champion",
+        "fingerprint": "f",
+        "run_id": "r",
+        "hyperparameters": {},
+        "seed": 0,
+        "code_revision": "c",
+        "checksum": "s",
+    }
+    manifest = {"context_symbols": context_symbols}
+    with engine.begin() as connection:
+        connection.execute(
+            insert(datasets).values(**common, **dates, as_of_date=day, rows=1, manifest=manifest)
+        )
+        connection.execute(insert(model_versions).values(**common, **dates, **version))
 
 
 def nothing_is_stored(engine: Engine) -> bool:
@@ -121,3 +155,129 @@ def test_everything_that_is_missing_is_named_in_one_line(
     for words in ("GiB free; at least", "GiB of memory are free", "missing.csv"):
         assert words in message
     assert nothing_is_stored(market_engine)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"source": "yahoo"}, "default"),
+        ({"source": "simulated"}, "default"),
+        ({"source": "csv"}, ()),
+        ({"source": "simulated", "context_symbols": []}, ()),
+        ({"source": "csv", "context_symbols": ["KO", "GC=F"]}, ("KO", "GC=F")),
+    ],
+)
+def test_context_is_given_or_the_default_of_the_source(
+    market_engine: Engine,
+    settings: Settings,
+    tmp_path: Path,
+    parameters: dict[str, Any],
+    expected: tuple[str, ...] | str,
+) -> None:
+    path = tmp_path / "prices.csv"
+    bars_of("TCS.NS").rename(columns={"trading_date": "date"}).to_csv(path, index=False)
+    values: dict[str, Any] = {"context_symbols": None, "symbols": ["TCS.NS"], **parameters}
+    if parameters["source"] == "csv":
+        values["csv_path"] = str(path)
+    with YahooServer(bars_of("TCS.NS")) as server:
+        run = resolve(market_engine, replace(settings, yahoo_url=server.url), **values)
+    default = tuple(asset.symbol for asset in load_universe().context)
+    assert run.context.symbols == (default if expected == "default" else expected)
+    # What a later universe file declares changes no stored run.
+    assert load_run(market_engine, "run").config.context_symbols == run.context.symbols
+
+
+def test_what_is_extracted_is_each_asset_and_context_asset_of_run_and_champion_once(
+    market_engine: Engine, settings: Settings
+) -> None:
+    plant_champion(market_engine, ["INFY.NS", "TCS.NS"], ["KO", "JPM", "ABC.XX"])
+    run = resolve(
+        market_engine,
+        settings,
+        symbols=["TCS.NS", "GC=F"],
+        context_symbols=["GC=F", "AAPL", "INFY.NS", "KO"],
+    )
+    assert run.asset_symbols == ("TCS.NS", "GC=F", "INFY.NS")
+    # The exchange of ABC.XX is not declared any more.
+    assert run.all_context_symbols == ("GC=F", "AAPL", "INFY.NS", "KO", "JPM")
+    assert run.extraction_symbols == ("TCS.NS", "GC=F", "INFY.NS", "AAPL", "KO", "JPM")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["KO", "KO"], r"context_symbols.*list each symbol once; duplicates: KO"),
+        (["ABC.XX"], r"context_symbols.*the exchange suffix '\.XX' is not declared"),
+        (["nonsense"], r"context_symbols.*symbol 'nonsense' is not a Yahoo symbol"),
+    ],
+)
+def test_a_wrong_context_symbol_is_refused_like_a_wrong_symbol(
+    market_engine: Engine, settings: Settings, given: list[str], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        resolve(market_engine, settings, context_symbols=given)
+    assert nothing_is_stored(market_engine)
+
+
+@pytest.mark.parametrize(
+    ("now", "as_of", "not_due"),
+    [
+        # The NSE opens at 03:45 UTC; forecasts of Friday are due an hour before that of Monday.
+        (datetime(2025, 1, 13, 2, 44, 59, tzinfo=UTC), date(2025, 1, 9), "2025-01-10"),
+        (datetime(2025, 1, 13, 2, 45, tzinfo=UTC), date(2025, 1, 10), "2025-01-13"),
+    ],
+)
+def test_before_the_opening_a_session_counts_once_its_forecasts_are_due(
+    market_engine: Engine, settings: Settings, now: datetime, as_of: date, not_due: str
+) -> None:
+    parameters: dict[str, Any] = {"symbols": ["TCS.NS", "INFY.NS"], "publish": "before_open"}
+    run = resolve(market_engine, settings, now, **parameters)
+    assert run.as_of_date == as_of
+    assert run.published_at <= now
+    message = rf"received {not_due}.*publish: before_open.* is {as_of}"
+    with pytest.raises(ConfigError, match=message):
+        resolve(market_engine, settings, now, as_of_date=not_due, **parameters)
+
+
+def test_currencies_of_a_friday_are_waited_for_where_nothing_opens_before_they_are_final(
+    market_engine: Engine, settings: Settings
+) -> None:
+    # 00:14 in London.
+    due = datetime(2025, 1, 11, 0, 14, tzinfo=UTC)
+    before = resolve(market_engine, settings, due - timedelta(seconds=1), context_symbols=None)
+    assert before.as_of_date == date(2025, 1, 9)
+    run = resolve(market_engine, settings, due, context_symbols=None)
+    assert (run.as_of_date, run.published_at) == (date(2025, 1, 10), due)
+
+
+def test_a_run_for_a_session_is_about_it_although_its_own_forecasts_are_due_later(
+    market_engine: Engine, settings: Settings
+) -> None:
+    values = {"source": "simulated", "symbols": ["TCS.NS"], "publish": "before_open"}
+    session = date(2025, 1, 8)
+    # As a backfill with the default schedule, which publishes after the close.
+    after_close = datetime(2025, 1, 8, 22, 15, tzinfo=UTC)
+    run = resolve_backtest(market_engine, settings, "run", values, now=after_close, session=session)
+    assert run.as_of_date == session
+    assert run.resolved_at == run.published_at == datetime(2025, 1, 9, 2, 45, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("resolver", [resolve_backtest, resolve_tuning])
+def test_backtests_and_searches_resolve_the_same_context_and_date(
+    market_engine: Engine, settings: Settings, resolver: Callable[..., ResolvedRun]
+) -> None:
+    values = {"source": "simulated", "symbols": ["TCS.NS"], "publish": "before_open"}
+    moment = datetime(2025, 1, 13, 2, 45, tzinfo=UTC)
+    daily = resolve(market_engine, settings, moment, **values, context_symbols=None)
+    other = resolver(market_engine, settings, "other", values, now=moment)
+    assert other.extraction_symbols == daily.extraction_symbols
+    assert (other.context, other.as_of_date) == (daily.context, daily.as_of_date)
+    assert other.published_at == daily.published_at
+
+
+def test_the_log_names_the_context_assets_that_a_run_comes_to(
+    market_engine: Engine, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        resolve(market_engine, settings, context_symbols=None)
+    assert "parameter context_symbols = ['^GSPC', '^NDX', 'INR=X'" in caplog.text

@@ -90,7 +90,7 @@ def run_of(as_of_date: date, **parameters: Any) -> ResolvedRun:
         source_key="simulated",
         start_date=date(2022, 7, 1),
         as_of_date=as_of_date,
-        extraction_symbols=("TCS.NS",),
+        published_at=datetime(2025, 1, 1, tzinfo=UTC),
         resolved_at=datetime(2025, 1, 1, tzinfo=UTC),
     )
 

@@ -7,7 +7,8 @@ import pytest
 
 from roi_airflow.deadline import FirstQueued, forecast_deadline, report_late_forecasts
 from roi_forecast.errors import PreflightError
-from roi_forecast.settings import DEADLINE_VARIABLE
+from roi_forecast.settings import DEADLINE_VARIABLE, PUBLISH_VARIABLE
+from roi_forecast.universe import BEFORE_OPEN_MINUTES
 from serving_version import Served
 
 
@@ -18,6 +19,21 @@ def test_deadline_is_counted_from_when_the_run_was_queued() -> None:
     assert usual.interval == timedelta(hours=2)
     assert alert.interval == timedelta(minutes=45)
     assert isinstance(alert.reference, FirstQueued)
+
+
+def test_deadline_before_the_opening_is_the_opening_unless_it_is_given() -> None:
+    usual = forecast_deadline({PUBLISH_VARIABLE: "before_open"})
+    given = forecast_deadline({PUBLISH_VARIABLE: "before_open", DEADLINE_VARIABLE: "45"})
+    assert usual is not None
+    assert given is not None
+    assert usual.interval == timedelta(minutes=BEFORE_OPEN_MINUTES)
+    assert given.interval == timedelta(minutes=45)
+
+
+def test_a_moment_to_publish_that_nobody_knows_is_refused() -> None:
+    message = "ROI_PUBLISH is 'noon'; expected 'after_close' or 'before_open'"
+    with pytest.raises(PreflightError, match=message):
+        forecast_deadline({PUBLISH_VARIABLE: "noon"})
 
 
 def test_deadline_can_be_turned_off() -> None:

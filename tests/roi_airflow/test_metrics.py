@@ -25,7 +25,7 @@ FIGURES = (
     "extractions_failed",
     "promoted",
     "test_r2",
-    "next_day_r2",
+    "next_day_r2_against_zero",
     "forecasts",
     "limits_failed",
     "fallbacks",
@@ -83,7 +83,7 @@ def test_every_figure_of_a_run_is_sent(served: Served, received: Received) -> No
     counted = (figures["forecasts"], figures["promoted"], figures["extractions_failed"])
     assert counted == (forecasts, 1, 0)
     assert figures["bars_stored"] > 500
-    assert figures["next_day_r2"] < figures["test_r2"] < 1
+    assert figures["next_day_r2_against_zero"] < figures["test_r2"] < 1
     send_figures(served.engine, "run", "simulated")
     names = {line.split(":")[0] for line in received.lines()}
     assert names == {f"airflow.{figure_metric(name)}" for name in FIGURES}

@@ -18,6 +18,7 @@ from roi_forecast.config import (
     parse_run_config,
 )
 from roi_forecast.errors import ConfigError
+from roi_forecast.settings import PUBLISH_VARIABLE
 from roi_forecast.universe import load_universe
 
 FORM = {name: schema["default"] for name, schema in parameter_schemas().items()}
@@ -42,6 +43,13 @@ def test_form_begins_with_the_preset_and_ends_with_the_rare_parameters() -> None
     ]
     changes = sum(a != b for a, b in pairwise(form.values()))
     assert changes == len(set(form.values())) - 1
+
+
+def test_form_offers_when_this_installation_publishes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_parameters()["publish"].value == "after_close"
+    monkeypatch.setenv(PUBLISH_VARIABLE, "before_open")
+    for kind in (RunConfig, BacktestRunConfig, TuningRunConfig):
+        assert run_parameters(kind)["publish"].value == "before_open"
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,14 @@ from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 from roi_airflow import trading_days
 from roi_airflow.trading_days import TradingDayTimetable
 from roi_forecast.market import calendars
-from roi_forecast.universe import load_universe
+from roi_forecast.market.due_sessions import last_due_session
+from roi_forecast.universe import Context, load_universe
 
 ANY_TIME = TimeRestriction(earliest=None, latest=None, catchup=False)
-NEW_YORK = ZoneInfo("America/New_York")
+NEW_YORK, KOLKATA, LONDON = map(ZoneInfo, ("America/New_York", "Asia/Kolkata", "Europe/London"))
+NSE_STOCKS = ["TCS.NS", "INFY.NS"]
+WITHOUT_CONTEXT = TradingDayTimetable(context_symbols=[])
+BEFORE_OPEN = TradingDayTimetable(publish="before_open")
 
 
 def set_present(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
@@ -32,20 +36,34 @@ def set_present(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
 
 
 def next_run(
-    last: DagRunInfo | None = None, restriction: TimeRestriction = ANY_TIME
+    last: DagRunInfo | None = None,
+    restriction: TimeRestriction = ANY_TIME,
+    timetable: TradingDayTimetable = WITHOUT_CONTEXT,
 ) -> DagRunInfo | None:
-    return TradingDayTimetable().next_dagrun_info(
+    return timetable.next_dagrun_info(
         last_automated_data_interval=last and last.data_interval, restriction=restriction
     )
 
 
-def runs_between(first: str, last: str) -> list[DagRunInfo]:
+def runs_between(
+    first: str, last: str, timetable: TradingDayTimetable = WITHOUT_CONTEXT
+) -> list[DagRunInfo]:
     """What a backfill over these dates creates."""
     limits = TimeRestriction(pendulum.parse(first), pendulum.parse(last), catchup=True)  # type: ignore[arg-type]
     found: list[DagRunInfo] = []
-    while run := next_run(found[-1] if found else None, limits):
+    while run := next_run(found[-1] if found else None, limits, timetable):
         found.append(run)
     return found
+
+
+def local_starts(
+    first: str, last: str, timetable: TradingDayTimetable, zone: ZoneInfo
+) -> list[str]:
+    """Local start of each run, after its session: `12-27 starts 12-27 17:15`."""
+    return [
+        f"{run.logical_date:%m-%d} starts {run.run_after.astimezone(zone):%m-%d %H:%M}"
+        for run in runs_between(first, last, timetable)
+    ]
 
 
 def logical_dates(runs: list[DagRunInfo]) -> list[date]:
@@ -63,7 +81,7 @@ def test_backfill_has_one_run_for_each_session_from_its_first_to_its_last_date()
     assert date(2024, 11, 28) in logical_dates(runs_between("2024-11-27", "2024-11-29"))
 
 
-def test_every_run_starts_at_1715_in_new_york_in_summer_and_winter() -> None:
+def test_every_run_without_context_starts_at_1715_in_new_york_in_summer_and_winter() -> None:
     runs = runs_between("2024-01-01", "2024-12-31")
     assert len(runs) > 240
     for run in runs:
@@ -73,15 +91,85 @@ def test_every_run_starts_at_1715_in_new_york_in_summer_and_winter() -> None:
     assert {run.run_after.hour for run in runs} == {21, 22}
 
 
-def test_run_knows_its_session_and_nothing_later() -> None:
-    assets = load_universe().assets
-    for run in runs_between("2024-02-26", "2024-04-05"):
+def test_a_run_with_the_default_context_waits_for_currencies_only_before_a_weekend() -> None:
+    # The metals open at 18:00 in New York, six hours before the London day of currencies ends,
+    # except on a Friday. Clocks change in New York on 2024-03-10, in London on 2024-03-31.
+    everyone = TradingDayTimetable()
+    assert local_starts("2024-03-05", "2024-03-12", everyone, NEW_YORK) == [
+        "03-05 starts 03-05 17:15",
+        "03-06 starts 03-06 17:15",
+        "03-07 starts 03-07 17:15",
+        # 2024-03-08 is a holiday in Mumbai.
+        "03-11 starts 03-11 17:15",
+        "03-12 starts 03-12 17:15",
+    ]
+    assert local_starts("2024-03-15", "2024-03-15", everyone, LONDON) == [
+        "03-15 starts 03-16 00:14"
+    ]
+    stocks = TradingDayTimetable(NSE_STOCKS)
+    assert local_starts("2024-12-23", "2024-12-24", stocks, LONDON) == [
+        "12-23 starts 12-24 00:14",
+        "12-24 starts 12-25 00:14",
+    ]
+
+
+def test_a_run_before_the_opening_starts_an_hour_before_the_first_exchange_opens() -> None:
+    stocks = TradingDayTimetable(NSE_STOCKS, publish="before_open")
+    # The NSE opens at 09:15; 2024-12-25 is a holiday, 2024-12-28 a Saturday.
+    assert local_starts("2024-12-23", "2024-12-27", stocks, KOLKATA) == [
+        "12-23 starts 12-24 08:15",
+        "12-24 starts 12-26 08:15",
+        "12-26 starts 12-27 08:15",
+        "12-27 starts 12-30 08:15",
+    ]
+    # The metals open at 18:00 in New York, but on most days their own bars are final at 17:15.
+    assert local_starts("2025-01-09", "2025-01-13", BEFORE_OPEN, NEW_YORK) == [
+        "01-09 starts 01-09 17:15",
+        "01-10 starts 01-12 17:00",
+        "01-13 starts 01-13 17:15",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("timetable", "symbols", "context"),
+    [
+        (WITHOUT_CONTEXT, None, Context()),
+        (TradingDayTimetable(), None, Context(load_universe().context)),
+        (BEFORE_OPEN, None, Context(load_universe().context, "before_open")),
+        (
+            TradingDayTimetable(NSE_STOCKS, ["AAPL"], "before_open"),
+            NSE_STOCKS,
+            Context(load_universe().select(["AAPL"]), "before_open"),
+        ),
+    ],
+)
+def test_a_run_is_about_its_session_and_nothing_later(
+    timetable: TradingDayTimetable, symbols: list[str] | None, context: Context
+) -> None:
+    universe = load_universe()
+    assets = universe.assets if symbols is None else universe.select(symbols)
+    for run in runs_between("2024-02-26", "2024-04-05", timetable):
         assert run.logical_date is not None
         assert run.data_interval is not None
         assert run.data_interval.end == run.run_after
         session = run.logical_date.date()
-        assert calendars.last_final_session(assets, run.run_after) == session
-        assert calendars.last_final_session(assets, run.run_after - timedelta(seconds=1)) < session
+        assert last_due_session(assets, context, run.run_after) == session
+        assert last_due_session(assets, context, run.run_after - timedelta(seconds=1)) < session
+
+
+def test_before_the_opening_the_next_run_is_that_of_the_last_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stocks = TradingDayTimetable(NSE_STOCKS, publish="before_open")
+    for moment, due in (
+        # 08:14 and 08:15 in Kolkata, on the Monday after.
+        (datetime(2024, 12, 30, 2, 44, tzinfo=UTC), date(2024, 12, 27)),
+        (datetime(2024, 12, 30, 2, 45, tzinfo=UTC), date(2024, 12, 30)),
+    ):
+        set_present(monkeypatch, moment)
+        run = next_run(timetable=stocks)
+        assert run is not None
+        assert logical_dates([run]) == [due]
 
 
 def test_first_run_is_the_next_one_due_and_never_a_past_one(
@@ -135,17 +223,21 @@ def test_weekdays_follow_the_end_of_the_calendar_and_the_description_and_a_warni
 
 
 @pytest.mark.parametrize(
-    ("symbols", "summary"),
+    ("timetable", "summary"),
     [
-        (None, "XBOM sessions, 17:15 America/New_York"),
-        (["TCS.NS", "INFY.NS"], "XBOM sessions, 15:45 Asia/Kolkata"),
-        (["AAPL", "KO", "TCS.NS"], "XNYS sessions, 16:15 America/New_York"),
+        (TradingDayTimetable(), "XBOM sessions, from 17:15 America/New_York"),
+        (WITHOUT_CONTEXT, "XBOM sessions, 17:15 America/New_York"),
+        (TradingDayTimetable(NSE_STOCKS, []), "XBOM sessions, 15:45 Asia/Kolkata"),
+        (
+            TradingDayTimetable(["AAPL", "KO", "TCS.NS"], ["GC=F"]),
+            "XNYS sessions, from 16:15 America/New_York",
+        ),
+        (BEFORE_OPEN, "XBOM sessions, 60 minutes before an opening"),
     ],
 )
 def test_summary_names_calendar_and_moment_of_the_last_cut_off(
-    symbols: list[str] | None, summary: str
+    timetable: TradingDayTimetable, summary: str
 ) -> None:
-    timetable = TradingDayTimetable(symbols)
     assert timetable.summary == summary
     restored = TradingDayTimetable.deserialize(timetable.serialize())
     assert restored.serialize() == timetable.serialize()
@@ -153,7 +245,7 @@ def test_summary_names_calendar_and_moment_of_the_last_cut_off(
 
 
 def test_manual_run_at_a_date_means_its_session_and_at_another_moment_that_moment() -> None:
-    infer: Callable[..., DataInterval] = TradingDayTimetable().infer_manual_data_interval
+    infer: Callable[..., DataInterval] = WITHOUT_CONTEXT.infer_manual_data_interval
     saturday = infer(run_after=pendulum.datetime(2024, 12, 28))
     assert saturday == runs_between("2024-12-27", "2024-12-27")[0].data_interval
     moment = pendulum.datetime(2024, 12, 28, 10, 30)

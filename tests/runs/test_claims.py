@@ -30,7 +30,7 @@ def run(run_id: str, model_name: str = "reference", **parameters: Any) -> Resolv
         source_key="yahoo",
         start_date=date(2022, 7, 1),
         as_of_date=date(2024, 12, 31),
-        extraction_symbols=("TCS.NS",),
+        published_at=NOW,
         resolved_at=NOW,
     )
 

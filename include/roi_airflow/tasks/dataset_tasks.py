@@ -16,6 +16,7 @@ from roi_airflow.tasks.stage import (
     due_moment,
     given_parameters,
     open_stage,
+    session_of_run,
 )
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.settings import PRICES_POOL
@@ -30,19 +31,20 @@ def resolve_symbols(
     """Resolve the present run; return the symbols to extract, in batches.
 
     Args:
-        installation: As `begin_run` gives it.
+        installation: As `begin_run` gives it; its `publish` counts unless the run gives one.
         resolve: Resolves the kind of run.
         arguments: Its arguments between the parameters and the moment.
     """
-    from roi_forecast.market.extraction import extraction_batches
+    from roi_forecast.market.extraction_batches import extraction_batches
 
     run = resolve(
         installation.engine,
         installation.settings,
         current_run_id(),
-        given_parameters(),
+        {"publish": installation.settings.publish, **given_parameters()},
         *arguments,
         now=due_moment(),
+        session=session_of_run(),
     )
     return extraction_batches(run.extraction_symbols)
 
@@ -57,14 +59,23 @@ def resolve_symbols(
 )
 def extract_prices(symbols: list[str]) -> None:
     """Store the bars of some assets that are new or changed."""
-    from roi_forecast.market.extraction import extract_batch
+    from roi_forecast.market.extraction_batches import extract_batch
     from roi_forecast.market.sources.registry import open_source
 
     label = symbols[0] if len(symbols) == 1 else f"{symbols[0]} to {symbols[-1]}"
-    get_current_context()["symbol"] = label  # type: ignore[typeddict-unknown-key]
+    context = get_current_context()
+    context["symbol"] = label  # type: ignore[typeddict-unknown-key]
+    task_instance: Any = context["ti"]
     with open_stage() as stage:
         source = open_source(stage.run.config, stage.settings, symbols)
-        extract_batch(stage.engine, stage.run, symbols, source, now=datetime.now(UTC))
+        extract_batch(
+            stage.engine,
+            stage.run,
+            symbols,
+            source,
+            now=datetime.now(UTC),
+            will_retry=task_instance.try_number <= task_instance.max_tries,
+        )
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS, outlets=[PRICES])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
@@ -126,6 +126,18 @@ def due_moment() -> datetime:
     run = get_current_context()["dag_run"]
     ends = [run.run_after, run.data_interval_end]
     return min(moment for moment in ends if moment is not None)
+
+
+def session_of_run() -> date | None:
+    """Return the session that the current run was started for, None if for no certain one.
+
+    A scheduled run, a backfill run and a manual run of a date have one, as the timetable says.
+    """
+    run = get_current_context()["dag_run"]
+    start, end = run.data_interval_start, run.data_interval_end
+    if start is None or end is None or start == end:
+        return None
+    return start.astimezone(UTC).date()
 
 
 def given_parameters() -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from roi_forecast.database.tables import daily_prices, extractions
-from roi_forecast.errors import SourceError, SourceUnavailableError
 from roi_forecast.market.checks.bar_checks import (
     BAR_CHECKS,
     VOLATILITY_BARS,
@@ -37,11 +35,6 @@ logger = logging.getLogger(__name__)
 
 OVERLAP_BARS = 10
 """Stored bars that are fetched again to reveal late corrections and restated history."""
-
-MAX_BATCHES = 200
-"""Maximum number of tasks per extraction, far below Airflow's max_map_length of 1,024."""
-
-_LOG_EVERY = 10
 
 JOINT_DAYS = timedelta(days=7)
 """Days that two extractions must share to count as one, so that their bars were compared."""
@@ -69,7 +62,7 @@ class ExtractionResult:
 def extract_prices(
     engine: Engine, run: ResolvedRun, symbol: str, source: PriceSource, *, now: datetime
 ) -> ExtractionResult:
-    """Update the stored prices of one asset to the run's as-of date.
+    """Update the stored prices of one asset to the last date that the run may use of it.
 
     If earlier extractions cover the run's start without a gap, only later bars and an overlap are
     fetched, else the whole range. If the overlap shows that the source has restated history, all
@@ -79,7 +72,7 @@ def extract_prices(
 
     Args:
         engine: Of the market database.
-        run: Gives the dates; no bar after its as-of date is added.
+        run: Gives the dates; no bar after its `last_date` of the asset is added.
         symbol: The asset.
         source: The price source.
         now: The present, with time zone.
@@ -90,11 +83,11 @@ def extract_prices(
         UniverseError: The symbol's exchange is not declared.
     """
     asset = load_universe().asset(symbol)
-    start = run.start_date
+    start, end = run.start_date, run.last_date(asset)
     try:
         with engine.connect() as connection:
-            start = _first_date_to_fetch(connection, run, symbol)
-        fetched, stored = _fetch_with_stored(engine, run, asset, source, start, run.as_of_date)
+            start = _first_date_to_fetch(connection, run, symbol, end)
+        fetched, stored = _fetch_with_stored(engine, run, asset, source, start, end)
         restatement = find_restatement(symbol, stored, fetched)
         if restatement:
             logger.warning("%s; fetching all of it again", restatement.as_result().message)
@@ -102,12 +95,10 @@ def extract_prices(
                 first, last = first_and_last_date(connection, run.source_key, symbol)
             # Up to the last stored bar, so that a run for a past date does not leave two scales.
             start = min(run.start_date, first)
-            fetched, stored = _fetch_with_stored(
-                engine, run, asset, source, start, max(run.as_of_date, last)
-            )
+            fetched, stored = _fetch_with_stored(engine, run, asset, source, start, max(end, last))
             # A corrected bar leaves the oldest one unchanged; a split or a dividend does not.
             restatement = find_restatement(symbol, stored, fetched)
-        is_wanted = fetched["trading_date"] <= pd.Timestamp(run.as_of_date)
+        is_wanted = fetched["trading_date"] <= pd.Timestamp(end)
         if restatement:
             is_wanted |= fetched["trading_date"].isin(stored["trading_date"])
         final = _keep_final(fetched[is_wanted], asset, now)
@@ -134,20 +125,22 @@ def extract_prices(
                 [*doubted, *emptied, *([restatement.as_result()] if restatement else [])],
                 symbol=symbol,
             )
-            _record(connection, run, symbol, start, rows=changed)
+            _record(connection, run, symbol, start, end, rows=changed)
     except Exception as error:
         with engine.begin() as connection:
-            _record(connection, run, symbol, start, error=f"{type(error).__name__}: {error}")
-        logger.warning("%s: extraction failed: %s", symbol, error)
+            reason = f"{type(error).__name__}: {error}"
+            _record(connection, run, symbol, start, end, error=reason)
+        logger.warning("%s%s: extraction failed: %s", symbol, _role(run, symbol), error)
         raise
     for result in (*doubted, *emptied):
         logger.warning("%s", result.message)
     logger.info(
-        "%s: %d bars from %s to %s, %d dropped as doubtful, %d rows inserted or changed",
+        "%s%s: %d bars from %s to %s, %d dropped as doubtful, %d rows inserted or changed",
         symbol,
+        _role(run, symbol),
         len(fetched),
         start,
-        run.as_of_date,
+        end,
         len(doubted),
         changed,
     )
@@ -169,49 +162,13 @@ def count_changed_rows(engine: Engine, run_id: str) -> int:
     return int(count or 0)
 
 
-def extraction_batches(symbols: Sequence[str], max_batches: int = MAX_BATCHES) -> list[list[str]]:
-    """Divide the symbols evenly into at most `max_batches` batches.
-
-    Up to `max_batches` assets get a task each, so that each shows in Airflow; more assets share
-    tasks, since every task costs the scheduler time.
-    """
-    count = min(len(symbols), max_batches)
-    bounds = [len(symbols) * number // count for number in range(count + 1)] if count else [0]
-    return [list(symbols[start:stop]) for start, stop in itertools.pairwise(bounds)]
+def _role(run: ResolvedRun, symbol: str) -> str:
+    return "" if symbol in run.asset_symbols else " (context)"
 
 
-def extract_batch(
-    engine: Engine, run: ResolvedRun, symbols: Sequence[str], source: PriceSource, *, now: datetime
-) -> list[ExtractionResult]:
-    """Extract the prices of some assets one after the other; a failure does not stop the others.
-
-    See `extract_prices` for the arguments.
-
-    Raises:
-        SourceUnavailableError: That of the first asset for which a retry may help; the retry
-            fetches only an overlap for the assets that succeeded.
-        SourceError: Otherwise that of the first asset that failed.
-    """
-    results = []
-    failures: list[Exception] = []
-    for number, symbol in enumerate(symbols, start=1):
-        try:
-            results.append(extract_prices(engine, run, symbol, source, now=now))
-        except SourceError as error:
-            failures.append(error)
-        if len(symbols) > 1 and number % _LOG_EVERY == 0:
-            logger.info(
-                "%d of %d assets of this batch, %d failed", number, len(symbols), len(failures)
-            )
-    if failures:
-        worth_a_retry = [error for error in failures if isinstance(error, SourceUnavailableError)]
-        if len(failures) > 1:
-            logger.warning("%d of %d assets of this batch failed", len(failures), len(symbols))
-        raise (worth_a_retry or failures)[0]
-    return results
-
-
-def _first_date_to_fetch(connection: Connection, run: ResolvedRun, symbol: str) -> date:
+def _first_date_to_fetch(
+    connection: Connection, run: ResolvedRun, symbol: str, last_date: date
+) -> date:
     """Return the run's start, or the first bar of the overlap if earlier runs cover the rest."""
     spans = connection.execute(
         select(extractions.c.requested_start, extractions.c.requested_end)
@@ -235,7 +192,7 @@ def _first_date_to_fetch(connection: Connection, run: ResolvedRun, symbol: str) 
         .where(
             daily_prices.c.source == run.source_key,
             daily_prices.c.symbol == symbol,
-            daily_prices.c.trading_date.between(run.start_date, min(covered_until, run.as_of_date)),
+            daily_prices.c.trading_date.between(run.start_date, min(covered_until, last_date)),
         )
         .order_by(daily_prices.c.trading_date.desc())
         .limit(OVERLAP_BARS)
@@ -285,14 +242,16 @@ def _record(
     run: ResolvedRun,
     symbol: str,
     start: date,
+    end: date,
     *,
     rows: int = 0,
     error: str | None = None,
 ) -> None:
     values = {
         "source": run.source_key,
+        "context": symbol not in run.asset_symbols,
         "requested_start": start,
-        "requested_end": run.as_of_date,
+        "requested_end": end,
         "status": "ok" if error is None else "failed",
         "rows": rows,
         "error": error,

@@ -17,9 +17,10 @@ from roi_forecast.config import (
     parse_config,
     parse_run_config,
 )
-from roi_forecast.database.tables import model_versions
+from roi_forecast.database.tables import datasets, model_versions
 from roi_forecast.errors import ConfigError
-from roi_forecast.market.calendars import last_final_session, session_on_or_before
+from roi_forecast.market.calendars import session_on_or_before
+from roi_forecast.market.due_sessions import due_at, last_due_session
 from roi_forecast.market.sources.registry import open_source
 from roi_forecast.market.sources.source import PriceSource
 from roi_forecast.market.sources.special_session import is_special_session
@@ -44,6 +45,7 @@ def resolve_run(
     is_active: Callable[[str], bool],
     *,
     now: datetime,
+    session: date | None = None,
 ) -> ResolvedRun:
     """Check everything that can be checked before any work, and store the resolved run.
 
@@ -53,7 +55,9 @@ def resolve_run(
         run_id: Identifies the run.
         parameters: The run parameters that a person gave.
         is_active: Returns whether another run's id belongs to a queued or running run.
-        now: When the run was due, with time zone; only sessions that were final then count.
+        now: When the run was due, with time zone; a session counts if its forecasts were due then.
+        session: The session that the run was started for, if any. Forecasts of the given assets and
+            context may be due later than `now`; the session counts once they are.
 
     Raises:
         ConfigError: A parameter is wrong.
@@ -61,10 +65,9 @@ def resolve_run(
         RunConflictError: Another active run holds the model name.
     """
     config = parse_run_config(with_tuned_parameters(engine, parameters))
-    run = _resolve(engine, settings, run_id, config, now)
+    run = _resolve(engine, settings, run_id, config, now, session)
     require_no_later_study(engine, run)
-    symbols = _with_champions_symbols(engine, config, run.source_key)
-    run = run.model_copy(update={"extraction_symbols": symbols})
+    run = run.model_copy(update=_champions_symbols(engine, run))
     claim_run(engine, run, is_active, now=datetime.now(UTC))
     _log(run, config)
     return run
@@ -77,6 +80,7 @@ def resolve_backtest(
     parameters: Mapping[str, Any],
     *,
     now: datetime,
+    session: date | None = None,
 ) -> ResolvedRun:
     """Check everything that can be checked before a backtest, and store the resolved run.
 
@@ -88,7 +92,7 @@ def resolve_backtest(
         PreflightError: The run needs something that is missing, or its id belongs to a daily run.
     """
     config = parse_config(BacktestRunConfig, parameters)
-    run = _resolve(engine, settings, run_id, config.as_daily(), now)
+    run = _resolve(engine, settings, run_id, config.as_daily(), now, session)
     first, start, last = config.first_target_date, run.start_date, run.as_of_date
     if first is not None and not start < first <= last:
         raise ConfigError(
@@ -105,13 +109,14 @@ def resolve_tuning(
     parameters: Mapping[str, Any],
     *,
     now: datetime,
+    session: date | None = None,
 ) -> ResolvedRun:
     """Check everything that can be checked before a search, and store the resolved run.
 
     As `resolve_backtest`, for a hyperparameter search.
     """
     config = parse_config(TuningRunConfig, parameters)
-    run = _resolve(engine, settings, run_id, config.as_daily(), now)
+    run = _resolve(engine, settings, run_id, config.as_daily(), now, session)
     return _store_unclaimed(engine, run.model_copy(update={"tuning": config.search()}), config)
 
 
@@ -122,9 +127,18 @@ def _store_unclaimed(engine: Engine, run: ResolvedRun, config: SharedConfig) -> 
 
 
 def _resolve(
-    engine: Engine, settings: Settings, run_id: str, config: RunConfig, now: datetime
+    engine: Engine,
+    settings: Settings,
+    run_id: str,
+    config: RunConfig,
+    now: datetime,
+    session: date | None,
 ) -> ResolvedRun:
-    assets = load_universe().select(config.symbols)
+    assets, context = load_universe().select(config.symbols), config.context
+    # A later version of the universe file changes no run that is resolved.
+    config = config.model_copy(update={"context_symbols": context.symbols})
+    if session is not None:
+        now = max(now, min(due_at(session, assets, context), datetime.now(UTC)))
     source = open_source(config, settings)
     check_preconditions(engine, settings, source, assets[0])
     as_of_date = _decide_as_of_date(config, assets, source, now)
@@ -140,7 +154,7 @@ def _resolve(
         source_key=source.key,
         start_date=start_date,
         as_of_date=as_of_date,
-        extraction_symbols=config.symbols,
+        published_at=due_at(as_of_date, assets, context),
         resolved_at=now,
     )
 
@@ -150,20 +164,20 @@ def _decide_as_of_date(
 ) -> date:
     """Return the last reference session whose prices the run may use.
 
-    That is the given date or the last final session, but never later than the end of a file. Of a
-    file, only rows of the run's assets up to the last final session count.
+    That is the given date or the last session whose forecasts are due, but never later than the end
+    of a file. Of a file, only rows of the run's assets up to that session count.
     """
-    last_final = last_final_session(assets, now)
+    last_due = last_due_session(assets, config.context, now)
     given = config.as_of_date
     if given is None:
-        end_of_source = source.last_trading_date(assets, last_final)
-        if end_of_source is None or end_of_source >= last_final:
-            return last_final
+        end_of_source = source.last_trading_date(assets, last_due)
+        if end_of_source is None or end_of_source >= last_due:
+            return last_due
         return _session_on_or_before(end_of_source, assets, source)
-    exchanges = {asset.exchange for asset in assets}
-    if any(exchange.final_at(given) > now for exchange in exchanges):
+    if due_at(given, assets, config.context) > now:
         raise ConfigError(
-            f"as_of_date: received {given}; the last session whose bars are final is {last_final}"
+            f"as_of_date: received {given}; the last session whose bars are final and whose "
+            f"forecasts are due (publish: {config.publish}) is {last_due}"
         )
     return _session_on_or_before(given, assets, source)
 
@@ -180,27 +194,42 @@ def _session_on_or_before(day: date, assets: tuple[Asset, ...], source: PriceSou
     return session
 
 
-def _with_champions_symbols(engine: Engine, config: RunConfig, source_key: str) -> tuple[str, ...]:
-    """Return the run's symbols, followed by other symbols of the serving champion."""
-    statement = select(model_versions.c.symbols).where(
-        model_versions.c.model_name == config.resolved_model_name,
-        model_versions.c.state == "champion",
-        model_versions.c.source == source_key,
+def _champions_symbols(engine: Engine, run: ResolvedRun) -> dict[str, tuple[str, ...]]:
+    """Return the fields of the run with the assets and context assets of the serving champion."""
+    statement = (
+        select(
+            model_versions.c.symbols,
+            datasets.c.manifest["context_symbols"].label("context_symbols"),
+        )
+        .join_from(model_versions, datasets)
+        .where(
+            model_versions.c.model_name == run.model_name,
+            model_versions.c.state == "champion",
+            model_versions.c.source == run.source_key,
+        )
     )
     with engine.connect() as connection:
-        champions = connection.scalar(statement) or []
-    return tuple(dict.fromkeys([*config.symbols, *champions]))
+        champion = connection.execute(statement).one_or_none()
+    if champion is None:
+        return {}
+    return {
+        "champion_symbols": tuple(champion.symbols),
+        "champion_context_symbols": load_universe().declared(champion.context_symbols or ()),
+    }
 
 
 def _log(run: ResolvedRun, config: SharedConfig) -> None:
     logger.info(
-        "run %s: model name %s, source %s, %d assets, %s to %s",
+        "run %s: model name %s, source %s, %d assets, %d context assets, %s to %s, due at %s",
         run.run_id,
         run.model_name,
         run.source_key,
         len(run.config.symbols),
+        len(run.context.assets),
         run.start_date,
         run.as_of_date,
+        f"{run.published_at:%Y-%m-%d %H:%M} UTC",
     )
-    for name, value in config.model_dump(mode="json").items():
+    resolved = config.model_copy(update={"context_symbols": run.context.symbols})
+    for name, value in resolved.model_dump(mode="json").items():
         logger.info("parameter %s = %s", name, value)

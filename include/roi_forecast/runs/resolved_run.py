@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict
@@ -10,7 +11,7 @@ from sqlalchemy import Engine, select
 from roi_forecast.config import BacktestConfig, ResolvedSearch, RunConfig
 from roi_forecast.database.tables import runs
 from roi_forecast.errors import PreflightError
-from roi_forecast.universe import Asset, load_universe
+from roi_forecast.universe import Asset, Context, load_universe
 
 
 class ResolvedRun(BaseModel):
@@ -18,13 +19,16 @@ class ResolvedRun(BaseModel):
 
     Attributes:
         run_id: Identifies the run; Airflow's run id within Airflow.
-        config: The parameters as given.
+        config: The parameters as given; of the context assets, those that it came to.
         model_name: The name under which the candidate competes.
         source_key: `yahoo`, `simulated` or `csv:<name>`.
         start_date: First date of the prices used.
         as_of_date: Last session whose prices the run may use; a reference session.
-        extraction_symbols: The run's symbols and those of the serving champion.
-        resolved_at: When the run was due; the bars of its as-of date were final then.
+        published_at: When forecasts of the as-of date are due; the run uses no bar that became
+            final later.
+        champion_symbols: The assets of the serving champion.
+        champion_context_symbols: The context assets of the serving champion.
+        resolved_at: When the run was due, not before `published_at`.
         backtest: How to walk through the prices, if the run is a backtest.
         tuning: What to search, if the run is a hyperparameter search.
     """
@@ -37,7 +41,9 @@ class ResolvedRun(BaseModel):
     source_key: str
     start_date: date
     as_of_date: date
-    extraction_symbols: tuple[str, ...]
+    published_at: datetime
+    champion_symbols: tuple[str, ...] = ()
+    champion_context_symbols: tuple[str, ...] = ()
     resolved_at: datetime
     backtest: BacktestConfig | None = None
     tuning: ResolvedSearch | None = None
@@ -46,6 +52,41 @@ class ResolvedRun(BaseModel):
     def assets(self) -> tuple[Asset, ...]:
         """The assets the candidate is trained on."""
         return load_universe().select(self.config.symbols)
+
+    @property
+    def context(self) -> Context:
+        """The run's context assets, and when it publishes."""
+        return self.config.context
+
+    @property
+    def asset_symbols(self) -> tuple[str, ...]:
+        """The run's symbols, followed by other symbols of the serving champion."""
+        return _each_once(self.config.symbols, self.champion_symbols)
+
+    @property
+    def all_context_symbols(self) -> tuple[str, ...]:
+        """The run's context assets, followed by others of the serving champion."""
+        return _each_once(self.context.symbols, self.champion_context_symbols)
+
+    @property
+    def extraction_symbols(self) -> tuple[str, ...]:
+        """Every symbol to extract, each once; one may be both an asset and a context asset."""
+        return _each_once(self.asset_symbols, self.all_context_symbols)
+
+    def last_date(self, asset: Asset) -> date:
+        """Return the last date whose bar of an asset the run may use.
+
+        That is the as-of date. Of a context asset it is the last date whose bar is final when the
+        forecasts are due, which may be an earlier date or a later one.
+        """
+        if asset.symbol not in self.all_context_symbols:
+            return self.as_of_date
+        last = asset.exchange.last_final_date(self.published_at)
+        return max(last, self.as_of_date) if asset.symbol in self.asset_symbols else last
+
+
+def _each_once(*symbols: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(itertools.chain(*symbols)))
 
 
 def load_run(engine: Engine, run_id: str) -> ResolvedRun:

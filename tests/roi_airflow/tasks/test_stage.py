@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import (
 from sqlalchemy import Engine, select
 
 from roi_airflow.tasks import stage
-from roi_airflow.tasks.stage import activity_of, begin_run, open_installation
+from roi_airflow.tasks.stage import activity_of, begin_run, open_installation, session_of_run
 from roi_forecast.database.tables import stage_endings
 from roi_forecast.errors import (
     ConfigError,
@@ -59,6 +59,29 @@ def test_no_run_is_looked_up_if_none_is_active(monkeypatch: pytest.MonkeyPatch) 
     is_active = activity_of("backtest", "search")
     assert not any(is_active(str(number)) for number in range(100))
     assert task_instance.asked == 2
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "session"),
+    [
+        ("2024-12-27 00:00", "2024-12-27 22:15", date(2024, 12, 27)),
+        # Before the opening: due on the Monday after.
+        ("2024-12-27 00:00", "2024-12-30 02:45", date(2024, 12, 27)),
+        # Triggered at a moment.
+        ("2024-12-27 10:30", "2024-12-27 10:30", None),
+        (None, None, None),
+    ],
+)
+def test_a_run_of_an_interval_was_started_for_the_session_at_its_start(
+    start: str | None, end: str | None, session: date | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounds = [
+        None if moment is None else datetime.fromisoformat(moment).replace(tzinfo=UTC)
+        for moment in (start, end)
+    ]
+    run = SimpleNamespace(data_interval_start=bounds[0], data_interval_end=bounds[1])
+    monkeypatch.setattr(stage, "get_current_context", lambda: {"dag_run": run})
+    assert session_of_run() == session
 
 
 @pytest.fixture

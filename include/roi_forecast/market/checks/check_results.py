@@ -39,6 +39,19 @@ class CheckResult:
     allowed: float | None = None
 
 
+def extraction_result(symbol: str, failure: str | None) -> CheckResult:
+    """Return the result of an asset's extraction.
+
+    Args:
+        symbol: The asset.
+        failure: Why it failed, or None.
+    """
+    message = "extracted"
+    if failure is not None:
+        message = f"extraction failed, stored prices are used: {failure}"
+    return CheckResult("extraction", "warn", failure is None, f"{symbol}: {message}", symbol=symbol)
+
+
 def replace_results(
     connection: Connection,
     run_id: str,

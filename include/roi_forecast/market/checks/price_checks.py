@@ -13,7 +13,12 @@ from sqlalchemy import Connection, Engine, select
 from roi_forecast.database.tables import extractions, price_checks
 from roi_forecast.errors import PriceCheckError
 from roi_forecast.market.calendars import TradedDates, compare_with_calendar
-from roi_forecast.market.checks.check_results import CheckResult, replace_results
+from roi_forecast.market.checks.check_results import (
+    CheckResult,
+    extraction_result,
+    replace_results,
+)
+from roi_forecast.market.checks.context_checks import CONTEXT_CHECK, check_context
 from roi_forecast.market.checks.series_checks import SERIES_CHECKS, check_series
 from roi_forecast.market.stored_bars import load_bars
 from roi_forecast.runs.resolved_run import ResolvedRun
@@ -46,6 +51,7 @@ def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
 
     Every extracted asset is checked, including those of the serving champion; the quorum counts
     only the run's own symbols. An asset whose extraction failed is usable if its stored prices are.
+    What fails for a context asset is a warning.
 
     Args:
         engine: Of the market database.
@@ -55,10 +61,11 @@ def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
         PriceCheckError: Fewer assets are usable than the quorum requires; names the others and why.
             Or no asset of the reference calendar has a bar on the as-of date.
     """
-    symbols = run.extraction_symbols
+    symbols = run.asset_symbols
     with engine.connect() as connection:
         bars = load_bars(connection, run.source_key, symbols, run.start_date, run.as_of_date, ())
         failures = _extraction_failures(connection, run)
+        context = check_context(connection, run, failures)
     assets = load_universe().select(symbols)
     traded = _traded_dates(bars, assets, run)
     rows = traded[reference_exchange(run.assets).calendar].dates
@@ -69,17 +76,14 @@ def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
     for asset in assets:
         symbol, failure = asset.symbol, failures.get(asset.symbol)
         own = [
-            CheckResult(
-                "extraction",
-                "warn",
-                failure is None,
-                f"{symbol}: extracted"
-                if failure is None
-                else f"{symbol}: extraction failed, stored prices are used: {failure}",
-                symbol=symbol,
-            ),
+            extraction_result(symbol, failure),
             *check_series(
-                asset, dates.get(symbol, no_dates), traded[asset.exchange.calendar], rows, run
+                asset,
+                dates.get(symbol, no_dates),
+                traded[asset.exchange.calendar],
+                rows,
+                run,
+                run.as_of_date,
             ),
         ]
         failed = [r.message for r in own if not r.passed and r.severity == "drop_asset"]
@@ -100,17 +104,22 @@ def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
         )
         for symbol in run.config.symbols
     ]
-    failed_count = sum(failure is not None for failure in failures.values())
+    failed_count = sum(failures[symbol] is not None for symbol in symbols)
     run_results = [
         _check_quorum(run, usable, missing),
-        _check_as_of_session(run, rows, f"{failed_count} of {len(failures)}"),
+        _check_as_of_session(run, rows, f"{failed_count} of {len(symbols)}"),
     ]
-    results += run_results
+    results += [*context, *run_results]
     with engine.begin() as connection:
         replace_results(
-            connection, run.run_id, run.source_key, (*ASSET_CHECKS, *RUN_CHECKS), results
+            connection,
+            run.run_id,
+            run.source_key,
+            (*ASSET_CHECKS, CONTEXT_CHECK, *RUN_CHECKS),
+            results,
         )
-    _log_failures(result for result in results if result.check_name != "usable")
+    # The results that these sum up are logged.
+    _log_failures(r for r in results if r.check_name not in {"usable", CONTEXT_CHECK})
     logger.info("%d of %d assets have usable prices", len(usable), len(run.config.symbols))
     for result in run_results:
         if not result.passed:
@@ -120,13 +129,29 @@ def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
 
 def usable_symbols(connection: Connection, run_id: str) -> tuple[str, ...]:
     """Return the run's symbols whose prices passed `check_prices`, in the run's order."""
+    return _found(connection, run_id, "usable", passed=True)
+
+
+def usable_context_symbols(connection: Connection, run_id: str) -> tuple[str, ...]:
+    """Return the context assets that passed `check_prices`: the run's, then the champion's."""
+    return _found(connection, run_id, CONTEXT_CHECK, passed=True)
+
+
+def refused_context_symbols(connection: Connection, run_id: str) -> tuple[str, ...]:
+    """Return the context assets that failed `check_prices`; those not checked are not refused."""
+    return _found(connection, run_id, CONTEXT_CHECK, passed=False)
+
+
+def _found(
+    connection: Connection, run_id: str, check_name: str, *, passed: bool
+) -> tuple[str, ...]:
     return tuple(
         connection.scalars(
             select(price_checks.c.symbol)
             .where(
                 price_checks.c.run_id == run_id,
-                price_checks.c.check_name == "usable",
-                price_checks.c.passed,
+                price_checks.c.check_name == check_name,
+                price_checks.c.passed == passed,
             )
             .order_by(price_checks.c.id)
         )

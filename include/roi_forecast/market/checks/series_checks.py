@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pandas as pd
 
 from roi_forecast.market.calendars import TradedDates
@@ -33,6 +35,7 @@ def check_series(
     traded: TradedDates,
     rows: pd.DatetimeIndex,
     run: ResolvedRun,
+    last_date: date,
 ) -> list[CheckResult]:
     """Check the dates of one asset.
 
@@ -41,10 +44,11 @@ def check_series(
 
     Args:
         asset: The asset.
-        dates: Trading dates of its stored bars, up to the as-of date.
+        dates: Trading dates of its stored bars, up to the last date.
         traded: The dates on which the assets of its calendar traded.
         rows: Reference sessions of the run, which may be of another calendar.
         run: Gives the history that a dataset needs.
+        last_date: The last date on which it should have a bar if that is a session.
 
     Returns:
         One result for each of `SERIES_CHECKS`; only `history` if there are no bars.
@@ -73,7 +77,7 @@ def check_series(
     history = result(
         "history",
         len(dates) >= needed,
-        f"{len(dates)} bars from {run.start_date} to {run.as_of_date}; at least {needed} are "
+        f"{len(dates)} bars from {run.start_date} to {last_date}; at least {needed} are "
         f"needed (seq_len + smoothing + {MINIMUM_WINDOWS})",
         len(dates),
         needed,
@@ -95,7 +99,7 @@ def check_series(
         result(
             "staleness",
             stale == 0,
-            f"its last bar is of {last.date()}, {stale} sessions before the as-of date; at most "
+            f"its last bar is of {last.date()}, {stale} sessions before {last_date}; at most "
             f"{MAX_STALE_SESSIONS} are bridged",
             stale,
             MAX_STALE_SESSIONS,
