@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from roi_forecast.config import parse_run_config
+from roi_forecast.market.due_sessions import due_at
 from roi_forecast.market.sources.simulated import SimulatedSource
 from roi_forecast.market.sources.yahoo import YahooSource
 from roi_forecast.runs.resolved_run import ResolvedRun
@@ -57,6 +58,7 @@ def make_run() -> RunFactory:
             "symbols": SYMBOLS,
             "start_date": START,
             "as_of_date": END,
+            "context_symbols": (),
         } | parameters
         config = parse_run_config(values)
         assert config.start_date is not None
@@ -68,7 +70,9 @@ def make_run() -> RunFactory:
             source_key=config.source_key,
             start_date=config.start_date,
             as_of_date=config.as_of_date,
-            extraction_symbols=config.symbols,
+            published_at=due_at(
+                config.as_of_date, load_universe().select(config.symbols), config.context
+            ),
             resolved_at=datetime.combine(config.as_of_date, time(23, 59), UTC),
         )
 

@@ -16,7 +16,7 @@ from databases import REAL_PRICES
 from roi_forecast.database.tables import daily_prices, extractions, price_checks
 from roi_forecast.errors import PriceCheckError, RoiForecastError, SourceDataError, SourceError
 from roi_forecast.market.checks.price_checks import PriceCheckReport, check_prices
-from roi_forecast.market.extraction import extract_batch
+from roi_forecast.market.extraction_batches import extract_batch
 from roi_forecast.market.sources.registry import open_source
 from roi_forecast.market.stored_bars import load_bars
 from roi_forecast.planning.resolve import resolve_run

@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import Engine, Row, select
 
 from roi_forecast.database.tables import (
@@ -21,13 +19,7 @@ from roi_forecast.database.tables import (
     price_restatements,
 )
 from roi_forecast.errors import SourceDataError, SourceUnavailableError, UniverseError
-from roi_forecast.market.extraction import (
-    MAX_BATCHES,
-    OVERLAP_BARS,
-    extract_batch,
-    extract_prices,
-    extraction_batches,
-)
+from roi_forecast.market.extraction import OVERLAP_BARS, extract_prices
 from roi_forecast.market.restatement import find_restatement
 from roi_forecast.market.sources.simulated import SimulatedSource
 from roi_forecast.market.sources.simulated_events import fate_of
@@ -474,59 +466,3 @@ def test_no_real_bar_is_doubted(real_prices_path, tmp_path, market_engine, make_
             assert extract_prices(market_engine, run, symbol, source, now=NOW).dropped == 0
     adani = stored(market_engine, "ADANIENT.NS").set_index("trading_date")["adj_close"]
     assert adani.pct_change()["2023-02-01"] < -0.25
-
-
-@given(count=st.integers(0, 500), most=st.integers(1, 60))
-def test_batches_hold_every_symbol_once_in_order_and_differ_by_one_at_most(count, most):
-    symbols = [f"SIM{number}.NS" for number in range(count)]
-    batches = extraction_batches(symbols, most)
-    assert [symbol for batch in batches for symbol in batch] == symbols
-    assert len(batches) == min(count, most)
-    sizes = {len(batch) for batch in batches}
-    assert not sizes or max(sizes) - min(sizes) <= 1
-
-
-def test_a_universe_of_thousands_stays_below_the_tasks_that_airflow_maps():
-    assert len(extraction_batches([f"SIM{number}.NS" for number in range(5000)])) == MAX_BATCHES
-    assert extraction_batches(["A", "B", "C"]) == [["A"], ["B"], ["C"]]
-
-
-class FailingFor:
-    """The simulated market, which fails for some symbols."""
-
-    key = SimulatedSource.key
-
-    def __init__(self, failures: dict[str, Exception]) -> None:
-        self._failures = failures
-        self._market = SimulatedSource(today=END)
-
-    def fetch(self, asset, start, end):
-        if asset.symbol in self._failures:
-            raise self._failures[asset.symbol]
-        return self._market.fetch(asset, start, end)
-
-
-def test_a_batch_continues_after_a_failure_and_raises_the_one_that_a_retry_may_fix(
-    market_engine, make_run
-):
-    run = make_run(source="simulated")
-    failures = {
-        "TCS.NS": SourceDataError("nothing usable"),
-        "INFY.NS": SourceUnavailableError("no answer"),
-    }
-    symbols = ["TCS.NS", SYMBOL, "INFY.NS", "ITC.NS"]
-
-    with pytest.raises(SourceUnavailableError, match="no answer"):
-        extract_batch(market_engine, run, symbols, FailingFor(failures), now=NOW)
-    with market_engine.connect() as connection:
-        statuses = dict(
-            connection.execute(select(extractions.c.symbol, extractions.c.status)).tuples().all()
-        )
-    assert statuses == {"TCS.NS": "failed", SYMBOL: "ok", "INFY.NS": "failed", "ITC.NS": "ok"}
-
-    del failures["INFY.NS"]
-    with pytest.raises(SourceDataError, match="nothing usable"):
-        extract_batch(market_engine, run, symbols, FailingFor(failures), now=NOW)
-    del failures["TCS.NS"]
-    results = extract_batch(market_engine, run, symbols, FailingFor(failures), now=NOW)
-    assert [result.symbol for result in results] == symbols

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from roi_forecast.database.tables import assets, daily_prices
 from roi_forecast.market.bars import BAR_COLUMNS
 from roi_forecast.market.store import register_assets, upsert_bars
-from roi_forecast.market.stored_bars import StoredBars, load_bars
+from roi_forecast.market.stored_bars import StoredBars, load_bars, load_last_bars
 from roi_forecast.universe import load_universe
 
 from .conftest import END, START, SYMBOLS
@@ -45,6 +45,21 @@ def test_a_missing_volume_is_stored_read_and_compared_as_missing(market_engine, 
         expected = without[ALL_COLUMNS].sort_values(["symbol", "trading_date"], ignore_index=True)
         pd.testing.assert_frame_equal(loaded, expected, check_exact=True)
         assert upsert_bars(connection, "yahoo", prices) == count
+
+
+def test_the_last_bar_before_a_date_may_lack_its_volume(market_engine, prices):
+    last = prices["trading_date"].max()
+    gone = (prices["symbol"] == SYMBOLS[0]) & (prices["trading_date"] == last)
+    sparse = prices.assign(volume=prices["volume"].astype("float64").mask(gone))
+    after = (last + pd.Timedelta(days=1)).date()
+    with market_engine.begin() as connection:
+        upsert_bars(connection, "simulated", sparse)
+        found = load_last_bars(connection, "simulated", SYMBOLS, after).set_index("symbol")
+        alone = load_last_bars(connection, "simulated", SYMBOLS[:1], after)
+    assert found["trading_date"].eq(last).all()
+    assert found["volume"].isna().to_dict() == {symbol: symbol == SYMBOLS[0] for symbol in SYMBOLS}
+    assert alone["volume"].isna().all()
+    assert alone["close"].notna().all()
 
 
 def test_the_database_takes_no_negative_volume(market_engine, prices):

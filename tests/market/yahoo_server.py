@@ -40,7 +40,7 @@ Fault = AnswerFault | ContentFault
 
 Chart = dict[str, Any]
 
-_OPENING_TIMES = {"XBOM": time(9, 15), "XNYS": time(9, 30), "CMES": time(0, 0)}
+_OPENING_TIMES = {"XBOM": time(9, 15), "XNYS": time(9, 30), "CMES": time(0, 0), "24/5": time(0, 0)}
 _CHART_PATH = "/v8/finance/chart/"
 
 

@@ -265,7 +265,7 @@ def test_bars_after_the_as_of_date_change_no_verdict(market_engine, make_run, pr
 
 def test_assets_of_the_champion_are_judged_but_do_not_count(market_engine, make_run, yahoo):
     run = make_run(symbols=("RELIANCE.NS", "TCS.NS"), quorum=1.0)
-    run = run.model_copy(update={"extraction_symbols": ("RELIANCE.NS", "TCS.NS", "AAPL")})
+    run = run.model_copy(update={"champion_symbols": ("TCS.NS", "AAPL")})
     extract_all(market_engine, run, yahoo)
     report = check_prices(market_engine, run)
     assert report.usable == ("RELIANCE.NS", "TCS.NS")

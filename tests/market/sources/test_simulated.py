@@ -13,15 +13,22 @@ from scipy import stats
 from roi_forecast.market.bars import BAR_COLUMNS
 from roi_forecast.market.calendars import sessions
 from roi_forecast.market.checks.bar_checks import split_doubted
-from roi_forecast.market.sources import simulated_returns
+from roi_forecast.market.sources import simulated_shocks
 from roi_forecast.market.sources.simulated import ORIGIN, SimulatedSource
-from roi_forecast.market.sources.simulated_returns import random_stream, sector_of, simulate_shocks
+from roi_forecast.market.sources.simulated_markets import market_of, sector_of
+from roi_forecast.market.sources.simulated_shocks import (
+    random_stream,
+    simulate_sessions,
+    simulate_shocks,
+)
 from roi_forecast.market.sources.source import NoPricesError
 from roi_forecast.universe import load_universe
 
 MARKET = SimulatedSource(today=date(2026, 11, 23))
 UNIVERSE = load_universe().assets
-ASSETS = load_universe().select(["RELIANCE.NS", "TCS.NS", "INFY.NS", "GC=F"])
+ASSETS = load_universe().select(["RELIANCE.NS", "TCS.NS", "INFY.NS", "GC=F", "^GSPC", "INFY"])
+PAYER = load_universe().asset("INFY.NS")
+"""A stock that pays dividends; not all do."""
 START, END = date(2015, 1, 1), date(2024, 12, 31)
 
 
@@ -90,19 +97,35 @@ def test_losses_are_followed_by_larger_moves_than_gains_are(log_returns):
     assert np.mean(correlation) < -0.02
 
 
-def test_assets_move_together_and_those_of_one_sector_more_so(log_returns):
+def test_assets_of_a_market_move_together_and_those_of_one_sector_more_so(log_returns):
     pairs = np.triu_indices(len(UNIVERSE), 1)
     correlation = log_returns.corr().to_numpy()[pairs]
     sectors = np.array([sector_of(asset) for asset in UNIVERSE])
-    same = (sectors[:, None] == sectors)[pairs]
-    assert (correlation > 0.05).all()
-    assert (correlation < 0.9).all()
-    assert correlation[same].mean() > correlation[~same].mean() + 0.05
+    markets = np.array([market_of(asset) for asset in UNIVERSE])
+    same_sector = (sectors[:, None] == sectors)[pairs]
+    same_market = (markets[:, None] == markets)[pairs]
+    assert (correlation[same_market] > 0.05).all()
+    assert (correlation[same_market] < 0.9).all()
+    others = correlation[same_market & ~same_sector]
+    assert correlation[same_sector].mean() > others.mean() + 0.05
+    assert np.abs(correlation[~same_market]).max() < 0.06
+
+
+def test_unusual_volume_comes_before_larger_moves_but_not_with_them():
+    same_day, next_day = [], []
+    for asset in UNIVERSE:
+        bars = MARKET.fetch(asset, date(2000, 1, 3), END)
+        size = np.log(bars["adj_close"]).diff().abs()
+        volume = np.log(bars["volume"])
+        same_day.append(volume.corr(size))
+        next_day.append(volume.corr(size.shift(-1)))
+    assert abs(np.mean(same_day)) < 0.01
+    assert 0.04 < np.mean(next_day) < 0.15
 
 
 def test_shocks_equal_those_of_the_recursion_written_out():
     days = 1100
-    draws = random_stream("A", "own").standard_t(simulated_returns.DEGREES_OF_FREEDOM, days)
+    draws = random_stream("A", "own").standard_t(simulated_shocks.DEGREES_OF_FREEDOM, days)
     scaled = draws / np.sqrt(1.5)  # a Student's t of 6 degrees has the variance 6 / 4
     variance, expected = 1.0, []
     for draw in scaled:
@@ -111,6 +134,18 @@ def test_shocks_equal_those_of_the_recursion_written_out():
         reaction = 0.03 + (0.08 if shock < 0 else 0)
         variance = 1 - 0.03 - 0.08 / 2 - 0.90 + reaction * shock**2 + 0.90 * variance
     np.testing.assert_allclose(simulate_shocks("A", "own", days), expected, rtol=1e-9)
+
+
+def test_overnight_shocks_are_independent_but_share_the_volatility_of_the_session():
+    days = 1100
+    overnight, intraday = simulate_sessions("A", days)
+    np.testing.assert_array_equal(intraday, simulate_shocks("A", "intraday", days))
+    scale = np.sqrt(1.5)
+    drawn, drawn_overnight = (
+        random_stream("A", purpose).standard_t(simulated_shocks.DEGREES_OF_FREEDOM, days) / scale
+        for purpose in ("intraday", "overnight")
+    )
+    np.testing.assert_allclose(overnight / drawn_overnight, intraday / drawn)
 
 
 def test_exchanges_differ_in_their_holidays():
@@ -142,7 +177,7 @@ def fetch_as_known_on(day: date, symbol: str) -> pd.DataFrame:
 
 
 def test_dividends_lower_the_close_but_not_the_adjusted_close():
-    bars = MARKET.fetch(ASSETS[0], START, END)
+    bars = MARKET.fetch(PAYER, START, END)
     payout = bars["adj_close"].pct_change() - bars["close"].pct_change()
     ex_days = payout > 0.001
     assert 15 <= ex_days.sum() <= 21  # ten years, twice a year
@@ -151,11 +186,11 @@ def test_dividends_lower_the_close_but_not_the_adjusted_close():
 
 
 def test_a_dividend_restates_adjusted_closes_before_it_and_nothing_else():
-    whole = fetch_as_known_on(END, "RELIANCE.NS")
+    whole = fetch_as_known_on(END, PAYER.symbol)
     payout = whole["adj_close"].pct_change() - whole["close"].pct_change()
     ex_date = payout.index[payout > 0.001][-1]
-    before = fetch_as_known_on((ex_date - timedelta(days=1)).date(), "RELIANCE.NS")
-    after = fetch_as_known_on(ex_date.date(), "RELIANCE.NS")
+    before = fetch_as_known_on((ex_date - timedelta(days=1)).date(), PAYER.symbol)
+    after = fetch_as_known_on(ex_date.date(), PAYER.symbol)
     ratio = after["adj_close"] / before["adj_close"]
     assert ratio.max() == pytest.approx(ratio.min())
     assert 0.98 < ratio.iloc[0] < 0.999
@@ -194,8 +229,9 @@ def test_a_stock_that_has_become_dear_is_split():
     assert set(moved) <= {1.0, 5.0, 25.0, 125.0}
 
 
-def test_metals_pay_no_dividends():
-    bars = MARKET.fetch(UNIVERSE[-1], START, END)
+@pytest.mark.parametrize("symbol", ["PL=F", "^GSPC"])
+def test_metals_and_indices_pay_no_dividends(symbol):
+    bars = MARKET.fetch(load_universe().asset(symbol), START, END)
     assert (bars["adj_close"] == bars["close"]).all()
 
 

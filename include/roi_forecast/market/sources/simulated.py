@@ -25,10 +25,8 @@ from roi_forecast.market.sources.simulated_events import (
     fate_of,
     is_missing,
 )
-from roi_forecast.market.sources.simulated_returns import (
-    random_stream,
-    simulate_log_roi,
-)
+from roi_forecast.market.sources.simulated_returns import simulate_log_roi
+from roi_forecast.market.sources.simulated_shocks import random_stream
 from roi_forecast.market.sources.source import PriceSource, as_bars
 from roi_forecast.settings import Settings
 from roi_forecast.universe import Asset
@@ -36,6 +34,10 @@ from roi_forecast.universe import Asset
 ORIGIN = date(1990, 1, 1)
 
 _MIN_PRICE_STEP = 0.01
+_RANGE = 0.005
+"""Typical log distance of the high and the low from the nearer of open and close."""
+_VOLUME_SPREAD = 0.4
+"""Standard deviation of the log volume."""
 
 
 class SimulatedSource:
@@ -85,23 +87,22 @@ def _simulate(asset: Asset, days: pd.DatetimeIndex) -> pd.DataFrame:
     if fate.traded_until is not None:
         days = days[days <= pd.Timestamp(fate.traded_until)]
     character = random_stream(symbol, "character")
-    market_exposure = character.uniform(0.6, 1.3)
-    own_volatility = character.uniform(0.007, 0.015)
     first_price = character.uniform(100, 3000)
     typical_volume = 10 ** character.uniform(5, 7)
 
-    log_roi = simulate_log_roi(asset, len(days), market_exposure, own_volatility)
+    activity = random_stream(symbol, "volume").standard_normal(len(days))
+    gap, open_to_close = simulate_log_roi(asset, activity)
     retained = cumulative_value_retained(asset, len(days), character)
-    whole = first_price * np.exp(np.cumsum(log_roi)) * retained
+    whole = first_price * np.exp(np.cumsum(gap + open_to_close)) * retained
     shares = cumulative_shares(asset, fate, days, whole)
-    previous = np.concatenate([[first_price], whole[:-1]])[: len(days)]
 
-    traded = _traded_prices(symbol, previous / shares, whole / shares, 0.5 * own_volatility)
+    close = whole / shares
+    traded = _traded_prices(symbol, close * np.exp(-open_to_close), close)
     split_adjustment = shares / shares[-1:]
     bars = pd.DataFrame({name: prices * split_adjustment for name, prices in traded.items()})
     bars["adj_close"] = bars["close"] * (retained[-1:] / retained)
-    activity = np.exp(0.4 * random_stream(symbol, "volume").standard_normal(len(days)))
-    bars["volume"] = np.round(typical_volume * activity / split_adjustment).astype("int64")
+    volume = typical_volume * np.exp(_VOLUME_SPREAD * activity)
+    bars["volume"] = np.round(volume / split_adjustment).astype("int64")
     bars.insert(0, "trading_date", days)
     absent = is_missing(symbol, fate, len(days))
     if fate.listed_from is not None:
@@ -109,14 +110,10 @@ def _simulate(asset: Asset, days: pd.DatetimeIndex) -> pd.DataFrame:
     return bars[~absent]
 
 
-def _traded_prices(
-    symbol: str, previous: FloatArray, close: FloatArray, intraday: float
-) -> dict[str, FloatArray]:
+def _traded_prices(symbol: str, opened: FloatArray, close: FloatArray) -> dict[str, FloatArray]:
     """Return the traded open, high, low and close, rounded to price steps, shapes (days,)."""
-    days = len(close)
-    opened = previous * np.exp(intraday * random_stream(symbol, "gap").standard_normal(days))
-    above = np.abs(intraday * random_stream(symbol, "above").standard_normal(days))
-    below = np.abs(intraday * random_stream(symbol, "below").standard_normal(days))
+    above = np.abs(_RANGE * random_stream(symbol, "above").standard_normal(len(close)))
+    below = np.abs(_RANGE * random_stream(symbol, "below").standard_normal(len(close)))
     prices = {
         "open": opened,
         "high": np.maximum(opened, close) * np.exp(above),

@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 from roi_forecast.array_types import BoolArray, FloatArray
-from roi_forecast.market.sources.simulated_returns import random_stream
+from roi_forecast.market.sources.simulated_markets import is_index
+from roi_forecast.market.sources.simulated_shocks import random_stream
 from roi_forecast.universe import Asset
 
 SHARES_AFTER_SPLIT = 5
@@ -68,11 +69,15 @@ def cumulative_value_retained(
         days: Weekdays since the origin.
         character: Random numbers of the asset.
     """
-    pays = asset.asset_class == "stock" and character.random() < _SHARE_WITH_DIVIDENDS
+    pays = _has_events(asset) and character.random() < _SHARE_WITH_DIVIDENDS
     dividend = character.uniform(0.002, 0.012) if pays else 0.0
     first = int(character.integers(_WEEKDAYS_BETWEEN_DIVIDENDS))
     goes_ex = np.arange(days) % _WEEKDAYS_BETWEEN_DIVIDENDS == first
     return (1 - dividend) ** np.cumsum(goes_ex, dtype=np.float64)
+
+
+def _has_events(asset: Asset) -> bool:
+    return asset.asset_class == "stock" and not is_index(asset)
 
 
 def cumulative_shares(
@@ -90,7 +95,7 @@ def cumulative_shares(
     if fate.split_on is not None:
         shares[days >= pd.Timestamp(fate.split_on)] = SHARES_AFTER_SPLIT
         return shares
-    if asset.asset_class != "stock":
+    if not _has_events(asset):
         return shares
     first = 0
     while (dear := prices[first:] / shares[first:] > DEAR * prices[0]).any():
