@@ -18,6 +18,7 @@ LAYERS = (
     "runs",
     "market",
     "features",
+    "linear",
     "network",
     "forecaster",
     "registry",
