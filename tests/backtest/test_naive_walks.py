@@ -5,9 +5,9 @@ import pytest
 
 from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.backtest.naive_walks import naive_walks
-from roi_forecast.backtest.next_day_skill import next_day_skill
 from roi_forecast.backtest.walk_forward import WalkForward, walk_forward
 from roi_forecast.evaluation import metrics
+from roi_forecast.evaluation.skill import skill_figures
 
 DATASET = synthetic_dataset(rows=400)
 FIRST = 250
@@ -28,10 +28,10 @@ def test_zero_forecasts_no_move_and_smooths_what_is_known(walks: dict[str, WalkF
 
 
 def test_zero_has_no_skill_and_names_no_direction(walks: dict[str, WalkForward]) -> None:
-    skill = next_day_skill(walks["zero"].scored, walks["zero"].known_mean_pct)
-    assert skill.r2_against_zero == 0
-    assert np.isnan(skill.directional_accuracy.mean)
-    assert np.isnan(skill.rank_correlation)
+    scored = walks["zero"].scored
+    assert metrics.r2_against_zero.together(scored) == 0
+    assert np.isnan(metrics.directional_accuracy.together(scored))
+    assert np.isnan(dict(skill_figures(scored))["rank_correlation"])
 
 
 def test_persistence_is_the_row_before(walks: dict[str, WalkForward]) -> None:

@@ -16,7 +16,7 @@ DATASET = synthetic_dataset(rows=400)
 
 def walks(refit_every: int) -> dict[str, WalkForward]:
     walk = walk_forward(DATASET, DATASET.dates[310].item(), refit_every=refit_every)
-    return {"ridge": walk, **naive_walks(DATASET, walk)}
+    return {"linear": walk, **naive_walks(DATASET, walk)}
 
 
 def pixels(content: bytes) -> np.ndarray:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,11 +9,12 @@ from sqlalchemy import Engine, column, delete, insert, select, table
 from sqlalchemy.exc import IntegrityError
 
 from daily_run import SMALL_RUN
+from network.synthetic_dataset import with_wild_rows_from
 from roi_forecast.backtest.files import networks_directory, plot_path
-from roi_forecast.backtest.next_day_skill import next_day_skill
 from roi_forecast.backtest.run import run_backtest, walk_through
 from roi_forecast.database.tables import SCHEMA, evaluations, runs
 from roi_forecast.errors import ConfigError, EvaluationError, PreflightError
+from roi_forecast.evaluation import metrics
 from roi_forecast.features.build import build_dataset
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.market.checks.price_checks import check_prices
@@ -25,7 +25,7 @@ from roi_forecast.runs.resolved_run import ResolvedRun, load_run
 from roi_forecast.settings import Settings
 
 NOW = datetime(2025, 1, 15, 12, tzinfo=UTC)
-RIDGE_ONLY: dict[str, Any] = {"predictors": ["ridge"]}
+LINEAR_ONLY: dict[str, Any] = {"predictors": ["linear"]}
 
 
 def resolve(
@@ -56,13 +56,13 @@ def folds(engine: Engine, run_id: str = "backtest") -> list[Any]:
         )
 
 
-def test_network_and_ridge_are_stored_fold_by_fold_with_their_peers(
+def test_network_and_linear_part_are_stored_fold_by_fold_with_their_peers(
     market_engine: Engine, settings: Settings
 ) -> None:
     run, dataset = prepare(market_engine, settings, max_network_folds=2, epochs=1)
     walks = run_backtest(market_engine, run, dataset, settings.backtests_directory)
 
-    assert list(walks) == ["ridge", "network", "zero", "persistence", "no_skill"]
+    assert list(walks) == ["linear", "model", "zero", "persistence", "no_skill"]
     stored = folds(market_engine)
     assert {(row.fold, row.predictor) for row in stored} == {
         (fold, name) for fold in (0, 1, None) for name in walks
@@ -72,7 +72,7 @@ def test_network_and_ridge_are_stored_fold_by_fold_with_their_peers(
         if row.fold is None:
             assert row.rows == np.isfinite(walk.actual_pct).sum()
             assert row.next_day_r2_against_zero == pytest.approx(
-                next_day_skill(walk.scored, walk.known_mean_pct).r2_against_zero
+                metrics.r2_against_zero.together(walk.scored)
             )
             assert row.first_date == dataset.dates[dataset.split.test.start].item()
         else:
@@ -88,14 +88,14 @@ def test_network_and_ridge_are_stored_fold_by_fold_with_their_peers(
     again = run.model_copy(update={"run_id": "again"})
     changed = {path: path.stat().st_mtime_ns for path in networks.glob("*/*")}
     repeated = run_backtest(market_engine, again, dataset, settings.backtests_directory)
-    np.testing.assert_array_equal(repeated["network"].smoothed, walks["network"].smoothed)
+    np.testing.assert_array_equal(repeated["model"].smoothed, walks["model"].smoothed)
     assert {path: path.stat().st_mtime_ns for path in networks.glob("*/*")} == changed
 
 
 def test_second_call_replaces_the_figures_of_the_run(
     market_engine: Engine, settings: Settings
 ) -> None:
-    run, dataset = prepare(market_engine, settings, **RIDGE_ONLY)
+    run, dataset = prepare(market_engine, settings, **LINEAR_ONLY)
     run_backtest(market_engine, run, dataset, settings.backtests_directory)
     before = folds(market_engine)
     with market_engine.begin() as connection:
@@ -107,17 +107,14 @@ def test_second_call_replaces_the_figures_of_the_run(
 def test_no_figure_of_a_fold_depends_on_later_rows(
     market_engine: Engine, settings: Settings
 ) -> None:
-    run, dataset = prepare(market_engine, settings, **RIDGE_ONLY)
+    run, dataset = prepare(market_engine, settings, **LINEAR_ONLY)
     assert run.backtest is not None
     nowhere = settings.backtests_directory
     whole = walk_through(dataset, run.backtest, run.config, nowhere)
-    end = whole["ridge"].folds[1].targets.stop
-    log_roi, smoothed = dataset.log_roi.copy(), dataset.smoothed.copy()
-    log_roi[end:], smoothed[end:] = 0.3, 0.3
-    wild = walk_through(
-        replace(dataset, log_roi=log_roi, smoothed=smoothed), run.backtest, run.config, nowhere
-    )
-    rows = slice(0, end - whole["ridge"].targets.start)
+    end = whole["linear"].folds[1].targets.stop
+    assert dataset.context_symbols
+    wild = walk_through(with_wild_rows_from(dataset, end), run.backtest, run.config, nowhere)
+    rows = slice(0, end - whole["linear"].targets.start)
     for name, walk in whole.items():
         np.testing.assert_array_equal(walk.published[rows], wild[name].published[rows])
         np.testing.assert_array_equal(walk.smoothed[rows], wild[name].smoothed[rows])
@@ -127,14 +124,16 @@ def test_no_figure_of_a_fold_depends_on_later_rows(
 
 def test_rolling_window_and_refit_reach_the_walk(market_engine: Engine, settings: Settings) -> None:
     run, dataset = prepare(
-        market_engine, settings, **RIDGE_ONLY, window_sessions=120, refit_every=10
+        market_engine, settings, **LINEAR_ONLY, window_sessions=120, refit_every=10
     )
     assert run.backtest is not None
     rolling = walk_through(dataset, run.backtest, run.config, settings.backtests_directory)
-    assert [len(fold.targets) for fold in rolling["ridge"].folds[:2]] == [10, 10]
+    assert [len(fold.targets) for fold in rolling["linear"].folds[:2]] == [10, 10]
     expanding = run.backtest.model_copy(update={"window_sessions": None})
     other = walk_through(dataset, expanding, run.config, settings.backtests_directory)
-    assert not np.array_equal(rolling["ridge"].implied, other["ridge"].implied)
+    # The linear part goes through time; the mean that is known to a fold is that of its window.
+    means = [walks["linear"].known_mean_pct for walks in (rolling, other)]
+    assert not np.array_equal(*means)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +147,7 @@ def test_rolling_window_and_refit_reach_the_walk(market_engine: Engine, settings
 def test_range_without_enough_rows_is_one_error_before_any_training(
     market_engine: Engine, settings: Settings, parameters: dict[str, Any], message: str
 ) -> None:
-    run, dataset = prepare(market_engine, settings, predictors=["network"], **parameters)
+    run, dataset = prepare(market_engine, settings, predictors=["model"], **parameters)
     with pytest.raises(EvaluationError, match=message):
         run_backtest(market_engine, run, dataset, settings.backtests_directory)
     assert folds(market_engine) == []
@@ -186,7 +185,7 @@ def test_run_id_of_a_daily_run_is_refused(market_engine: Engine, settings: Setti
 
 
 def test_daily_run_cannot_be_walked_through(market_engine: Engine, settings: Settings) -> None:
-    run, dataset = prepare(market_engine, settings, **RIDGE_ONLY)
+    run, dataset = prepare(market_engine, settings, **LINEAR_ONLY)
     daily = run.model_copy(update={"backtest": None})
     with pytest.raises(EvaluationError, match="is a daily run"):
         run_backtest(market_engine, daily, dataset, settings.backtests_directory)
@@ -196,13 +195,13 @@ def test_daily_run_cannot_be_walked_through(market_engine: Engine, settings: Set
 def test_only_a_backtest_may_have_figures_without_a_version(
     market_engine: Engine, settings: Settings, split: str
 ) -> None:
-    run, dataset = prepare(market_engine, settings, **RIDGE_ONLY)
+    run, dataset = prepare(market_engine, settings, **LINEAR_ONLY)
     day = dataset.dates[-1].item()
     row = {
         "run_id": run.run_id,
         "version_id": None,
         "dataset_id": dataset.dataset_id,
-        "predictor": "ridge",
+        "predictor": "linear",
         "target": "next_day_pct",
         "split": split,
         "first_date": day,

@@ -1,29 +1,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 import pytest
-from sklearn.linear_model import Ridge
 
+from forecaster.untrained import correcting
 from network.synthetic_dataset import synthetic_dataset, with_wild_rows_from
-from roi_forecast.backtest.fold_scores import fold_scores
-from roi_forecast.backtest.next_day_skill import next_day_skill
-from roi_forecast.backtest.walk_forward import WalkForward, ridge_forecaster, walk_forward
+from roi_forecast.backtest.walk_forward import WalkForward, walk_forward
+from roi_forecast.config import ModelConfig
 from roi_forecast.errors import EvaluationError
-from roi_forecast.evaluation import metrics
-from roi_forecast.features.dataset import Dataset
+from roi_forecast.features.dataset import Dataset, split_targets
+from roi_forecast.forecaster.forecaster import Forecaster, ThroughTime
+from roi_forecast.forecaster.recursive import WindowForecaster
+from roi_forecast.linear.through_time import Linear
 
-DATASET = synthetic_dataset(rows=400)
+DATASET = synthetic_dataset(rows=400, context=2, lead=0.4)
 FIRST = 250
 FIRST_DATE: date = DATASET.dates[FIRST].item()
+HORIZONS = (1, 5)
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """What stands for a trained network."""
+
+    forecast_windows: WindowForecaster = correcting
+    networks: tuple[None] = (None,)
 
 
 @pytest.fixture(scope="module")
 def result() -> WalkForward:
-    return walk_forward(DATASET, FIRST_DATE)
+    return walk_forward(DATASET, FIRST_DATE, horizons=HORIZONS)
+
+
+@pytest.fixture(scope="module")
+def with_network() -> WalkForward:
+    return walk_forward(
+        DATASET, FIRST_DATE, horizons=HORIZONS, fit_network=lambda dataset: Untrained()
+    )
 
 
 def test_folds_cover_every_row_from_the_first_date_on(result: WalkForward) -> None:
@@ -31,97 +48,140 @@ def test_folds_cover_every_row_from_the_first_date_on(result: WalkForward) -> No
     assert [row for fold in result.folds for row in fold.targets] == list(range(250, 400))
     assert result.folds[0].first_date == FIRST_DATE
     assert result.folds[-1].last_date == DATASET.dates[-1].item()
+    assert result.forecasts.origins == range(250, 400)
+    assert result.forecasts.horizons == HORIZONS
 
 
 @pytest.mark.parametrize("row", [250, 262, 271, 330])
-def test_no_forecast_reads_its_own_row_or_a_later_one(result: WalkForward, row: int) -> None:
-    wild = walk_forward(with_wild_rows_from(DATASET, row), FIRST_DATE)
+@pytest.mark.parametrize("network", [False, True])
+def test_no_forecast_reads_its_own_row_or_a_later_one(
+    result: WalkForward, with_network: WalkForward, row: int, network: bool
+) -> None:
+    expected = with_network if network else result
+    wild = walk_forward(
+        with_wild_rows_from(DATASET, row),
+        FIRST_DATE,
+        horizons=HORIZONS,
+        fit_network=(lambda dataset: Untrained()) if network else None,
+    )
     known = slice(0, row - FIRST + 1)
-    np.testing.assert_array_equal(wild.implied[known], result.implied[known])
-    np.testing.assert_array_equal(wild.published[known], result.published[known])
-    np.testing.assert_array_equal(wild.scales[known], result.scales[known])
-    for before, after in zip(result.intervals, wild.intervals, strict=True):
-        np.testing.assert_array_equal(before.lower[known], after.lower[known])
-        np.testing.assert_array_equal(before.upper[known], after.upper[known])
-    assert not np.array_equal(wild.scales[row - FIRST + 1], result.scales[row - FIRST + 1])
+    for name in ("log_roi", "smoothed"):
+        found, own = getattr(wild.forecasts, name), getattr(expected.forecasts, name)
+        np.testing.assert_array_equal(found[:, known], own[:, known])
+    for name in ("gap", "open_to_close", "context_missing"):
+        found, own = getattr(wild.forecasts, name), getattr(expected.forecasts, name)
+        np.testing.assert_array_equal(found[known], own[known])
+    np.testing.assert_array_equal(wild.scales[known], expected.scales[known])
+    for before, after in zip(expected.forecasts.intervals, wild.forecasts.intervals, strict=True):
+        for one, other in zip(before, after, strict=True):
+            np.testing.assert_array_equal(one.lower[known], other.lower[known])
+            np.testing.assert_array_equal(one.upper[known], other.upper[known])
+    assert not np.array_equal(wild.scales[row - FIRST + 1], expected.scales[row - FIRST + 1])
 
 
-def test_a_fold_is_the_ridge_regression_of_the_rows_before_it(result: WalkForward) -> None:
-    fold = result.folds[2]
-    start, seq_len, span = fold.targets.start, DATASET.seq_len, DATASET.smoothing
-    validation = start - round((start - seq_len) * 0.15)
-    fitted = DATASET.smoothed[: validation - span]
-    low, spread = fitted.min(axis=0), np.ptp(fitted, axis=0)
-    scaled = (DATASET.smoothed - low) / spread
-    mean = scaled[: validation - span].mean(axis=0)
-    plain = (DATASET.log_roi - DATASET.log_roi[: validation - span].mean(axis=0)) / spread
-    design, target = [], []
-
-    def lags(row: int, asset: int) -> np.ndarray:
-        own = scaled[row - seq_len : row, asset] - mean[asset]
-        return np.concatenate([own, plain[row - seq_len : row, asset]])
-
-    for asset in range(len(DATASET.symbols)):
-        for row in range(seq_len, validation - span):
-            if not DATASET.filled[row, asset]:
-                design.append(lags(row, asset))
-                target.append(scaled[row, asset] - mean[asset])
-    oracle = Ridge(alpha=1.0, fit_intercept=False).fit(design, target)
-    for asset in range(len(DATASET.symbols)):
-        forecast = oracle.predict([lags(start, asset)])[0] + mean[asset]
-        smoothed = forecast * spread[asset] + low[asset]
-        implied = span * smoothed - DATASET.log_roi[start - span + 1 : start, asset].sum()
-        assert result.implied[start - FIRST, asset] == pytest.approx(implied, abs=1e-6)
+@pytest.mark.parametrize("row", [250, 275, 320])
+def test_a_walk_forecasts_what_a_daily_run_with_the_rows_before_does(
+    result: WalkForward, row: int
+) -> None:
+    split = split_targets(row, DATASET.seq_len, DATASET.smoothing, 0.2, 0.15)
+    known = DATASET.of_rows(slice(0, row), split, "known")
+    through_time = ThroughTime.fit(known, ModelConfig().half_life)
+    daily = Forecaster.fit(known, None, through_time).forecast(
+        known, range(row, row + 1), HORIZONS, "recursive", next_date=DATASET.dates[row]
+    )
+    walked = result.forecasts.between(range(row, row + 1))
+    for name in ("log_roi", "smoothed", "gap", "open_to_close"):
+        np.testing.assert_allclose(getattr(walked, name), getattr(daily, name), atol=1e-12)
+    for one, other in zip(walked.intervals, daily.intervals, strict=True):
+        for mine, its in zip(one, other, strict=True):
+            np.testing.assert_allclose(mine.upper - mine.lower, its.upper - its.lower, rtol=1e-9)
+    assert walked.log_roi.any()
 
 
-def test_published_is_the_implied_value_times_the_folds_shrinkage(result: WalkForward) -> None:
+def test_shrinkage_is_the_mean_share_of_the_linear_part_that_a_fold_published(
+    result: WalkForward,
+) -> None:
+    linear = Linear.fit(DATASET, ModelConfig().half_life)
     for fold in result.folds:
-        rows = slice(fold.targets.start - FIRST, fold.targets.stop - FIRST)
-        np.testing.assert_array_equal(result.published[rows], fold.shrinkage * result.implied[rows])
-        assert 0 <= fold.shrinkage <= 1
+        assert fold.shrinkage == pytest.approx(linear.predict(DATASET, fold.targets).factor.mean())
+        assert fold.network == 0
+    assert result.folds[-1].shrinkage > 0.5
 
 
-def test_shrinkage_is_fitted_on_the_validation_rows_of_its_fold() -> None:
-    truth = DATASET.smoothed
+def test_what_a_network_adds_is_published_as_far_as_the_validation_rows_of_its_fold_support() -> (
+    None
+):
+    linear = Linear.fit(DATASET, ModelConfig().half_life)
 
-    def half_right(dataset: Dataset, targets: range) -> np.ndarray:
-        """Imply twice what comes on validation rows, and nothing of it later."""
-        rows = slice(targets.start, targets.stop)
-        newest = DATASET.log_roi[rows] / DATASET.smoothing
-        wanted = truth[rows] + (newest if targets == dataset.split.validation else -newest)
-        return dataset.scaler.transform(wanted)
+    def half_right(dataset: Dataset) -> Untrained:
+        """Add twice what the linear part misses on validation rows, the reverse of it later."""
 
-    found = walk_forward(DATASET, FIRST_DATE, forecaster=half_right)
-    assert [fold.shrinkage for fold in found.folds] == pytest.approx([0.5] * len(found.folds))
+        def forecast(windows: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+            part, sign = dataset.split.validation, 2
+            if len(windows) != len(part):
+                part, sign = dataset.split.test, -1
+            missed = (
+                dataset.log_roi[part.start : part.stop] - linear.predict(dataset, part).published
+            )
+            found: np.ndarray = baseline + sign * missed / dataset.smoothing * dataset.scaler.slope
+            return found
+
+        return Untrained(forecast)
+
+    found = walk_forward(DATASET, FIRST_DATE, fit_network=half_right)
+    assert [fold.network for fold in found.folds] == pytest.approx([0.5] * len(found.folds))
+    published = linear.predict(DATASET, range(FIRST, 400)).published
+    expected = published - 0.5 * (DATASET.log_roi[FIRST:] - published)
+    np.testing.assert_allclose(found.published, expected, atol=1e-9)
 
 
 def test_a_rolling_window_forgets_what_lies_before_it() -> None:
     old = DATASET.log_roi.copy()
     old[:40] += 0.5
     changed = replace(DATASET, log_roi=old)
-    rolling = walk_forward(DATASET, FIRST_DATE, window=120)
-    rolling_changed = walk_forward(changed, FIRST_DATE, window=120)
-    np.testing.assert_array_equal(rolling.implied, rolling_changed.implied)
-    np.testing.assert_array_equal(rolling.scales, rolling_changed.scales)
-    assert not np.array_equal(
-        walk_forward(DATASET, FIRST_DATE).scales, walk_forward(changed, FIRST_DATE).scales
-    )
+
+    def given(dataset: Dataset, window: int | None) -> list[Dataset]:
+        """What the networks of the folds are fitted on."""
+        seen: list[Dataset] = []
+
+        def note(fold: Dataset) -> Untrained:
+            seen.append(fold)
+            return Untrained()
+
+        walk_forward(dataset, FIRST_DATE, window=window, max_folds=1, fit_network=note)
+        return seen
+
+    for before, after in zip(given(DATASET, 120), given(changed, 120), strict=True):
+        assert before.scaler.to_json() == after.scaler.to_json()
+        assert before.split.test.start == 120
+        for name in ("inputs", "log_roi", "filled", "gap", "context"):
+            np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
+    for before, after in zip(given(DATASET, None), given(changed, None), strict=True):
+        assert before.scaler.to_json() != after.scaler.to_json()
 
 
-def test_a_forecaster_is_asked_once_a_fold_for_validation_and_targets() -> None:
-    asked: list[tuple[Dataset, range]] = []
+def test_a_network_is_fitted_once_a_fold_on_rows_that_end_with_its_targets() -> None:
+    asked: list[Dataset] = []
 
-    def noting(dataset: Dataset, targets: range) -> np.ndarray:
-        asked.append((dataset, targets))
-        return ridge_forecaster(dataset, targets)
+    def noting(dataset: Dataset) -> Untrained:
+        asked.append(dataset)
+        return Untrained()
 
-    found = walk_forward(DATASET, FIRST_DATE, forecaster=noting, max_folds=2)
+    found = walk_forward(DATASET, FIRST_DATE, fit_network=noting, max_folds=2)
     assert [fold.targets for fold in found.folds] == [range(250, 325), range(325, 400)]
-    assert len(asked) == 4
-    for number, (dataset, targets) in enumerate(asked):
-        part = dataset.split.test if number % 2 else dataset.split.validation
-        assert targets == part
-        assert len(dataset.dates) == found.folds[number // 2].targets.stop
+    assert len(asked) == 2
+    for dataset, fold in zip(asked, found.folds, strict=True):
+        assert dataset.split.test == fold.targets
+        assert len(dataset.dates) == fold.targets.stop
+        assert dataset.split.validation.stop == fold.targets.start - DATASET.smoothing
+        np.testing.assert_array_equal(dataset.context, DATASET.context[: fold.targets.stop])
+
+
+def test_half_life_reaches_the_linear_part(result: WalkForward) -> None:
+    short = walk_forward(DATASET, FIRST_DATE, half_life=30)
+    expected = Linear.fit(DATASET, 30).predict(DATASET, range(FIRST, 400)).published
+    np.testing.assert_allclose(short.published, expected, atol=1e-12)
+    assert not np.allclose(short.published, result.published)
 
 
 @pytest.mark.parametrize(
@@ -141,55 +201,16 @@ def test_dates_without_enough_rows_are_refused(
         change()
 
 
-def test_scores_of_the_folds_add_up_to_those_of_all(result: WalkForward) -> None:
-    scores = list(fold_scores(result, "ridge"))
-    numbers = [fold.number for fold in result.folds]
-    assert {number for number, _ in scores} == {*numbers, None}
-    keys = [(number, score.target, score.symbol, score.metric) for number, score in scores]
-    assert len(set(keys)) == len(keys)
-    for metric in ("coverage_80", "interval_score_95"):
-        for symbol in (None, DATASET.symbols[1]):
-            chosen = [
-                (number, score)
-                for number, score in scores
-                if (score.metric, score.symbol) == (metric, symbol)
-            ]
-            (whole,) = (score for number, score in chosen if number is None)
-            parts = [score for number, score in chosen if number is not None]
-            assert sum(part.rows for part in parts) == whole.rows
-            total = sum(part.rows * part.value for part in parts)
-            assert total / whole.rows == pytest.approx(whole.value)
-    found = {
-        (score.target, score.metric): score.value
-        for number, score in scores
-        if number is None and score.symbol is None
-    }
-    published = 100 * np.expm1(result.published)
-    smoothed = 100 * np.expm1(result.smoothed)
-    actual_pct = 100 * np.expm1(result.actual_smoothed)
-    for key, metric, actual, forecast in (
-        (("next_day_pct", "mae"), metrics.mean_absolute_error, result.actual_pct, published),
-        (("smoothed_pct", "mae"), metrics.mean_absolute_error, actual_pct, smoothed),
-        (("smoothed_pct", "r2"), metrics.r2, actual_pct, smoothed),
-    ):
-        assert found[key] == pytest.approx(metric.overall(actual, forecast)), key
-    skill = next_day_skill(result.scored, result.known_mean_pct)
-    assert found["next_day_pct", "r2_against_mean"] == skill.r2_against_mean
-    assert found["next_day_pct", "rank_correlation_t"] == skill.rank_correlation_t
-    direction = skill.directional_accuracy
-    assert found["next_day_pct", "directional_accuracy"] == pytest.approx(direction.mean)
-    assert found["next_day_pct", "directional_accuracy_upper_95"] == direction.upper_95
-    shrunk = [score.value for _, score in scores if score.metric == "shrinkage"]
-    assert shrunk == [fold.shrinkage for fold in result.folds]
-
-
-def test_the_smoothed_forecast_is_the_one_that_implies_the_next_day(result: WalkForward) -> None:
+def test_the_smoothed_forecast_is_the_known_days_and_what_is_published(
+    with_network: WalkForward,
+) -> None:
+    span = DATASET.smoothing
     for row in (250, 275, 399):
-        known = DATASET.log_roi[row - DATASET.smoothing + 1 : row].sum(axis=0)
-        implied = DATASET.smoothing * result.smoothed[row - FIRST] - known
-        np.testing.assert_allclose(result.implied[row - FIRST], implied, atol=1e-12)
+        known = DATASET.log_roi[row - span + 1 : row].sum(axis=0)
+        expected = (known + with_network.published[row - FIRST]) / span
+        np.testing.assert_allclose(with_network.smoothed[row - FIRST], expected, atol=1e-12)
     filled = DATASET.filled[FIRST:]
-    np.testing.assert_array_equal(np.isnan(result.actual_smoothed), filled)
+    np.testing.assert_array_equal(np.isnan(with_network.actual_smoothed), filled)
     np.testing.assert_array_equal(
-        result.actual_smoothed[~filled], DATASET.smoothed[FIRST:][~filled]
+        with_network.actual_smoothed[~filled], DATASET.smoothed[FIRST:][~filled]
     )

@@ -17,6 +17,7 @@ from roi_forecast.forecaster.conformal import (
     trailing_half_widths,
     window_order_statistics,
 )
+from roi_forecast.forecaster.online_factor import online_factors
 
 SCORES = arrays(
     np.float64, st.tuples(st.integers(40, 80), st.just(3)), elements=st.floats(0, 9, width=32)
@@ -100,7 +101,9 @@ def test_half_width_of_a_row_rests_on_earlier_scores_alone() -> None:
     generator = np.random.default_rng(4)
     scores, scales = generator.random((100, 2)), generator.random((101, 2))
     expected = trailing_half_widths(scores, scales, range(60, 101), [0.8])[0]
-    np.testing.assert_array_equal(expected[-1], newest(scores, 0.8) * scales[100])
+    quantiles = newest(scores, 0.8)
+    factor = online_factors(scores, quantiles[np.newaxis, np.newaxis], np.array([100]), [0.8])
+    np.testing.assert_array_equal(expected[-1], factor[0, 0] * quantiles * scales[100])
     scores[80:] = 1e9
     found = trailing_half_widths(scores, scales, range(60, 101), [0.8])[0]
     np.testing.assert_array_equal(found[:21], expected[:21])

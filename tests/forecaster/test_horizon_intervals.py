@@ -10,6 +10,7 @@ from roi_forecast.forecaster.conformal import conformal_intervals
 from roi_forecast.forecaster.horizon_intervals import HorizonErrors
 from roi_forecast.forecaster.horizon_intervals import horizon_intervals as intervals_of
 from roi_forecast.forecaster.intervals import Intervals
+from roi_forecast.forecaster.online_factor import factors_ahead, online_factors
 
 ROWS, ASSETS, HORIZONS = 700, 3, 6
 GENERATOR = np.random.default_rng(11)
@@ -50,6 +51,9 @@ def test_a_quantile_is_mixed_from_the_assets_own_scores_and_all_assets_scores(
     scores = ERRORS / SCALES[:, :ROWS]
     row = TARGET.start
     nearest = scores[0, row - 500 : row]
+    quantiles = np.array([[[ranked(nearest[:, asset], percent) for asset in range(ASSETS)]]])
+    factors = online_factors(scores[0], quantiles, np.array([row]), [percent / 100])
+    assert factors != 1
     before = np.zeros(ASSETS)
     for horizon in range(2, HORIZONS + 1):
         known = scores[horizon - 1, row - horizon + 1 - 500 : row - horizon + 1]
@@ -60,7 +64,8 @@ def test_a_quantile_is_mixed_from_the_assets_own_scores_and_all_assets_scores(
             quantile = ranked(known[:, asset], percent) ** weight * (
                 part * ranked(known, percent)
             ) ** (1 - weight)
-            expected = max(quantile * SCALES[horizon - 1, row, asset], before[asset])
+            half = factors_ahead(factors, horizon)[0, 0] * quantile
+            expected = max(half * SCALES[horizon - 1, row, asset], before[asset])
             before[asset] = expected
             found = np.log1p(upper[horizon - 1, 0, asset] / 100)
             assert found == pytest.approx(expected, rel=1e-6)

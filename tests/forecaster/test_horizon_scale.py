@@ -7,10 +7,10 @@ import pytest
 
 from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.features.returns import log_roi_ahead
-from roi_forecast.forecaster.expanding_scale import fit_expanding_scale
+from roi_forecast.forecaster import expanding_scale
 from roi_forecast.forecaster.horizon_scale import ANCHORS, HorizonScale, fit_horizon_scale
 from roi_forecast.forecaster.scale import PENALTY, fit_scale
-from roi_forecast.forecaster.scale_inputs import scale_inputs
+from roi_forecast.forecaster.scale_inputs import MEMORY, RowSlice, scale_inputs
 
 DATASET = synthetic_dataset(rows=300)
 INPUTS = scale_inputs(DATASET)
@@ -18,10 +18,8 @@ INPUTS = scale_inputs(DATASET)
 ALL = INPUTS.at(np.arange(300)[:, np.newaxis], np.arange(3))
 
 
-def fit(log_roi: np.ndarray = DATASET.log_roi, last_fit: int = 240) -> HorizonScale:
-    counted = np.where(DATASET.filled, np.nan, log_roi)
-    nearest = fit_expanding_scale(INPUTS, counted, last_fit)
-    return fit_horizon_scale(nearest, INPUTS, log_roi, DATASET.filled, last_fit, refit_every=21)
+def fit(log_roi: np.ndarray = DATASET.log_roi, needed_from: int = 240) -> HorizonScale:
+    return fit_horizon_scale(INPUTS, log_roi, DATASET.filled, needed_from=needed_from)
 
 
 def predict(scale: HorizonScale, horizons: int = 30) -> np.ndarray:
@@ -32,7 +30,8 @@ def test_an_anchor_is_fitted_on_moves_that_ended_before_the_rows_it_forecasts() 
     scales = predict(fit())
     for anchor in ANCHORS:
         moves = log_roi_ahead(DATASET.log_roi, DATASET.filled, anchor)
-        for start in (198, 219, 240):
+        # The first row of a quarter, and so of a month.
+        for start in (182, 274):
             own = fit_scale(
                 ALL[22 : start - anchor + 1],
                 moves[22 : start - anchor + 1],
@@ -66,10 +65,37 @@ def test_fewer_horizons_have_the_same_scales() -> None:
 
 
 def test_beyond_the_last_anchor_scales_grow_with_the_square_root_of_time() -> None:
-    short = fit(last_fit=60)
+    short = fit(needed_from=60)
     assert tuple(short.by_anchor) == (1, 3, 10)
     scales = predict(short)
     np.testing.assert_allclose(scales[29, 100], np.sqrt(3) * scales[9, 100])
+
+
+def test_extended_scales_are_those_made_of_all_rows() -> None:
+    early = RowSlice.of(DATASET, 0, 185)
+    stored = fit_horizon_scale(scale_inputs(early), early.log_roi, early.filled)
+    whole = fit_horizon_scale(INPUTS, DATASET.log_roi, DATASET.filled)
+    extended = stored.extended(INPUTS, DATASET.log_roi, DATASET.filled)
+    assert extended.to_json() == whole.to_json()
+    assert [len(scale.fits) for scale in whole.by_anchor.values()] == [8, 4, 3, 3]
+
+
+def test_later_fits_from_just_the_rows_needed_are_those_of_all_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(expanding_scale, "MIN_ROWS", 20)
+    monkeypatch.setattr(expanding_scale, "MAX_PAIRS", 50)
+    early = RowSlice.of(DATASET, 0, 185)
+    stored = fit_horizon_scale(scale_inputs(early), early.log_roi, early.filled)
+    assert stored.complete_until == DATASET.dates[182]
+    assert stored.rows_needed(3) == 20 + 29 + MEMORY
+    start = 182 - stored.rows_needed(3)
+    recent = RowSlice.of(DATASET, start, 300)
+    found = stored.extended(scale_inputs(recent), recent.log_roi, recent.filled)
+    expected = stored.extended(INPUTS, DATASET.log_roi, DATASET.filled)
+    assert len(expected.by_anchor[1].fits) > len(stored.by_anchor[1].fits)
+    assert len(expected.by_anchor[30].fits) > len(stored.by_anchor[30].fits)
+    np.testing.assert_allclose(predict(found)[:, 182:], predict(expected)[:, 182:], rtol=1e-9)
 
 
 def test_json_keeps_every_digit() -> None:

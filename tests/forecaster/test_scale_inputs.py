@@ -10,6 +10,7 @@ from roi_forecast.features.dataset import Dataset
 from roi_forecast.forecaster.scale_inputs import (
     HALF_LIVES,
     INPUTS,
+    MAX_VOLUME,
     MEMORY,
     MarketRows,
     decayed_sums,
@@ -19,6 +20,7 @@ from roi_forecast.forecaster.scale_inputs import scale_inputs as compact_inputs
 DATASET = synthetic_dataset(rows=160)
 DAYS = 10
 BALANCE = 23
+VOLUME = 27
 
 
 def scale_inputs(rows: MarketRows, next_date: np.datetime64 | None = None) -> np.ndarray:
@@ -66,7 +68,9 @@ def test_the_last_inputs_tell_mondays_to_thursdays_apart() -> None:
 
 def _four_sessions() -> np.ndarray:
     dates = np.array(["2024-01-04", "2024-01-05", "2024-01-08"], dtype="datetime64[D]")
-    cut = {name: getattr(DATASET, name)[:3] for name in ("log_roi", "true_range", "filled")}
+    cut = {
+        name: getattr(DATASET, name)[:3] for name in ("log_roi", "true_range", "volume", "filled")
+    }
     return scale_inputs(replace(DATASET, dates=dates, **cut), np.datetime64("2024-01-10"))
 
 
@@ -102,10 +106,69 @@ def test_falls_alone_give_a_balance_of_one_and_no_moves_of_zero() -> None:
     np.testing.assert_allclose(inputs[50, :, BALANCE : BALANCE + 2], [[1, 1], [-1, -1], [0, 0]])
 
 
+def unusual_volume(volume: np.ndarray, row: int, asset: int) -> float:
+    """The log of the last volume over the weighted geometric mean of those before, term by term."""
+    logs = [
+        (2 ** (-(back - 2) / 5), np.log(volume[row - back, asset]))
+        for back in range(2, MEMORY + 1)
+        if row - back >= 0 and volume[row - back, asset] > 0
+    ]
+    usual = sum(weight * log for weight, log in logs) / sum(weight for weight, _ in logs)
+    return float(np.clip(np.log(volume[row - 1, asset]) - usual, -MAX_VOLUME, MAX_VOLUME))
+
+
+VOLUMES = np.exp(np.random.default_rng(6).normal(12, 1, DATASET.log_roi.shape))
+VOLUMES[[3, 60, 90], 1] = np.nan, 0.0, -5.0
+
+
+@pytest.mark.parametrize("row", [2, 40, 159])
+def test_the_volume_is_that_of_the_row_before_over_its_usual(row: int) -> None:
+    inputs = scale_inputs(replace(DATASET, volume=VOLUMES))
+    own = [unusual_volume(VOLUMES, row, asset) for asset in range(3)]
+    np.testing.assert_allclose(inputs[row, :, VOLUME], own)
+    np.testing.assert_allclose(inputs[row, :, VOLUME + 1], np.mean(own))
+
+
+@pytest.mark.parametrize("row", [4, 61, 91])
+def test_an_asset_without_a_volume_on_the_last_row_has_none_of_its_own(row: int) -> None:
+    inputs = scale_inputs(replace(DATASET, volume=VOLUMES))
+    own = [unusual_volume(VOLUMES, row, asset) for asset in (0, 2)]
+    np.testing.assert_allclose(inputs[row, :, VOLUME], [own[0], 0, own[1]])
+    np.testing.assert_allclose(inputs[row, :, VOLUME + 1], np.mean(own))
+
+
+def test_assets_that_are_no_stocks_have_no_volume() -> None:
+    rows = replace(DATASET, symbols=("TCS.NS", "GC=F", "AAPL"), volume=VOLUMES)
+    inputs = scale_inputs(rows)[120, :, VOLUME : VOLUME + 2]
+    stocks = [unusual_volume(VOLUMES, 120, asset) for asset in (0, 2)]
+    np.testing.assert_allclose(inputs[:, 0], [stocks[0], 0, stocks[1]])
+    np.testing.assert_allclose(inputs[:, 1], np.mean(stocks))
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e9])
+def test_a_wild_volume_counts_as_the_farthest_that_counts(factor: float) -> None:
+    volume = VOLUMES.copy()
+    volume[119, 0] *= factor
+    found = scale_inputs(replace(DATASET, volume=volume))[120, 0, VOLUME]
+    assert found == np.sign(np.log(factor)) * MAX_VOLUME
+
+
+def test_without_any_volume_the_other_inputs_are_the_same_and_the_volumes_zero() -> None:
+    nothing = np.full(VOLUMES.shape, np.nan)
+    found = scale_inputs(replace(DATASET, volume=nothing))
+    expected = scale_inputs(replace(DATASET, volume=VOLUMES))
+    volumes = slice(VOLUME, VOLUME + 2)
+    assert not found[1:, :, volumes].any()
+    assert expected[2:, :, volumes].any()
+    for inputs in (found, expected):
+        inputs[..., volumes] = 0.0
+    np.testing.assert_array_equal(found[1:], expected[1:])
+
+
 @pytest.mark.parametrize("row", [1, 30, 120])
 def test_no_row_from_the_forecast_one_on_is_read(row: int) -> None:
     changed = {}
-    for name in ("log_roi", "true_range"):
+    for name in ("log_roi", "true_range", "volume"):
         values = getattr(DATASET, name).copy()
         values[row:] = 1e6
         changed[name] = values

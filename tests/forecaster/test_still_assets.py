@@ -20,11 +20,10 @@ from roi_forecast.config import FeatureConfig, MultiStep
 from roi_forecast.database.tables import evaluations, gate_decisions, model_versions, predictions
 from roi_forecast.features.build import align_moving_rows, assemble_dataset
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.rows import align_rows
-from roi_forecast.forecaster.calibration import METHODS, Calibration
+from roi_forecast.forecaster.calibration import METHODS
+from roi_forecast.forecaster.forecaster import Forecaster, ThroughTime
 from roi_forecast.market.sources.csv_files import CsvSource
-from roi_forecast.network.ridge import fit_ridge
 from roi_forecast.settings import Settings
 from roi_forecast.tuning.trial import validation_r2
 from roi_forecast.universe import load_universe
@@ -60,18 +59,9 @@ def dataset_of(bars: pd.DataFrame, *, leave_out_still: bool = True) -> Dataset:
 
 def bounds(dataset: Dataset, method: MultiStep) -> np.ndarray:
     """Published bounds of every horizon, shape (horizons, levels, 2, test rows, assets)."""
-    ridge = fit_ridge(dataset, 10.0)
-    test = dataset.split.test
-    calibration = Calibration.fit(dataset, ridge.forecast_windows, 10.0)
-    cumulated = calibration.forecast(
-        method,
-        ridge.forecast_windows,
-        Preprocessing.of_dataset(dataset),
-        dataset,
-        test,
-        HORIZONS,
-    )
-    found = calibration.intervals(method, dataset, cumulated, test)
+    forecaster = Forecaster.fit(dataset, None, ThroughTime.fit(dataset, 250))
+    horizons = range(1, HORIZONS + 1)
+    found = forecaster.forecast(dataset, dataset.split.test, horizons, method).intervals
     return np.array([[[each.lower, each.upper] for each in levels] for levels in found])
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from network.synthetic_dataset import SMALL, synthetic_dataset
+from network.synthetic_dataset import SMALL, trainable_dataset
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.network.training.result import TrainingResult
 from roi_forecast.network.training.train import train_model
@@ -10,7 +10,7 @@ from roi_forecast.network.training.train import train_model
 
 @pytest.fixture(scope="session")
 def dataset() -> Dataset:
-    return synthetic_dataset()
+    return trainable_dataset()
 
 
 @pytest.fixture(scope="session")

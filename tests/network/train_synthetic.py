@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from network.synthetic_dataset import SMALL, synthetic_dataset
+from network.synthetic_dataset import SMALL, trainable_dataset
 from roi_forecast.network.training.train import train_model
 
-train_model(synthetic_dataset(), SMALL, Path(sys.argv[1]))
+train_model(trainable_dataset(), SMALL, Path(sys.argv[1]))

@@ -22,6 +22,7 @@ from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.tables import model_versions, predictions
 from roi_forecast.errors import RegistryError, TrainingError
 from roi_forecast.features.dataset import Dataset
+from roi_forecast.linear.baseline import dataset_baseline
 from roi_forecast.network.predictor import load_predictor
 from roi_forecast.network.training.result import find_members
 from roi_forecast.registry import training_plan
@@ -36,7 +37,7 @@ from roi_local.postgres.server import EmbeddedPostgres
 SYMBOLS = ["TCS.NS", "GC=F"]
 FIRST_DAY, LATER = "2024-12-26", "2025-01-06"
 MEMBERS = 2
-# Without the highway no training ends at the weights it began with, so that every seed tells.
+# Without the baseline no training ends at the weights it began with, so that every seed tells.
 DAY: dict[str, Any] = {
     "symbols": SYMBOLS,
     "as_of_date": FIRST_DAY,
@@ -123,6 +124,10 @@ def assert_same(own: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> Non
         np.testing.assert_array_equal(weight, other[path])
 
 
+def baseline_of(dataset: Dataset, targets: range) -> np.ndarray:
+    return dataset_baseline(dataset, RunConfig().half_life, targets)
+
+
 def test_an_ensemble_is_one_version_whose_forecast_is_the_mean_of_its_members(registry) -> None:
     directory = registry.directory(registry.ensemble.version_id)
     files = set(read_manifest(directory, RegistryError)["files"])
@@ -133,13 +138,14 @@ def test_an_ensemble_is_one_version_whose_forecast_is_the_mean_of_its_members(re
     targets = dataset.split.test
     members = [
         load_predictor(directory / f"member_{number}").predict(
-            dataset.scaled, dataset.scaled_log_roi, targets
+            dataset.inputs, baseline_of(dataset, targets), targets
         )
         for number in range(MEMBERS)
     ]
     assert len(predictor.networks) == MEMBERS
     np.testing.assert_allclose(
-        predictor.predict(dataset.scaled, dataset.scaled_log_roi, targets), np.mean(members, axis=0)
+        predictor.predict(dataset.inputs, baseline_of(dataset, targets), targets),
+        np.mean(members, axis=0),
     )
     assert registry.version(registry.ensemble.version_id).state == "champion"
 
@@ -171,8 +177,9 @@ def test_the_spread_across_members_is_stored_with_each_forecast_and_null_for_one
 
     dataset = registry.ensemble.dataset
     next_row = len(dataset.scaled)
+    # `hybrid` does not look at the baseline.
     members = load_predictor(registry.directory(registry.ensemble.version_id)).predict_members(
-        dataset.scaled, dataset.scaled_log_roi, range(next_row, next_row + 1)
+        dataset.inputs, np.zeros((1, len(SYMBOLS))), range(next_row, next_row + 1)
     )
     percent = 100 * np.expm1(dataset.scaler.inverse(members[:, 0]))
     for column, symbol in enumerate(dataset.symbols):
@@ -285,9 +292,7 @@ def test_fine_tuning_begins_at_the_champions_forecasts_in_its_own_units(registry
     targets = dataset.split.validation
     rows = slice(targets.start, targets.stop)
     predicted = load_predictor(champion).predict(
-        scaler.transform(dataset.smoothed).astype(np.float32),
-        scaler.transform_log_roi(dataset.log_roi).astype(np.float32),
-        targets,
+        dataset.rescaled(scaler).inputs, baseline_of(dataset.rescaled(scaler), targets), targets
     )
     error = np.abs(predicted - scaler.transform(dataset.smoothed)[rows])[~dataset.filled[rows]]
     assert history[0]["validation_mae"] == pytest.approx(error.mean(), rel=1e-4)

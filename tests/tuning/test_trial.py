@@ -97,7 +97,12 @@ def test_no_test_row_is_read(market_engine: Engine, settings: Settings) -> None:
     run, dataset = begin(market_engine, settings, "run", trials=1)
     first = dataset.split.test.start
     wild = {}
-    for name in ("scaled", "scaled_log_roi", "smoothed", "log_roi", "prices", "true_range"):
+    for name in ("scaled", "smoothed", "log_roi", "prices", "true_range", "gap", "volume"):
+        values = getattr(dataset, name).copy()
+        values[first:] = 1e6
+        wild[name] = values
+    assert dataset.context_symbols
+    for name in ("context", "scaled_context"):
         values = getattr(dataset, name).copy()
         values[first:] = 1e6
         wild[name] = values

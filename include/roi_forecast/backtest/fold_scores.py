@@ -6,9 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from roi_forecast.backtest.next_day_skill import next_day_skill
 from roi_forecast.backtest.walk_forward import WalkForward
-from roi_forecast.evaluation.scores import NEXT_DAY, Score, score_forecasts, score_smoothed
+from roi_forecast.evaluation.scores import (
+    NEXT_DAY,
+    Score,
+    actual_roi_pct,
+    score_forecasts,
+    score_smoothed,
+)
 from roi_forecast.features.returns import to_percent
 
 BACKTEST = "backtest"
@@ -25,22 +30,17 @@ def fold_scores(result: WalkForward, predictor: str) -> Iterator[tuple[int | Non
 
     Yields:
         The fold's number and a score, for every asset and for all: of the smoothed ROI, target
-        `smoothed_pct`, and of the published next-day ROI, target `next_day_pct`. For all assets
-        together also the shrinkage of the fold and, over all folds, the next-day skill with its
-        uncertainty.
-
-    Raises:
-        EvaluationError: There are fewer sessions than a block of the bootstrap has.
+        `smoothed_pct`, of the published next-day ROI, target `next_day_pct`, and of its parts. For
+        all assets together also how sure a figure is, and each fold's shrinkage.
     """
     for fold in result.folds:
         for score in _scores(result, predictor, fold.targets):
             yield fold.number, score
-        together = _together(result, predictor, fold.targets, "shrinkage", fold.shrinkage)
-        yield fold.number, together
+        counted = np.isfinite(actual_roi_pct(result.rows, fold.targets, 1)).sum()
+        period = (BACKTEST, fold.first_date, fold.last_date, int(counted))
+        yield fold.number, Score(predictor, NEXT_DAY, None, *period, "shrinkage", fold.shrinkage)
     for score in _scores(result, predictor, result.targets):
         yield None, score
-    for name, value in _skill(result).items():
-        yield None, _together(result, predictor, result.targets, name, value)
 
 
 def _scores(result: WalkForward, predictor: str, targets: range) -> Iterator[Score]:
@@ -55,23 +55,3 @@ def _scores(result: WalkForward, predictor: str, targets: range) -> Iterator[Sco
         result.dates[rows],
     )
     yield from score_forecasts(result.forecasts.between(targets), result.rows, predictor, BACKTEST)
-
-
-def _skill(result: WalkForward) -> dict[str, float]:
-    skill = next_day_skill(result.scored, result.known_mean_pct)
-    return {
-        "r2_against_mean": skill.r2_against_mean,
-        "rank_correlation": skill.rank_correlation,
-        "rank_correlation_t": skill.rank_correlation_t,
-        "directional_accuracy_lower_95": skill.directional_accuracy.lower_95,
-        "directional_accuracy_upper_95": skill.directional_accuracy.upper_95,
-    }
-
-
-def _together(
-    result: WalkForward, predictor: str, targets: range, metric: str, value: float
-) -> Score:
-    rows = slice(targets.start - result.targets.start, targets.stop - result.targets.start)
-    counted, dates = int(np.isfinite(result.actual_pct[rows]).sum()), result.dates[rows]
-    period = (BACKTEST, dates[0].item(), dates[-1].item(), counted)
-    return Score(predictor, NEXT_DAY, None, *period, metric, value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -22,7 +22,9 @@ class Fold:
         targets: Rows of the whole dataset.
         first_date: First target date.
         last_date: Last target date.
-        shrinkage: Fitted on the fold's validation rows; 1 for a forecast that is not shrunk.
+        shrinkage: How much of the linear part the fold published, on average; 1 for a forecast that
+            is not shrunk.
+        network: How much of what the network adds; 0 without one.
         known_mean: Mean log ROI of the fold's training rows, shape (assets,).
     """
 
@@ -31,6 +33,7 @@ class Fold:
     first_date: date
     last_date: date
     shrinkage: float
+    network: float
     known_mean: FloatArray
 
 
@@ -98,18 +101,10 @@ def fold_dataset(
             f"{start} rows before {dataset.dates[targets.start]} leave no training or validation "
             f"windows of {dataset.seq_len} rows; take {advice}"
         )
-    smoothed, log_roi = dataset.smoothed[rows], dataset.log_roi[rows]
-    fitted = slice(0, split.train.stop)
-    scaler = Scaler.fit(smoothed[fitted], log_roi[fitted], dataset.scaler.kind)
     fitted_on = f"rows-{first}-{first + validation_start}-{targets.start}"
-    return replace(
-        dataset,
-        dataset_id=f"{dataset.dataset_id}-{fitted_on}",
-        dates=dataset.dates[rows],
-        prices=dataset.prices[rows],
-        log_roi=log_roi,
-        smoothed=smoothed,
-        filled=dataset.filled[rows],
-        true_range=dataset.true_range[rows],
-        split=split,
-    ).rescaled(scaler)
+    fold = dataset.of_rows(rows, split, f"{dataset.dataset_id}-{fitted_on}")
+    fitted = slice(0, split.train.stop)
+    scaler = Scaler.fit(
+        fold.smoothed[fitted], fold.log_roi[fitted], dataset.scaler.kind, fold.context[fitted]
+    )
+    return fold.rescaled(scaler)

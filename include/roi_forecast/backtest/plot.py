@@ -32,8 +32,8 @@ class _Style:
 
 # Colours of Okabe and Ito, which people who are colour-blind can tell apart; markers differ too.
 _STYLES = {
-    "network": _Style("#0072B2", "o", "network"),
-    "ridge": _Style("#D55E00", "s", "ridge"),
+    "model": _Style("#0072B2", "o", "model"),
+    "linear": _Style("#D55E00", "s", "linear part"),
     "no_skill": _Style("#000000", "_", "no-skill forecast"),
 }
 _LEVEL_STYLES = (_Style("#56B4E9", "o", "80 %"), _Style("#CC79A7", "s", "95 %"))
@@ -57,7 +57,7 @@ def draw_backtest(walks: Mapping[str, WalkForward], title: str) -> bytes:
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=12)
     smoothed, next_day, coverage = figure.subplots(3, 1, sharex=True)
-    fitted = [name for name in ("network", "ridge") if name in walks]
+    fitted = [name for name in ("model", "linear") if name in walks]
     _draw_skill(
         smoothed,
         walks,
@@ -69,7 +69,7 @@ def draw_backtest(walks: Mapping[str, WalkForward], title: str) -> bytes:
         next_day,
         walks,
         fitted,
-        "Plain next-day ROI:\nR2 against the zero forecast",
+        "Next-day ROI:\nR2 against the zero forecast",
         is_smoothed=False,
     )
     next_day.axhline(0.0, color="#777777", linewidth=1, linestyle="--")

@@ -9,13 +9,12 @@ from pathlib import Path
 
 from sqlalchemy import Engine, delete, insert
 
-from roi_forecast.array_types import FloatArray
 from roi_forecast.backtest.files import networks_directory, plot_path
 from roi_forecast.backtest.fold_scores import BACKTEST, fold_scores
 from roi_forecast.backtest.naive_walks import naive_walks
-from roi_forecast.backtest.network_forecaster import NetworkForecaster
+from roi_forecast.backtest.network_trainer import NetworkTrainer
 from roi_forecast.backtest.plot import draw_backtest
-from roi_forecast.backtest.walk_forward import Forecaster, WalkForward, walk_forward
+from roi_forecast.backtest.walk_forward import FitNetwork, WalkForward, walk_forward
 from roi_forecast.blas import on_one_blas_thread
 from roi_forecast.config import BacktestConfig, RunConfig
 from roi_forecast.database.tables import evaluations
@@ -23,12 +22,11 @@ from roi_forecast.errors import EvaluationError
 from roi_forecast.evaluation.bootstrap import BLOCK_SESSIONS
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.files.artifacts import write_file
-from roi_forecast.network.ridge import fit_ridge
 from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)
 
-NETWORK, RIDGE = "network", "ridge"
+MODEL, LINEAR = "model", "linear"
 
 
 @on_one_blas_thread
@@ -76,7 +74,7 @@ def walk_through(
     Args:
         dataset: The rows; its own split gives the first target date where none is named.
         backtest: How to walk.
-        config: The network, ridge's penalty and the share of validation rows.
+        config: The network, the linear part, the horizons and the share of validation rows.
         networks_directory: Where the trainings of the folds are kept.
 
     Returns:
@@ -94,7 +92,7 @@ def walk_through(
             f"forecast up to {dataset.dates[-1]}; at least {BLOCK_SESSIONS} are needed: name an "
             "earlier date"
         )
-    neural = NETWORK in backtest.predictors
+    neural = MODEL in backtest.predictors
     if neural and -(-sessions // backtest.refit_every) > backtest.max_network_folds:
         logger.info(
             "refitting every %d sessions would train %d networks; the folds are longer, so that "
@@ -103,17 +101,20 @@ def walk_through(
             -(-sessions // backtest.refit_every),
             backtest.max_network_folds,
         )
-    forecasters: dict[str, Forecaster] = {
-        RIDGE: _ridge_forecaster(config.ridge_penalty),
-        NETWORK: NetworkForecaster(config, networks_directory),
+    predictors: dict[str, FitNetwork | None] = {
+        LINEAR: None,
+        MODEL: NetworkTrainer(config, networks_directory),
     }
     walks: dict[str, WalkForward] = {}
-    for predictor, forecaster in forecasters.items():
+    for predictor, fit_network in predictors.items():
         if predictor in backtest.predictors:
             walks[predictor] = walk_forward(
                 dataset,
                 first_date,
-                forecaster=forecaster,
+                fit_network=fit_network,
+                horizons=sorted({1, *config.horizons}),
+                method=config.multi_step,
+                half_life=config.half_life,
                 refit_every=backtest.refit_every,
                 window=backtest.window_sessions,
                 validation_share=config.validation_share,
@@ -121,14 +122,6 @@ def walk_through(
                 predictor=predictor,
             )
     return {**walks, **naive_walks(dataset, next(iter(walks.values())))}
-
-
-def _ridge_forecaster(penalty: float) -> Forecaster:
-    def forecast(dataset: Dataset, targets: range) -> FloatArray:
-        ridge = fit_ridge(dataset, penalty)
-        return ridge.predict(dataset.scaled, dataset.scaled_log_roi, targets)
-
-    return forecast
 
 
 def _store(

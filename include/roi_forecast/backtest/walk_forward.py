@@ -1,35 +1,39 @@
-"""Walk-forward evaluation: refit as time passes, forecast what follows, never look ahead."""
+"""Walk-forward evaluation: refit as time passes, forecast what follows, never look ahead.
+
+Each fold forecasts with the same code as a daily run, at the same horizons.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 
 from roi_forecast.array_types import FloatArray
 from roi_forecast.backtest.folds import Fold, fold_dataset, plan_folds
-from roi_forecast.config import ModelConfig
-from roi_forecast.evaluation.baselines import next_session_forecasts
+from roi_forecast.config import ModelConfig, MultiStep
 from roi_forecast.evaluation.metrics import Scored
-from roi_forecast.evaluation.scores import actual_roi_pct
+from roi_forecast.evaluation.scores import ScoredRows, actual_roi_pct
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.returns import implied_log_roi, known_sum, to_percent
+from roi_forecast.features.returns import to_percent
 from roi_forecast.forecaster.conformal import conformal_intervals
-from roi_forecast.forecaster.expanding_scale import REFIT_EVERY, fit_expanding_scale
-from roi_forecast.forecaster.forecasts import Forecasts
+from roi_forecast.forecaster.forecaster import Forecaster, ThroughTime
+from roi_forecast.forecaster.forecasts import Forecasts, joined
 from roi_forecast.forecaster.intervals import Intervals
-from roi_forecast.forecaster.scale_inputs import MarketRows, scale_inputs
-from roi_forecast.forecaster.shrinkage import counted_log_roi, shrinkage_factor
-from roi_forecast.network.ridge import fit_ridge
+from roi_forecast.forecaster.scale_inputs import scale_inputs
+from roi_forecast.forecaster.shrinkage import counted_log_roi
+from roi_forecast.network.predictor import Predictor
 
 logger = logging.getLogger(__name__)
 
-Forecaster = Callable[[Dataset, range], FloatArray]
-"""Fits on a dataset's training and validation rows and returns the scaled smoothed log ROI of
-consecutive target rows, shape (targets, assets)."""
+REFIT_EVERY = 21
+"""Sessions in a fold."""
+
+FitNetwork = Callable[[Dataset], Predictor]
+"""Fits a network on a dataset's training and validation rows."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class WalkForward:
         rows: What was walked through.
         actual_smoothed: Smoothed log ROI, unscaled, shape (targets, assets), NaN where the asset
             had no bar.
-        forecasts: Of the targets, one session ahead.
+        forecasts: Of the targets, at all horizons.
         known_mean_pct: Forecast of the mean known to each fold, in percent, shape (targets,
             assets).
         row_scales: Scale forecasts of all rows of the dataset, shape (rows, assets), log ROI; NaN
@@ -53,7 +57,7 @@ class WalkForward:
     symbols: tuple[str, ...]
     folds: tuple[Fold, ...]
     dates: np.ndarray
-    rows: MarketRows
+    rows: ScoredRows
     actual_smoothed: FloatArray
     forecasts: Forecasts
     known_mean_pct: FloatArray
@@ -73,7 +77,7 @@ class WalkForward:
     def scored(self) -> Scored:
         """The published ROI of the next session next to the actual one, in percent."""
         published = to_percent(self.published)
-        return Scored(self.actual_pct, published, self.implied, self.intervals)
+        return Scored(self.actual_pct, published, self.intervals)
 
     @property
     def smoothed(self) -> FloatArray:
@@ -81,13 +85,8 @@ class WalkForward:
         return np.asarray(self.forecasts.smoothed[0], dtype=np.float64)
 
     @property
-    def implied(self) -> FloatArray:
-        """Forecast of the log ROI before shrinking, shape (targets, assets)."""
-        return np.asarray(self.forecasts.unshrunk[0], dtype=np.float64)
-
-    @property
     def published(self) -> FloatArray:
-        """The same after shrinking, shape (targets, assets)."""
+        """Published log ROI, shape (targets, assets)."""
         return np.asarray(self.forecasts.log_roi[0], dtype=np.float64)
 
     @property
@@ -101,37 +100,36 @@ class WalkForward:
         return self.row_scales[self.targets.start : self.targets.stop]
 
 
-def ridge_forecaster(dataset: Dataset, targets: range) -> FloatArray:
-    """Forecast by pooled ridge regression with the default penalty."""
-    ridge = fit_ridge(dataset, ModelConfig().ridge_penalty)
-    return ridge.predict(dataset.scaled, dataset.scaled_log_roi, targets)
-
-
 def walk_forward(
     dataset: Dataset,
     first_date: date,
     *,
-    forecaster: Forecaster = ridge_forecaster,
+    fit_network: FitNetwork | None = None,
+    horizons: Sequence[int] = (1,),
+    method: MultiStep = "recursive",
+    half_life: float | None = None,
     refit_every: int = REFIT_EVERY,
     window: int | None = None,
     validation_share: float = 0.15,
     max_folds: int | None = None,
-    predictor: str = "ridge",
+    predictor: str = "linear",
 ) -> WalkForward:
     """Walk through the rows from a date on, refitting every so many sessions.
 
-    Each fold fits scaler, forecaster and shrinkage on rows that end a smoothing span before its
-    first target, and the scale on the rows before its first target. The conformal quantiles move on
-    with every row, as they do when forecasts are published.
+    The linear part and the scale are fitted through time, as always. Each fold fits scaler, network
+    and the factors of what it adds on rows that end a smoothing span before its first target.
 
     Args:
         dataset: The rows; its own split and scaler are not used.
         first_date: The first target is the first row on or after it.
-        forecaster: Of the smoothed log ROI. A neural one is slow: limit it by `max_folds`.
+        fit_network: None: the linear part alone. A network is slow: limit it by `max_folds`.
+        horizons: Ascending, the first being 1.
+        method: How those beyond the first are forecast.
+        half_life: Of the linear part, in sessions; None takes the default.
         refit_every: Sessions in a fold.
-        window: Most rows before a fold's first target to fit on (rolling); None takes all
-            (expanding).
-        validation_share: Share of the windows before a fold that the shrinkage is fitted on.
+        window: Most rows before a fold's first target to fit the network on (rolling); None takes
+            all (expanding).
+        validation_share: Share of the windows before a fold that validates.
         max_folds: Where more folds would be needed, each takes more sessions instead.
         predictor: What the forecaster is called in the log.
 
@@ -140,17 +138,11 @@ def walk_forward(
     """
     parts = plan_folds(dataset, first_date, refit_every, max_folds)
     targets = range(parts[0].start, parts[-1].stop)
-    # Too few rows before the first target are found before a slow forecaster begins.
+    # Too few rows before the first target are found before a slow network begins.
     fold_dataset(dataset, parts[0], window, validation_share)
-    spacing = len(parts[0]) if len(parts) > 1 else refit_every
-    row_scales = _row_scales(dataset, targets, spacing, window)
-    conformal_intervals(
-        np.abs(counted_log_roi(dataset)),
-        row_scales,
-        np.zeros((1, len(dataset.symbols))),
-        targets[:1],
-    )
-    folds, smoothed, implied = [], [], []
+    through_time = ThroughTime.fit(dataset, half_life or ModelConfig().half_life)
+    row_scales = through_time.scale.by_anchor[1].predict(scale_inputs(dataset))
+    folds, forecasts = [], []
     for number, part in enumerate(parts):
         logger.info(
             "%s: fold %d of %d, %s to %s",
@@ -161,17 +153,24 @@ def walk_forward(
             dataset.dates[part.stop - 1],
             extra={"step": None},
         )
-        fold, forecast = _run_fold(dataset, number, part, forecaster, window, validation_share)
-        folds.append(fold)
-        smoothed.append(forecast)
-        implied.append(
-            implied_log_roi(
-                forecast, known_sum(dataset.log_roi, part, dataset.smoothing), dataset.smoothing
+        own = fold_dataset(dataset, part, window, validation_share)
+        network = None if fit_network is None else fit_network(own)
+        forecaster = Forecaster.fit(own, network, through_time)
+        forecast = forecaster.forecast(own, own.split.test, horizons, method)
+        forecasts.append(forecast.moved_to(part))
+        published = through_time.linear.predict(dataset, part).factor
+        folds.append(
+            Fold(
+                number,
+                part,
+                dataset.dates[part.start].item(),
+                dataset.dates[part.stop - 1].item(),
+                float(published.mean()),
+                forecaster.calibration.network,
+                own.scaler.log_roi_mean,
             )
         )
     lengths = [len(fold.targets) for fold in folds]
-    everything = np.concatenate(implied)
-    published = everything * np.repeat([fold.shrinkage for fold in folds], lengths)[:, np.newaxis]
     rows = slice(targets.start, targets.stop)
     return WalkForward(
         symbols=dataset.symbols,
@@ -179,11 +178,7 @@ def walk_forward(
         dates=dataset.dates[rows],
         rows=dataset,
         actual_smoothed=np.where(dataset.filled[rows], np.nan, dataset.smoothed[rows]),
-        forecasts=replace(
-            next_session_forecasts(dataset, targets, np.concatenate(smoothed), everything),
-            log_roi=published[np.newaxis],
-            intervals=(intervals_of_scale(dataset, row_scales, targets, published),),
-        ),
+        forecasts=joined(forecasts),
         known_mean_pct=to_percent(np.repeat([fold.known_mean for fold in folds], lengths, axis=0)),
         row_scales=row_scales,
     )
@@ -219,43 +214,3 @@ def intervals_of_scale(
     center[targets.start : targets.stop] = published
     errors = np.abs(counted_log_roi(dataset) - center)
     return conformal_intervals(errors, scales, published, targets)
-
-
-def _row_scales(
-    dataset: Dataset, targets: range, refit_every: int, window: int | None
-) -> FloatArray:
-    last_fit = targets.start + (len(targets) - 1) // refit_every * refit_every
-    inputs = scale_inputs(dataset)
-    fits = fit_expanding_scale(
-        inputs,
-        counted_log_roi(dataset),
-        last_fit,
-        refit_every=refit_every,
-        longest=window,
-    )
-    return fits.predict(inputs)
-
-
-def _run_fold(
-    dataset: Dataset,
-    number: int,
-    targets: range,
-    forecaster: Forecaster,
-    window: int | None,
-    validation_share: float,
-) -> tuple[Fold, FloatArray]:
-    """Return the fold and its forecast of the smoothed log ROI, unscaled."""
-    own = fold_dataset(dataset, targets, window, validation_share)
-    validation = own.split.validation
-    expected = own.scaler.inverse(forecaster(own, validation))
-    known = known_sum(own.log_roi, validation, own.smoothing)
-    actual = counted_log_roi(own)[validation.start : validation.stop]
-    fold = Fold(
-        number,
-        targets,
-        dataset.dates[targets.start].item(),
-        dataset.dates[targets.stop - 1].item(),
-        shrinkage_factor(implied_log_roi(expected, known, own.smoothing), actual),
-        own.scaler.log_roi_mean,
-    )
-    return fold, own.scaler.inverse(forecaster(own, own.split.test))

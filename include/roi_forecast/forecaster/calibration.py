@@ -1,8 +1,8 @@
-"""How forecasts are published: each horizon's forecast, shrunk, with its intervals.
+"""How forecasts are published: the network's share in them, and their intervals.
 
-The smoothed target is mostly known, so a good forecast of it says little about the sessions ahead.
-The log ROI it implies is shrunk towards zero by the factor that fits best on validation rows. The
-intervals around it are conformal: as many scales wide as earlier forecasts were off.
+The linear part says itself how much of it to publish. What the network adds is multiplied by the
+factor that validation rows support. The intervals are conformal: as many scales wide as earlier
+published forecasts were off.
 
 Every horizon up to the longest is calibrated, for both methods, whatever horizons the run asks for:
 a later run may ask the same version for others.
@@ -24,11 +24,11 @@ from roi_forecast.errors import EvaluationError, RegistryError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import log_roi_ahead
+from roi_forecast.features.rounding import beyond_rounding
 from roi_forecast.forecaster.conformal import TRAILING
 from roi_forecast.forecaster.direct import DirectRidge, fit_direct
-from roi_forecast.forecaster.expanding_scale import fit_expanding_scale
 from roi_forecast.forecaster.horizon_intervals import HorizonErrors, horizon_intervals
-from roi_forecast.forecaster.horizon_scale import HorizonScale, fit_horizon_scale
+from roi_forecast.forecaster.horizon_scale import HorizonScale
 from roi_forecast.forecaster.intervals import Intervals
 from roi_forecast.forecaster.recursive import ModelRows, WindowForecaster, forecast_recursively
 from roi_forecast.forecaster.scale_inputs import (
@@ -36,98 +36,110 @@ from roi_forecast.forecaster.scale_inputs import (
     MEMORY,
     MarketRows,
     RowSlice,
-    ScaleInputs,
     scale_inputs,
 )
-from roi_forecast.forecaster.shrinkage import counted_log_roi, horizon_shrinkage
+from roi_forecast.forecaster.shrinkage import counted_log_roi, factors_ahead, supported_factor
+from roi_forecast.linear.through_time import Linear
 
 METHODS: tuple[MultiStep, ...] = get_args(MultiStep)
 # Raised when what is stored changes its meaning; another one cannot be read.
-_FORMAT = 5
+_FORMAT = 6
+# The epoch whose weights the network has was chosen on the same rows.
+_LEAST_T_OF_NETWORK = 2.0
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How implied log ROIs become published forecasts, for every horizon.
+    """How the parts of a forecast become what is published, for every horizon.
 
     A row is named as an origin: the session that is the first to be forecast, the row after the
     last known one. The target row of horizon h lies h - 1 rows after it.
 
     Attributes:
-        scale: Expected absolute log ROI up to each horizon: refits over the training rows, the last
-            of which, on all of them, forecasts from then on.
-        direct: The direct forecasts of the horizons from 2 on.
-        shrinkage: Factor from 0 (no skill: forecast zero) to 1 (take the implied value) of each
-            method and horizon, shape (MAX_HORIZON,).
-        unseen_from: First date on which the network's forecasts are scored: it was neither fitted
-            nor chosen on this date or later. Before it a fitted forecast would look better than it
-            is, so the errors of the zero forecast are scored instead.
+        scale: Expected absolute log ROI up to each horizon, fitted again as time passes.
+        direct: The direct forecasts of the moves after the next session.
+        network: How much of what the network adds to the next session's log ROI is published, from
+            0 (nothing) to 1.
+        ahead: Likewise of what each horizon's forecast adds to the next session's, by method, shape
+            (MAX_HORIZON,).
+        unseen_from: First date on which the network's part is scored: it was neither fitted nor
+            chosen on this date or later. Before it the errors of the linear part count instead.
     """
 
     scale: HorizonScale
     direct: DirectRidge
-    shrinkage: Mapping[MultiStep, FloatArray]
+    network: float
+    ahead: Mapping[MultiStep, FloatArray]
     unseen_from: date
 
     @classmethod
     def fit(
-        cls, dataset: Dataset, forecast_windows: WindowForecaster, ridge_penalty: float
+        cls,
+        dataset: Dataset,
+        linear: Linear,
+        scale: HorizonScale,
+        forecast_windows: WindowForecaster | None,
     ) -> Self:
-        """Fit direct forecasts and scales on training rows, the shrinkage on validation rows.
+        """Fit direct forecasts on training rows and the factors on validation rows.
 
         Args:
             dataset: What the network was trained on; no row from the first test row on is read.
-            forecast_windows: The network, one session ahead.
-            ridge_penalty: Of the direct forecasts.
+            linear: The linear part, fitted through time.
+            scale: The scale, fitted through time.
+            forecast_windows: The network, one session ahead; None: the linear part alone.
 
         Raises:
             EvaluationError: No asset has a bar on any validation session.
-            TrainingError: There is no training row to fit the scale on, or no price moved.
         """
-        train, validation, test = dataset.split.train, dataset.split.validation, dataset.split.test
-        actual = counted_log_roi(dataset)
-        if not np.isfinite(actual[validation.start : validation.stop]).any():
+        validation, test = dataset.split.validation, dataset.split.test
+        own = counted_log_roi(dataset)[validation.start : validation.stop]
+        if not np.isfinite(own).any():
             raise EvaluationError(
                 "no asset has a bar on any validation session; raise validation_share"
             )
-        inputs = fitted_inputs(dataset)
-        next_session = fit_expanding_scale(inputs, actual, train.stop)
-        scale = fit_horizon_scale(next_session, inputs, dataset.log_roi, dataset.filled, train.stop)
-        unshrunk = cls(
-            scale,
-            fit_direct(dataset, ridge_penalty),
-            {method: np.ones(MAX_HORIZON) for method in METHODS},
-            dataset.dates[test.start].item(),
-        )
+        unseen_from = dataset.dates[test.start].item()
+        direct = fit_direct(dataset)
+        start = cls(scale, direct, 1.0, {}, unseen_from)
+        published = linear.predict(dataset, validation).published
         preprocessing = Preprocessing.of_dataset(dataset)
-        shrinkage = {}
+        ahead = {}
         for method in METHODS:
-            cumulated = unshrunk.forecast(
-                method, forecast_windows, preprocessing, dataset, validation, MAX_HORIZON
+            cumulated = start.forecast(
+                method,
+                forecast_windows,
+                preprocessing,
+                dataset,
+                published,
+                validation,
+                MAX_HORIZON,
             )
-            shrinkage[method] = horizon_shrinkage(cumulated, dataset, validation, test.start)
-        return cls(scale, unshrunk.direct, shrinkage, unshrunk.unseen_from)
+            ahead[method] = factors_ahead(cumulated, dataset, validation, test.start)
+        added = cumulated[0] - published
+        network = supported_factor(added, own - published, least_t=_LEAST_T_OF_NETWORK)
+        return cls(scale, direct, network, ahead, unseen_from)
 
     def first_scored_row(self, dates: npt.NDArray[np.datetime64]) -> int:
-        """Return the first row on which the network's forecasts are scored."""
+        """Return the first row on which the network's part is scored."""
         return int(np.searchsorted(dates, np.datetime64(self.unseen_from)))
 
     def forecast(
         self,
         method: MultiStep,
-        forecast_windows: WindowForecaster,
+        forecast_windows: WindowForecaster | None,
         preprocessing: Preprocessing,
         rows: ModelRows,
+        published: FloatArray,
         origins: range,
         horizons: int,
     ) -> FloatArray:
-        """Forecast the log ROI up to each horizon, before shrinking.
+        """Forecast the log ROI up to each horizon, as the network has it.
 
         Args:
             method: How horizons beyond the first are forecast.
-            forecast_windows: The network, one session ahead.
+            forecast_windows: The network, one session ahead; None: the linear part alone.
             preprocessing: The version's own.
             rows: Rows in time order, as the preprocessing made them.
+            published: The linear part of the origins, shape (origins, assets).
             origins: Rows to forecast from; the last may be the row after the last. No row from an
                 origin on takes part in its forecasts.
             horizons: The longest one.
@@ -139,38 +151,57 @@ class Calibration:
             DatasetError: An origin has too few rows before it, or lies after the next row.
         """
         steps = horizons if method == "recursive" else 1
-        near = forecast_recursively(forecast_windows, preprocessing, rows, origins, steps)
+        if forecast_windows is None:
+            near = np.repeat(published[np.newaxis], steps, axis=0)
+        else:
+            near = forecast_recursively(
+                forecast_windows, preprocessing, rows, published, origins, steps
+            )
+            # A network that adds nothing leaves the rounding of scaled units, which has no
+            # direction and earns no share in what is published.
+            unit = preprocessing.smoothing / preprocessing.scaler.slope
+            near = np.where(beyond_rounding(np.abs(near - published), unit), near, published)
         if steps == horizons:
             return near
-        return np.concatenate([near, self.direct.predict(preprocessing, rows, origins, horizons)])
+        later = self.direct.predict(preprocessing, rows, origins, horizons)
+        return np.concatenate([near, near + later])
 
-    def publish(self, method: MultiStep, cumulated: FloatArray) -> FloatArray:
-        """Return what `forecast` gave, shrunk: the published log ROI, same shape."""
-        factors = self.shrinkage[method][: len(cumulated)]
+    def publish(self, method: MultiStep, linear: FloatArray, cumulated: FloatArray) -> FloatArray:
+        """Return the published log ROI of every horizon.
+
+        Args:
+            method: How horizons beyond the first are forecast.
+            linear: The published linear part, shape (origins, assets).
+            cumulated: What `forecast` gave, shape (horizons, origins, assets).
+        """
+        near = linear + self.network * (cumulated[0] - linear)
+        factors = self.ahead[method][: len(cumulated), np.newaxis, np.newaxis]
         # Adding 0 makes a negative zero a plain one, which no table shows as -0.
-        return factors[:, np.newaxis, np.newaxis] * cumulated + 0.0
+        published: FloatArray = near + factors * (cumulated - cumulated[0]) + 0.0
+        return published
 
     def intervals(
         self,
-        method: MultiStep,
         rows: MarketRows,
-        cumulated: FloatArray,
+        linear: FloatArray,
+        published: FloatArray,
         targets: range,
         next_date: np.datetime64 | None = None,
     ) -> tuple[tuple[Intervals, ...], ...]:
         """Return the published intervals of every horizon from 1 on, at 80 and 95 %.
 
-        The errors of the zero forecast count at origins before `unseen_from`, and those of the
+        The errors of the linear part count at origins before `unseen_from`, and those of the
         published forecasts from then on, of the up to 500 rows before an origin. An error counts
         only once its target row lies before the origin that is forecast: no row from an origin on
         is read for its intervals.
 
         Args:
-            method: How the forecasts were made.
             rows: Rows in time order.
-            cumulated: What `forecast` gave at the last rows, down to `next_date` where it is given:
-                at all targets and at the rows from `first_scored_row` on, of which those left out
-                give no score.
+            linear: The published linear part of all rows, down to `next_date` where it is given,
+                shape (rows, assets); NaN gives no score.
+            published: What `publish` gave at the last rows, down to `next_date`, shape (horizons,
+                origins, assets): at all targets and at the rows from `first_scored_row` on, of
+                which those left out give no score.
             targets: Origins; the last may be the row after the last.
             next_date: The date of the row after the last, where it is a target.
 
@@ -180,8 +211,8 @@ class Calibration:
         Raises:
             EvaluationError: There are too few errors before a target, or it has no forecast.
         """
-        horizons = len(cumulated)
-        given = len(rows.dates) + (next_date is not None) - cumulated.shape[1]
+        horizons = len(published)
+        given = len(rows.dates) + (next_date is not None) - published.shape[1]
         if given > targets.start:
             raise EvaluationError(
                 f"intervals of the rows {targets} need their forecasts; received them from row "
@@ -191,7 +222,8 @@ class Calibration:
         recent = RowSlice.of(rows, first, len(rows.dates))
         inputs = scale_inputs(recent, next_date)
         scored = self.first_scored_row(inputs.dates)
-        published = self.publish(method, cumulated[:, max(first - given, 0) :])
+        published = published[:, max(first - given, 0) :]
+        linear = linear[first:]
         targets = range(targets.start - first, targets.stop - first)
         before = inputs.shape[0] - published.shape[1]
         wanted = slice(targets.start - before, targets.stop - before)
@@ -201,7 +233,7 @@ class Calibration:
             for horizon, (forecast, scale) in enumerate(zip(published, scales, strict=True), 1):
                 judged = np.full(inputs.shape, np.nan)
                 judged[before:] = forecast
-                judged[:scored] = 0.0
+                judged[:scored] = linear[:scored]
                 actual = log_roi_ahead(recent.log_roi, recent.filled, horizon)
                 scores = np.abs(actual - judged[: len(actual)]) / scale[: len(actual)]
                 yield HorizonErrors(scores, scale[targets.start : targets.stop], forecast[wanted])
@@ -213,7 +245,8 @@ class Calibration:
         return {
             "format": _FORMAT,
             "unseen_from": str(self.unseen_from),
-            "shrinkage": {method: self.shrinkage[method].tolist() for method in METHODS},
+            "network": self.network,
+            "ahead": {method: self.ahead[method].tolist() for method in METHODS},
             "scale": self.scale.to_json(),
             "direct": self.direct.weights.tolist(),
         }
@@ -235,25 +268,19 @@ class Calibration:
             scale = HorizonScale.from_json(content["scale"])
             if any(fit.slopes.shape != (INPUTS,) for fit in scale.by_anchor[1].fits):
                 raise ValueError(f"its scale does not take {INPUTS} inputs")
-            shrinkage = {
-                method: np.asarray(content["shrinkage"][method], dtype=np.float64)
-                for method in METHODS
+            ahead = {
+                method: np.asarray(content["ahead"][method], dtype=np.float64) for method in METHODS
             }
-            if any(factors.shape != (MAX_HORIZON,) for factors in shrinkage.values()):
-                raise ValueError(f"its shrinkage does not reach to horizon {MAX_HORIZON}")
+            if any(factors.shape != (MAX_HORIZON,) for factors in ahead.values()):
+                raise ValueError(f"its factors do not reach to horizon {MAX_HORIZON}")
             direct = DirectRidge(np.asarray(content["direct"], dtype=np.float64))
-            return cls(scale, direct, shrinkage, date.fromisoformat(content["unseen_from"]))
+            unseen_from = date.fromisoformat(content["unseen_from"])
+            return cls(scale, direct, float(content["network"]), ahead, unseen_from)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RegistryError(
                 f"the calibration is damaged ({error!r}); train the version again or roll back to "
                 "another one"
             ) from error
-
-
-def fitted_inputs(dataset: Dataset) -> ScaleInputs:
-    """Return the inputs of the training rows, and of the row after them, which they lead to."""
-    stop = dataset.split.train.stop
-    return scale_inputs(RowSlice.of(dataset, 0, stop), dataset.dates[stop])
 
 
 def first_needed_row(targets: range, horizons: int) -> int:

@@ -2,7 +2,7 @@
 
 Split conformal prediction with a normalised score (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman,
 2018, "Distribution-Free Predictive Inference for Regression", section 5.2), over the newest rows of
-each asset by itself.
+each asset by itself; `online_factor` adapts them to the rows just before.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from roi_forecast.array_types import FloatArray
 from roi_forecast.errors import EvaluationError
 from roi_forecast.features.returns import to_percent
 from roi_forecast.forecaster.intervals import Intervals
+from roi_forecast.forecaster.online_factor import online_factors
 
 LEVELS = (0.80, 0.95)
 TRAILING = 500
@@ -176,7 +177,7 @@ def require_known(half: FloatArray, scores_before: FloatArray) -> None:
 def trailing_half_widths(
     scores: FloatArray, scales: FloatArray, targets: range, levels: Sequence[float]
 ) -> FloatArray:
-    """Return half the width of each target row's interval.
+    """Return half the width of each target row's interval: factor times quantile times scale.
 
     The interval of row t rests on the scores of the rows before t alone.
 
@@ -189,5 +190,7 @@ def trailing_half_widths(
     Returns:
         Shape (levels, targets, assets), in the unit of the scale.
     """
-    quantiles = conformal_quantiles(scores, np.arange(targets.start, targets.stop), levels)
-    return quantiles * scales[targets.start : targets.stop]
+    stops = np.arange(targets.start, targets.stop)
+    quantiles = conformal_quantiles(scores, stops, levels)
+    factors = online_factors(scores, quantiles, stops, levels)
+    return factors[..., np.newaxis] * quantiles * scales[targets.start : targets.stop]

@@ -14,10 +14,11 @@ from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import log_roi_ahead
 from roi_forecast.features.windows import window_view
 from roi_forecast.forecaster.recursive import ModelRows
-from roi_forecast.network.inputs import plain_lags
 
 FIRST_HORIZON = 2
-"""The next session is the network's own business."""
+"""The next session is forecast by the linear part and the network."""
+PENALTY = 1.0
+"""Of the sum of squared weights, in scaled units."""
 
 # The moves over all horizons are built for this many assets at a time.
 _ASSETS_AT_ONCE = 64
@@ -28,8 +29,8 @@ class DirectRidge:
     """One set of lag weights for each horizon, for all assets.
 
     Attributes:
-        weights: Shape (horizons, seq_len + plain lags), of the horizons 2, 3, …: first of the
-            centred scaled smoothed log ROI, then of the scaled plain log ROI, oldest lag first.
+        weights: Shape (horizons, seq_len), of the horizons 2, 3, …: of the scaled plain log ROI,
+            oldest lag first.
     """
 
     weights: FloatArray
@@ -37,7 +38,7 @@ class DirectRidge:
     def predict(
         self, preprocessing: Preprocessing, rows: ModelRows, origins: range, horizons: int
     ) -> FloatArray:
-        """Forecast the log ROI cumulated over 2, …, `horizons` sessions from each origin on.
+        """Forecast the log ROI from the next session's close to those of 2, …, `horizons` sessions.
 
         Args:
             preprocessing: Of the version that the weights belong to.
@@ -60,53 +61,39 @@ class DirectRidge:
                 f"received the horizon {horizons}"
             )
         scaler, seq_len = preprocessing.scaler, preprocessing.seq_len
-        known = slice(max(origins.start - seq_len, 0), origins.stop - 1)
+        first = max(origins.start - seq_len, 0)
+        scaled = scaler.transform_log_roi(rows.log_roi[first : origins.stop - 1])
+        own = range(origins.start - first, origins.stop - first)
         # One product of matrices for each origin: the windows are views, never copied.
-        forecast = np.zeros((len(origins), count, len(scaler.center)))
-        for series, weights in (
-            (rows.scaled_log_roi[known].astype(np.float64), self.weights[:count, seq_len:]),
-            (rows.scaled[known] - scaler.center, self.weights[:count, :seq_len]),
-        ):
-            own = range(origins.start - known.start, origins.stop - known.start)
-            forecast += weights @ window_view(series, own, weights.shape[1])
-        forecast = forecast.transpose(1, 0, 2)
-        ahead = np.arange(FIRST_HORIZON, horizons + 1)[:, np.newaxis, np.newaxis]
-        cumulated: FloatArray = forecast / scaler.slope + ahead * scaler.log_roi_mean
-        return cumulated
+        forecast = (self.weights[:count] @ window_view(scaled, own, seq_len)).transpose(1, 0, 2)
+        ahead = np.arange(1, horizons)[:, np.newaxis, np.newaxis]
+        moves: FloatArray = forecast / scaler.slope + ahead * scaler.log_roi_mean
+        return moves
 
 
-def fit_direct(dataset: Dataset, penalty: float) -> DirectRidge:
+def fit_direct(dataset: Dataset, penalty: float = PENALTY) -> DirectRidge:
     """Fit every horizon on the training rows, all assets together.
 
-    Minimises the sum of squared errors of the log ROI ahead, less its training mean and in scaled
-    units, plus `penalty` times the sum of squared weights, without an intercept. Only moves that
-    end on a training row count, so no row after the last training target is read. A horizon without
-    one forecasts the mean.
+    Minimises the sum of squared errors of the move after the next session, less its training mean
+    and in scaled units, plus `penalty` times the sum of squared weights, without an intercept. Only
+    moves that end on a training row count, so no row after the last training target is read. A
+    horizon without one forecasts the mean.
 
     Args:
         dataset: Gives the rows, the split and the scaler.
         penalty: Above 0.
     """
     train, seq_len = dataset.split.train, dataset.seq_len
-    plain = plain_lags(seq_len)
-    smoothed = (dataset.scaled[: train.stop] - dataset.scaler.center).astype(np.float64)
-    scaled_log_roi = dataset.scaled_log_roi[: train.stop].astype(np.float64)
+    scaled = dataset.scaler.transform_log_roi(dataset.log_roi[: train.stop])
     horizons = range(FIRST_HORIZON, MAX_HORIZON + 1)
-    gram = np.zeros((len(horizons), seq_len + plain, seq_len + plain))
-    moment = np.zeros((len(horizons), seq_len + plain))
+    gram = np.zeros((len(horizons), seq_len, seq_len))
+    moment = np.zeros((len(horizons), seq_len))
     # One asset at a time: the design matrix of all would be seq_len times the rows.
     for asset in range(len(dataset.symbols)):
-        own = slice(asset, asset + 1)
-        lags = np.concatenate(
-            [
-                window_view(smoothed[:, own], train, seq_len)[..., 0],
-                window_view(scaled_log_roi[:, own], train, plain)[..., 0],
-            ],
-            axis=1,
-        )
+        lags = window_view(scaled[:, asset : asset + 1], train, seq_len)[..., 0]
         if asset % _ASSETS_AT_ONCE == 0:
             block = slice(asset, asset + _ASSETS_AT_ONCE)
-            targets = np.stack([_scaled_ahead(dataset, train, each, block) for each in horizons])
+            targets = np.stack([_scaled_moves(dataset, train, each, block) for each in horizons])
         own_targets = targets[..., asset % _ASSETS_AT_ONCE]
         counted = np.isfinite(own_targets)
         moment += np.where(counted, own_targets, 0.0) @ lags
@@ -114,13 +101,15 @@ def fit_direct(dataset: Dataset, penalty: float) -> DirectRidge:
         whole = lags.T @ lags
         for number, left_out in enumerate(~counted):
             gram[number] += whole - lags[left_out].T @ lags[left_out]
-    solution = np.linalg.solve(gram + penalty * np.eye(seq_len + plain), moment[..., np.newaxis])
+    solution = np.linalg.solve(gram + penalty * np.eye(seq_len), moment[..., np.newaxis])
     return DirectRidge(solution[..., 0].astype(np.float64, copy=False))
 
 
-def _scaled_ahead(dataset: Dataset, train: range, horizon: int, assets: slice) -> FloatArray:
-    """Return the centred log ROI ahead of training targets in scaled units, (targets, assets)."""
+def _scaled_moves(dataset: Dataset, train: range, horizon: int, assets: slice) -> FloatArray:
+    """Return the centred moves after the next session in scaled units, (targets, assets)."""
     known, scaler = slice(train.start, train.stop), dataset.scaler
-    ahead = log_roi_ahead(dataset.log_roi[known, assets], dataset.filled[known, assets], horizon)
-    scaled: FloatArray = (ahead - horizon * scaler.log_roi_mean[assets]) * scaler.slope[assets]
+    log_rois = dataset.log_roi[known, assets]
+    later = log_roi_ahead(log_rois, dataset.filled[known, assets], horizon) - log_rois
+    mean = (horizon - 1) * scaler.log_roi_mean[assets]
+    scaled: FloatArray = (later - mean) * scaler.slope[assets]
     return scaled

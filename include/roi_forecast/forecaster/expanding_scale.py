@@ -1,25 +1,29 @@
-"""Scale forecasts that were never fitted on the rows they forecast, by refits as time passes."""
+"""Scale forecasts that were never fitted on the rows they forecast, by refits as time passes.
+
+When a fit is made and on what depends on dates alone: the daily run, a walk through all rows and a
+forecast made months later with few rows at hand make the same fit for the same month.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from roi_forecast.array_types import FloatArray
+from roi_forecast.array_types import FloatArray, IndexArray
 from roi_forecast.errors import TrainingError
 from roi_forecast.forecaster.scale import PENALTY, Scale, fit_weights, require_moves
-from roi_forecast.forecaster.scale_inputs import INPUTS, ScaleInputs
+from roi_forecast.forecaster.scale_inputs import INPUTS, MEMORY, ScaleInputs
 
-REFIT_EVERY = 21
-"""Sessions between two refits."""
 FIRST_FIT = 63
 """Rows before the first fit, where there are that many."""
 MAX_PAIRS = 200_000
 """Pairs of a row and an asset that a fit rests on, about: of more it takes a random part."""
+MIN_ROWS = 500
+"""Rows that a fit takes however many assets there are, where there are that many."""
 
 # The shortest averages are noise before this row; the longest need not be full.
 _WARM_UP = 22
@@ -55,6 +59,23 @@ class ExpandingScale:
             scales[start:stop] = np.exp(fit.intercept + logs)
         return scales
 
+    def extended(self, inputs: ScaleInputs, log_rois: FloatArray, *, horizon: int = 1) -> Self:
+        """Return these fits and those that `fit_expanding_scale` makes after the last of them.
+
+        Args:
+            inputs: As there. For the same fits as from all rows they begin `rows_needed` rows
+                before the first date that is added, or where the prices begin.
+            log_rois: As there.
+            horizon: As there, and as the fits were made.
+
+        Raises:
+            TrainingError: No price moved before an added date.
+        """
+        starts = _regular_starts(inputs, len(log_rois), horizon)
+        starts = starts[inputs.dates[starts] > self.dates[-1]]
+        fits = tuple(_fit(inputs, log_rois, start, horizon) for start in starts)
+        return type(self)(np.append(self.dates, inputs.dates[starts]), self.fits + fits)
+
     def to_json(self) -> list[dict[str, Any]]:
         """Return the fits as JSON values."""
         return [
@@ -72,96 +93,99 @@ class ExpandingScale:
 def fit_expanding_scale(
     inputs: ScaleInputs,
     log_rois: FloatArray,
-    last_fit: int,
     *,
-    refit_every: int = REFIT_EVERY,
-    longest: int | None = None,
     horizon: int = 1,
-    max_pairs: int = MAX_PAIRS,
+    needed_from: int | None = None,
+    longest: int | None = None,
 ) -> ExpandingScale:
-    """Fit the scale before row `last_fit`, and every `refit_every` rows back from there.
+    """Fit the scale for the first session of every month, or of every quarter beyond the next day.
 
-    A fit for the rows from t on is given the rows before t alone. With more than `max_pairs` pairs
-    of a row and an asset before t it takes a random part of them, the same share of every row's;
-    which ones depends on nothing but the row's number and how many assets there are.
+    A fit for the rows from t on is given the rows before t alone: the newest `fitted_rows` of those
+    whose moves ended before t. If even these hold more than MAX_PAIRS pairs of a row and an asset,
+    it takes a random part of them; which ones depends on nothing but their dates and how many
+    assets there are.
+
+    The first fit comes as soon as there are FIRST_FIT rows with inputs, whatever the month.
 
     Args:
-        inputs: Of the rows, and of row `last_fit`, whose date alone is looked at.
+        inputs: Of the rows, and of the row after the last where its scale is wanted.
         log_rois: Shape (rows, assets), unscaled; NaN where an entry does not count. With a horizon
             above 1 an entry is the sum over its own row and those that follow.
-        last_fit: No row from this one on is read.
-        refit_every: Rows between two fits.
-        longest: Most rows of one fit, the newest ones; None takes all (an expanding window).
         horizon: Rows that an entry sums over. It is known only that many rows on, and so many
             overlapping entries hold as much as one: the penalty of the slopes grows with it.
-        max_pairs: About how many pairs a fit rests on at most.
+        needed_from: Row that the first fit must forecast at the latest; None: the last of the
+            inputs.
+        longest: Most rows of one fit; None: `fitted_rows`.
 
     Raises:
         TrainingError: There is no row to fit on, or no price moved.
     """
-    if last_fit < horizon + 1:
+    needed_from = len(inputs.dates) - 1 if needed_from is None else needed_from
+    if needed_from < horizon + 1:
         raise TrainingError(
-            f"the scale cannot be fitted on the {last_fit} rows before its first forecast "
+            f"the scale cannot be fitted on the {needed_from} rows before its first forecast "
             f"{horizon} sessions ahead; take an earlier start_date"
         )
-    earliest = min(_WARM_UP + FIRST_FIT + horizon - 1, last_fit)
-    starts = np.arange(last_fit, earliest - 1, -refit_every)[::-1]
-    stops = starts - horizon + 1
-    firsts = (
-        np.minimum(_WARM_UP, stops - 1)
-        if longest is None
-        else np.maximum(_WARM_UP, stops - longest)
-    )
-    shares = max_pairs / ((stops - firsts) * inputs.shape[1])
-    pairs = _draw_pairs(inputs, log_rois[: stops[-1]], stops, shares)
-    fits: list[Scale] = []
-    weights = None
-    for first, stop, share in zip(firsts, stops, shares, strict=True):
-        part = slice(*np.searchsorted(pairs.rows, [first, stop]))
-        design, moves = pairs.design[part], pairs.moves[part]
-        if pairs.draws is not None:
-            is_drawn = pairs.draws[part] < share
-            design, moves = design[is_drawn], moves[is_drawn]
-        require_moves(moves, (stop - first) * inputs.shape[1])
-        # The fit before is near, but a rolling one must know nothing of rows that it leaves out.
-        near = weights if longest is None else None
-        weights = fit_weights(design, moves, PENALTY * horizon, near)
-        fits.append(Scale(float(weights[0]), weights[1:]))
-    return ExpandingScale(inputs.dates[starts], tuple(fits))
+    first = min(_first_start(horizon), needed_from)
+    later = _regular_starts(inputs, len(log_rois), horizon)
+    starts = np.append(first, later[later > first])
+    fits = tuple(_fit(inputs, log_rois, start, horizon, longest) for start in starts)
+    return ExpandingScale(inputs.dates[starts], fits)
 
 
-class _Pairs(NamedTuple):
-    """Pairs of a row and an asset that take part in a fit, in the order of the rows.
+def fitted_rows(assets: int) -> int:
+    """Return the most rows that a fit takes."""
+    return max(MIN_ROWS, MAX_PAIRS // assets)
 
-    Attributes:
-        rows: Shape (pairs,).
-        moves: Absolute log ROIs, shape (pairs,).
-        design: Ones, then the inputs, shape (pairs, 1 + inputs).
-        draws: From 0 to 1; a fit takes those below its share. None where every fit takes all.
+
+def rows_needed(assets: int, horizon: int = 1) -> int:
+    """Return how many rows before the first session of a month its fit depends on at most.
+
+    Args:
+        assets: How many there are.
+        horizon: Of the fit, in sessions.
     """
-
-    rows: npt.NDArray[np.intp]
-    moves: FloatArray
-    design: FloatArray
-    draws: FloatArray | None
+    return fitted_rows(assets) + horizon - 1 + MEMORY
 
 
-def _draw_pairs(
-    inputs: ScaleInputs, log_rois: FloatArray, stops: npt.NDArray[np.intp], shares: FloatArray
-) -> _Pairs:
-    """Return the pairs of the rows before the last stop that one of the fits takes."""
-    counted = np.isfinite(log_rois)
-    # Nothing lies before row 0.
-    counted[0] = False
-    draws = None
-    if shares[-1] < 1.0:
-        draws = np.random.default_rng(_SEED).random(counted.shape)
-        # Of all fits that a row takes part in, the first takes the largest share.
-        largest = shares[np.searchsorted(stops, np.arange(len(counted)), side="right")]
-        counted &= draws < largest[:, np.newaxis]
-        draws = draws[counted]
-    rows, assets = np.nonzero(counted)
+def _first_start(horizon: int) -> int:
+    """Return the row that the first fit forecasts where there are rows enough."""
+    return _WARM_UP + FIRST_FIT + horizon - 1
+
+
+def _regular_starts(inputs: ScaleInputs, known: int, horizon: int) -> IndexArray:
+    """Return the first row of each month, of each quarter beyond horizon 1, that gets a fit."""
+    months = inputs.dates.astype("datetime64[M]").astype(np.int64)
+    spans = months if horizon == 1 else months // 3
+    starts = np.flatnonzero(np.diff(spans)) + 1
+    return starts[(starts >= _first_start(horizon)) & (starts <= known)]
+
+
+def _fit(
+    inputs: ScaleInputs, log_rois: FloatArray, start: int, horizon: int, longest: int | None = None
+) -> Scale:
+    """Return the fit that forecasts from row `start` on."""
+    assets = inputs.shape[1]
+    stop = start - horizon + 1
+    most = fitted_rows(assets) if longest is None else min(longest, fitted_rows(assets))
+    # Row 0 has no inputs: nothing lies before it.
+    first = max(min(_WARM_UP, stop - 1), stop - most, 1)
+    counted = np.isfinite(log_rois[first:stop])
+    share = MAX_PAIRS / counted.size
+    if share < 1.0:
+        counted &= _draws(inputs.dates[first:stop], assets) < share
+    rows, columns = np.nonzero(counted)
+    rows += first
+    moves = np.abs(log_rois[rows, columns])
+    require_moves(moves, counted.size)
     design = np.empty((len(rows), INPUTS + 1))
     design[:, 0] = 1.0
-    design[:, 1:] = inputs.at(rows, assets)
-    return _Pairs(rows, np.abs(log_rois[rows, assets]), design, draws)
+    design[:, 1:] = inputs.at(rows, columns)
+    weights = fit_weights(design, moves, PENALTY * horizon)
+    return Scale(float(weights[0]), weights[1:])
+
+
+def _draws(dates: npt.NDArray[np.datetime64], assets: int) -> FloatArray:
+    """Return random numbers from 0 to 1 of each date and asset, the same for the same date."""
+    days = dates.astype("datetime64[D]").astype(np.int64)
+    return np.stack([np.random.default_rng((_SEED, day)).random(assets) for day in days])

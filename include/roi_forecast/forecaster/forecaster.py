@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from roi_forecast.array_types import FloatArray
+from roi_forecast.array_types import BoolArray, FloatArray
 from roi_forecast.blas import on_one_blas_thread
 from roi_forecast.config import MultiStep
 from roi_forecast.errors import RegistryError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
-from roi_forecast.features.returns import smoothed_ahead, to_percent
+from roi_forecast.features.returns import known_sum, smoothed_ahead, to_percent
 from roi_forecast.features.windows import window_view
 from roi_forecast.files.arrays import read_arrays
 from roi_forecast.files.artifacts import write_file
 from roi_forecast.files.verified import VerifiedDirectory
 from roi_forecast.forecaster.calibration import Calibration
+from roi_forecast.forecaster.expanding_scale import rows_needed as scale_rows_needed
 from roi_forecast.forecaster.forecasts import Forecasts
+from roi_forecast.forecaster.horizon_scale import ANCHORS, HorizonScale, fit_horizon_scale
+from roi_forecast.forecaster.intervals import Intervals
 from roi_forecast.forecaster.recursive import ModelRows
-from roi_forecast.forecaster.scale_inputs import MarketRows, RowSlice
+from roi_forecast.forecaster.scale_inputs import MarketRows, RowSlice, scale_inputs
+from roi_forecast.linear.fit import LAGS
+from roi_forecast.linear.through_time import Linear, LinearRows
+from roi_forecast.linear.through_time import rows_needed as linear_rows_needed
 from roi_forecast.network.predictor import Predictor, load_predictor
 
+LINEAR_FILE = "linear.npz"
 CALIBRATION_FILE = "calibration.json"
 SAMPLE_FILE = "sample.npz"
 """One input and its forecast, by which a fresh process can tell that the model is whole."""
@@ -36,8 +43,52 @@ SAMPLE_FILE = "sample.npz"
 _TOLERANCE = 1e-3
 
 
-class PreparedRows(ModelRows, MarketRows, Protocol):
+class PreparedRows(ModelRows, MarketRows, LinearRows, Protocol):
     """Rows of a dataset, or of prices that `Preprocessing.apply` prepared; shapes as there."""
+
+    @property
+    def context_missing(self) -> BoolArray:
+        """Whether a context asset lacked a bar that was due."""
+
+
+@dataclass(frozen=True)
+class ThroughTime:
+    """What is fitted in closed form as time passes, each fit on the rows before its date alone.
+
+    Attributes:
+        linear: The linear part of the next log ROI.
+        scale: The expected absolute log ROI up to each horizon.
+    """
+
+    linear: Linear
+    scale: HorizonScale
+
+    @classmethod
+    def fit(cls, dataset: Dataset, half_life: float) -> Self:
+        """Fit both on all rows of a dataset.
+
+        Args:
+            dataset: The rows; its split and scaler do not matter.
+            half_life: Of the linear part, in sessions.
+
+        Raises:
+            TrainingError: There are too few rows, or no price moved.
+        """
+        scale = fit_horizon_scale(
+            scale_inputs(dataset),
+            dataset.log_roi,
+            dataset.filled,
+            needed_from=dataset.split.train.stop,
+        )
+        return cls(Linear.fit(dataset, half_life), scale)
+
+    def extended(self, rows: PreparedRows, next_date: np.datetime64 | None) -> Self:
+        """Return these fits and those of the months that began since; see `rows_needed`."""
+        dates = rows.dates if next_date is None else np.append(rows.dates, next_date)
+        scale, newest = self.scale, self.scale.by_anchor[1].dates[-1]
+        if dates[-1].astype("datetime64[M]") > newest.astype("datetime64[M]"):
+            scale = scale.extended(scale_inputs(rows, next_date), rows.log_roi, rows.filled)
+        return type(self)(self.linear.extended(rows, next_date), scale)
 
 
 @dataclass(frozen=True)
@@ -46,30 +97,35 @@ class Forecaster:
 
     Attributes:
         preprocessing: Columns, spans and scaler that the network was trained with.
-        predictor: The network, or the members of an ensemble.
-        calibration: How its forecasts are published.
+        linear: What context and own past say about the next log ROI, fitted through time.
+        predictor: The network, or the members of an ensemble; None: the linear part alone.
+        calibration: How much of the network is published, and the intervals.
     """
 
     preprocessing: Preprocessing
-    predictor: Predictor
+    linear: Linear
+    predictor: Predictor | None
     calibration: Calibration
 
     @classmethod
     @on_one_blas_thread
-    def fit(cls, dataset: Dataset, predictor: Predictor, ridge_penalty: float) -> Self:
+    def fit(cls, dataset: Dataset, predictor: Predictor | None, through_time: ThroughTime) -> Self:
         """Calibrate trained networks.
 
         Args:
-            dataset: What they were trained on; no row from the first test row on is read.
-            predictor: The trained networks.
-            ridge_penalty: Of the direct forecasts beyond the next session.
+            dataset: What they were trained on. Of test rows only what is fitted through time reads
+                some: each fit those before the date it forecasts from.
+            predictor: The trained networks; None: the linear part alone.
+            through_time: What was fitted on the same rows, or on more of the same prices.
 
         Raises:
             EvaluationError: No asset has a bar on any validation session.
             TrainingError: There is no training row to fit the scale on, or no price moved.
         """
-        calibration = Calibration.fit(dataset, predictor.forecast_windows, ridge_penalty)
-        return cls(Preprocessing.of_dataset(dataset), predictor, calibration)
+        linear, scale = through_time.linear, through_time.scale
+        windows = None if predictor is None else predictor.forecast_windows
+        calibration = Calibration.fit(dataset, linear, scale, windows)
+        return cls(Preprocessing.of_dataset(dataset), linear, predictor, calibration)
 
     def save(self, directory: Path, dataset: Dataset) -> None:
         """Write everything but the networks, which lie there since their training.
@@ -79,15 +135,16 @@ class Forecaster:
             dataset: Its last rows are the input of the sample.
         """
         self.preprocessing.save(directory)
+        write_file(directory / LINEAR_FILE, self.linear.to_bytes())
         content = json.dumps(self.calibration.to_json(), indent=2) + "\n"
         write_file(directory / CALIBRATION_FILE, content.encode())
-        rows = slice(-dataset.seq_len, None)
-        scaled, scaled_log_roi = dataset.scaled[rows], dataset.scaled_log_roi[rows]
+        inputs = dataset.inputs[-dataset.seq_len :]
+        baseline = dataset.scaled[-1:].astype(np.float64)
         np.savez(
             directory / SAMPLE_FILE,
-            scaled=scaled,
-            scaled_log_roi=scaled_log_roi,
-            expected=self._forecast_sample(scaled, scaled_log_roi),
+            inputs=inputs,
+            baseline=baseline,
+            expected=_forecast_sample(self._network, inputs, baseline),
         )
 
     @classmethod
@@ -95,15 +152,21 @@ class Forecaster:
         """Read a version.
 
         Raises:
-            RegistryError: The model does not load, or its calibration is damaged or of another
-                format.
+            RegistryError: The model does not load, or a part of it is damaged or of another format.
             DatasetError: Its preprocessing cannot be read.
         """
+        preprocessing = Preprocessing.load(files)
         try:
             calibration = Calibration.from_json(json.loads(files.read(CALIBRATION_FILE)))
         except (RegistryError, ValueError) as error:
             raise RegistryError(f"{files.directory / CALIBRATION_FILE}: {error}") from error
-        return cls(Preprocessing.load(files), load_predictor(files), calibration)
+        try:
+            linear = Linear.from_bytes(
+                files.read(LINEAR_FILE), preprocessing.context_symbols, preprocessing.symbols
+            )
+        except RegistryError as error:
+            raise RegistryError(f"{files.directory / LINEAR_FILE}: {error}") from error
+        return cls(preprocessing, linear, load_predictor(files), calibration)
 
     def check_sample(self, files: VerifiedDirectory) -> None:
         """Check that this process forecasts what the one that saved the version did.
@@ -112,7 +175,7 @@ class Forecaster:
             RegistryError: It forecasts something else.
         """
         sample: dict[str, Any] = read_arrays(files.read(SAMPLE_FILE))
-        found = self._forecast_sample(sample["scaled"], sample["scaled_log_roi"])
+        found = _forecast_sample(self._network, sample["inputs"], sample["baseline"])
         difference = float(np.abs(found - sample["expected"]).max())
         if not difference <= _TOLERANCE:
             raise RegistryError(
@@ -152,43 +215,98 @@ class Forecaster:
         if with_bounds:
             scored = calibration.first_scored_row(rows.dates)
             first = max(min(scored, first), self.preprocessing.seq_len)
+        through_time = ThroughTime(self.linear, calibration.scale).extended(rows, next_date)
+        parts = through_time.linear.predict(rows, range(LAGS, origins.stop), next_date)
+        near = parts.published[first - LAGS :]
         cumulated = calibration.forecast(
             method,
-            self.predictor.forecast_windows,
+            None if self.predictor is None else self.predictor.forecast_windows,
             self.preprocessing,
             rows,
+            near,
             range(first, origins.stop),
             longest,
         )
-        known = rows if next_date is not None else RowSlice.of(rows, 0, origins.stop)
-        intervals = (
-            calibration.intervals(method, known, cumulated, origins, next_date)
-            if with_bounds
-            else ()
-        )
-        cumulated = cumulated[:, origins.start - first :]
+        published = calibration.publish(method, near, cumulated)
+        intervals: tuple[tuple[Intervals, ...], ...] = ()
+        if with_bounds:
+            known = rows if next_date is not None else RowSlice.of(rows, 0, origins.stop)
+            unknown = np.full((LAGS, near.shape[1]), np.nan)
+            of_rows = np.concatenate([unknown, parts.published])
+            calibration = replace(calibration, scale=through_time.scale)
+            intervals = calibration.intervals(known, of_rows, published, origins, next_date)
+        published = published[:, origins.start - first :]
         span = self.preprocessing.smoothing
         recent = window_view(rows.log_roi, origins, span)[:, 1:].transpose(1, 0, 2)
+        chosen = slice(origins.start - LAGS, origins.stop - LAGS)
+        # What the network adds counts to the part after the opening.
+        gap = parts.factor[chosen, np.newaxis] * parts.gap[chosen] + 0.0
         return Forecasts(
             symbols=self.preprocessing.symbols,
             origins=origins,
             horizons=tuple(range(1, longest + 1)),
-            unshrunk=cumulated,
-            log_roi=calibration.publish(method, cumulated),
-            smoothed=smoothed_ahead(cumulated, recent, span),
+            log_roi=published,
+            smoothed=smoothed_ahead(published, recent, span),
+            gap=gap,
+            open_to_close=published[0] - gap,
             intervals=intervals,
-            member_spread_pct=self._member_spread_pct(rows, origins) if with_bounds else None,
+            context_missing=rows.context_missing[origins.start - 1 : origins.stop - 1],
+            member_spread_pct=(
+                self._member_spread_pct(rows, near[origins.start - first :], origins)
+                if with_bounds
+                else None
+            ),
         ).at(horizons)
 
-    def _member_spread_pct(self, rows: PreparedRows, origins: range) -> FloatArray | None:
-        if len(self.predictor.networks) == 1:
+    def explain(
+        self, rows: PreparedRows, next_date: np.datetime64
+    ) -> dict[str, dict[str, dict[str, float]]]:
+        """Return what each context asset did and adds to the published forecast after the last row.
+
+        Args:
+            rows: Rows in time order, prepared by this forecaster's preprocessing.
+            next_date: The date of the session that is forecast.
+
+        Returns:
+            By asset and context asset `move_pct`, its move in percent, and `added_pct`, what that
+            adds to the asset's forecast, in percent points.
+        """
+        linear = self.linear.extended(rows, next_date)
+        added = to_percent(linear.contributions(rows, next_date))
+        moves = to_percent(rows.context[-1])
+        return {
+            symbol: {
+                name: {"move_pct": float(moves[place]), "added_pct": float(added[place, column])}
+                for place, name in enumerate(self.preprocessing.context_symbols)
+            }
+            for column, symbol in enumerate(self.preprocessing.symbols)
+        }
+
+    def _member_spread_pct(
+        self, rows: PreparedRows, linear: FloatArray, origins: range
+    ) -> FloatArray | None:
+        if self.predictor is None or len(self.predictor.networks) == 1:
             return None
-        members = self.predictor.predict_members(rows.scaled, rows.scaled_log_roi, origins)
-        smoothed = to_percent(self.preprocessing.scaler.inverse(members))
+        span, scaler = self.preprocessing.smoothing, self.preprocessing.scaler
+        baseline = scaler.transform((known_sum(rows.log_roi, origins, span) + linear) / span)
+        members = self.predictor.predict_members(rows.inputs, baseline, origins)
+        smoothed = to_percent(scaler.inverse(members))
         return np.asarray(smoothed.std(axis=0, ddof=1), dtype=np.float64)
 
-    def _forecast_sample(
-        self, scaled: npt.NDArray[np.float32], scaled_log_roi: npt.NDArray[np.float32]
-    ) -> FloatArray:
-        rows = len(scaled)
-        return self.predictor.predict(scaled, scaled_log_roi, range(rows, rows + 1))
+    @property
+    def _network(self) -> Predictor:
+        if self.predictor is None:
+            raise RegistryError("only a version with a network is saved")
+        return self.predictor
+
+
+def rows_needed(assets: int, half_life: float) -> int:
+    """Return how many rows before the first session of a month its fits rest on at most."""
+    return max(linear_rows_needed(assets, half_life), scale_rows_needed(assets, max(ANCHORS)))
+
+
+def _forecast_sample(
+    predictor: Predictor, inputs: npt.NDArray[np.float32], baseline: FloatArray
+) -> FloatArray:
+    rows = len(inputs)
+    return predictor.predict(inputs, baseline, range(rows, rows + 1))

@@ -26,6 +26,7 @@ from roi_forecast.forecaster.conformal import (
     trailing_counts,
 )
 from roi_forecast.forecaster.intervals import Intervals
+from roi_forecast.forecaster.online_factor import factors_ahead, online_factors
 
 # Beyond rounding, so that a width in percent never comes out smaller than the one before.
 _GROWTH = 1.0 + 1e-9
@@ -57,6 +58,9 @@ def horizon_intervals(
     is its quantile at horizon 1 over that of all assets there. With fewer than MIN_SCORES rows of
     scores the interval of horizon 1 grows with the square root of time instead.
 
+    The factor of horizon 1 that the newest misses lead to fades with the horizon: errors of farther
+    forecasts are known too late to tell of a shock.
+
     Then each half-width is raised to at least that of the horizon before, both as a log ROI and so
     that the width in percent does not shrink either, as it would where the forecast falls. This
     looks at all horizons from 1 on, so a horizon's interval does not depend on the others.
@@ -76,11 +80,12 @@ def horizon_intervals(
     """
     stops = np.arange(targets.start, targets.stop)
     result: list[tuple[Intervals, ...]] = []
-    first = widest = part = middle = np.empty(0)
+    first = widest = factors = part = middle = np.empty(0)
     for horizon, (scores, scales, forecasts) in enumerate(horizons, start=1):
         if horizon == 1:
             nearest = conformal_quantiles(scores, stops, levels)
-            first = widest = nearest * scales
+            factors = online_factors(scores, nearest, stops, levels)[..., np.newaxis]
+            first = widest = factors * nearest * scales
             require_known(first, scores[: targets.start])
             of_all = pooled_quantiles(scores, stops, levels)[..., np.newaxis]
             part = np.divide(nearest, of_all, out=np.ones(nearest.shape), where=of_all > 0)
@@ -88,7 +93,8 @@ def horizon_intervals(
             # Moves of so many sessions, the last of which ended on the row before the target.
             known = np.maximum(stops - horizon + 1, 0)
             quantiles, is_known = _mixed_quantiles(scores, known, levels, horizon, part)
-            half = np.where(is_known[:, np.newaxis], quantiles * scales, np.sqrt(horizon) * first)
+            own = factors_ahead(factors, horizon) * quantiles * scales
+            half = np.where(is_known[:, np.newaxis], own, np.sqrt(horizon) * first)
             fallen = np.exp(middle - forecasts)
             least = _GROWTH * np.maximum(widest, np.arcsinh(fallen * np.sinh(widest)))
             widest = np.maximum(half, least)

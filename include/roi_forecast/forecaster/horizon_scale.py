@@ -11,13 +11,15 @@ import numpy.typing as npt
 
 from roi_forecast.array_types import FloatArray
 from roi_forecast.features.returns import log_roi_ahead
-from roi_forecast.forecaster.expanding_scale import ExpandingScale, fit_expanding_scale
+from roi_forecast.forecaster.expanding_scale import (
+    ExpandingScale,
+    fit_expanding_scale,
+    rows_needed,
+)
 from roi_forecast.forecaster.scale_inputs import ScaleInputs
 
 ANCHORS = (1, 3, 10, 30)
 """Horizons with a fit of their own, evenly spaced in logs; those between are interpolated."""
-REFIT_EVERY = 63
-"""Sessions between two refits beyond the next session; oftener measures no better."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,15 @@ class HorizonScale:
     """
 
     by_anchor: Mapping[int, ExpandingScale]
+
+    @property
+    def complete_until(self) -> np.datetime64:
+        """The date from which on an anchor may lack a fit; `extended` makes the later ones."""
+        return min(scale.dates[-1] for scale in self.by_anchor.values())
+
+    def rows_needed(self, assets: int) -> int:
+        """Return how many rows before `complete_until` the later fits depend on at most."""
+        return rows_needed(assets, max(self.by_anchor))
 
     def predict(self, inputs: ScaleInputs, horizons: int) -> Iterator[FloatArray]:
         """Give the expected absolute log ROI over 1, …, `horizons` sessions from each row on.
@@ -59,6 +70,29 @@ class HorizonScale:
                 share = np.log(horizon / below) / np.log(above / below)
                 yield own[below] ** (1.0 - share) * own[above] ** share
 
+    def extended(
+        self, inputs: ScaleInputs, log_rois: FloatArray, filled: npt.NDArray[np.bool_]
+    ) -> Self:
+        """Return these fits and those that `fit_horizon_scale` makes after the last of them.
+
+        Args:
+            inputs: As there. For the same fits as from all rows they begin `rows_needed` rows
+                before `complete_until`, or where the prices begin.
+            log_rois: As there.
+            filled: As there.
+
+        Raises:
+            TrainingError: No price moved before an added date.
+        """
+        return type(self)(
+            {
+                anchor: scale.extended(
+                    inputs, log_roi_ahead(log_rois, filled, anchor), horizon=anchor
+                )
+                for anchor, scale in self.by_anchor.items()
+            }
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the fits of each anchor as JSON values."""
         return {str(anchor): scale.to_json() for anchor, scale in self.by_anchor.items()}
@@ -71,39 +105,36 @@ class HorizonScale:
 
 
 def fit_horizon_scale(
-    next_session: ExpandingScale,
     inputs: ScaleInputs,
     log_rois: FloatArray,
     filled: npt.NDArray[np.bool_],
-    last_fit: int,
     *,
-    refit_every: int = REFIT_EVERY,
+    needed_from: int | None = None,
 ) -> HorizonScale:
-    """Fit the anchors beyond the next session, as `fit_expanding_scale` does.
+    """Fit every anchor, as `fit_expanding_scale` does.
 
     A fit for the rows from t on is given only moves that ended before t. An anchor that is too far
-    for the rows before the last fit is left out.
+    for the rows before the first forecast that is needed is left out.
 
     Args:
-        next_session: The scale of horizon 1.
-        inputs: Of the rows, and of row `last_fit`, whose date alone is looked at.
+        inputs: Of the rows, and of the row after the last where its scale is wanted.
         log_rois: Shape (rows, assets), unscaled.
         filled: Whether the asset had no bar, same shape.
-        last_fit: No row from this one on is read.
-        refit_every: Rows between two fits.
+        needed_from: Row that must be forecast at the latest; None: the last of the inputs.
 
     Raises:
-        TrainingError: No price moved.
+        TrainingError: There is no row to fit on, or no price moved.
     """
-    farther = {
-        anchor: fit_expanding_scale(
-            inputs,
-            log_roi_ahead(log_rois[:last_fit], filled[:last_fit], anchor),
-            last_fit,
-            refit_every=refit_every,
-            horizon=anchor,
-        )
-        for anchor in ANCHORS[1:]
-        if last_fit > 2 * anchor
-    }
-    return HorizonScale({1: next_session, **farther})
+    needed_from = len(inputs.dates) - 1 if needed_from is None else needed_from
+    return HorizonScale(
+        {
+            anchor: fit_expanding_scale(
+                inputs,
+                log_roi_ahead(log_rois, filled, anchor),
+                horizon=anchor,
+                needed_from=needed_from,
+            )
+            for anchor in ANCHORS
+            if anchor == 1 or needed_from > 2 * anchor
+        }
+    )

@@ -20,19 +20,25 @@ MEMORY = 66
 """Rows that an average looks back: three of the longest half-lives."""
 DIRECTION_HALF_LIVES = (1, 5)
 """Of the balance of falls and rises: the effect of a fall on volatility fades within days."""
+VOLUME_HALF_LIFE = 5
+"""Of a volume's usual."""
+MAX_VOLUME = 1.5
+"""Farthest that the log of a volume over its usual counts: single days have wild ones."""
 
 _AVERAGES = 2 * (2 * len(HALF_LIVES) - 1)
 _WEEKDAYS = 4
 _COMMON = _AVERAGES + 1
 _BALANCE = 2 * _COMMON + 1
+_VOLUME = _BALANCE + 2 * len(DIRECTION_HALF_LIVES)
 # Where the values that are an asset's own stand among the inputs.
 _AVERAGED = 2 * len(HALF_LIVES)
 _OWN = [
     *range(len(HALF_LIVES)),
     *range(_AVERAGES // 2, _AVERAGES // 2 + len(HALF_LIVES)),
     *range(_BALANCE, _BALANCE + len(DIRECTION_HALF_LIVES)),
+    _VOLUME,
 ]
-INPUTS = 2 * (_AVERAGES + 1) + 2 * len(DIRECTION_HALF_LIVES) + _WEEKDAYS + 1
+INPUTS = _VOLUME + 2 + _WEEKDAYS
 
 # Intermediate arrays are built for this many assets at a time.
 _ASSETS_AT_ONCE = 128
@@ -59,6 +65,10 @@ class MarketRows(Protocol):
         """True range, a fraction."""
 
     @property
+    def volume(self) -> FloatArray:
+        """Shares traded; NaN where unknown."""
+
+    @property
     def filled(self) -> npt.NDArray[np.bool_]:
         """Whether the asset had no bar."""
 
@@ -71,6 +81,7 @@ class RowSlice:
     dates: npt.NDArray[np.datetime64]
     log_roi: FloatArray
     true_range: FloatArray
+    volume: FloatArray
     filled: npt.NDArray[np.bool_]
 
     @classmethod
@@ -81,6 +92,7 @@ class RowSlice:
             rows.dates[start:stop],
             rows.log_roi[start:stop],
             rows.true_range[start:stop],
+            rows.volume[start:stop],
             rows.filled[start:stop],
         )
 
@@ -92,7 +104,7 @@ class ScaleInputs:
     Attributes:
         dates: Dates of the rows, shape (rows,), datetime64[D].
         own: What an asset has to itself, shape (rows, assets, own values): the logs of its averages
-            and the balance of its falls and rises.
+            the balance of its falls and rises, and its volume over its usual.
         market: What all assets have in common, shape (rows, INPUTS), 0 where an input is an asset's
             own; NaN in row 0, which has nothing before it.
         is_no_stock: 1 for an asset whose class is not stock, 0 for a stock, shape (assets,).
@@ -163,6 +175,9 @@ def scale_inputs(rows: MarketRows, next_date: np.datetime64 | None = None) -> Sc
     - all of these again for assets that are no stocks, 0 for stocks, and whether it is one;
     - the balance of falls and rises, see `_fall_balance`, of the asset and meant over all assets
       (after a fall prices move more: Black, 1976);
+    - the last row's volume over its usual, see `_unusual_volume`, of the asset and meant over those
+      that have one (volume and volatility follow the same news: Clark, 1973); 0 for assets that are
+      no stocks: the volume of a future jumps when its contract is replaced by the next;
     - whether the session is a Monday, Tuesday, Wednesday or Thursday.
 
     What is missing (a filled row, a range without a bar) takes no part in an average. An asset
@@ -176,6 +191,7 @@ def scale_inputs(rows: MarketRows, next_date: np.datetime64 | None = None) -> Sc
         Of all rows, and one row more with `next_date`.
     """
     dates = rows.dates if next_date is None else np.append(rows.dates, next_date)
+    is_no_stock = _is_no_stock(rows.symbols)
     own = np.empty((len(dates), len(rows.symbols), len(_OWN)))
     for first in range(0, own.shape[1], _ASSETS_AT_ONCE):
         assets = slice(first, first + _ASSETS_AT_ONCE)
@@ -184,7 +200,9 @@ def scale_inputs(rows: MarketRows, next_date: np.datetime64 | None = None) -> Sc
         ranges = _decayed(rows.true_range[:, assets], len(dates))
         own[:, assets, : len(HALF_LIVES)] = _log_averages(*moves)
         own[:, assets, len(HALF_LIVES) : _AVERAGED] = _log_averages(*ranges)
-        own[:, assets, _AVERAGED:] = _fall_balance(log_roi, moves[0])
+        own[:, assets, _AVERAGED:-1] = _fall_balance(log_roi, moves[0])
+        volume = np.where(is_no_stock[assets] > 0, np.nan, rows.volume[:, assets])
+        own[:, assets, -1] = _unusual_volume(volume, len(dates))
     market = np.zeros((len(dates), INPUTS))
     for first_own, first_input in ((0, 0), (len(HALF_LIVES), _AVERAGES // 2)):
         means = _means_where_missing(own[..., first_own : first_own + len(HALF_LIVES)])
@@ -192,10 +210,12 @@ def scale_inputs(rows: MarketRows, next_date: np.datetime64 | None = None) -> Sc
         market[:, shorter] = means[:, :-1] - means[:, -1:]
     days = np.diff(dates).astype("timedelta64[D]").astype(np.float64)
     market[1:, _AVERAGES] = np.log(days)
-    market[:, _BALANCE + len(DIRECTION_HALF_LIVES) : -_WEEKDAYS] = own[..., _AVERAGED:].mean(axis=1)
+    balances = slice(_BALANCE + len(DIRECTION_HALF_LIVES), _VOLUME)
+    market[:, balances] = own[..., _AVERAGED:-1].mean(axis=1)
+    market[:, _VOLUME + 1] = _mean_where_known(own[..., -1])
     market[:, -_WEEKDAYS:] = _weekdays(dates)
     market[0] = np.nan
-    return ScaleInputs(dates, own, market, _is_no_stock(rows.symbols))
+    return ScaleInputs(dates, own, market, is_no_stock)
 
 
 def _is_no_stock(symbols: tuple[str, ...]) -> FloatArray:
@@ -212,11 +232,13 @@ def _weekdays(dates: npt.NDArray[np.datetime64]) -> FloatArray:
     return marks
 
 
-def _decayed(values: FloatArray, rows: int) -> tuple[FloatArray, FloatArray]:
+def _decayed(
+    values: FloatArray, rows: int, half_lives: Sequence[int] = HALF_LIVES, memory: int = MEMORY
+) -> tuple[FloatArray, FloatArray]:
     """Return the decayed sums of values and of their number, each (half-lives, rows, assets)."""
     counted = np.isfinite(values)
-    sums = decayed_sums(np.where(counted, values, 0.0), HALF_LIVES, rows)
-    return sums, decayed_sums(counted.astype(np.float64), HALF_LIVES, rows)
+    sums = decayed_sums(np.where(counted, values, 0.0), half_lives, rows, memory)
+    return sums, decayed_sums(counted.astype(np.float64), half_lives, rows, memory)
 
 
 def decayed_sums(
@@ -267,6 +289,36 @@ def _fall_balance(log_roi: FloatArray, moves: FloatArray) -> FloatArray:
     balances: FloatArray = np.zeros(falls.shape)
     np.divide(falls, sizes, out=balances, where=sizes > 0)
     return balances.transpose(1, 2, 0)
+
+
+def _unusual_volume(volume: FloatArray, rows: int) -> FloatArray:
+    """Return the log of the volume of the row before over its usual, shape (rows, assets).
+
+    The usual is the weighted geometric mean of the rows before that one, whose weights halve every
+    VOLUME_HALF_LIFE rows. Within MAX_VOLUME to either side; NaN where either is unknown. A volume
+    that is not above 0 is unknown.
+
+    Args:
+        volume: Shape (volume's rows, assets), NaN where unknown.
+        rows: Rows of the result; at most one more than those of the volume.
+    """
+    before = max(rows - 1, 0)
+    is_known = volume > 0
+    logs = np.log(volume, out=np.full(volume.shape, np.nan), where=is_known)
+    # The day itself is the newest row of the memory.
+    sums, numbers = _decayed(logs, before, (VOLUME_HALF_LIFE,), MEMORY - 1)
+    is_known = is_known[:before] & (numbers[0] > 0)
+    unusual: FloatArray = np.full((rows, volume.shape[1]), np.nan)
+    unusual[1:][is_known] = logs[:before][is_known] - sums[0][is_known] / numbers[0][is_known]
+    return unusual.clip(-MAX_VOLUME, MAX_VOLUME)
+
+
+def _mean_where_known(values: FloatArray) -> FloatArray:
+    """Return the mean of each row's known values, 0 without any, and put 0 where one is unknown."""
+    counts = np.isfinite(values).sum(axis=1)
+    np.nan_to_num(values, copy=False)
+    means: FloatArray = values.sum(axis=1) / np.maximum(counts, 1)
+    return means
 
 
 def _means_where_missing(logs: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""How much of a forecast is published: the factor that fits best on rows it was not fitted on."""
+"""How much of the network's forecasts is published: what validation rows support."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 
 from roi_forecast.array_types import FloatArray
 from roi_forecast.features.returns import log_roi_ahead
-from roi_forecast.features.rounding import beyond_rounding, ratio_where
 from roi_forecast.forecaster.recursive import ModelRows
+from roi_forecast.linear.discount import discounted_factor
+from roi_forecast.linear.fit import group_days
 
 
 def counted_log_roi(rows: ModelRows) -> FloatArray:
@@ -15,39 +16,26 @@ def counted_log_roi(rows: ModelRows) -> FloatArray:
     return np.where(rows.filled, np.nan, rows.log_roi)
 
 
-def shrinkage_factor(implied: FloatArray, actual: FloatArray) -> float:
-    """Return the factor in [0, 1] with the least squared error of factor * implied.
+def supported_factor(
+    forecast: FloatArray, actual: FloatArray, horizon: int = 1, least_t: float = 1.0
+) -> float:
+    """Return the factor of a forecast that its rows support, discounted by its own t.
 
-    Every asset counts alike: its rows are weighted by the inverse variance of the actual values. An
-    asset whose price did not move, but for rounding, does not count.
+    Moves over several sessions overlap with those of the rows before, so that the standard error
+    grows with the square root of the horizon.
 
     Args:
-        implied: Shape (rows, assets), log ROI.
-        actual: Same shape; NaN where an entry does not count.
+        forecast: Log ROI, shape (rows, assets).
+        actual: What it forecasts, same shape; NaN where an entry does not count.
+        horizon: Sessions of a move.
+        least_t: The t of a single session below which nothing is believed.
     """
-    counted = np.isfinite(actual)
-    power = np.where(counted, actual, 0.0) ** 2
-    scale = np.sqrt(power.sum(axis=0) / np.maximum(counted.sum(axis=0), 1))
-    # A price that did not move says nothing; a scale of rounding would let it decide alone.
-    moved = np.broadcast_to(beyond_rounding(scale, 1.0), counted.shape) & counted
-    scales = np.broadcast_to(scale, implied.shape)
-    forecast = np.nan_to_num(ratio_where(moved, implied, scales))
-    target = np.nan_to_num(ratio_where(moved, actual, scales))
-    square = float((forecast**2).sum())
-    if square == 0.0:
-        return 0.0
-    return min(max(float((forecast * target).sum()) / square, 0.0), 1.0)
+    days = group_days(forecast, actual, np.ones(len(actual)))
+    return discounted_factor(*days, least_t=least_t * float(np.sqrt(horizon)))
 
 
-def horizon_shrinkage(
-    cumulated: FloatArray, rows: ModelRows, origins: range, stop: int
-) -> FloatArray:
-    """Return the factor of each horizon that the rows before `stop` support.
-
-    The factor in [0, 1] with the least squared error. Beyond the next session it is multiplied by
-    m / (m + 1): m is the number of origins with a known move over the horizon, so many of the moves
-    as share no session, and the prior that forecasts know nothing weighs as much as one more (a
-    unit-information prior: Kass and Wasserman, 1995). Without a known move the factor is 0.
+def factors_ahead(cumulated: FloatArray, rows: ModelRows, origins: range, stop: int) -> FloatArray:
+    """Return the factor of what each horizon's forecast adds to the next session's.
 
     Args:
         cumulated: Forecasts, shape (horizons, origins, assets), log ROI.
@@ -56,16 +44,13 @@ def horizon_shrinkage(
         stop: No row from this one on is read.
 
     Returns:
-        Shape (horizons,).
+        Shape (horizons,); 0 for the next session, which adds nothing to itself.
     """
     factors = np.zeros(len(cumulated))
     known = slice(origins.start, stop)
     log_rois, filled = rows.log_roi[known], rows.filled[known]
-    for horizon, forecast in enumerate(cumulated, start=1):
-        actual = log_roi_ahead(log_rois, filled, horizon)[: len(origins)]
-        factor = shrinkage_factor(forecast, actual)
-        if horizon > 1:
-            moves = np.count_nonzero(np.isfinite(actual).any(axis=1)) / horizon
-            factor *= moves / (moves + 1.0)
-        factors[horizon - 1] = factor
+    next_session = log_rois[: len(origins)]
+    for horizon, forecast in enumerate(cumulated[1:], start=2):
+        later = log_roi_ahead(log_rois, filled, horizon)[: len(origins)] - next_session
+        factors[horizon - 1] = supported_factor(forecast - cumulated[0], later, horizon)
     return factors

@@ -11,7 +11,6 @@ import tensorflow as tf
 from roi_forecast.config import TrainingConfig
 from roi_forecast.network.device import device_count
 from roi_forecast.network.losses import MaskedMeanAbsoluteError, TargetLoss, build_loss
-from roi_forecast.network.network import HIGHWAY_LAYER
 
 # TensorFlow loops over this many steps, or to the end of the epoch, in one call from Python.
 # Signals wait for the end of the call, so it must not take many seconds.
@@ -86,11 +85,6 @@ def compile_network(network: keras.Model, config: TrainingConfig) -> None:
         epsilon=1e-7,
         clipnorm=config.gradient_clip_norm,
     )
-    if HIGHWAY_LAYER in (layer.name for layer in network.layers):
-        # Ridge regression has already shrunk these weights.
-        optimizer.exclude_from_weight_decay(
-            var_list=network.get_layer(HIGHWAY_LAYER).trainable_weights
-        )
     compiled: Any = optimizer
     if config.precision == "mixed_float16":
         # Small gradients would round to zero in float16; they are scaled up until they are applied.

@@ -14,15 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from roi_forecast.files.arrays import read_arrays
-from roi_forecast.network.inputs import plain_lags
 
 EPSILON = 1e-3
 """Added to the variance in both normalizations."""
-_SEQ_LEN = "seq_len"
+_SEQ_LEN, _ADDS_BASELINE = "seq_len", "adds_baseline"
 _MAX_SEQ_LEN = 500
 _LAYERS = {
     *("bidirectional_lstm_1", "bidirectional_lstm_2", "self_attention", "layer_normalization"),
-    *("batch_normalization", "dense", "output", "highway"),
+    *("batch_normalization", "dense", "output"),
 }
 
 Array = npt.NDArray[np.float32]
@@ -35,12 +34,14 @@ class Network:
     Attributes:
         seq_len: Rows in one window.
         weights: By the names that Keras gives the weights of `build_network`, for example
-            `bidirectional_lstm_1/forward_lstm/lstm_cell/kernel`. Those of the highway and of the
-            batch normalization are absent where the network has none.
+            `bidirectional_lstm_1/forward_lstm/lstm_cell/kernel`. Those of the batch normalization
+            are absent where the network has none.
+        adds_baseline: Whether it adds to the baseline, or forecasts alone.
     """
 
     seq_len: int
     weights: Mapping[str, Array]
+    adds_baseline: bool
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Network:
@@ -50,16 +51,17 @@ class Network:
             KeyError, ValueError: The content is damaged or not such a network.
         """
         arrays = read_arrays(content)
-        seq_len = int(arrays.pop(_SEQ_LEN))
+        seq_len, adds_baseline = int(arrays.pop(_SEQ_LEN)), bool(arrays.pop(_ADDS_BASELINE))
         if not 1 <= seq_len <= _MAX_SEQ_LEN:
             raise ValueError(f"windows of {seq_len} rows; expected 1 to {_MAX_SEQ_LEN}")
         if unknown := {name for name in arrays if name.split("/")[0] not in _LAYERS}:
             raise ValueError(f"arrays of unknown layers: {', '.join(sorted(unknown))}")
         if kinds := {str(array.dtype) for array in arrays.values()} - {"float32"}:
             raise ValueError(f"arrays of {sorted(kinds)}; expected float32")
-        network = cls(seq_len, {name: array.astype(np.float32) for name, array in arrays.items()})
-        window = np.zeros((1, seq_len, network.n_assets), np.float32)
-        found = network.forecast(window, window[:, : plain_lags(seq_len)])
+        weights = {name: array.astype(np.float32) for name, array in arrays.items()}
+        network = cls(seq_len, weights, adds_baseline)
+        window = np.zeros((1, seq_len, network.n_inputs), np.float32)
+        found = network.forecast(window, np.zeros((1, network.n_assets), np.float32))
         if found.shape != (1, network.n_assets):
             raise ValueError(f"its forecast has the shape {found.shape}")
         return network
@@ -67,7 +69,8 @@ class Network:
     def to_bytes(self) -> bytes:
         """Return the content of a file of named arrays, uncompressed and without pickles."""
         file = io.BytesIO()
-        np.savez(file, allow_pickle=False, seq_len=np.array(self.seq_len), **self.weights)
+        facts = {_SEQ_LEN: np.array(self.seq_len), _ADDS_BASELINE: np.array(self.adds_baseline)}
+        np.savez(file, allow_pickle=False, **facts, **self.weights)
         return file.getvalue()
 
     @property
@@ -75,12 +78,20 @@ class Network:
         """Assets in a row."""
         return len(self.weights["output/bias"])
 
-    def forecast(self, scaled: Array, scaled_log_roi: Array) -> Array:
+    @property
+    def n_inputs(self) -> int:
+        """Assets and context assets in a row of a window."""
+        return len(self.weights["bidirectional_lstm_1/forward_lstm/lstm_cell/kernel"])
+
+    def forecast(
+        self, scaled: Array, baseline: npt.NDArray[np.floating]
+    ) -> npt.NDArray[np.floating]:
         """Forecast the session after each window.
 
         Args:
-            scaled: Scaled smoothed log ROI, shape (windows, seq_len, assets), oldest row first.
-            scaled_log_roi: Scaled plain log ROI, shape (windows, plain lags, assets).
+            scaled: Windows, shape (windows, seq_len, assets + context assets), oldest row first.
+            baseline: What is added to, shape (windows, assets), in its own precision: a network
+                that adds nothing gives it back; `hybrid` does not look at it.
 
         Returns:
             Scaled smoothed log ROI, shape (windows, assets).
@@ -96,9 +107,7 @@ class Network:
             features = self._normalized("batch_normalization", features, mean, variance)
         features = np.maximum(self._dense("dense", features), 0)
         forecast = self._dense("output", features)
-        if "highway/center" in self.weights:
-            forecast += self._highway(scaled, scaled_log_roi)
-        return forecast
+        return forecast + baseline if self.adds_baseline else forecast
 
     def _dense(self, name: str, features: Array) -> Array:
         product: Array = features @ self.weights[f"{name}/kernel"]
@@ -151,10 +160,3 @@ class Network:
     def _normalized(self, name: str, features: Array, mean: Array, variance: Array) -> Array:
         normalized: Array = (features - mean) / np.sqrt(variance + np.float32(EPSILON))
         return normalized * self.weights[f"{name}/gamma"] + self.weights[f"{name}/beta"]
-
-    def _highway(self, scaled: Array, scaled_log_roi: Array) -> Array:
-        center = self.weights["highway/center"]
-        smoothed = np.einsum("bta,t->ba", scaled - center, self.weights["highway/smoothed_weights"])
-        plain = np.einsum("bta,t->ba", scaled_log_roi, self.weights["highway/plain_weights"])
-        forecast: Array = center + smoothed + plain
-        return forecast

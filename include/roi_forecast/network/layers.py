@@ -1,4 +1,4 @@
-"""Faster forms of Keras' LSTM and attention, and the autoregressive highway."""
+"""Faster forms of Keras' LSTM and attention."""
 
 from __future__ import annotations
 
@@ -207,55 +207,3 @@ class SelfAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
         bias = ops.matmul(value_bias, ops.reshape(back, (-1, features))) + self.output_dense.bias
         # The key's bias stays a part of the graph, with its gradient of 0.
         return weights, bias + 0.0 * ops.sum(self.key_dense.bias)
-
-
-@keras.saving.register_keras_serializable(package="roi_forecast")
-class AutoregressiveHighway(keras.layers.Layer):  # type: ignore[misc]
-    """Linear regression on an asset's own lags, with one set of weights for all assets.
-
-    The prediction of asset a is center[a] plus the weighted sum of its centred scaled smoothed lags
-    plus the weighted sum of its scaled plain lags. Weights start at zero, where the prediction is
-    the center. `get_weights` and `set_weights` order them as smoothed weights, plain weights and
-    center, oldest lag first.
-
-    Inputs: a list of the scaled smoothed window, shape (batch, seq_len, assets), and the scaled
-    plain window, shape (batch, plain lags, assets), oldest row first.
-    Output: shape (batch, assets), scaled.
-
-    Source: the autoregressive component of LSTNet (Lai et al. 2018, section 3.6).
-    """
-
-    def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
-        """Create the weights.
-
-        Raises:
-            ValueError: The inputs are not two windows over the same assets.
-        """
-        if (
-            len(input_shape) != 2
-            or any(len(shape) != 3 or None in shape[1:] for shape in input_shape)
-            or input_shape[0][2] != input_shape[1][2]
-        ):
-            raise ValueError(
-                "the highway takes two windows over the same assets, of shapes (batch, seq_len, "
-                f"assets) and (batch, plain lags, assets); received {input_shape}"
-            )
-        (_, seq_len, assets), (_, plain_lags, _) = input_shape
-        self.center = self.add_weight(
-            shape=(assets,), initializer="zeros", trainable=False, name="center"
-        )
-        self.smoothed_weights = self.add_weight(
-            shape=(seq_len,), initializer="zeros", name="smoothed_weights"
-        )
-        self.plain_weights = self.add_weight(
-            shape=(plain_lags,), initializer="zeros", name="plain_weights"
-        )
-
-    def call(self, inputs: list[Any]) -> Any:
-        """Predict from both windows."""
-        smoothed, plain = inputs
-        return (
-            self.center
-            + ops.einsum("bta,t->ba", smoothed - self.center, self.smoothed_weights)
-            + ops.einsum("bta,t->ba", plain, self.plain_weights)
-        )

@@ -1,4 +1,4 @@
-"""The network: the reference LSTM-attention architecture, alone or next to the highway."""
+"""The network: the reference LSTM-attention architecture, alone or next to the linear part."""
 
 from __future__ import annotations
 
@@ -10,59 +10,35 @@ import numpy.typing as npt
 from roi_forecast.config import ModelConfig
 from roi_forecast.network.backend import keras
 from roi_forecast.network.forward import EPSILON
-from roi_forecast.network.inputs import SCALED, SCALED_LOG_ROI, plain_lags
-from roi_forecast.network.layers import AutoregressiveHighway, FusedLSTM, SelfAttention
-from roi_forecast.network.ridge import Ridge
-
-HIGHWAY_LAYER = "highway"
+from roi_forecast.network.inputs import BASELINE, SCALED
+from roi_forecast.network.layers import FusedLSTM, SelfAttention
 
 
 def build_network(
-    config: ModelConfig,
-    seq_len: int,
-    n_assets: int,
-    center: npt.NDArray[np.float64],
-    ridge: Ridge | None,
+    config: ModelConfig, seq_len: int, n_assets: int, n_context: int = 0
 ) -> keras.Model:
     """Build the network that `config.architecture` names, untrained.
 
-    `hybrid` takes the input `scaled`, shape (batch, seq_len, assets). `hybrid_ar` also takes
-    `scaled_log_roi`, shape (batch, plain lags, assets), and adds the highway; its output layer
-    starts at zero, so that the untrained network predicts what the highway does. Both return the
-    scaled smoothed log ROI of the next row, shape (batch, assets), in float32 at any precision.
+    `hybrid` takes the input `scaled`, shape (batch, seq_len, assets + context assets).
+    `hybrid_linear` also takes `baseline`, shape (batch, assets), and adds to it; its output layer
+    starts at zero, so that the untrained network predicts the baseline. Both return the scaled
+    smoothed log ROI of the next row, shape (batch, assets), in float32 at any precision.
 
     Args:
         config: The architecture, its sizes and its precision.
         seq_len: Rows in one window.
-        n_assets: Columns of the dataset.
-        center: Mean scaled smoothed log ROI of the training rows, shape (assets,); `hybrid` ignores
-            it.
-        ridge: Where the highway starts; None: at the center. `hybrid` ignores it.
-
-    Raises:
-        ValueError: The shape of the center or of ridge's weights does not fit.
+        n_assets: Assets that are forecast.
+        n_context: Context assets next to them.
     """
-    scaled = keras.Input((seq_len, n_assets), name=SCALED)
+    scaled = keras.Input((seq_len, n_assets + n_context), name=SCALED)
     if config.architecture == "hybrid":
         output = _reference_layers(scaled, config, n_assets, output_initializer="glorot_uniform")
         return keras.Model({SCALED: scaled}, output, name="hybrid")
 
-    scaled_log_roi = keras.Input((plain_lags(seq_len), n_assets), name=SCALED_LOG_ROI)
-    highway = AutoregressiveHighway(name=HIGHWAY_LAYER)
-    straight = highway([scaled, scaled_log_roi])
+    baseline = keras.Input((n_assets,), name=BASELINE)
     correction = _reference_layers(scaled, config, n_assets, output_initializer="zeros")
-    forecast = keras.layers.Add(name="forecast")([straight, correction])
-    network = keras.Model(
-        {SCALED: scaled, SCALED_LOG_ROI: scaled_log_roi}, forecast, name="hybrid_ar"
-    )
-    highway.set_weights(
-        [
-            ridge.smoothed_weights if ridge else np.zeros(seq_len),
-            ridge.plain_weights if ridge else np.zeros(plain_lags(seq_len)),
-            center,
-        ]
-    )
-    return network
+    forecast = keras.layers.Add(name="forecast")([baseline, correction])
+    return keras.Model({SCALED: scaled, BASELINE: baseline}, forecast, name="hybrid_linear")
 
 
 def named_weights(network: keras.Model) -> dict[str, npt.NDArray[np.float32]]:

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.errors import DatasetError, RegistryError
 from roi_forecast.files.manifest import MANIFEST
 from roi_forecast.files.verified import VerifiedDirectory, open_regular, open_verified
 from roi_forecast.network.forward import Network
-from roi_forecast.network.inputs import SCALED, SCALED_LOG_ROI, model_inputs
+from roi_forecast.network.inputs import BASELINE, SCALED, model_inputs
 from roi_forecast.network.training.result import NETWORK_FILE, find_members, network_files
 
 _BATCH_BYTES = 16 * 2**20
@@ -43,17 +44,19 @@ class Predictor:
         """Assets in a row, in the order of the dataset that the networks were trained on."""
         return self.networks[0].n_assets
 
+    @property
+    def n_inputs(self) -> int:
+        """Assets and context assets in a row of a window."""
+        return self.networks[0].n_inputs
+
     def predict(
-        self,
-        scaled: npt.NDArray[np.float32],
-        scaled_log_roi: npt.NDArray[np.float32],
-        targets: range,
-    ) -> npt.NDArray[np.float64]:
+        self, inputs: npt.NDArray[np.float32], baseline: FloatArray, targets: range
+    ) -> FloatArray:
         """Predict the scaled smoothed log ROI of consecutive target rows: the members' mean.
 
         Args:
-            scaled: Scaled smoothed log ROI, shape (rows, assets), by the model's own scaler.
-            scaled_log_roi: Scaled plain log ROI, same shape.
+            inputs: Scaled rows of assets and context, shape (rows, assets + context assets).
+            baseline: `linear_baseline` of the targets, shape (targets, assets), by the same scaler.
             targets: Target rows, from seq_len to rows; `rows` is the session after the last row.
                 No row at or after a target takes part in its prediction.
 
@@ -61,56 +64,51 @@ class Predictor:
             Shape (targets, assets), scaled.
 
         Raises:
-            DatasetError: The arrays do not have the model's assets, or a target lies out of range.
+            DatasetError: The arrays do not have the model's columns, or a target lies out of range.
         """
-        members = self.predict_members(scaled, scaled_log_roi, targets)
-        return np.asarray(members.mean(axis=0))
+        return np.asarray(self.predict_members(inputs, baseline, targets).mean(axis=0))
 
     def predict_members(
-        self,
-        scaled: npt.NDArray[np.float32],
-        scaled_log_roi: npt.NDArray[np.float32],
-        targets: range,
-    ) -> npt.NDArray[np.float64]:
+        self, inputs: npt.NDArray[np.float32], baseline: FloatArray, targets: range
+    ) -> FloatArray:
         """Predict consecutive target rows with each member; arguments and errors as `predict`.
 
         Returns:
             Shape (members, targets, assets), scaled; a single network is one member.
         """
-        if scaled.shape != scaled_log_roi.shape or scaled.shape[1:] != (self.n_assets,):
+        if inputs.shape[1:] != (self.n_inputs,) or baseline.shape[1:] != (self.n_assets,):
             raise DatasetError(
-                f"the model in {self.directory} takes two arrays of shape (rows, {self.n_assets}); "
-                f"received {scaled.shape} and {scaled_log_roi.shape}"
+                f"the model in {self.directory} takes rows of {self.n_inputs} inputs and a "
+                f"baseline of {self.n_assets} assets; received {inputs.shape} and {baseline.shape}"
             )
-        windows = model_inputs(scaled, scaled_log_roi, targets, self.seq_len)
-        return self._members(windows[SCALED], windows[SCALED_LOG_ROI])
+        given = model_inputs(inputs, baseline, targets, self.seq_len)
+        return self._members(given[SCALED], given[BASELINE])
 
     def forecast_windows(
-        self, scaled: npt.NDArray[np.float32], scaled_log_roi: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.float64]:
+        self, windows: npt.NDArray[np.float32], baseline: FloatArray
+    ) -> FloatArray:
         """Predict the session after each window: the members' mean.
 
         Args:
-            scaled: Scaled smoothed log ROI, shape (windows, seq_len, assets).
-            scaled_log_roi: Scaled plain log ROI, shape (windows, plain lags, assets).
+            windows: Shape (windows, seq_len, assets + context assets), scaled.
+            baseline: Shape (windows, assets), scaled.
 
         Returns:
             Shape (windows, assets), the scaled smoothed log ROI.
         """
-        return np.asarray(self._members(scaled, scaled_log_roi).mean(axis=0))
+        return np.asarray(self._members(windows, baseline).mean(axis=0))
 
     def _members(
-        self, scaled: npt.NDArray[np.float32], scaled_log_roi: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.float64]:
-        window_bytes = self.seq_len * self.n_assets * scaled.itemsize
+        self, windows: npt.NDArray[np.float32], baseline: npt.NDArray[np.floating]
+    ) -> FloatArray:
+        window_bytes = self.seq_len * self.n_inputs * windows.itemsize
         size = max(1, min(_MAX_WINDOWS, _BATCH_BYTES // window_bytes))
-        forecasts = np.empty((len(self.networks), len(scaled), self.n_assets))
-        for first in range(0, len(scaled), size):
+        forecasts = np.empty((len(self.networks), len(windows), self.n_assets))
+        for first in range(0, len(windows), size):
             batch = slice(first, first + size)
-            windows = (each[batch].astype(np.float32) for each in (scaled, scaled_log_roi))
-            smoothed, plain = windows
+            scaled = windows[batch].astype(np.float32)
             for number, network in enumerate(self.networks):
-                forecasts[number, batch] = network.forecast(smoothed, plain)
+                forecasts[number, batch] = network.forecast(scaled, baseline[batch])
         return forecasts
 
 
@@ -135,7 +133,7 @@ def load_predictor(source: VerifiedDirectory | Path) -> Predictor:
     if not files:
         raise RegistryError(f"there is no {NETWORK_FILE} in {directory}; train or publish it first")
     networks = tuple(_load_network(content, path) for path, content in files.items())
-    shapes = {(network.seq_len, network.n_assets) for network in networks}
+    shapes = {(each.seq_len, each.n_inputs, each.n_assets) for each in networks}
     if len(shapes) > 1:
         raise RegistryError(f"the members in {directory} take windows of different shapes {shapes}")
     return Predictor(networks, directory)

@@ -12,7 +12,7 @@ from roi_forecast.database.tables import model_versions
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.files.artifacts import write_manifest
-from roi_forecast.forecaster.forecaster import Forecaster
+from roi_forecast.forecaster.forecaster import Forecaster, ThroughTime
 from roi_forecast.network.predictor import load_predictor
 from roi_forecast.network.training.experiment_record import (
     training_record,
@@ -143,7 +143,8 @@ def combine_members(
     results = _finished_members(inputs.directory, run.config.ensemble_size)
     own_rows = inputs.preprocessing.read(dataset)
     predictor = load_predictor(inputs.directory)
-    forecaster = Forecaster.fit(own_rows, predictor, run.config.ridge_penalty)
+    through_time = ThroughTime.fit(own_rows, run.config.half_life)
+    forecaster = Forecaster.fit(own_rows, predictor, through_time)
     forecaster.save(inputs.directory, own_rows)
     version_id = f"{now:%Y%m%dT%H%M%SZ}-{inputs.fingerprint[:8]}"
     record = training_record(run.config, results, base_version_id)
@@ -160,6 +161,8 @@ def combine_members(
                 dataset_id=dataset.dataset_id,
                 source=dataset.source,
                 symbols=list(inputs.preprocessing.symbols),
+                context_symbols=list(inputs.preprocessing.context_symbols),
+                publish=inputs.preprocessing.publish,
                 first_date=dataset.dates[0].item(),
                 last_date=dataset.dates[-1].item(),
                 hyperparameters=description["hyperparameters"],

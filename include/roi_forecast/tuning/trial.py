@@ -22,6 +22,7 @@ from roi_forecast.errors import TrainingError
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.scores import counted_smoothed
 from roi_forecast.features.dataset import Dataset
+from roi_forecast.linear.baseline import dataset_baseline
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.tuning.search_space import chosen_parameters
 from roi_forecast.tuning.study import (
@@ -145,9 +146,9 @@ def _train_and_score(
     result: TrainingResult = train_model(dataset, config, directory, on_epoch=on_epoch)
     trial.set_user_attr(EPOCHS, result.epochs)
     trial.set_user_attr(SECONDS, result.seconds)
-    forecast = load_predictor(directory).predict(
-        dataset.scaled, dataset.scaled_log_roi, dataset.split.validation
-    )
+    validation = dataset.split.validation
+    baseline = dataset_baseline(dataset, config.half_life, validation)
+    forecast = load_predictor(directory).predict(dataset.inputs, baseline, validation)
     value = validation_r2(dataset, forecast)
     if not math.isfinite(value):
         raise TrainingError("its validation R2 is undefined: no smoothed ROI varies on these rows")

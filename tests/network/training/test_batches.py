@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.network.training.batches import WindowBatches, window_batches
 
 
@@ -41,7 +42,7 @@ def test_batches_are_shuffled_by_seed_and_epoch_alone():
 
 def test_window_batches_mask_filled_targets_and_no_others(dataset):
     targets = dataset.split.validation
-    batches = window_batches(dataset, targets, ["scaled"], 16)
+    batches = window_batches(dataset, np.zeros((len(targets), 3)), targets, ["scaled"], 16)
 
     values = np.concatenate([batches[index][1] for index in range(len(batches))])
 
@@ -51,7 +52,24 @@ def test_window_batches_mask_filled_targets_and_no_others(dataset):
     np.testing.assert_array_equal(values[unfilled], dataset.scaled[rows][unfilled])
 
 
-@pytest.mark.parametrize("names", [["scaled"], ["scaled", "scaled_log_roi"]])
-def test_window_batches_give_the_inputs_that_the_network_takes(dataset, names):
-    inputs, _ = window_batches(dataset, range(8, 20), names, 5)[0]
-    assert {name: inputs[name].shape for name in inputs} == dict.fromkeys(names, (5, 8, 3))
+@pytest.mark.parametrize("names", [["scaled"], ["scaled", "baseline"]])
+@pytest.mark.parametrize("context", [0, 2])
+def test_window_batches_give_the_inputs_that_the_network_takes(names, context):
+    dataset = synthetic_dataset(context=context)
+    baseline = np.random.default_rng(1).random((12, 3)).astype(np.float32)
+    inputs, _ = window_batches(dataset, baseline, range(8, 20), names, 5)[0]
+    shapes = {"scaled": (5, 8, 3 + context), "baseline": (5, 3)}
+    assert {name: inputs[name].shape for name in inputs} == {name: shapes[name] for name in names}
+    np.testing.assert_array_equal(inputs["scaled"][2], dataset.inputs[2:10])
+    if "baseline" in names:
+        np.testing.assert_array_equal(inputs["baseline"], baseline[:5])
+
+
+def test_a_shuffled_target_keeps_its_own_baseline(dataset):
+    targets = range(8, 40)
+    own = dataset.scaled[8:40].astype(np.float64)
+    batches = window_batches(dataset, own, targets, ["scaled", "baseline"], 8, seed=3)
+    for index in range(len(batches)):
+        inputs, values = batches[index]
+        counted = np.isfinite(values)
+        np.testing.assert_array_equal(inputs["baseline"][counted], values[counted])

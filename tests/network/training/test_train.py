@@ -18,13 +18,18 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import HISTOGRAMS, EventAccumulator
 from tensorboard.util import tensor_util
 
-from network.synthetic_dataset import SMALL, synthetic_dataset
+from network.synthetic_dataset import (
+    SMALL,
+    synthetic_dataset,
+    trainable_dataset,
+    with_wild_rows_from,
+)
 from roi_forecast.config import RunConfig
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.files.artifacts import write_manifest
+from roi_forecast.linear.baseline import dataset_baseline
 from roi_forecast.network.predictor import load_predictor
-from roi_forecast.network.ridge import fit_ridge
 from roi_forecast.network.training import train as training
 from roi_forecast.network.training.result import TrainingResult
 from roi_forecast.network.training.state import load_state
@@ -64,17 +69,16 @@ def test_train_keeps_the_weights_of_the_best_validation_loss(dataset, trained):
     losses = [record.validation_loss for record in trained.history]
     assert trained.best_epoch == int(np.argmin(losses)) > 0
 
+    validation = dataset.split.validation
     predicted = load_predictor(trained.directory).predict(
-        dataset.scaled, dataset.scaled_log_roi, dataset.split.validation
+        dataset.inputs, dataset_baseline(dataset, SMALL.half_life, validation), validation
     )
     assert validation_loss(dataset, predicted) == pytest.approx(min(losses), rel=1e-4)
 
 
-def test_train_scores_the_untrained_network_as_epoch_0_at_ridge(dataset, trained):
+def test_train_scores_the_untrained_network_as_epoch_0_at_the_baseline(dataset, trained):
     validation = dataset.split.validation
-    predicted = fit_ridge(dataset, SMALL.ridge_penalty).predict(
-        dataset.scaled, dataset.scaled_log_roi, validation
-    )
+    predicted = dataset_baseline(dataset, SMALL.half_life, validation)
     untrained = trained.history[0]
     assert (untrained.epoch, untrained.loss, untrained.mae) == (0, None, None)
     assert untrained.validation_loss == pytest.approx(validation_loss(dataset, predicted), rel=1e-4)
@@ -111,9 +115,10 @@ def test_train_leaves_model_history_and_result_and_nothing_else(trained):
 def again(dataset, tmp_path_factory) -> tuple[TrainingResult, list[str]]:
     """The same training where test rows are wild and TensorBoard logs, and its log lines."""
     after = dataset.split.validation.stop
-    wild = {name: getattr(dataset, name).copy() for name in ("scaled", "scaled_log_roi", "filled")}
+    names = ("scaled", "log_roi", "gap", "filled")
+    wild = {name: getattr(dataset, name).copy() for name in names}
     wild["scaled"][after:] = 1e6
-    wild["scaled_log_roi"][after:] = np.nan
+    wild["log_roi"][after:], wild["gap"][after:] = 1e3, -1e3
     wild["filled"][after:] = True
     lines: list[str] = []
     logger = logging.getLogger("roi_forecast")
@@ -162,11 +167,11 @@ def test_train_resumes_after_a_kill_and_ends_with_the_weights_of_an_uninterrupte
         assert process.wait() == -signal.SIGKILL, (tmp_path / "output").read_text()
     assert not (directory / "training.json").exists()
     assert not (directory / "model.keras").exists()
-    state = load_state(directory, training._identity(synthetic_dataset(), SMALL))
+    state = load_state(directory, training._identity(trainable_dataset(), SMALL))
     assert state is not None
 
     with caplog.at_level(logging.INFO):
-        resumed = train_model(synthetic_dataset(), SMALL, directory)
+        resumed = train_model(trainable_dataset(), SMALL, directory)
 
     assert f"resuming after epoch {state.history[-1].epoch} of 40" in caplog.messages
     assert resumed.history[: len(state.history)] == state.history
@@ -252,17 +257,11 @@ def test_train_starts_again_and_forgets_the_old_result_where_the_settings_differ
 
 
 def test_train_names_the_knobs_where_the_loss_diverges_and_leaves_no_result(dataset, tmp_path):
-    # Values near the square root of the largest float32: the first careless step overflows.
-    huge = replace(
-        dataset,
-        scaled=dataset.scaled * np.float32(1e17),
-        scaled_log_roi=dataset.scaled_log_roi * np.float32(1e17),
-        scaler=replace(dataset.scaler, center=dataset.scaler.center * 1e17),
-    )
-    reckless = SMALL.model_copy(update={"learning_rate": 1.0, "epochs": 5})
+    # Beyond the square root of the largest float32: the first careless step overflows.
+    reckless = SMALL.model_copy(update={"learning_rate": 1e20, "epochs": 5})
 
-    with pytest.raises(TrainingError, match=r"epoch 1 .*learning_rate 1;.*gradient_clip_norm"):
-        train_model(huge, reckless, tmp_path)
+    with pytest.raises(TrainingError, match=r"epoch 1 .*learning_rate 1e\+20;.*gradient_clip_norm"):
+        train_model(dataset, reckless, tmp_path)
 
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []
 
@@ -274,6 +273,26 @@ def test_train_blames_the_dataset_where_even_the_untrained_network_has_no_finite
     scaled[dataset.split.validation.start + 3] = np.inf
     with pytest.raises(TrainingError, match=r"before training, .* is (inf|nan): the dataset"):
         train_model(replace(dataset, scaled=scaled), SMALL, tmp_path)
+
+
+def test_training_reads_context_of_its_own_rows_and_none_of_the_test(tmp_path):
+    dataset = synthetic_dataset(context=2, lead=0.4)
+    config = SMALL.model_copy(update={"epochs": 1, "architecture": "hybrid_linear"})
+    after = dataset.split.validation.stop
+    results = [
+        train_model(rows, config, tmp_path / name)
+        for name, rows in (
+            ("plain", dataset),
+            ("wild", with_wild_rows_from(dataset, after)),
+            ("other", with_wild_rows_from(dataset, after - 1)),
+        )
+    ]
+    plain, wild, other = (without_seconds(result) for result in results)
+    assert wild == plain
+    assert_same_weights(tmp_path / "wild", tmp_path / "plain")
+    assert other != plain
+    (network,) = load_predictor(tmp_path / "plain").networks
+    assert (network.n_inputs, network.n_assets, network.adds_baseline) == (5, 3, True)
 
 
 @pytest.mark.parametrize("part", ["train", "validation"])
@@ -312,6 +331,6 @@ def test_a_damaged_training_of_a_registered_version_is_trained_again(trained, tm
     write_manifest(tmp_path, {"version_id": "registered"})
     (tmp_path / "model.keras").write_bytes(b"damaged")
 
-    train_model(synthetic_dataset(), SMALL, tmp_path)
+    train_model(trainable_dataset(), SMALL, tmp_path)
 
     assert_same_weights(tmp_path, trained.directory)

@@ -15,6 +15,7 @@ from network.synthetic_dataset import SMALL, synthetic_dataset
 from roi_forecast.config import RunConfig
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.dataset import Dataset
+from roi_forecast.linear.baseline import dataset_baseline
 from roi_forecast.network.predictor import load_predictor
 from roi_forecast.network.training import train as training
 from roi_forecast.network.training.result import EpochRecord, TrainingResult
@@ -52,9 +53,8 @@ def errors(dataset: Dataset, result: TrainingResult) -> np.ndarray:
     """Forecast less target of the training rows, NaN where masked."""
     targets = dataset.split.train
     rows = slice(targets.start, targets.stop)
-    predicted = load_predictor(result.directory).predict(
-        dataset.scaled, dataset.scaled_log_roi, targets
-    )
+    baseline = dataset_baseline(dataset, BASE.half_life, targets)
+    predicted = load_predictor(result.directory).predict(dataset.inputs, baseline, targets)
     return np.where(dataset.filled[rows], np.nan, predicted - dataset.scaled[rows])
 
 
@@ -73,6 +73,7 @@ def errors(dataset: Dataset, result: TrainingResult) -> np.ndarray:
         {"outlier_limit": 20.0},
         {"precision": "mixed_float16"},
         {"seed": 9},
+        {"half_life": 60},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -203,7 +204,8 @@ def test_a_network_trained_in_mixed_precision_is_saved_in_float32(dataset, tmp_p
     assert result.best_epoch > 0
     validation = dataset.split.validation
     rows = slice(validation.start, validation.stop)
-    predicted = load_predictor(tmp_path).predict(dataset.scaled, dataset.scaled_log_roi, validation)
+    baseline = dataset_baseline(dataset, config.half_life, validation)
+    predicted = load_predictor(tmp_path).predict(dataset.inputs, baseline, validation)
     error = np.abs(predicted - dataset.scaled[rows])[~dataset.filled[rows]].mean()
     assert error == pytest.approx(result.history[result.best_epoch].validation_mae, rel=0.01)
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.config import LossConfig, TrainingConfig
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.network.backend import keras
-from roi_forecast.network.inputs import SCALED, SCALED_LOG_ROI, model_inputs
+from roi_forecast.network.inputs import SCALED, model_inputs
 
 _STREAM = 1
 """Keeps the random numbers of augmentation apart from those of shuffling, which share the seed."""
@@ -31,12 +32,13 @@ class Augmentation:
     Attributes:
         seed: With epoch and batch it determines every random number, so an interrupted training
             continues with the same numbers.
-        noise: Standard deviation of the noise by input name, each of shape (assets,), scaled.
+        noise: Standard deviation of the noise in each column of a window, shape (assets + context
+            assets,), scaled; None for no noise.
         time_shift: Maximum number of sessions that a window ends earlier.
     """
 
     seed: int
-    noise: Windows
+    noise: npt.NDArray[np.float32] | None
     time_shift: int
 
     def gather(
@@ -45,43 +47,37 @@ class Augmentation:
         """Return the changed windows of a batch.
 
         Args:
-            windows: By input name, each of shape (targets, lags, assets), in time order; left
-                unchanged.
+            windows: By input name, in time order; left unchanged.
             chosen: Positions of the batch's targets.
             epoch: Counted from 0.
             batch: Number of the batch in the epoch, counted from 0.
 
         Returns:
-            By input name, shape (chosen, lags, assets).
+            By input name; the baseline is that of the targets.
         """
         generator = np.random.default_rng((self.seed, epoch, batch, _STREAM))
+        gathered = {name: each[chosen] for name, each in windows.items()}
         if self.time_shift:
             shifts = generator.integers(0, self.time_shift, size=len(chosen), endpoint=True)
-            chosen = np.maximum(chosen - shifts, 0)
-        gathered = {name: each[chosen] for name, each in windows.items()}
-        for name, each in gathered.items():
-            deviation = self.noise.get(name)
-            if deviation is not None:
-                drawn = generator.standard_normal(each.shape, dtype=np.float32)
-                gathered[name] = each + drawn * deviation
+            gathered[SCALED] = windows[SCALED][np.maximum(chosen - shifts, 0)]
+        if self.noise is not None:
+            drawn = generator.standard_normal(gathered[SCALED].shape, dtype=np.float32)
+            gathered[SCALED] = gathered[SCALED] + drawn * self.noise
         return gathered
 
 
 def build_augmentation(dataset: Dataset, config: TrainingConfig) -> Augmentation | None:
     """Return the configured augmentation, or None.
 
-    The noise of an asset is `noise_share` of the range of its scaled values up to the last training
+    The noise of a column is `noise_share` of the range of its values up to the last training
     target.
     """
     if not config.noise_share and not config.time_shift_sessions:
         return None
     known = slice(0, dataset.split.train.stop)
-    series = {SCALED: dataset.scaled, SCALED_LOG_ROI: dataset.scaled_log_roi}
-    noise = {
-        name: (config.noise_share * np.ptp(values[known], axis=0)).astype(np.float32)
-        for name, values in series.items()
-        if config.noise_share
-    }
+    noise = None
+    if config.noise_share:
+        noise = (config.noise_share * np.ptp(dataset.inputs[known], axis=0)).astype(np.float32)
     return Augmentation(config.seed, noise, config.time_shift_sessions)
 
 
@@ -121,7 +117,7 @@ class WindowBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Windows and their targets in batches, in time order or shuffled for each epoch.
 
     Args:
-        inputs: Windows by input name, each of shape (targets, lags, assets); views are fine.
+        inputs: What `model_inputs` gives; views are fine.
         targets: Shape (targets, assets), scaled, NaN where masked.
         batch_size: Windows in one batch; the last batch may be smaller.
         seed: Shuffles with a generator seeded by (seed, epoch), so that an epoch's order does not
@@ -172,6 +168,7 @@ class WindowBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
 def window_batches(
     dataset: Dataset,
+    baseline: FloatArray,
     targets: range,
     input_names: list[str],
     batch_size: int,
@@ -183,6 +180,7 @@ def window_batches(
 
     Args:
         dataset: Gives rows and filled marks. No row after the last target is read.
+        baseline: Of the targets, shape (targets, assets).
         targets: Consecutive target rows.
         input_names: The inputs that the network takes.
         batch_size: As for `WindowBatches`, like all others.
@@ -193,7 +191,7 @@ def window_batches(
     Raises:
         DatasetError: A target has fewer than seq_len rows before it.
     """
-    inputs = model_inputs(dataset.scaled, dataset.scaled_log_roi, targets, dataset.seq_len)
+    inputs = model_inputs(dataset.inputs, baseline, targets, dataset.seq_len)
     rows = slice(targets.start, targets.stop)
     values = np.where(dataset.filled[rows], np.float32(np.nan), dataset.scaled[rows])
     chosen = {name: inputs[name] for name in input_names}

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from roi_forecast.errors import RegistryError
 from roi_forecast.network.backend import keras
 from roi_forecast.network.forward import Network
-from roi_forecast.network.network import HIGHWAY_LAYER
+from roi_forecast.network.inputs import BASELINE
+from roi_forecast.network.network import input_names
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +36,15 @@ class FineTuning:
         """Give a network of the same layers the base's weights and freeze all but the last layers.
 
         Raises:
-            RegistryError: The base is damaged or has other layers.
+            RegistryError: The base is damaged, has other layers, or is of the other architecture.
         """
         try:
-            weights = Network.from_bytes(self.base).weights
+            base = Network.from_bytes(self.base)
+            weights = base.weights
             paths = [weight.path for weight in network.weights]
+            # Both architectures have the same weights, for other outputs.
+            if base.adds_baseline != (BASELINE in input_names(network)):
+                raise ValueError("only one of the two adds to the linear part")
             if other := weights.keys() ^ set(paths):
                 raise ValueError(f"only one of the two has {', '.join(sorted(other))}")
             network.set_weights([weights[path] for path in paths])
@@ -48,15 +53,8 @@ class FineTuning:
                 f"training cannot continue from the champion's network ({error}); set "
                 "training_mode to scratch"
             ) from error
-        layers = _layers_with_weights(network)
+        layers = [layer for layer in network.layers if layer.weights]
         for layer in layers[: -self.trainable_layers]:
             layer.trainable = False
         trained = [layer.name for layer in layers if layer.trainable]
         logger.info("continuing from a trained network; trained layers: %s", ", ".join(trained))
-
-
-def _layers_with_weights(network: keras.Model) -> list[keras.layers.Layer]:
-    # The highway counts as the first layer and so is the last to be trained: ridge regression has
-    # found its weights in closed form.
-    layers = [layer for layer in network.layers if layer.weights]
-    return sorted(layers, key=lambda layer: layer.name != HIGHWAY_LAYER)

@@ -61,8 +61,8 @@ class TrainingResult:
         best_epoch: The epoch whose weights were kept: the best validation loss; 0 means that
             training did not improve on the untrained network.
         device: The device that trained, in words.
-        stage_seconds: Wall time of `prepare` (outliers, ridge, building, the untrained network's
-            score), `train` (all epochs, those before a resumption included) and `save`.
+        stage_seconds: Wall time of `prepare` (outliers, linear part, building, the untrained
+            network's score), `train` (all epochs, those before a resumption included) and `save`.
     """
 
     directory: Path

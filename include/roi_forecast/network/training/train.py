@@ -6,17 +6,20 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.config import ModelConfig
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.files.artifacts import write_file
 from roi_forecast.files.manifest import MANIFEST
+from roi_forecast.linear.baseline import dataset_baseline
 from roi_forecast.network.backend import keras
 from roi_forecast.network.compilation import compile_network
 from roi_forecast.network.device import (
@@ -27,10 +30,9 @@ from roi_forecast.network.device import (
     training_scope,
 )
 from roi_forecast.network.forward import Network
-from roi_forecast.network.inputs import model_inputs
+from roi_forecast.network.inputs import BASELINE, model_inputs
 from roi_forecast.network.network import build_network, input_names, named_weights
 from roi_forecast.network.predictor import load_predictor
-from roi_forecast.network.ridge import Ridge, fit_ridge
 from roi_forecast.network.training.batches import (
     build_augmentation,
     target_weights,
@@ -118,10 +120,12 @@ def train_model(
     for name in (RESULT_FILE, MANIFEST):
         (directory / name).unlink(missing_ok=True)
 
+    known = range(dataset.split.train.start, dataset.split.validation.stop)
+    baseline = _Baseline(dataset_baseline(dataset, config.half_life, known), known.start)
     _make_deterministic(config.seed)
     with training_scope():
         network = _compiled_network(dataset, config, fine_tuning)
-    start = Network(dataset.seq_len, named_weights(network))
+    start = _as_arrays(network, dataset.seq_len)
     logger.info(
         "training %s with %d weights on %d windows of %d assets, validating on %d; device: %s",
         network.name,
@@ -133,17 +137,25 @@ def train_model(
     )
     with memory_errors_named(config, dataset.seq_len):
         progress = _train(
-            network, dataset, config, directory, identity, on_epoch, tensorboard=tensorboard
+            network,
+            dataset,
+            baseline,
+            config,
+            directory,
+            identity,
+            on_epoch,
+            tensorboard=tensorboard,
         )
     best_epoch = progress.best_epoch
-    best = Network(dataset.seq_len, named_weights(network))
-    if best_epoch > 0 and not is_proven(start, best, dataset, config):
+    best = _as_arrays(network, dataset.seq_len)
+    validation = baseline.of(dataset.split.validation)
+    if best_epoch > 0 and not is_proven(start, best, dataset, validation, config):
         network.set_weights(list(start.weights.values()))
         best_epoch = 0
     trained = time.perf_counter()
 
     saved = _save_network(network, config, dataset, directory)
-    _require_same_forecasts(saved, dataset, directory)
+    _require_same_forecasts(saved, dataset, validation, directory)
     write_history(directory, progress.history)
     epoch_seconds = sum(record.seconds for record in progress.history[1:])
     stage_seconds = {
@@ -169,6 +181,18 @@ def train_model(
         result.history[0].validation_loss,
     )
     return result
+
+
+@dataclass(frozen=True)
+class _Baseline:
+    """The baseline of consecutive rows, shape (rows, assets), the first of them `start`."""
+
+    values: FloatArray
+    start: int
+
+    def of(self, targets: range) -> FloatArray:
+        """Return that of some targets, shape (targets, assets)."""
+        return self.values[targets.start - self.start : targets.stop - self.start]
 
 
 def _identity(
@@ -203,23 +227,26 @@ def _make_deterministic(seed: int) -> None:
 def _compiled_network(
     dataset: Dataset, config: ModelConfig, fine_tuning: FineTuning | None
 ) -> keras.Model:
-    warm_start = fine_tuning is None and config.architecture == "hybrid_ar"
-    ridge = fit_ridge(dataset, config.ridge_penalty) if warm_start else None
-    network = _network(dataset, config, ridge)
+    network = _network(dataset, config)
     if fine_tuning is not None:
         fine_tuning.prepare(network)
     compile_network(network, config)
     return network
 
 
-def _network(dataset: Dataset, config: ModelConfig, ridge: Ridge | None) -> keras.Model:
-    n_assets = len(dataset.symbols)
-    return build_network(config, dataset.seq_len, n_assets, dataset.scaler.center, ridge)
+def _network(dataset: Dataset, config: ModelConfig) -> keras.Model:
+    n_assets, n_context = len(dataset.symbols), len(dataset.context_symbols)
+    return build_network(config, dataset.seq_len, n_assets, n_context)
+
+
+def _as_arrays(network: keras.Model, seq_len: int) -> Network:
+    return Network(seq_len, named_weights(network), BASELINE in input_names(network))
 
 
 def _train(
     network: keras.Model,
     dataset: Dataset,
+    baseline: _Baseline,
     config: ModelConfig,
     directory: Path,
     identity: dict[str, Any],
@@ -231,6 +258,7 @@ def _train(
     training, validation = (
         window_batches(
             dataset,
+            baseline.of(targets),
             targets,
             names,
             config.batch_size,
@@ -272,10 +300,10 @@ def _save_network(
 ) -> keras.Model:
     if config.precision != "float32":
         # The weights are float32 already; the model must load on any machine.
-        saved = _network(dataset, config.model_copy(update={"precision": "float32"}), None)
+        saved = _network(dataset, config.model_copy(update={"precision": "float32"}))
         saved.set_weights(network.get_weights())
         network = saved
-    content = Network(dataset.seq_len, named_weights(network)).to_bytes()
+    content = _as_arrays(network, dataset.seq_len).to_bytes()
     write_file(directory / NETWORK_FILE, content)
     # Keras writes in place, so it writes elsewhere first.
     with TemporaryDirectory() as elsewhere:
@@ -285,13 +313,16 @@ def _save_network(
     return network
 
 
-def _require_same_forecasts(network: keras.Model, dataset: Dataset, directory: Path) -> None:
+def _require_same_forecasts(
+    network: keras.Model, dataset: Dataset, baseline: FloatArray, directory: Path
+) -> None:
     # Everything after training forecasts in numpy, so this is the place to compare it with Keras.
     targets = dataset.split.validation[:_COMPARED_WINDOWS]
-    inputs = model_inputs(dataset.scaled, dataset.scaled_log_roi, targets, dataset.seq_len)
+    baseline = baseline[: len(targets)]
+    inputs = model_inputs(dataset.inputs, baseline, targets, dataset.seq_len)
     windows = {name: inputs[name].copy() for name in input_names(network)}
     expected = keras.ops.convert_to_numpy(network(windows, training=False))
-    found = load_predictor(directory).predict(dataset.scaled, dataset.scaled_log_roi, targets)
+    found = load_predictor(directory).predict(dataset.inputs, baseline, targets)
     difference = float(np.abs(found - expected).max())
     logger.info("forecasts from %s differ by at most %.2g, scaled", NETWORK_FILE, difference)
     if not difference <= _TOLERANCE:

@@ -8,12 +8,12 @@ import pytest
 
 from network.synthetic_dataset import SMALL, synthetic_dataset
 from roi_forecast.backtest.folds import Fold
-from roi_forecast.backtest.network_forecaster import NetworkForecaster
+from roi_forecast.backtest.network_trainer import NetworkTrainer
 from roi_forecast.backtest.walk_forward import WalkForward, walk_forward
 from roi_forecast.network.training import train as training
 from roi_forecast.network.training.result import NETWORK_FILE
 
-DATASET = synthetic_dataset(rows=300)
+DATASET = synthetic_dataset(rows=300, context=1)
 FIRST_DATE = DATASET.dates[240].item()
 CONFIG = SMALL.model_copy(update={"epochs": 2})
 
@@ -22,9 +22,9 @@ def walk(directory: Path) -> WalkForward:
     return walk_forward(
         DATASET,
         FIRST_DATE,
-        forecaster=NetworkForecaster(CONFIG, directory),
+        fit_network=NetworkTrainer(CONFIG, directory),
         max_folds=2,
-        predictor="network",
+        predictor="model",
     )
 
 

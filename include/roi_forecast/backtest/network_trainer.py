@@ -1,4 +1,4 @@
-"""The configured network as what forecasts in a walk-forward: one training for each fold."""
+"""The configured network in a walk-forward: one training for each fold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from roi_forecast.array_types import FloatArray
 from roi_forecast.config import ModelConfig
 from roi_forecast.features.dataset import Dataset
 
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
     from roi_forecast.network.predictor import Predictor
 
 
-class NetworkForecaster:
-    """Trains the network of a fold on its first call and predicts with it.
+class NetworkTrainer:
+    """Trains the network of each fold.
 
     Trainings are kept, each in a folder named after the fold's first target date and a hash of its
     rows and settings. One that is finished there is not trained again, and one that was interrupted
@@ -32,26 +31,13 @@ class NetworkForecaster:
     def __init__(self, config: ModelConfig, directory: Path) -> None:
         self._config = config
         self._directory = directory
-        self._trained: tuple[str, Predictor] | None = None
 
-    def __call__(self, dataset: Dataset, targets: range) -> FloatArray:
-        """Forecast target rows of a fold's dataset.
-
-        Args:
-            dataset: What `fold_dataset` returns; its training and validation rows are fitted on.
-            targets: Target rows of it.
-
-        Returns:
-            Scaled smoothed log ROI, shape (targets, assets).
+    def __call__(self, dataset: Dataset) -> Predictor:
+        """Train on the training and validation rows of what `fold_dataset` returns.
 
         Raises:
             TrainingError: As `train_model`.
         """
-        if self._trained is None or self._trained[0] != dataset.dataset_id:
-            self._trained = (dataset.dataset_id, self._train(dataset))
-        return self._trained[1].predict(dataset.scaled, dataset.scaled_log_roi, targets)
-
-    def _train(self, dataset: Dataset) -> Predictor:
         # TensorFlow loads for seconds: only a walk-forward with a network waits for it.
         from roi_forecast.network.predictor import load_predictor
         from roi_forecast.network.training.train import train_model
