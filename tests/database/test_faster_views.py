@@ -61,7 +61,17 @@ def _make_irregular(connection: Connection) -> None:
     others = {
         column.name: column
         for column in predictions.columns
-        if column.name not in ("version_id", "horizon", "method", "as_of_date", "predicted_roi_pct")
+        if column.name
+        not in (
+            "version_id",
+            "horizon",
+            "method",
+            "as_of_date",
+            "predicted_roi_pct",
+            "gap_roi_pct",
+            "open_to_close_roi_pct",
+            "context",
+        )
     }
     connection.execute(
         insert(predictions).from_select(

@@ -28,6 +28,7 @@ VIEWS = (
     "champion_alerts",
     "latest_drift",
     "backtest_folds",
+    "latest_context",
     "latest_forecast_path",
 )
 

@@ -21,15 +21,29 @@ VIEWS = (
     "prediction_outcomes",
     "realised_forecasts",
     "latest_predictions",
+    "latest_context",
     "latest_forecast_path",
 )
+
+TWO_AHEAD = {
+    "horizon": 2,
+    "method": "direct",
+    "gap_roi_pct": None,
+    "open_to_close_roi_pct": None,
+    "context": None,
+}
 
 
 @pytest.fixture
 def market(postgres: EmbeddedPostgres, market_template: str) -> Iterator[Planted]:
     with planted_market(
-        postgres, market_template, {"assets": 2, "sessions": 30, "versions": 1}
+        postgres,
+        market_template,
+        {"assets": 2, "sessions": 30, "versions": 1, "context": ["^GSPC"]},
     ) as planted:
+        of_context = {"^GSPC": {"move_pct": 0.8, "added_pct": 0.1}}
+        with planted.engine.begin() as connection:
+            connection.execute(update(predictions).values(context=of_context))
         yield planted
 
 
@@ -53,8 +67,7 @@ def test_the_last_day_of_a_versions_data_is_its_first_as_of_date(
         changed = {
             **newest._mapping,
             "as_of_date": newest.as_of_date + timedelta(days=days),
-            "horizon": 2,
-            "method": "direct",
+            **TWO_AHEAD,
         }
         with market.engine.connect() as connection:
             if not is_known:
@@ -80,7 +93,7 @@ def test_migrate_restores_the_rule(market: Planted, statement: str) -> None:
     with market.engine.begin() as connection:
         connection.execute(text(statement))
     migrate(market.engine.url.render_as_string(hide_password=False))
-    again = {**newest._mapping, "horizon": 2, "method": "direct"}
+    again = {**newest._mapping, **TWO_AHEAD}
     knows = pytest.raises(IntegrityError, match="knows the days up to")
     with knows, market.engine.begin() as connection:
         connection.execute(insert(predictions), again)
@@ -94,8 +107,7 @@ def test_one_known_day_among_many_forecasts_refuses_all_of_them(market: Planted)
         {
             **newest._mapping,
             "as_of_date": newest.as_of_date + timedelta(days=days),
-            "horizon": 2,
-            "method": "direct",
+            **TWO_AHEAD,
         }
         for days in (3, 2, -1, 1)
     ]
@@ -175,7 +187,7 @@ def test_the_api_never_returns_them(market: Planted, path: str, query: dict[str,
 def test_the_pipelines_own_operators_do_not_evade_the_rule(market: Planted) -> None:
     newest = forecasts(market)[0]
     end_of_data(market, newest.as_of_date + timedelta(days=1))
-    changed = {**newest._mapping, "horizon": 2, "method": "direct"}
+    changed = {**newest._mapping, **TWO_AHEAD}
     with market.engine.connect() as connection:
         for statement in (
             "CREATE FUNCTION optuna.no(date, date) RETURNS boolean LANGUAGE sql RETURN false",

@@ -5,7 +5,7 @@ import pytest
 
 from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.evaluation import metrics
-from roi_forecast.evaluation.baselines import no_skill, persistence, training_mean
+from roi_forecast.evaluation.baselines import no_skill, persistence, zero
 from roi_forecast.forecaster.forecasts import Forecasts
 
 DATASET = synthetic_dataset()
@@ -24,10 +24,12 @@ def test_persistence_is_the_value_of_the_row_before() -> None:
     )
 
 
-def test_training_mean_is_the_mean_of_the_rows_up_to_the_last_training_target() -> None:
-    expected = DATASET.scaled[: DATASET.split.train.stop].mean(axis=0)
-    for row in scaled(training_mean(DATASET, TARGETS)):
-        np.testing.assert_allclose(row, expected, atol=1e-6)
+def test_zero_knows_the_past_days_and_forecasts_no_move() -> None:
+    found = zero(DATASET, TARGETS)
+    assert not found.log_roi.any()
+    for number, target in enumerate(TARGETS):
+        known = DATASET.log_roi[target - DATASET.smoothing + 1 : target].sum(axis=0)
+        np.testing.assert_allclose(found.smoothed[0, number], known / DATASET.smoothing)
 
 
 def test_no_skill_replaces_only_the_newest_log_roi_by_its_training_mean() -> None:
@@ -52,7 +54,7 @@ def test_no_skill_of_unpredictable_returns_is_near_the_known_share() -> None:
     assert limit == pytest.approx(0.8, abs=0.02)
 
 
-@pytest.mark.parametrize("baseline", [persistence, training_mean, no_skill])
+@pytest.mark.parametrize("baseline", [persistence, zero, no_skill])
 def test_no_baseline_looks_at_its_target_or_later(baseline: object) -> None:
     first = TARGETS.start
     expected = baseline(DATASET, range(first, first + 1))  # type: ignore[operator]
@@ -60,5 +62,5 @@ def test_no_baseline_looks_at_its_target_or_later(baseline: object) -> None:
     changed.log_roi[first:] = 1e6
     changed.smoothed[first:] = 1e6
     found = baseline(changed, range(first, first + 1))  # type: ignore[operator]
-    for name in ("smoothed", "unshrunk", "log_roi"):
+    for name in ("smoothed", "log_roi"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import Engine, text, update
 
 from daily_run import SYMBOLS, prepare
+from features.prices import price_rows
 from roi_forecast.database.tables import daily_prices
 from roi_forecast.errors import ExportError
 from roi_forecast.exports.combined import combined_table, export_combined
-from roi_forecast.features.rows import PriceRows
 from roi_forecast.settings import Settings
 
 # The oracle: SQL's own lag over the bars of an asset whose bars all fall on rows.
@@ -64,7 +64,7 @@ def test_a_carried_price_has_an_roi_of_zero_and_the_first_row_none() -> None:
     dates = np.array(["2024-01-01", "2024-01-02", "2024-01-03"], dtype="datetime64[D]")
     prices = np.array([[100.0], [100.0], [80.0]])
     filled = np.array([[False], [True], [False]])
-    rows = PriceRows(("TCS.NS",), dates, prices, filled, np.full((3, 1), np.nan), {})
+    rows = price_rows(("TCS.NS",), dates, prices, filled)
 
     table = combined_table(rows)
 

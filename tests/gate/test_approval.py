@@ -29,7 +29,7 @@ def test_description_shows_every_figure_and_every_ruling(served: Served) -> None
     champion = served.champion
     shown = describe_decision(served.engine, served.outcome.run, champion.version_id)
     assert shown.startswith("**Trained on simulated prices.** ")
-    for name in ("r2", "ridge_r2", "no_skill_r2", "next_day_r2"):
+    for name in ("r2", "linear_r2", "no_skill_r2", "next_day_r2_against_zero"):
         assert f"| {champion.metrics[name]:.4f} |" in shown
     for ruling in served.outcome.verdict.rulings:
         row = next(line for line in shown.splitlines() if line.startswith(f"| {ruling.rule} |"))

@@ -15,41 +15,36 @@ from roi_forecast.evaluation import evaluate
 from roi_forecast.evaluation.evaluate import COMMON, evaluate_model
 from roi_forecast.files.verified import VerifiedDirectory
 from roi_forecast.forecaster.forecaster import Forecaster
-from roi_forecast.gate import rules
+from roi_forecast.forecaster.forecasts import Forecasts
+from roi_forecast.gate import champion_rules
+from roi_forecast.gate.champion_rules import CHAMPION_TOLERANCE
 from roi_forecast.gate.decide import decide_promotion
-from roi_forecast.gate.rules import Verdict
-from roi_forecast.network.predictor import Predictor
+from roi_forecast.gate.ruling import Verdict
 from roi_forecast.runs.resolved_run import ResolvedRun
 from serving_version import Served
 
 CANDIDATE = "noisy"
 
 
-class Noisy:
+class Noisy(Forecaster):
     """The champion's forecasts with an error of their own on some days."""
 
-    networks = (None,)
-
-    def __init__(self, predictor: Predictor) -> None:
-        self.predictor = predictor
-
-    def forecast_windows(self, scaled: np.ndarray, scaled_log_roi: np.ndarray) -> np.ndarray:
-        forecast = self.predictor.forecast_windows(scaled, scaled_log_roi)
-        generator = np.random.default_rng(len(scaled))
-        days = generator.random((len(scaled), 1)) < 0.2
-        return forecast + days * generator.normal(0, 0.1, forecast.shape)
+    def forecast(self, rows: Any, origins: range, *arguments: Any, **options: Any) -> Forecasts:
+        forecasts = super().forecast(rows, origins, *arguments, **options)
+        generator = np.random.default_rng(len(origins))
+        days = generator.random((len(origins), 1)) < 0.2
+        noise = days * generator.normal(0, 0.005, forecasts.log_roi[0].shape)
+        return replace(forecasts, log_roi=forecasts.log_roi + noise)
 
 
 @pytest.fixture
 def evaluated(served: Served, monkeypatch: pytest.MonkeyPatch) -> str | None:
     """The opponent of a candidate that is a little worse, on few days that say so."""
-    monkeypatch.setattr(rules, "ASSET_TOLERANCE", 1.0)
-    monkeypatch.setattr(rules, "NO_SKILL_TOLERANCE", 0.5)
     served.add_candidate(CANDIDATE)
 
     def load(files: VerifiedDirectory) -> Forecaster:
         forecaster = Forecaster.load(files)
-        return replace(forecaster, predictor=Noisy(forecaster.predictor))
+        return Noisy(**vars(forecaster)) if files.directory.name == CANDIDATE else forecaster
 
     monkeypatch.setattr(evaluate, "Forecaster", SimpleNamespace(load=load))
     outcome = served.outcome
@@ -87,18 +82,36 @@ def common(served: Served, predictor: str, metric: str) -> float:
     return value
 
 
-def test_the_bound_and_not_the_mean_of_the_loss_decides(
-    served: Served, evaluated: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mean = common(served, "champion", "r2") - common(served, "model", "r2")
-    bound = common(served, "model", "loss_difference_upper_95")
-    monkeypatch.setattr(rules, "CHAMPION_TOLERANCE", mean + 0.002)
-    verdict, failed = decide(served, evaluated)
-    assert not verdict.promoted
-    assert failed == {"champion"}
-    monkeypatch.setattr(rules, "CHAMPION_TOLERANCE", bound + 0.002)
-    verdict, failed = decide(served, evaluated)
+def store(served: Served, value: float | None, **where: Any) -> None:
+    """Change a figure of the comparison."""
+    conditions = [evaluations.c[name] == wanted for name, wanted in where.items()]
+    with served.engine.begin() as connection:
+        connection.execute(
+            update(evaluations)
+            .where(evaluations.c.target == COMMON, *conditions)
+            .values(value=value)
+        )
+
+
+def test_the_bounds_and_not_the_means_decide(served: Served, evaluated: str | None) -> None:
+    loss = common(served, "champion", "r2_against_zero") - common(
+        served, "model", "r2_against_zero"
+    )
+    assert common(served, "model", "r2_gain") == pytest.approx(-loss)
+    assert loss > CHAMPION_TOLERANCE
+    assert common(served, "model", "r2_gain_upper_95") > 0
+    verdict, _ = decide(served, evaluated)
     assert verdict.promoted, verdict.reason
+    for metric, rule in (
+        ("r2_gain_upper_95", "champion"),
+        ("interval_gain_upper_95", "champion_intervals"),
+    ):
+        before = common(served, "model", metric)
+        store(served, -0.01, metric=metric)
+        verdict, failed = decide(served, evaluated)
+        assert not verdict.promoted
+        assert failed == {rule}
+        store(served, before, metric=metric)
 
 
 def test_the_minimum_of_shared_sessions_is_asked_of_the_comparison(
@@ -106,25 +119,18 @@ def test_the_minimum_of_shared_sessions_is_asked_of_the_comparison(
 ) -> None:
     sessions = len(served.outcome.dataset.split.test)
     assert common(served, "model", "sessions") == sessions
-    monkeypatch.setattr(rules, "CHAMPION_TOLERANCE", 1.0)
-    monkeypatch.setattr(rules, "MIN_COMPARED_SESSIONS", sessions)
+    monkeypatch.setattr(champion_rules, "MIN_COMPARED_SESSIONS", sessions)
     assert decide(served, evaluated)[0].promoted
-    monkeypatch.setattr(rules, "MIN_COMPARED_SESSIONS", sessions + 1)
+    monkeypatch.setattr(champion_rules, "MIN_COMPARED_SESSIONS", sessions + 1)
     verdict, failed = decide(served, evaluated)
     assert not verdict.promoted
     assert failed == {"compared_sessions"}
 
 
 def test_an_asset_without_an_r2_is_named_and_decides_nothing(
-    served: Served, evaluated: str | None, monkeypatch: pytest.MonkeyPatch
+    served: Served, evaluated: str | None
 ) -> None:
-    monkeypatch.setattr(rules, "CHAMPION_TOLERANCE", 1.0)
-    with served.engine.begin() as connection:
-        connection.execute(
-            update(evaluations)
-            .where(evaluations.c.target == COMMON, evaluations.c.symbol == "GC=F")
-            .values(value=None)
-        )
+    store(served, None, symbol="GC=F")
     verdict, _ = decide(served, evaluated)
     assert verdict.promoted, verdict.reason
     with served.engine.connect() as connection:
@@ -136,5 +142,5 @@ def test_an_asset_without_an_r2_is_named_and_decides_nothing(
             ).all()
         )
     for rule in ("champion", "worst_asset"):
-        assert "without GC=F (its ROI does not vary on the shared sessions)" in reasons[rule]
+        assert "without GC=F (its price does not move on the shared sessions)" in reasons[rule]
     assert "TCS.NS loses" in reasons["worst_asset"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,13 @@ def publish(
     version_id: str | None = None,
     backfill: bool = False,
     created_after: timedelta = timedelta(hours=20),
+    gap: FloatArray | None = None,
+    missing_context: Mapping[int, Sequence[str]] = MappingProxyType({}),
 ) -> None:
-    """Store forecasts as if made in the evening of their as-of date."""
+    """Store forecasts as if made in the evening of their as-of date.
+
+    Of each a gap may be given, in percent, and by its place the context assets that were missing.
+    """
     dataset = served.outcome.dataset
     at_80, at_95 = (np.broadcast_to(half, predicted.shape) for half in (half_80, half_95))
     values = []
@@ -90,12 +96,19 @@ def publish(
                     "lower_95_pct": forecast - float(at_95[place, number]),
                     "upper_95_pct": forecast + float(at_95[place, number]),
                     "backfill": backfill,
+                    "missing_context": list(missing_context.get(place, ())),
+                    **_parts(forecast, None if gap is None else float(gap[place, number])),
                     "created_at": midnight + created_after,
                 }
             )
     with served.engine.begin() as connection:
         end_data_before(connection, values)
         connection.execute(insert(predictions), values)
+
+
+def _parts(forecast: float, gap: float | None) -> dict[str, float | None]:
+    rest = None if gap is None else 100 * ((1 + forecast / 100) / (1 + gap / 100) - 1)
+    return {"gap_roi_pct": gap, "open_to_close_roi_pct": rest}
 
 
 def end_data_before(connection: Connection, forecasts: Sequence[Mapping[str, Any]]) -> None:

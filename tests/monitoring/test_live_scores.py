@@ -17,7 +17,26 @@ PREDICTED = 0.2 * ACTUAL + GENERATOR.normal(0, 0.3, ACTUAL.shape)
 def outcomes(actual: np.ndarray, predicted: np.ndarray, persistence: np.ndarray) -> Outcomes:
     wide = np.full(actual.shape, 1e3)
     dates = np.datetime64("2024-01-01") + np.arange(SESSIONS)
-    return Outcomes(1, dates, actual, predicted, persistence, -wide, wide, -wide, wide)
+    gaps = {"gap_roi_pct": 0.4 * predicted, "realised_gap_pct": 0.3 * actual}
+    parts = {
+        **gaps,
+        "open_to_close_roi_pct": predicted - gaps["gap_roi_pct"],
+        "realised_open_to_close_pct": actual - gaps["realised_gap_pct"],
+    }
+    missing = np.zeros(actual.shape)
+    return Outcomes(
+        1,
+        dates,
+        actual,
+        predicted,
+        persistence,
+        -wide,
+        wide,
+        -wide,
+        wide,
+        **parts,
+        missing_context=missing,
+    )
 
 
 def with_column(values: np.ndarray, column: np.ndarray) -> np.ndarray:
@@ -73,3 +92,34 @@ def test_the_gain_over_zero_is_that_of_paired_differences() -> None:
     assert found.value == pytest.approx(-expected.mean)
     assert found.lower_95 == pytest.approx(-expected.upper_95)
     assert found.upper_95 == pytest.approx(-expected.lower_95)
+
+
+def test_parts_are_scored_where_both_sides_are_known() -> None:
+    found = outcomes(ACTUAL, PREDICTED, ACTUAL * 3)
+    found.gap_roi_pct[:, 1] = np.nan
+    found.realised_gap_pct[5, 0] = np.nan
+    scores = score_outcomes(found)
+    assert set(scores.parts) == {"gap_pct", "open_to_close_pct"}
+    actual, forecast = 0.3 * ACTUAL[:, [0, 2]], 0.4 * PREDICTED[:, [0, 2]]
+    actual[5, 0] = np.nan
+    losses = ((forecast - actual) ** 2 - actual**2) / np.nanmean(actual**2, axis=0)
+    gain = scores.parts["gap_pct"]["r2_against_zero"]
+    assert gain.value == pytest.approx(-np.nanmean(losses))
+    assert gain.lower_95 < gain.value < gain.upper_95
+    assert ("gap_pct", "r2_against_zero_lower_95", gain.lower_95) in list(scores.figures())
+
+
+def test_forecasts_without_parts_have_no_scores_of_them() -> None:
+    found = outcomes(ACTUAL, PREDICTED, ACTUAL * 3)
+    found.gap_roi_pct[:] = found.open_to_close_roi_pct[:] = np.nan
+    assert score_outcomes(found).parts == {}
+
+
+def test_forecasts_made_without_some_context_are_counted_once_each() -> None:
+    found = outcomes(ACTUAL, PREDICTED, ACTUAL * 3)
+    found.missing_context[3, 1], found.missing_context[7, 0], found.missing_context[8, 2] = (
+        2,
+        1,
+        np.nan,
+    )
+    assert score_outcomes(found).missing_context == 2

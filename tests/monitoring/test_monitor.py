@@ -114,6 +114,42 @@ def test_scores_are_those_that_sql_computes_from_the_outcomes(watched: Served) -
     assert everything["simulated"]
 
 
+def test_parts_of_the_next_session_and_missing_context_are_scored(watched: Served) -> None:
+    of_past = past(watched, SESSIONS)
+    dataset = watched.outcome.dataset
+    rows = slice(of_past.targets.start, of_past.targets.stop)
+    known = np.where(dataset.filled[rows], np.nan, dataset.gap[rows])
+    later = np.where(dataset.filled[rows], np.nan, dataset.log_roi[rows] - dataset.gap[rows])
+    gap = 50 * np.nan_to_num(known)
+    publish(
+        watched,
+        of_past.targets,
+        of_past.actual / 2,
+        3,
+        5,
+        gap=gap,
+        missing_context={4: ["^GSPC"], 9: ["^GSPC", "INR=X"]},
+    )
+    monitor(watched)
+    names = ("gap", "open_to_close")
+    columns = [f"{name}_r2_against_zero{end}" for name in names for end in ("", "_lower_95")]
+    (found,) = (
+        row
+        for row in read(
+            watched, "live_skill", "scope", "split", "newest_sessions", "missing_context", *columns
+        )
+        if (row["scope"], row["split"], row["newest_sessions"]) == ("version", "live", None)
+    )
+    rest = 100 * ((1 + of_past.actual / 200) / (1 + gap / 100) - 1)
+    for name, actual, forecast in zip(names, (known, later), (gap, rest), strict=True):
+        actual = 100 * np.expm1(actual)
+        gains = (actual**2 - (actual - forecast) ** 2) / np.nanmean(actual**2, axis=0)
+        assert found[f"{name}_r2_against_zero"] == pytest.approx(np.nanmean(gains))
+        assert found[f"{name}_r2_against_zero_lower_95"] < found[f"{name}_r2_against_zero"]
+    counted = np.isfinite(known[[4, 9]]).sum()
+    assert found["missing_context"] == counted
+
+
 def test_the_newest_window_leaves_out_older_sessions(watched: Served) -> None:
     known = past(watched, SESSIONS)
     predicted = np.zeros(known.actual.shape)

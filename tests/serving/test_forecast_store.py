@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from daily_run import NOW
+from roi_forecast.array_types import FloatArray
 from roi_forecast.config import parse_run_config
 from roi_forecast.database.tables import daily_prices, model_versions, predictions
 from roi_forecast.errors import (
@@ -17,13 +18,12 @@ from roi_forecast.errors import (
     NothingToForecastError,
     RegistryError,
 )
-from roi_forecast.features.returns import implied_log_roi, known_sum
 from roi_forecast.features.rows import load_rows
 from roi_forecast.files.artifacts import write_manifest
 from roi_forecast.files.manifest import MANIFEST
-from roi_forecast.files.verified import open_verified
 from roi_forecast.forecaster.calibration import Calibration
-from roi_forecast.forecaster.forecaster import CALIBRATION_FILE, Forecaster
+from roi_forecast.forecaster.forecaster import CALIBRATION_FILE
+from roi_forecast.linear.fit import LAGS
 from roi_forecast.market.extraction import extract_prices
 from roi_forecast.market.sources.registry import open_source
 from roi_forecast.network.predictor import load_predictor
@@ -33,6 +33,7 @@ from roi_forecast.universe import load_universe
 from serving_version import MODEL_NAME, Served
 
 AS_OF = date(2024, 12, 27)
+MONDAY = np.datetime64("2024-12-30")
 
 
 def stored(served: Served, horizon: int = 1) -> dict[str, dict[str, Any]]:
@@ -60,44 +61,75 @@ def forecast_again(
     ).added
 
 
-def test_forecast_is_the_shrunk_implied_return_of_the_version(served: Served) -> None:
+def linear_part(served: Served) -> FloatArray:
+    """The published linear part of all rows and of the next one; NaN where there is none."""
+    rows = len(served.outcome.dataset.dates)
+    linear = served.forecaster().linear
+    forecasts = linear.predict(served.outcome.dataset, range(LAGS, rows + 1), MONDAY)
+    return np.vstack([np.full((LAGS, 2), np.nan), forecasts.published])
+
+
+def span_of(served: Served, column: int) -> tuple[float, float]:
+    """The lowest and the highest smoothed log ROI of an asset's training rows."""
+    dataset = served.outcome.dataset
+    training = dataset.smoothed[: dataset.split.train.stop, column]
+    return training.min(), training.max()
+
+
+def implied_by_network(served: Served, targets: range) -> FloatArray:
+    """The log ROI of the next session that the network's smoothed forecasts imply."""
+    dataset, linear = served.outcome.dataset, linear_part(served)[targets.start : targets.stop]
+    known = np.array([dataset.log_roi[row - 4 : row].sum(axis=0) for row in targets])
+    baseline = (known + linear) / 5
+    for column in range(2):
+        low, high = span_of(served, column)
+        baseline[:, column] = (baseline[:, column] - low) / (high - low)
+    smoothed = load_predictor(served.champion_directory).predict(dataset.inputs, baseline, targets)
+    for column in range(2):
+        low, high = span_of(served, column)
+        smoothed[:, column] = low + smoothed[:, column] * (high - low)
+    return 5 * smoothed - known
+
+
+def test_the_network_is_published_as_far_as_its_factor_goes(served: Served) -> None:
+    calibration = json.loads((served.champion_directory / CALIBRATION_FILE).read_text())
+    assert served.champion.metrics["network_factor"] == calibration["network"]
+    served.let_network_add()
+    served.calibrate(network=0.4)
+    forget(served)
+    forecast_again(served)
     dataset = served.outcome.dataset
     next_row = range(len(dataset.dates), len(dataset.dates) + 1)
-    scaled = load_predictor(served.champion_directory).predict(
-        dataset.scaled, dataset.scaled_log_roi, next_row
-    )[0]
-    shrinkage = served.champion.metrics["shrinkage"]
+    linear, implied = linear_part(served)[-1], implied_by_network(served, next_row)[0]
     rows = stored(served)
-    assert len(rows) == len(dataset.symbols)
+    assert set(rows) == set(dataset.symbols)
     for column, symbol in enumerate(dataset.symbols):
-        low = dataset.smoothed[: dataset.split.train.stop, column].min()
-        high = dataset.smoothed[: dataset.split.train.stop, column].max()
-        smoothed = low + scaled[column] * (high - low)
-        implied = 5 * smoothed - dataset.log_roi[-4:, column].sum()
+        published = linear[column] + 0.4 * (implied[column] - linear[column])
+        smoothed = (dataset.log_roi[-4:, column].sum() + published) / 5
         row = rows[symbol]
+        assert abs(implied[column] - linear[column]) > 1e-5
+        assert row["predicted_roi_pct"] == pytest.approx(100 * np.expm1(published), abs=1e-4)
         assert row["predicted_smoothed_roi_pct"] == pytest.approx(
             100 * np.expm1(smoothed), abs=1e-4
-        )
-        assert row["predicted_roi_pct"] == pytest.approx(
-            100 * np.expm1(shrinkage * implied), abs=1e-3
         )
         assert row["target_date"] == date(2024, 12, 30)
 
 
 def test_intervals_are_those_that_the_datasets_rows_lead_to(served: Served) -> None:
+    served.let_network_add()
+    served.calibrate(network=0.4)
+    forget(served)
+    forecast_again(served)
     dataset = served.outcome.dataset
     content = json.loads((served.champion_directory / CALIBRATION_FILE).read_text())
     calibration = Calibration.from_json(content)
     rows = len(dataset.dates)
     targets = range(dataset.split.test.start, rows + 1)
-    scaled = load_predictor(served.champion_directory).predict(
-        dataset.scaled, dataset.scaled_log_roi, targets
-    )
-    known = known_sum(dataset.log_roi, targets, dataset.smoothing)
-    implied = implied_log_roi(dataset.scaler.inverse(scaled), known, dataset.smoothing)
-    monday = np.datetime64("2024-12-30")
+    linear = linear_part(served)
+    own = linear[targets.start :]
+    published = own + 0.4 * (implied_by_network(served, targets) - own)
     ((at_80, at_95),) = calibration.intervals(
-        "direct", dataset, implied[np.newaxis], range(rows, rows + 1), monday
+        dataset, linear, published[np.newaxis], range(rows, rows + 1), MONDAY
     )
     for symbol, row in stored(served).items():
         column = dataset.symbols.index(symbol)
@@ -108,6 +140,14 @@ def test_intervals_are_those_that_the_datasets_rows_lead_to(served: Served) -> N
 
 
 def test_a_wild_last_session_widens_the_intervals(served: Served) -> None:
+    content = json.loads((served.champion_directory / CALIBRATION_FILE).read_text())
+    # Simulated ranges say nothing about the next session; let a day's range count.
+    for fits in content["scale"].values():
+        for fit in fits:
+            fit["slopes"] = [0.2 * (place == 5) for place in range(len(fit["slopes"]))]
+    served.calibrate(scale=content["scale"])
+    forget(served)
+    forecast_again(served)
     before = stored(served)
     forget(served)
     with served.engine.begin() as connection:
@@ -135,7 +175,7 @@ def test_bounds_do_not_depend_on_how_many_rows_are_loaded(served: Served) -> Non
         connection.execute(delete(daily_prices).where(daily_prices.c.symbol == "GC=F", halt))
     forecast_again(served)
     assets = load_universe().select(version.symbols)
-    forecaster = Forecaster.load(open_verified(served.champion_directory, RegistryError))
+    forecaster = served.forecaster()
     counts = set()
     for start in (date(2018, 1, 1), date(2021, 6, 1), version.first_date):
         with served.engine.connect() as connection:
@@ -147,6 +187,7 @@ def test_bounds_do_not_depend_on_how_many_rows_are_loaded(served: Served) -> Non
                 AS_OF,
                 max_lost_share=1.0,
                 carries_in=True,
+                context=forecaster.preprocessing.context,
             )
         counts.add(len(rows.dates))
         prepared = forecaster.preprocessing.apply(rows)
@@ -359,6 +400,10 @@ def test_no_interval_narrows_with_the_horizon(served: Served, method: str) -> No
 
 
 def test_both_ways_forecast_the_same_next_session_and_another_path(served: Served) -> None:
+    served.let_network_add()
+    served.calibrate(network=1.0, ahead=dict.fromkeys(("direct", "recursive"), [1.0] * 30))
+    forget(served)
+    forecast_again(served)
     directly, far = stored(served), stored(served, 20)
     forget(served)
     forecast_again(served, parameters={"multi_step": "recursive"})
@@ -372,24 +417,35 @@ def test_both_ways_forecast_the_same_next_session_and_another_path(served: Serve
 
 
 def test_the_recursive_path_is_the_networks_forecasts_fed_back_to_it(served: Served) -> None:
+    ahead = np.linspace(1.0, 0.5, 30)
+    served.let_network_add()
+    served.calibrate(network=0.4, ahead=dict.fromkeys(("direct", "recursive"), ahead.tolist()))
     forget(served)
     forecast_again(served, parameters={"horizons": [1, 2, 3, 4], "multi_step": "recursive"})
-    dataset = served.outcome.dataset
+    dataset, linear = served.outcome.dataset, linear_part(served)[-1]
     predictor = load_predictor(served.champion_directory)
-    content = json.loads((served.champion_directory / CALIBRATION_FILE).read_text())
-    factors = content["shrinkage"]["recursive"]
-    scaled, log_roi = dataset.scaled, dataset.log_roi
+    inputs, log_roi, expected = dataset.inputs, dataset.log_roi, linear
+    path = np.zeros((0, 2))
     for horizon in (1, 2, 3, 4):
-        rows = len(scaled)
-        plain = dataset.scaler.transform_log_roi(log_roi).astype(np.float32)
-        newest = predictor.predict(scaled, plain, range(rows, rows + 1))
-        smoothed = dataset.scaler.inverse(newest)[0]
-        scaled = np.vstack([scaled, newest]).astype(np.float32)
-        log_roi = np.vstack([log_roi, 5 * smoothed - log_roi[-4:].sum(axis=0)])
+        rows = len(inputs)
+        known = log_roi[-4:].sum(axis=0)
+        baseline = dataset.scaler.transform((known + expected)[np.newaxis] / 5)
+        newest = predictor.predict(inputs, baseline, range(rows, rows + 1))
+        # Beyond the next session no context move is expected, and nothing by the linear part.
+        without_move = np.zeros((1, inputs.shape[1] - 2))
+        inputs = np.vstack([inputs, np.hstack([newest, without_move])]).astype(np.float32)
+        log_roi = np.vstack([log_roi, 5 * dataset.scaler.inverse(newest)[0] - known])
+        expected = np.zeros(2)
         moved = log_roi[-horizon:].sum(axis=0)
+        next_session = linear + 0.4 * (log_roi[-horizon] - linear)
+        path = np.vstack([path, next_session + ahead[horizon - 1] * (moved - log_roi[-horizon])])
+        steps = np.vstack([dataset.log_roi, path[:1], np.diff(path, axis=0)])
         for column, symbol in enumerate(dataset.symbols):
             row = stored(served, horizon)[symbol]
-            expected = 100 * np.expm1(factors[horizon - 1] * moved[column])
-            assert row["predicted_roi_pct"] == pytest.approx(expected, abs=2e-3)
-            expected = 100 * np.expm1(smoothed[column])
-            assert row["predicted_smoothed_roi_pct"] == pytest.approx(expected, abs=1e-3)
+            assert row["predicted_roi_pct"] == pytest.approx(
+                100 * np.expm1(path[-1, column]), abs=2e-3
+            )
+            smoothed = steps[-5:, column].mean()
+            assert row["predicted_smoothed_roi_pct"] == pytest.approx(
+                100 * np.expm1(smoothed), abs=1e-3
+            )

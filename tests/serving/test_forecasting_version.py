@@ -115,8 +115,9 @@ def test_a_candidate_from_another_source_does_not_take_the_champions_place(
 
 def test_a_candidate_that_would_not_serve_alone_either_does_not_forecast(knowing: Served) -> None:
     own = add_own(knowing)
-    change(knowing, own, metrics={**knowing.version(own).metrics, "persistence_r2": 0.99})
-    with pytest.raises(NothingToForecastError, match=r"own was rejected: persistence: test R2"):
+    metrics = knowing.version(own).metrics
+    change(knowing, own, metrics={**metrics, "next_day_r2_against_zero_upper_95": -0.01})
+    with pytest.raises(NothingToForecastError, match=r"own was rejected: next_day: next-day R2"):
         forecast(knowing, own)
     run = knowing.outcome.run
     config = run.config.model_copy(update={"gate_override_reason": "wanted all the same"})

@@ -10,6 +10,7 @@ from scipy.special import ndtri, stdtrit
 
 from roi_forecast.array_types import FloatArray
 from roi_forecast.errors import EvaluationError
+from roi_forecast.features.rounding import beyond_rounding
 
 BLOCK_SESSIONS = 20
 RESAMPLES = 2000
@@ -24,12 +25,21 @@ class BootstrapMean:
         lower_95: 2.5 % of the resampled means lie below.
         upper_95: 2.5 % of the resampled means lie above.
         upper_one_sided_95: 5 % of the resampled means lie above.
+        standard_error: Standard deviation of the resampled means, corrected for their being drawn
+            around the sample's own mean.
     """
 
     mean: float
     lower_95: float
     upper_95: float
     upper_one_sided_95: float
+    standard_error: float
+
+    def t(self, reference: float = 0.0) -> float:
+        """Return the mean's distance from a value over its standard error; NaN where that is 0."""
+        if not beyond_rounding(self.standard_error, abs(self.mean)):
+            return float("nan")
+        return (self.mean - reference) / self.standard_error
 
 
 def bootstrap_mean(
@@ -82,7 +92,9 @@ def bootstrap_mean(
     shares = (0.025, 0.975, 0.95)
     factors = [few_blocks_factor(days, block_sessions, share) if widened else 1 for share in shares]
     bounds = mean + np.array(factors) * (np.nanquantile(means, shares) - mean)
-    return BootstrapMean(mean, *bounds.tolist())
+    correction = sqrt(days / (days - block_sessions)) if days > block_sessions else float("nan")
+    lower, upper, one_sided = bounds.tolist()
+    return BootstrapMean(mean, lower, upper, one_sided, correction * float(np.nanstd(means)))
 
 
 def few_blocks_factor(days: int, block_sessions: int, share: float) -> float:

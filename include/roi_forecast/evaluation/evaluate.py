@@ -5,21 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from roi_forecast.array_types import FloatArray
 from roi_forecast.blas import on_one_blas_thread
 from roi_forecast.config import RunConfig
 from roi_forecast.errors import RoiForecastError
-from roi_forecast.evaluation.baselines import (
-    no_skill,
-    persistence,
-    ridge_forecasts,
-    ridge_shrinkage,
-    training_mean,
-)
+from roi_forecast.evaluation.baselines import no_skill, persistence, zero
 from roi_forecast.evaluation.comparison import compare_with_champion
 from roi_forecast.evaluation.fit import fit_figures
 from roi_forecast.evaluation.overall_figures import SMOOTHED, TEST, log_figures, overall_figures
@@ -28,6 +23,7 @@ from roi_forecast.evaluation.scores import (
     Score,
     counted_smoothed,
     score_forecasts,
+    score_network,
     score_smoothed,
 )
 from roi_forecast.evaluation.stored_evaluation import (
@@ -40,7 +36,6 @@ from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.rows import load_rows
 from roi_forecast.forecaster.forecaster import Forecaster
 from roi_forecast.forecaster.forecasts import Forecasts
-from roi_forecast.network.ridge import Ridge, fit_ridge
 from roi_forecast.network.training.result import find_members
 from roi_forecast.registry.carried_out import find_carried_out
 from roi_forecast.registry.versions import (
@@ -55,8 +50,9 @@ from roi_forecast.universe import load_universe
 
 logger = logging.getLogger(__name__)
 
-UPPER_LOSS_DIFFERENCE = "loss_difference_upper_95"
-SESSIONS = "sessions"
+R2, SESSIONS = "r2_against_zero", "sessions"
+R2_GAIN, INTERVAL_GAIN = "r2_gain", "interval_gain"
+LOWER, UPPER = "_lower_95", "_upper_95"
 
 
 @on_one_blas_thread
@@ -102,21 +98,21 @@ def evaluate_model(
     # A version that continues from another one has that one's columns and scaler.
     dataset = forecaster.preprocessing.read(dataset)
     forecasts = forecast_splits(forecaster, dataset, run.config)
-    # The version's own penalty: a run that takes it again might carry another one.
-    ridge = fit_ridge(dataset, float(version.hyperparameters["ridge_penalty"]))
-    scores = list(score_candidate(dataset, forecasts, ridge))
+    linear = forecast_splits(replace(forecaster, predictor=None), dataset, run.config)
+    scores = list(score_candidate(dataset, forecasts, linear))
     trainings = read_trainings(find_members(files.directory))
     figures = {
         **overall_figures(scores),
-        "shrinkage": float(forecaster.calibration.shrinkage[run.config.multi_step][0]),
+        "network_factor": forecaster.calibration.network,
         **fit_figures(scores, trainings, version.hyperparameters),
     }
     opponent = None
     if champion is not None and champion.is_simulated == version.is_simulated:
         opponent = champion.version_id
-        smoothed = dataset.scaler.transform(forecasts[TEST].smoothed[0])
         try:
-            scores += _score_champion(engine, run, dataset, smoothed, champion, models_directory)
+            scores += _score_champion(
+                engine, run, dataset, forecasts[TEST], champion, models_directory
+            )
         except RoiForecastError as error:
             # No figures: the gate rejects, unless the run overrides it with a reason.
             logger.warning("champion %s cannot be scored: %s", opponent, error)
@@ -156,25 +152,24 @@ def forecast_splits(
 
 
 def score_candidate(
-    dataset: Dataset, forecasts: Mapping[str, Forecasts], ridge: Ridge
+    dataset: Dataset, forecasts: Mapping[str, Forecasts], linear: Mapping[str, Forecasts]
 ) -> Iterator[Score]:
-    """Score a candidate next to persistence, the training mean, ridge and the no-skill forecast.
+    """Score a candidate next to its linear part and what needs no training.
 
     Args:
         dataset: The rows of the candidate.
         forecasts: The candidate's, for each part of the split.
-        ridge: The ridge regression of the same training rows.
+        linear: Those of its linear part alone, likewise.
     """
-    ridge_factor = ridge_shrinkage(dataset, ridge)
     for split, model in forecasts.items():
         targets = model.origins
         rows = slice(targets.start, targets.stop)
         predictors = {
             "model": model,
-            "persistence": persistence(dataset, targets),
-            "training_mean": training_mean(dataset, targets),
-            "ridge": ridge_forecasts(dataset, targets, ridge, ridge_factor),
+            "linear": linear[split],
             "no_skill": no_skill(dataset, targets),
+            "persistence": persistence(dataset, targets),
+            "zero": zero(dataset, targets),
         }
         smoothed = counted_smoothed(dataset, targets)
         for predictor, found in predictors.items():
@@ -188,16 +183,19 @@ def score_candidate(
                 dataset.dates[rows],
             )
             yield from score_forecasts(found, dataset, predictor, split)
+        yield from score_network(model, linear[split], dataset, split)
 
 
 def _score_champion(
     engine: Engine,
     run: ResolvedRun,
     dataset: Dataset,
-    candidate_smoothed: FloatArray,
+    candidate: Forecasts,
     champion: ModelVersion,
     models_directory: Path,
 ) -> list[Score]:
+    files = open_version(champion, models_directory)
+    forecaster = Forecaster.load(files)
     with engine.connect() as connection:
         rows = load_rows(
             connection,
@@ -207,24 +205,28 @@ def _score_champion(
             run.as_of_date,
             max_lost_share=1.0,
             carries_in=True,
+            context=forecaster.preprocessing.context,
         )
     compared = compare_with_champion(
         dataset,
-        candidate_smoothed,
-        champion.directory(models_directory),
+        candidate,
+        forecaster,
         rows,
-        champion_checksum=champion.checksum,
+        date.fromisoformat(files.manifest["last_fitted_date"]),
+        run.config.multi_step,
     )
     figures: list[tuple[str, str | None, str, float]] = [
-        ("model", None, "r2", compared.candidate_r2),
-        ("champion", None, "r2", compared.champion_r2),
-        ("model", None, UPPER_LOSS_DIFFERENCE, compared.upper_loss_difference),
+        ("model", None, R2, compared.candidate_r2),
+        ("champion", None, R2, compared.champion_r2),
         ("model", None, SESSIONS, compared.sessions),
     ]
+    for name, gain in ((R2_GAIN, compared.r2_gain), (INTERVAL_GAIN, compared.interval_gain)):
+        bounds = {"": gain.mean, LOWER: gain.lower_95, UPPER: gain.upper_95}
+        figures += [("model", None, name + bound, value) for bound, value in bounds.items()]
     for symbol, (candidate_r2, champion_r2) in compared.asset_r2.items():
-        figures.append(("model", symbol, "r2", candidate_r2))
-        figures.append(("champion", symbol, "r2", champion_r2))
-    period = ("test", compared.first_date, compared.last_date, compared.rows)
+        figures.append(("model", symbol, R2, candidate_r2))
+        figures.append(("champion", symbol, R2, champion_r2))
+    period = (TEST, compared.first_date, compared.last_date, compared.rows)
     return [
         Score(predictor, COMMON, symbol, *period, metric, value)
         for predictor, symbol, metric, value in figures

@@ -1,9 +1,10 @@
 """Whether a version over- or underfits, and which parameter to turn.
 
-R2 of one part of the rows cannot be compared with that of another: the share of the target that is
-known differs between calm and wild rows. So each is compared with the no-skill forecast on the same
-rows, and with ridge regression, the simplest model that comes near it. The forecasts are those of
-the finished network, without dropout; the losses of an epoch are not.
+What a network can spoil is what it adds: the linear part below it never saw what it forecasts, on
+training rows either. So its gain over the linear part is compared between training and validation
+rows. It is counted as R2 of the next session, since the share of the smoothed ROI that is known
+differs between calm and wild rows. The forecasts are the published ones, of the finished network;
+the losses of an epoch are not.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 Verdict = Literal["overfit", "underfit", "unimproved", "balanced", "unknown"]
 
-TOLERANCE = 0.05
-"""R2 that a model may lack, the same as the gate allows below the no-skill forecast."""
+TOLERANCE = 0.02
+"""Next-day R2 that a network may cost, or gain on training rows alone."""
 _MUCH_DROPOUT = 0.5
 
 
@@ -32,28 +33,26 @@ class FitFigures:
 
     Attributes:
         model: Of the model, without dropout.
-        ridge: Of the ridge regression of the same training rows.
-        no_skill: Of the oracle that knows the past returns in the target.
+        linear: Of its linear part alone.
+        no_skill: Of the no-skill forecast.
     """
 
     model: tuple[float, float]
-    ridge: tuple[float, float]
+    linear: tuple[float, float]
     no_skill: tuple[float, float]
 
     @property
-    def training_shortfall(self) -> float:
-        """How far it lies below the no-skill forecast on training rows; negative: above it."""
-        return self.no_skill[0] - self.model[0]
+    def gains(self) -> tuple[float, float]:
+        """Next-day R2 that the network adds to the linear part, on training and validation rows.
 
-    @property
-    def gap(self) -> float:
-        """How much further below the no-skill forecast it lies on validation rows."""
-        return self.no_skill[1] - self.model[1] - self.training_shortfall
-
-    @property
-    def ridge_gap(self) -> float:
-        """The same of ridge regression."""
-        return self.no_skill[1] - self.ridge[1] - (self.no_skill[0] - self.ridge[0])
+        The errors of a smoothed forecast are those of the next session over the span, so that their
+        ratio to the no-skill forecast's is one of the next session's.
+        """
+        training, validation = (
+            (model - linear) / (1.0 - no_skill) if no_skill < 1.0 else float("nan")
+            for model, linear, no_skill in zip(self.model, self.linear, self.no_skill, strict=True)
+        )
+        return training, validation
 
 
 @dataclass(frozen=True)
@@ -61,10 +60,10 @@ class Fit:
     """The verdict on a version.
 
     Attributes:
-        verdict: `overfit`: it knows training rows better than it can know others; `underfit`: it
-            does not even know the training rows; `unimproved`: it is what it started from, ridge
-            regression or a champion, since training made nothing better; `balanced`: none of
-            these; `unknown`: a figure is not defined.
+        verdict: `overfit`: it knows training rows better than others; `underfit`: it spoils even
+            the training rows; `unimproved`: the network is what it started
+            from, since training made nothing better; `balanced`: none of these; `unknown`: a figure
+            is not defined.
         advice: One sentence with the figures and the parameters to change.
     """
 
@@ -86,7 +85,7 @@ def fit_figures(
         )
         return training, validation
 
-    figures = FitFigures(of("model"), of("ridge"), of("no_skill"))
+    figures = FitFigures(of("model"), of("linear"), of("no_skill"))
     fit = judge_fit(figures, trainings, hyperparameters)
     logger.info("fit: %s: %s", fit.verdict, fit.advice)
     return {
@@ -105,29 +104,32 @@ def judge_fit(
     """Judge how well a version fits.
 
     Args:
-        figures: Its R2 next to ridge regression and the no-skill forecast.
+        figures: Its R2 next to those of its linear part and the no-skill forecast.
         trainings: How its network, or each member of its ensemble, was trained.
         hyperparameters: The parameters of the training.
     """
-    gap, shortfall = figures.gap, figures.training_shortfall
-    if gap != gap or shortfall != shortfall:
+    training, validation = figures.gains
+    gap = training - validation
+    if gap != gap:
         return Fit("unknown", "R2 is not defined on training or validation rows: no price varied")
     facts = (
-        f"R2 {figures.model[0]:.3f} on training and {figures.model[1]:.3f} on validation rows, "
-        f"no-skill forecast {figures.no_skill[0]:.3f} and {figures.no_skill[1]:.3f}, ridge "
-        f"{figures.ridge[0]:.3f} and {figures.ridge[1]:.3f}, gap {gap:.3f}{_curves(trainings)}"
+        f"the network adds {training:.3f} to the next-day R2 of training and {validation:.3f} to "
+        f"that of validation rows; R2 of the smoothed ROI {figures.model[0]:.3f} and "
+        f"{figures.model[1]:.3f}, linear part {figures.linear[0]:.3f} and {figures.linear[1]:.3f}, "
+        f"no-skill forecast {figures.no_skill[0]:.3f} and {figures.no_skill[1]:.3f}"
+        f"{_curves(trainings)}"
     )
     verdict: Verdict = "balanced"
     advice = "no parameter needs a change"
-    if gap > max(TOLERANCE, shortfall):
-        verdict, advice = "overfit", _against_overfitting(figures, hyperparameters)
-    elif shortfall > TOLERANCE:
+    if gap > max(TOLERANCE, -training):
+        verdict, advice = "overfit", _against_overfitting(hyperparameters)
+    elif training < -TOLERANCE:
         verdict = "underfit"
-        advice = _against_underfitting(figures, trainings, hyperparameters)
+        advice = _against_underfitting(trainings, hyperparameters)
     elif trainings and all(training.best_epoch == 0 for training in trainings):
         verdict = "unimproved"
         advice = (
-            "the network adds nothing to the model it started from; so near the no-skill forecast "
+            "the network adds nothing to what it started from, the linear part or a champion; "
             "there is little to add, but a lower learning_rate may help"
         )
     elif _cut_short(trainings):
@@ -135,13 +137,7 @@ def judge_fit(
     return Fit(verdict, f"{advice} ({facts})")
 
 
-def _against_overfitting(figures: FitFigures, hyperparameters: Mapping[str, Any]) -> str:
-    linear = hyperparameters.get("architecture") == "hybrid_ar"
-    if linear and figures.ridge_gap > TOLERANCE:
-        value = hyperparameters.get("ridge_penalty")
-        return (
-            f"the ridge regression it starts from overfits already: raise ridge_penalty ({value})"
-        )
+def _against_overfitting(hyperparameters: Mapping[str, Any]) -> str:
     dropouts = [hyperparameters.get(name, 0.0) for name in ("lstm_dropout", "dense_dropout")]
     if min(dropouts) < _MUCH_DROPOUT:
         return (
@@ -155,17 +151,10 @@ def _against_overfitting(figures: FitFigures, hyperparameters: Mapping[str, Any]
 
 
 def _against_underfitting(
-    figures: FitFigures, trainings: Sequence[TrainingResult], hyperparameters: Mapping[str, Any]
+    trainings: Sequence[TrainingResult], hyperparameters: Mapping[str, Any]
 ) -> str:
     if _cut_short(trainings):
         return f"training was cut short while it improved: raise epochs ({trainings[0].epochs})"
-    if figures.no_skill[0] - figures.ridge[0] > TOLERANCE:
-        return (
-            "ridge regression underfits the training rows too: lower ridge_penalty "
-            f"({hyperparameters.get('ridge_penalty')}) or raise seq_len"
-        )
-    if hyperparameters.get("architecture") == "hybrid":
-        return "ridge regression fits better: set architecture to hybrid_ar"
     if max(hyperparameters.get(name, 0.0) for name in ("lstm_dropout", "dense_dropout")) >= (
         _MUCH_DROPOUT
     ):

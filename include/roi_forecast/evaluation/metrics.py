@@ -22,6 +22,7 @@ from roi_forecast.features.rounding import beyond_rounding, ratio_where
 from roi_forecast.forecaster.intervals import Intervals
 
 UNDEFINED = "undefined"
+COVERAGE = "coverage"
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,11 @@ class Scored:
     Attributes:
         actual: NaN where an entry does not count.
         forecast: As published. A NaN at a counted entry makes the asset's figures NaN.
-        direction: What gives the direction, where it is not the forecast: shrinking changes no
-            sign, but a factor of 0 would hide it.
         intervals: The bounds at each level, or none.
     """
 
     actual: FloatArray
     forecast: FloatArray
-    direction: FloatArray | None = None
     intervals: tuple[Intervals, ...] = ()
 
     @property
@@ -133,8 +131,7 @@ def _own_mean(scored: Scored) -> FloatArray:
 
 def _direction_hits(scored: Scored) -> FloatArray:
     """Return 1 where the sign is right, 0 where not, NaN where either side is zero or missing."""
-    actual = scored.actual
-    forecast = scored.forecast if scored.direction is None else scored.direction
+    actual, forecast = scored.actual, scored.forecast
     decided = np.isfinite(actual) & np.isfinite(forecast) & (actual != 0) & (forecast != 0)
     return np.where(decided, np.sign(actual) == np.sign(forecast), np.nan)
 
@@ -191,7 +188,7 @@ def of_intervals(intervals: tuple[Intervals, ...]) -> tuple[Metric, ...]:
     return tuple(
         Metric(f"{name}_{round(100 * bounds.level)}", partial(entries, number), is_pooled=True)
         for number, bounds in enumerate(intervals)
-        for name, entries in (("coverage", _coverage), ("interval_score", _interval_score))
+        for name, entries in ((COVERAGE, _coverage), ("interval_score", _interval_score))
     )
 
 

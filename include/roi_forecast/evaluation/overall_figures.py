@@ -8,7 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from roi_forecast.evaluation.metrics import UNDEFINED_BECAUSE, written
-from roi_forecast.evaluation.scores import NEXT_DAY, Score
+from roi_forecast.evaluation.scores import (
+    GAP,
+    NEXT_DAY,
+    OPEN_TO_CLOSE,
+    R2_GAIN_OVER_LINEAR,
+    Score,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -19,22 +25,36 @@ SMOOTHED = "smoothed_scaled"
 TEST = "test"
 
 _NAMED_ASSETS = 5
+_BOUNDS = ("_lower_95", "_upper_95")
 _FIGURES = {
-    "r2": ("model", SMOOTHED, "r2"),
-    "mae": ("model", SMOOTHED, "mae"),
-    "rmse": ("model", SMOOTHED, "rmse"),
-    "no_skill_r2": ("no_skill", SMOOTHED, "r2"),
-    "ridge_r2": ("ridge", SMOOTHED, "r2"),
-    "persistence_r2": ("persistence", SMOOTHED, "r2"),
-    "training_mean_r2": ("training_mean", SMOOTHED, "r2"),
-    "next_day_r2": ("model", NEXT_DAY, "r2"),
-    "next_day_r2_against_zero": ("model", NEXT_DAY, "r2_against_zero"),
+    **{name: ("model", SMOOTHED, name) for name in ("r2", "mae", "rmse")},
+    **{
+        f"{predictor}_r2": (predictor, SMOOTHED, "r2")
+        for predictor in ("linear", "no_skill", "persistence", "zero")
+    },
     "next_day_mae_pct": ("model", NEXT_DAY, "mae"),
-    "directional_accuracy": ("model", NEXT_DAY, "directional_accuracy"),
-    "coverage_80": ("model", NEXT_DAY, "coverage_80"),
-    "coverage_95": ("model", NEXT_DAY, "coverage_95"),
-    "interval_score_80": ("model", NEXT_DAY, "interval_score_80"),
-    "interval_score_95": ("model", NEXT_DAY, "interval_score_95"),
+    "zero_next_day_mae_pct": ("zero", NEXT_DAY, "mae"),
+    "linear_next_day_r2_against_zero": ("linear", NEXT_DAY, "r2_against_zero"),
+    **{
+        f"network_r2_gain{bound}": ("model", NEXT_DAY, f"{R2_GAIN_OVER_LINEAR}{bound}")
+        for bound in ("", *_BOUNDS)
+    },
+    **{
+        f"{name}_r2_against_zero{bound}": ("model", target, f"r2_against_zero{bound}")
+        for name, target in (("next_day", NEXT_DAY), ("gap", GAP), ("open_to_close", OPEN_TO_CLOSE))
+        for bound in ("", *_BOUNDS, "_t")
+    },
+    **{
+        name: ("model", NEXT_DAY, name)
+        for name in (
+            "rank_correlation",
+            "rank_correlation_t",
+            "directional_accuracy",
+            *(f"coverage_{level}{bound}" for level in (80, 95) for bound in ("", *_BOUNDS)),
+            "interval_score_80",
+            "interval_score_95",
+        )
+    },
 }
 
 
@@ -48,13 +68,14 @@ def overall_figures(scores: Sequence[Score]) -> dict[str, Any]:
 def find_overall(
     scores: Sequence[Score], predictor: str, target: str, metric: str, split: str = TEST
 ) -> float:
-    """Return a figure over all assets on the rows of one part of the split."""
+    """Return a figure over all assets on the rows of one part of the split; NaN without one."""
     wanted = (predictor, target, None, split, metric)
-    return next(
+    found = (
         score.value
         for score in scores
         if (score.predictor, score.target, score.symbol, score.split, score.metric) == wanted
     )
+    return next(found, float("nan"))
 
 
 def _left_out(scores: Sequence[Score], predictor: str, target: str, metric: str) -> dict[str, str]:
@@ -85,18 +106,23 @@ def without(left_out: Mapping[str, str]) -> str:
 def log_figures(figures: Mapping[str, Any]) -> None:
     """Log what a person looks at first, and each asset that a figure leaves out."""
     logger.info(
-        "test R2 of the smoothed ROI: model %s, ridge %s, persistence %s, training mean %s, noise "
-        "limit %s",
-        *(written(figures[f"{name}r2"]) for name in ("", "ridge_", "persistence_")),
-        written(figures["training_mean_r2"]),
-        written(figures["no_skill_r2"]),
+        "test R2 of the next-day ROI against zero: %s (95 %%: %s to %s, t %s), linear part %s, gap "
+        "%s, open to close %s; directional accuracy %s",
+        *(written(figures[f"next_day_r2_against_zero{bound}"]) for bound in ("", *_BOUNDS)),
+        written(figures["next_day_r2_against_zero_t"], 1),
+        *(
+            written(figures[f"{name}_r2_against_zero"])
+            for name in ("linear_next_day", "gap", "open_to_close")
+        ),
+        written(figures["directional_accuracy"], 3),
     )
     logger.info(
-        "test R2 of the next-day ROI: %s (%s against zero), directional accuracy %s, shrinkage %s",
-        written(figures["next_day_r2"]),
-        written(figures["next_day_r2_against_zero"]),
-        written(figures["directional_accuracy"], 3),
-        written(figures["shrinkage"], 3),
+        "test R2 of the smoothed ROI: model %s, linear part %s, no-skill forecast %s, zero %s, "
+        "persistence %s",
+        *(
+            written(figures[f"{name}r2"])
+            for name in ("", "linear_", "no_skill_", "zero_", "persistence_")
+        ),
     )
     for name, assets in figures[LEFT_OUT].items():
         logger.warning("test figure %s of all assets%s", name, without(assets))

@@ -5,18 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from roi_forecast.array_types import FloatArray
 from roi_forecast.evaluation.metrics import OF_ROI, OF_SMOOTHED, Metric, Scored, of_intervals
+from roi_forecast.evaluation.skill import r2_gain, skill_figures
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import log_roi_ahead, to_percent
 from roi_forecast.forecaster.forecasts import Forecasts
 from roi_forecast.forecaster.scale_inputs import MarketRows
 
 NEXT_DAY = "next_day_pct"
+GAP = "gap_pct"
+OPEN_TO_CLOSE = "open_to_close_pct"
+"""Parts of the next session's ROI: from the close before to its opening, and from there on."""
+R2_GAIN_OVER_LINEAR = "r2_gain_over_linear"
+"""What the network adds to the next-day R2 against zero of the linear part."""
+
+
+class ScoredRows(MarketRows, Protocol):
+    """What happened: rows of a dataset or of a version's preprocessing; shapes as there."""
+
+    @property
+    def gap(self) -> FloatArray:
+        """Opening gap, log ROI; NaN where there is no usable open."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +39,11 @@ class Score:
     """One figure, as a row of the table `evaluations`.
 
     Attributes:
-        predictor: `model`, `champion`, `persistence`, `training_mean`, `ridge` or `no_skill`; of
-            a backtest also `network` and `zero`.
-        target: `smoothed_scaled`, `next_day_pct`, `horizon_<horizon>_pct`, of a backtest
-            `smoothed_pct` or, on the rows and assets that candidate and champion share,
-            `smoothed_common` (unscaled).
+        predictor: `model`, `linear` (its part in closed form), `no_skill`, `persistence` or
+            `zero`; on common rows also `champion`.
+        target: `smoothed_scaled` (of a backtest `smoothed_pct`), `next_day_pct`, its parts
+            `gap_pct` and `open_to_close_pct`, `horizon_<horizon>_pct` or, on the rows and assets
+            that candidate and champion share, `next_day_common`.
         symbol: The asset, or None for all together.
         split: `train`, `validation`, `test` or `backtest`.
         first_date: First target date.
@@ -67,10 +82,20 @@ def actual_roi_pct(rows: MarketRows, origins: range, horizon: int) -> FloatArray
     return to_percent(log_roi_ahead(rows.log_roi[known], rows.filled[known], horizon))
 
 
+def actual_parts_pct(rows: ScoredRows, origins: range) -> tuple[FloatArray, FloatArray]:
+    """Return opening gap and the ROI from opening to close in percent, shape (origins, assets).
+
+    NaN where the asset had no bar or the bar no usable open.
+    """
+    known = slice(origins.start, origins.stop)
+    gap = np.where(rows.filled[known], np.nan, rows.gap[known])
+    return to_percent(gap), to_percent(rows.log_roi[known] - gap)
+
+
 def score_forecasts(
-    forecasts: Forecasts, rows: MarketRows, predictor: str, split: str
+    forecasts: Forecasts, rows: ScoredRows, predictor: str, split: str
 ) -> Iterator[Score]:
-    """Score the published ROI of every horizon with every metric, for each asset and for all.
+    """Score the published ROI of every horizon, and the parts of the next session's.
 
     Args:
         forecasts: Of origins whose rows are known. A horizon that no origin reaches the end of has
@@ -84,15 +109,8 @@ def score_forecasts(
         if horizon > len(origins):
             continue
         bounds = forecasts.intervals[number] if forecasts.intervals else ()
-        scored = Scored(
-            actual_roi_pct(rows, origins, horizon),
-            forecasts.roi_pct[number],
-            forecasts.unshrunk[number],
-            bounds,
-        )
-        yield from score_target(
-            scored,
-            (*OF_ROI, *of_intervals(bounds)),
+        yield from score_roi(
+            Scored(actual_roi_pct(rows, origins, horizon), forecasts.roi_pct[number], bounds),
             forecasts.symbols,
             predictor,
             NEXT_DAY if horizon == 1 else f"horizon_{horizon}_pct",
@@ -100,6 +118,72 @@ def score_forecasts(
             rows.dates[[origins.start + horizon - 1, origins.stop - 1]],
             horizon,
         )
+    if forecasts.gap is None or forecasts.open_to_close is None:
+        return
+    for target, actual, forecast in zip(
+        (GAP, OPEN_TO_CLOSE),
+        actual_parts_pct(rows, origins),
+        (forecasts.gap, forecasts.open_to_close),
+        strict=True,
+    ):
+        # An asset without opens has no forecast of the parts, either.
+        actual = np.where(np.isfinite(forecast), actual, np.nan)
+        yield from score_roi(
+            Scored(actual, to_percent(forecast)),
+            forecasts.symbols,
+            predictor,
+            target,
+            split,
+            rows.dates[origins.start : origins.stop],
+        )
+
+
+def score_network(
+    model: Forecasts, linear: Forecasts, rows: ScoredRows, split: str
+) -> Iterator[Score]:
+    """Score what the published network adds to the linear part of the next session, with bounds.
+
+    Args:
+        model: Published forecasts.
+        linear: Those of the linear part alone, of the same origins.
+        rows: What happened; no row after the last origin is read.
+        split: Name of the rows.
+    """
+    scored = Scored(actual_roi_pct(rows, model.origins, 1), model.roi_pct[0])
+    gain = r2_gain(scored, linear.roi_pct[0])
+    first, last = rows.dates[[model.origins.start, model.origins.stop - 1]].tolist()
+    counted = int(scored.rows.sum())
+    bounds = {"": gain.value, "_lower_95": gain.lower_95, "_upper_95": gain.upper_95}
+    for bound, value in bounds.items():
+        metric = f"{R2_GAIN_OVER_LINEAR}{bound}"
+        yield Score("model", NEXT_DAY, None, split, first, last, counted, metric, value)
+
+
+def score_roi(
+    scored: Scored,
+    symbols: Sequence[str],
+    predictor: str,
+    target: str,
+    split: str,
+    dates: npt.NDArray[np.datetime64],
+    horizon: int = 1,
+) -> Iterator[Score]:
+    """Score an ROI in percent, for each asset and for all; of all also how sure that is.
+
+    Args:
+        scored: The forecasts.
+        symbols: The assets, in column order.
+        predictor: Name of what forecast.
+        target: Name of the target.
+        split: Name of the rows.
+        dates: Target dates, of which the first and the last are stored.
+        horizon: Reference sessions from the as-of to the target date.
+    """
+    metrics = (*OF_ROI, *of_intervals(scored.intervals))
+    yield from score_target(scored, metrics, symbols, predictor, target, split, dates, horizon)
+    period = (split, dates[0].item(), dates[-1].item(), int(scored.rows.sum()))
+    for metric, value in skill_figures(scored, horizon):
+        yield Score(predictor, target, None, *period, metric, value, horizon)
 
 
 def score_smoothed(

@@ -18,7 +18,7 @@ from roi_forecast.runs.resolved_run import ResolvedRun
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "validation", "test")
-COMMON = "smoothed_common"
+COMMON = "next_day_common"
 """Target of the scores on what candidate and champion share: figures of a run, not of a version."""
 
 

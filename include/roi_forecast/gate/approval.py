@@ -22,12 +22,18 @@ APPROVAL = "approval"
 """The rule under which a person's answer is stored among the gate's."""
 
 _FIGURES = (
-    ("r2", "test R2 of the smoothed ROI, most of which is known a day ahead"),
-    ("ridge_r2", "the same by ridge regression"),
-    ("persistence_r2", "the same by persistence"),
-    ("no_skill_r2", "no-skill forecast of that R2"),
-    ("next_day_r2", "test R2 of the plain next-day ROI, which is not known ahead"),
+    ("next_day_r2_against_zero", "test R2 of the next-day ROI, against forecasting zero"),
+    ("next_day_r2_against_zero_t", "that R2 over its standard error"),
+    ("linear_next_day_r2_against_zero", "the same R2 by the linear part alone"),
+    ("gap_r2_against_zero", "the same of the opening gap in it"),
+    ("open_to_close_r2_against_zero", "the same from opening to close"),
     ("directional_accuracy", "share of next days whose direction was right"),
+    ("coverage_80", "share of next days inside the 80 % interval"),
+    ("coverage_95", "share of next days inside the 95 % interval"),
+    ("r2", "test R2 of the smoothed ROI, most of which is known a day ahead"),
+    ("no_skill_r2", "the same by the no-skill forecast"),
+    ("linear_r2", "the same by the linear part alone"),
+    ("persistence_r2", "the same by persistence"),
     ("mae", "test MAE, scaled"),
     ("rmse", "test RMSE, scaled"),
 )

@@ -7,10 +7,11 @@ import logging
 from sqlalchemy import Connection, Engine, delete, insert, select
 
 from roi_forecast.database.tables import datasets, evaluations, gate_decisions
-from roi_forecast.evaluation.evaluate import SESSIONS, UPPER_LOSS_DIFFERENCE
+from roi_forecast.evaluation.evaluate import INTERVAL_GAIN, R2, R2_GAIN, SESSIONS, UPPER
 from roi_forecast.evaluation.stored_evaluation import COMMON
 from roi_forecast.features.leakage import LeakageAudit
-from roi_forecast.gate.rules import Compared, Ruling, Verdict, judge
+from roi_forecast.gate.rules import judge
+from roi_forecast.gate.ruling import Compared, Ruling, Verdict
 from roi_forecast.registry.carried_out import VERDICT, CarriedOut, find_carried_out
 from roi_forecast.registry.versions import ModelVersion, find_champion, find_version
 from roi_forecast.runs.resolved_run import ResolvedRun
@@ -142,13 +143,15 @@ def _compared(connection: Connection, run_id: str, version_id: str) -> Compared:
             continue
         theirs = figures.get(("champion", symbol, metric))
         if value is None or theirs is None:
-            left_out[symbol] = "its ROI does not vary on the shared sessions"
+            left_out[symbol] = "its price does not move on the shared sessions"
         else:
             drops[symbol] = theirs - value
     return Compared(
-        candidate_r2=figures.get(("model", None, "r2")),
-        champion_r2=figures.get(("champion", None, "r2")),
-        upper_loss_difference=figures.get(("model", None, UPPER_LOSS_DIFFERENCE)),
+        candidate_r2=figures.get(("model", None, R2)),
+        champion_r2=figures.get(("champion", None, R2)),
+        r2_gain_upper=figures.get(("model", None, R2_GAIN + UPPER)),
+        interval_gain=figures.get(("model", None, INTERVAL_GAIN)),
+        interval_gain_upper=figures.get(("model", None, INTERVAL_GAIN + UPPER)),
         sessions=int(figures.get(("model", None, SESSIONS)) or 0),
         asset_drops=drops,
         left_out=left_out,

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from roi_forecast.evaluation.skill import Estimate
 from roi_forecast.forecaster.conformal import LEVELS
-from roi_forecast.monitoring.live_scores import Estimate, LiveScores, block_sessions
+from roi_forecast.monitoring.live_scores import LiveScores, block_sessions
 
 Scope = Literal["version", "model_name"]
 State = Literal["passed", "below", "too_few"]

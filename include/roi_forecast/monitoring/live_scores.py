@@ -10,25 +10,14 @@ import numpy as np
 
 from roi_forecast.array_types import FloatArray
 from roi_forecast.evaluation import metrics
-from roi_forecast.evaluation.bootstrap import bootstrap_mean
-from roi_forecast.evaluation.metrics import Metric, Scored
+from roi_forecast.evaluation.metrics import Scored
 from roi_forecast.evaluation.paired_scores import BLOCK_SESSIONS
+from roi_forecast.evaluation.scores import GAP, OPEN_TO_CLOSE
+from roi_forecast.evaluation.skill import Estimate, estimate
 from roi_forecast.monitoring.outcomes import Outcomes
 
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with 95 % bounds.
-
-    Attributes:
-        value: NaN where nothing counts.
-        lower_95: 2.5 % of the resampled values lie below; NaN where there are too few sessions.
-        upper_95: 2.5 % of the resampled values lie above; likewise.
-    """
-
-    value: float
-    lower_95: float = float("nan")
-    upper_95: float = float("nan")
+ROI = "roi_pct"
+"""Target of the ROI from the as-of to the target date, whatever the horizon."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +32,9 @@ class LiveScores:
         estimates: By name: every metric of an ROI in percent and of its bounds,
             `r2_against_persistence`, and the MAE of two peers, `mae_of_zero` and
             `mae_of_persistence`.
+        parts: For the opening gap and the ROI from there to the close, by target, every metric of
+            an ROI; empty where no forecast has parts.
+        missing_context: Forecasts made without a bar of a context asset that was due.
     """
 
     first_date: date
@@ -50,15 +42,19 @@ class LiveScores:
     sessions: int
     rows: int
     estimates: Mapping[str, Estimate]
+    parts: Mapping[str, Mapping[str, Estimate]]
+    missing_context: int
 
-    def figures(self) -> Iterator[tuple[str, float]]:
-        """Yield names and values as rows of `evaluations`, bounds under names of their own."""
-        yield "sessions", float(self.sessions)
-        for name, estimate in self.estimates.items():
-            yield name, estimate.value
-            if not name.startswith("mae_of_"):
-                yield f"{name}_lower_95", estimate.lower_95
-                yield f"{name}_upper_95", estimate.upper_95
+    def figures(self) -> Iterator[tuple[str, str, float]]:
+        """Yield targets, names and values as rows of `evaluations`, bounds under own names."""
+        yield ROI, "sessions", float(self.sessions)
+        yield ROI, "missing_context", float(self.missing_context)
+        for target, estimates in {ROI: self.estimates, **self.parts}.items():
+            for name, found in estimates.items():
+                yield target, name, found.value
+                if not name.startswith("mae_of_"):
+                    yield target, f"{name}_lower_95", found.lower_95
+                    yield target, f"{name}_upper_95", found.upper_95
 
 
 def block_sessions(horizon: int) -> int:
@@ -75,28 +71,24 @@ def score_outcomes(outcomes: Outcomes) -> LiveScores:
         *metrics.of_intervals(scored.intervals),
         metrics.r2_against("r2_against_persistence", persistence),
     )
-    estimates = {metric.name: _estimate(metric, scored, block) for metric in all_metrics}
+    estimates = {metric.name: estimate(metric, scored, block) for metric in all_metrics}
     for name, peer in (("zero", np.zeros(persistence.shape)), ("persistence", persistence)):
         errors = metrics.mean_absolute_error.entries(Scored(scored.actual, peer))
         estimates[f"mae_of_{name}"] = Estimate(_mean(errors))
+    parts = {GAP: outcomes.scored_gap, OPEN_TO_CLOSE: outcomes.scored_open_to_close}
     return LiveScores(
         outcomes.dates[0].item(),
         outcomes.dates[-1].item(),
         outcomes.sessions,
         int(scored.rows.sum()),
         estimates,
+        {
+            target: {metric.name: estimate(metric, part, block) for metric in metrics.OF_ROI}
+            for target, part in parts.items()
+            if part.rows.any()
+        },
+        int((outcomes.missing_context > 0).sum()),
     )
-
-
-def _estimate(metric: Metric, scored: Scored, block: int) -> Estimate:
-    """Return a figure over all entries alike, with bounds where there are sessions enough."""
-    entries = metric.paired_entries(scored)
-    means = [_mean(entries)]
-    if len(entries) >= 2 * block and np.isfinite(entries).any():
-        found = bootstrap_mean(entries, block_sessions=block, widened=True)
-        means = [found.mean, found.lower_95, found.upper_95]
-    value, *bounds = metric.of_mean(np.array(means)).tolist()
-    return Estimate(value, *sorted(bounds))
 
 
 def _mean(entries: FloatArray) -> float:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, delete, insert
 
 from roi_forecast.database.tables import champion_checks, evaluations
 from roi_forecast.evaluation.metrics import written
+from roi_forecast.evaluation.scores import GAP, OPEN_TO_CLOSE
 from roi_forecast.monitoring.champion_checks import ChampionCheck, check_champion, judged_sessions
 from roi_forecast.monitoring.live_scores import LiveScores, score_outcomes
 from roi_forecast.monitoring.outcomes import arrange, load_outcomes
@@ -22,7 +23,6 @@ from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)
 
-TARGET = "roi_pct"
 LIVE, BACKFILL = "live", "backfill"
 OWN, SERVED = "model", "served"
 
@@ -124,7 +124,7 @@ def _store_scores(
             "version_id": champion.version_id,
             "dataset_id": champion.dataset_id,
             "predictor": each.predictor,
-            "target": TARGET,
+            "target": target,
             "split": each.split,
             "horizon": each.horizon,
             "newest_sessions": each.newest_sessions,
@@ -135,7 +135,7 @@ def _store_scores(
             "value": value if math.isfinite(value) else None,
         }
         for each in scored
-        for metric, value in each.scores.figures()
+        for target, metric, value in each.scores.figures()
     ]
     if rows:
         connection.execute(insert(evaluations), rows)
@@ -179,6 +179,23 @@ def _log_scores(champion: ModelVersion, horizon: int, predictor: str, scores: Li
         written(found["r2_against_zero"].upper_95),
         *(written(found[name].value, 3) for name in ("coverage_80", "coverage_95")),
     )
+    if scores.parts:
+        gap, rest = (scores.parts[target]["r2_against_zero"] for target in (GAP, OPEN_TO_CLOSE))
+        logger.info(
+            "of the same forecasts R2 against zero of the opening gap %s (95 %%: %s to %s), from "
+            "there to the close %s (95 %%: %s to %s)",
+            *(
+                written(value)
+                for found in (gap, rest)
+                for value in (found.value, found.lower_95, found.upper_95)
+            ),
+        )
+    if scores.missing_context:
+        logger.warning(
+            "%d of these forecasts were made without a bar of a context asset that was due; "
+            "missing_context of roi.prediction_outcomes names the asset",
+            scores.missing_context,
+        )
 
 
 def _log_checks(champion: ModelVersion, checks: Sequence[ChampionCheck]) -> None:

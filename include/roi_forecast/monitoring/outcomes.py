@@ -30,7 +30,11 @@ _outcomes = view_columns(
     "target_date",
     "horizon",
     "predicted_roi_pct",
+    "gap_roi_pct",
+    "open_to_close_roi_pct",
     "realised_roi_pct",
+    "realised_gap_pct",
+    "realised_open_to_close_pct",
     "lower_80_pct",
     "upper_80_pct",
     "lower_95_pct",
@@ -38,11 +42,13 @@ _outcomes = view_columns(
     "filled_target",
     "source",
     "backfill",
+    "missing_context",
     "created_at",
     "model_name",
 )
 _BOUNDS = ("lower_80_pct", "upper_80_pct", "lower_95_pct", "upper_95_pct")
-_VALUES = ("predicted", "actual", "persistence", *_BOUNDS)
+_PARTS = ("gap_roi_pct", "open_to_close_roi_pct", "realised_gap_pct", "realised_open_to_close_pct")
+_VALUES = ("predicted", "actual", "persistence", *_BOUNDS, *_PARTS, "missing_context")
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,13 @@ class Outcomes:
         upper_80_pct: Likewise.
         lower_95_pct: Likewise.
         upper_95_pct: Likewise.
+        gap_roi_pct: Forecast of the opening gap, in percent; NaN where `actual` is, beyond the next
+            session, and without opening prices.
+        open_to_close_roi_pct: Forecast of the rest of the next session, likewise.
+        realised_gap_pct: Actual opening gap, in percent; NaN likewise.
+        realised_open_to_close_pct: Actual ROI from opening to close, likewise.
+        missing_context: Context assets that lacked a bar when it was forecast; NaN where `actual`
+            is.
     """
 
     horizon: int
@@ -71,6 +84,11 @@ class Outcomes:
     upper_80_pct: FloatArray
     lower_95_pct: FloatArray
     upper_95_pct: FloatArray
+    gap_roi_pct: FloatArray
+    open_to_close_roi_pct: FloatArray
+    realised_gap_pct: FloatArray
+    realised_open_to_close_pct: FloatArray
+    missing_context: FloatArray
 
     @property
     def scored(self) -> Scored:
@@ -81,6 +99,16 @@ class Outcomes:
             Intervals(at_95, self.lower_95_pct, self.upper_95_pct),
         )
         return Scored(self.actual, self.predicted, intervals=intervals)
+
+    @property
+    def scored_gap(self) -> Scored:
+        """The forecast opening gaps next to the actual ones, in percent, where both are known."""
+        return _where_known(self.realised_gap_pct, self.gap_roi_pct)
+
+    @property
+    def scored_open_to_close(self) -> Scored:
+        """The forecast ROI from opening to close next to the actual one, likewise."""
+        return _where_known(self.realised_open_to_close_pct, self.open_to_close_roi_pct)
 
     @property
     def sessions(self) -> int:
@@ -109,8 +137,8 @@ def load_outcomes(connection: Connection, champion: ModelVersion, as_of_date: da
 
     Returns:
         Long frame, one row per forecast, oldest target first: version_id, symbol, as_of_date,
-        target_date, horizon, predicted, actual, persistence and bounds in percent, backfill,
-        created_at.
+        target_date, horizon, predicted, actual, persistence, bounds and parts in percent, backfill,
+        missing_context (how many), created_at.
     """
     outcome = _outcomes.c
     rows = connection.execute(
@@ -125,6 +153,7 @@ def load_outcomes(connection: Connection, champion: ModelVersion, as_of_date: da
     frame = pd.DataFrame(rows.all(), columns=list(rows.keys()))
     frame = frame.rename(columns={"predicted_roi_pct": "predicted", "realised_roi_pct": "actual"})
     frame = frame.astype({"backfill": "bool"})
+    frame = frame.assign(missing_context=frame["missing_context"].map(len).astype(np.float64))
     return frame.assign(persistence=_persistence(connection, frame, champion.symbols))
 
 
@@ -145,6 +174,10 @@ def arrange(forecasts: pd.DataFrame, horizon: int) -> Outcomes:
         pd.DatetimeIndex(wide.index).to_numpy().astype("datetime64[D]"),
         **{name: wide[name].to_numpy(dtype=np.float64) for name in _VALUES},
     )
+
+
+def _where_known(actual: FloatArray, forecast: FloatArray) -> Scored:
+    return Scored(np.where(np.isfinite(forecast), actual, np.nan), forecast)
 
 
 def last_rois(bars: pd.DataFrame, assets: Sequence[Asset], sessions: int) -> pd.DataFrame:

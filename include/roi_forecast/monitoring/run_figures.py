@@ -27,10 +27,10 @@ def read_figures(engine: Engine, run_id: str) -> dict[str, float]:
 
     Returns:
         `bars_stored`: bars that were new or changed. `extractions_failed`: assets without usable
-        prices. `promoted`: 1 or 0. `test_r2` and `next_day_r2`: test R2 of the candidate's scaled
-        smoothed ROI and of its next-day ROI, over all assets. `forecasts`: rows that the run
-        added. `limits_failed`: limits that the champion's live figures are below. `fallbacks`:
-        damaged champions that the run replaced by the version before.
+        prices. `promoted`: 1 or 0. `test_r2` and `next_day_r2_against_zero`: test R2 of the
+        candidate's scaled smoothed ROI and of its next-day ROI, over all assets. `forecasts`: rows
+        that the run added. `limits_failed`: limits that the champion's live figures are below.
+        `fallbacks`: damaged champions that the run replaced by the version before.
     """
     questions: dict[str, Select[Any]] = {
         "bars_stored": select(func.sum(extractions.c.rows)).where(extractions.c.run_id == run_id),
@@ -40,8 +40,8 @@ def read_figures(engine: Engine, run_id: str) -> dict[str, float]:
         "promoted": select(gate_decisions.c.passed).where(
             gate_decisions.c.run_id == run_id, gate_decisions.c.rule == VERDICT
         ),
-        "test_r2": _test_r2(run_id, "smoothed_scaled"),
-        "next_day_r2": _test_r2(run_id, "next_day_pct"),
+        "test_r2": _test_score(run_id, "smoothed_scaled", "r2"),
+        "next_day_r2_against_zero": _test_score(run_id, "next_day_pct", "r2_against_zero"),
         "forecasts": select(func.count()).where(predictions.c.run_id == run_id),
         "limits_failed": select(func.count()).where(
             champion_checks.c.run_id == run_id, champion_checks.c.state == "below"
@@ -55,14 +55,14 @@ def read_figures(engine: Engine, run_id: str) -> dict[str, float]:
     return {name: float(value) for name, value in found.items() if value is not None}
 
 
-def _test_r2(run_id: str, target: str) -> Select[Any]:
+def _test_score(run_id: str, target: str, metric: str) -> Select[Any]:
     score = evaluations.c
     return select(func.max(score.value)).where(
         score.run_id == run_id,
         score.predictor == "model",
         score.target == target,
         score.split == "test",
-        score.metric == "r2",
+        score.metric == metric,
         score.symbol.is_(None),
         score.fold.is_(None),
         score.horizon == 1,

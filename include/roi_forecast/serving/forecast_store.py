@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,20 @@ import numpy as np
 from sqlalchemy import Engine
 from sqlalchemy.dialects.postgresql import insert
 
+from roi_forecast.array_types import FloatArray
 from roi_forecast.blas import on_one_blas_thread
 from roi_forecast.config import MultiStep
 from roi_forecast.database.tables import predictions
 from roi_forecast.errors import DatasetError, NothingToForecastError
-from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import to_percent
 from roi_forecast.features.rows import PriceRows, load_rows
 from roi_forecast.forecaster.conformal import TRAILING
-from roi_forecast.forecaster.forecaster import Forecaster
+from roi_forecast.forecaster.forecaster import Forecaster, rows_needed
 from roi_forecast.forecaster.forecasts import Forecasts
 from roi_forecast.forecaster.scale_inputs import MEMORY
-from roi_forecast.market.calendars import next_sessions, opens_at
+from roi_forecast.market.calendars import next_sessions, opens_at, sessions
+from roi_forecast.market.checks.price_checks import refused_context_symbols
+from roi_forecast.quoting import listed
 from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.serving.forecasting_version import open_forecasting_version
@@ -89,7 +92,7 @@ def store_forecasts(
     horizons = run.config.horizons
     try:
         prices = _load_recent_rows(
-            engine, version, assets, forecaster.preprocessing, run.as_of_date, horizons[-1]
+            engine, version, assets, forecaster, run.as_of_date, horizons[-1]
         )
     except DatasetError as error:
         if version.source == run.source_key:
@@ -99,7 +102,9 @@ def store_forecasts(
             f"{run.source_key}: {error}"
         ) from error
     sessions = next_sessions(reference_exchange(assets), run.as_of_date, horizons[-1])
-    rows = forecaster.preprocessing.apply(prices)
+    with engine.connect() as connection:
+        refused = refused_context_symbols(connection, run.run_id)
+    rows = forecaster.preprocessing.apply(prices.without_context(refused))
     next_row = len(rows.dates)
     forecasts = forecaster.forecast(
         rows,
@@ -108,7 +113,16 @@ def store_forecasts(
         run.config.multi_step,
         next_date=np.datetime64(sessions[0]),
     )
+    late = forecasts.context_missing
+    missing = [] if late is None else list(compress(rows.context_symbols, late[0]))
+    if missing:
+        logger.warning(
+            "no usable bar that was due of %s: the forecasts are made without it and marked",
+            listed(missing),
+        )
+    context = forecaster.explain(rows, np.datetime64(sessions[0]))
     common = {
+        "missing_context": missing,
         "version_id": version.version_id,
         "as_of_date": run.as_of_date,
         "run_id": run.run_id,
@@ -119,7 +133,7 @@ def store_forecasts(
     # Nobody was told a forecast by a version that did not serve when its session opened.
     known_from = now if version.state == "champion" else None
     values = [
-        {**common, **value}
+        {**common, **value, "context": context[value["symbol"]] if value["horizon"] == 1 else None}
         for value in _values(forecasts, assets, sessions, run.config.multi_step, known_from)
     ]
     added = insert(predictions).on_conflict_do_nothing().returning(predictions.c.symbol)
@@ -149,6 +163,8 @@ def _values(
         target_date = sessions[horizon - 1]
         at_80, at_95 = forecasts.intervals[number]
         spread = forecasts.member_spread_pct if horizon == 1 else None
+        parts = (forecasts.gap, forecasts.open_to_close) if horizon == 1 else (None, None)
+        gap, open_to_close = (None if part is None else to_percent(part[0]) for part in parts)
         is_late = {
             exchange: known_from is None or opens_at(exchange, target_date) <= known_from
             for exchange in {asset.exchange for asset in assets}
@@ -161,6 +177,8 @@ def _values(
                 "method": "single_step" if horizon == 1 else method,
                 "predicted_roi_pct": float(roi_pct[number, column]),
                 "predicted_smoothed_roi_pct": float(smoothed_pct[number, column]),
+                "gap_roi_pct": _or_null(gap, column),
+                "open_to_close_roi_pct": _or_null(open_to_close, column),
                 "lower_80_pct": float(at_80.lower[0, column]),
                 "upper_80_pct": float(at_80.upper[0, column]),
                 "lower_95_pct": float(at_95.lower[0, column]),
@@ -170,34 +188,51 @@ def _values(
             }
 
 
+def _or_null(values: FloatArray | None, column: int) -> float | None:
+    """Return an asset's value; an asset without opening prices has none."""
+    if values is None or not np.isfinite(values[column]):
+        return None
+    return float(values[column])
+
+
 def _load_recent_rows(
     engine: Engine,
     version: ModelVersion,
     assets: tuple[Asset, ...],
-    preprocessing: Preprocessing,
+    forecaster: Forecaster,
     as_of_date: date,
     longest_horizon: int,
 ) -> PriceRows:
+    preprocessing = forecaster.preprocessing
     # An error of the longest horizon lies that far back before it is known.
     scored = TRAILING + longest_horizon
     before_window = max(preprocessing.seq_len, MEMORY)
+    # The version has the fits up to its own last date; those of the months since are made now.
+    fitted = rows_needed(len(assets), forecaster.linear.half_life) + preprocessing.smoothing
+    wanted = min(
+        _sessions_before(as_of_date, scored + before_window + preprocessing.smoothing),
+        _sessions_before(version.last_date, fitted),
+    )
+    first = _first_price(assets, version.first_date, preprocessing.smoothing)
     with engine.connect() as connection:
         return load_rows(
             connection,
             version.source,
             assets,
             # Rows before the version's own may not be there; a forecast of the past needs them.
-            min(
-                max(
-                    _sessions_before(as_of_date, scored + before_window + preprocessing.smoothing),
-                    version.first_date,
-                ),
-                _sessions_before(as_of_date, preprocessing.rows_needed),
-            ),
+            min(max(wanted, first), _sessions_before(as_of_date, preprocessing.rows_needed)),
             as_of_date,
             max_lost_share=1.0,
             carries_in=True,
+            context=preprocessing.context,
         )
+
+
+def _first_price(assets: Sequence[Asset], first_date: date, smoothing: int) -> date:
+    """Return the session of the first price behind data that begin on `first_date`."""
+    before = _sessions_before(first_date, smoothing)
+    held = sessions(reference_exchange(assets), before, first_date)
+    return held[-1 - smoothing].date()
 
 
 def _sessions_before(day: date, sessions: int) -> date:

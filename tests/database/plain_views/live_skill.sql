@@ -10,14 +10,18 @@ WITH live AS (
            score.first_date,
            score.last_date,
            score.rows,
-           score.metric,
+           CASE score.target
+               WHEN 'gap_pct' THEN 'gap_'
+               WHEN 'open_to_close_pct' THEN 'open_to_close_'
+               ELSE ''
+           END || score.metric AS metric,
            score.value,
            score.id
     FROM roi.evaluations AS score
     JOIN roi.model_versions AS version ON version.version_id = score.version_id
     WHERE score.split IN ('live', 'backfill')
       AND score.predictor IN ('model', 'served')
-      AND score.target = 'roi_pct'
+      AND score.target IN ('roi_pct', 'gap_pct', 'open_to_close_pct')
       AND score.symbol IS NULL
       AND score.fold IS NULL
 ),
@@ -62,6 +66,18 @@ SELECT model_name,
            AS directional_accuracy_lower_95,
        max(value) FILTER (WHERE metric = 'directional_accuracy_upper_95')
            AS directional_accuracy_upper_95,
+       max(value) FILTER (WHERE metric = 'gap_r2_against_zero') AS gap_r2_against_zero,
+       max(value) FILTER (WHERE metric = 'gap_r2_against_zero_lower_95')
+           AS gap_r2_against_zero_lower_95,
+       max(value) FILTER (WHERE metric = 'gap_r2_against_zero_upper_95')
+           AS gap_r2_against_zero_upper_95,
+       max(value) FILTER (WHERE metric = 'open_to_close_r2_against_zero')
+           AS open_to_close_r2_against_zero,
+       max(value) FILTER (WHERE metric = 'open_to_close_r2_against_zero_lower_95')
+           AS open_to_close_r2_against_zero_lower_95,
+       max(value) FILTER (WHERE metric = 'open_to_close_r2_against_zero_upper_95')
+           AS open_to_close_r2_against_zero_upper_95,
+       (max(value) FILTER (WHERE metric = 'missing_context'))::integer AS missing_context,
        max(source) AS source,
        max(source) = 'simulated' AS simulated
 FROM newest

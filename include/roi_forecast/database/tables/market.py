@@ -53,6 +53,12 @@ extractions = sa.Table(
     run_id(primary_key=True),
     symbol(primary_key=True),
     source(),
+    column(
+        "context",
+        sa.Boolean,
+        "true: only context of the run, no asset of it or of the champion",
+        server_default=sa.false(),
+    ),
     column("requested_start", sa.Date, "first date requested"),
     column("requested_end", sa.Date, "last date requested"),
     column("status", sa.Text, "ok or failed"),

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from roi_forecast.database.tables.schema import (
     EMPTY,
     MOMENT,
+    NONE,
     as_of_date,
     column,
     dataset_id,
@@ -51,6 +52,18 @@ model_versions = sa.Table(
         server_default=EMPTY,
     ),
     nullable("damaged_at", MOMENT, "when its files were found damaged, if ever"),
+    column(
+        "context_symbols",
+        ARRAY(sa.Text),
+        "symbols of the context assets that inform its forecasts; empty if none",
+        server_default=NONE,
+    ),
+    column(
+        "publish",
+        sa.Text,
+        "after_close: it forecasts once all bars are final; before_open: shortly before an opening",
+        server_default=sa.text("'after_close'"),
+    ),
     sa.Index("ix_model_versions_fingerprint", "model_name", "fingerprint"),
     sa.Index(
         "uq_model_versions_one_champion_per_model_name",
@@ -59,6 +72,7 @@ model_versions = sa.Table(
         postgresql_where=sa.text("state = 'champion'"),
     ),
     sa.CheckConstraint("state IN ('candidate', 'champion', 'retired', 'rejected')", name="state"),
+    sa.CheckConstraint("publish IN ('after_close', 'before_open')", name="publish"),
     comment="Every trained version; its weights are files.",
 )
 
@@ -70,7 +84,7 @@ evaluations = sa.Table(
     version_id(comment="the model version; null for a backtest", nullable=True),
     dataset_id(),
     nullable("fold", sa.Integer, "fold of a backtest, from 0; null for all rows together"),
-    column("predictor", sa.Text, "the model or a baseline, such as ridge or zero"),
+    column("predictor", sa.Text, "the model, its linear part or a baseline, such as zero"),
     column("target", sa.Text, "what is forecast; its name ends in its unit, such as roi_pct"),
     nullable("symbol", sa.Text, "the asset's symbol; null for all assets together"),
     column("split", sa.Text, "train, validation, test, live, backfill or backtest"),
@@ -175,6 +189,33 @@ predictions = sa.Table(
         sa.Text,
         "single_step at horizon 1; direct or recursive at longer horizons",
         server_default=sa.text("'single_step'"),
+    ),
+    nullable(
+        "gap_roi_pct",
+        sa.Double,
+        "forecast ROI from the as-of close to the next opening, in percent; null beyond it",
+    ),
+    nullable(
+        "open_to_close_roi_pct",
+        sa.Double,
+        "forecast ROI from that opening to the close, in percent; null where gap_roi_pct is",
+    ),
+    column(
+        "missing_context",
+        ARRAY(sa.Text),
+        "context assets without a bar that was due; empty if none",
+        server_default=NONE,
+    ),
+    nullable(
+        "context",
+        JSONB(none_as_null=True),
+        "by context asset its move_pct and added_pct, what it adds to the forecast; null beyond "
+        "horizon 1",
+    ),
+    sa.CheckConstraint(
+        "(gap_roi_pct IS NULL) = (open_to_close_roi_pct IS NULL) "
+        "AND (horizon = 1 OR gap_roi_pct IS NULL)",
+        name="parts",
     ),
     sa.CheckConstraint(
         "CASE WHEN horizon = 1 THEN method = 'single_step' "

@@ -10,6 +10,7 @@ from sqlalchemy.sql.base import SchemaEventTarget
 SCHEMA = "roi"
 MOMENT = sa.DateTime(timezone=True)
 EMPTY = sa.text("'{}'::jsonb")
+NONE = sa.text("'{}'::text[]")
 
 metadata = sa.MetaData(
     schema=SCHEMA,

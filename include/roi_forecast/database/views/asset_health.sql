@@ -5,6 +5,7 @@ SELECT name.model_name,
        extraction.run_id,
        extraction.symbol,
        asset.name,
+       extraction.context,
        extraction.source,
        extraction.source = 'simulated' AS simulated,
        name.last_as_of_date AS as_of_date,
@@ -45,8 +46,10 @@ LEFT JOIN LATERAL (
 ) AS last_bar ON true;
 
 COMMENT ON VIEW roi.asset_health IS
-    'Every asset of the newest run of each model name, with its newest bar and its extraction.';
+    'Every asset and context asset of each model name''s newest run: newest bar, extraction.';
 COMMENT ON COLUMN roi.asset_health.symbol IS 'the asset''s symbol';
+COMMENT ON COLUMN roi.asset_health.context IS
+    'true: a context asset, which is not forecast itself and may end before the as-of date or after';
 COMMENT ON COLUMN roi.asset_health.simulated IS 'true: the prices are simulated, not real';
 COMMENT ON COLUMN roi.asset_health.last_bar_date IS
     'trading date of the newest bar; null if there is none';

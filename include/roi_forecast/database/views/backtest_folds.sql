@@ -9,21 +9,49 @@ WITH figures AS (
            max(value) FILTER (WHERE target = 'smoothed_pct' AND metric = 'r2') AS smoothed_r2,
            max(value) FILTER (WHERE target = 'smoothed_pct' AND metric = 'mae')
                AS smoothed_mae_pct,
-           max(value) FILTER (WHERE metric = 'r2_against_zero') AS next_day_r2_against_zero,
-           max(value) FILTER (WHERE metric = 'r2_against_mean') AS next_day_r2_against_mean,
-           max(value) FILTER (WHERE target = 'next_day_pct' AND metric = 'mae')
-               AS next_day_mae_pct,
-           max(value) FILTER (WHERE metric = 'rank_correlation') AS rank_correlation,
-           max(value) FILTER (WHERE metric = 'rank_correlation_t') AS rank_correlation_t,
-           max(value) FILTER (WHERE metric = 'directional_accuracy') AS directional_accuracy,
-           max(value) FILTER (WHERE metric = 'directional_accuracy_lower_95')
+           max(value) FILTER (WHERE target = 'next_day_pct' AND metric = 'r2_against_zero')
+               AS next_day_r2_against_zero,
+           max(value) FILTER (WHERE target = 'next_day_pct' AND metric = 'r2_against_zero_lower_95')
+               AS next_day_r2_against_zero_lower_95,
+           max(value) FILTER (WHERE target = 'next_day_pct' AND metric = 'r2_against_zero_upper_95')
+               AS next_day_r2_against_zero_upper_95,
+           max(value) FILTER (WHERE target = 'next_day_pct' AND metric = 'r2_against_zero_t')
+               AS next_day_r2_against_zero_t,
+           max(value) FILTER (WHERE target = 'gap_pct' AND metric = 'r2_against_zero')
+               AS gap_r2_against_zero,
+           max(value) FILTER (WHERE target = 'gap_pct' AND metric = 'r2_against_zero_lower_95')
+               AS gap_r2_against_zero_lower_95,
+           max(value) FILTER (WHERE target = 'gap_pct' AND metric = 'r2_against_zero_upper_95')
+               AS gap_r2_against_zero_upper_95,
+           max(value) FILTER (WHERE target = 'gap_pct' AND metric = 'r2_against_zero_t')
+               AS gap_r2_against_zero_t,
+           max(value) FILTER (WHERE target = 'open_to_close_pct' AND metric = 'r2_against_zero')
+               AS open_to_close_r2_against_zero,
+           max(value) FILTER (WHERE target = 'open_to_close_pct' AND metric = 'r2_against_zero_lower_95')
+               AS open_to_close_r2_against_zero_lower_95,
+           max(value) FILTER (WHERE target = 'open_to_close_pct' AND metric = 'r2_against_zero_upper_95')
+               AS open_to_close_r2_against_zero_upper_95,
+           max(value) FILTER (WHERE target = 'open_to_close_pct' AND metric = 'r2_against_zero_t')
+               AS open_to_close_r2_against_zero_t,
+           max(value) FILTER (WHERE target = 'next_day_pct' AND metric = 'mae') AS next_day_mae_pct,
+           max(value) FILTER (WHERE target = 'next_day_pct' AND metric = 'rank_correlation')
+               AS rank_correlation,
+           max(value) FILTER (WHERE target = 'next_day_pct' AND metric = 'rank_correlation_t')
+               AS rank_correlation_t,
+           max(value) FILTER (WHERE target = 'next_day_pct' AND metric = 'directional_accuracy')
+               AS directional_accuracy,
+           max(value) FILTER (WHERE target = 'next_day_pct' AND metric = 'directional_accuracy_lower_95')
                AS directional_accuracy_lower_95,
-           max(value) FILTER (WHERE metric = 'directional_accuracy_upper_95')
+           max(value) FILTER (WHERE target = 'next_day_pct' AND metric = 'directional_accuracy_upper_95')
                AS directional_accuracy_upper_95,
-           max(value) FILTER (WHERE metric = 'coverage_80') AS coverage_80,
-           max(value) FILTER (WHERE metric = 'coverage_95') AS coverage_95,
-           max(value) FILTER (WHERE metric = 'interval_score_80') AS interval_score_80,
-           max(value) FILTER (WHERE metric = 'interval_score_95') AS interval_score_95,
+           max(value) FILTER (WHERE target = 'next_day_pct' AND metric = 'coverage_80')
+               AS coverage_80,
+           max(value) FILTER (WHERE target = 'next_day_pct' AND metric = 'coverage_95')
+               AS coverage_95,
+           max(value) FILTER (WHERE target = 'next_day_pct' AND metric = 'interval_score_80')
+               AS interval_score_80,
+           max(value) FILTER (WHERE target = 'next_day_pct' AND metric = 'interval_score_95')
+               AS interval_score_95,
            max(value) FILTER (WHERE metric = 'shrinkage') AS shrinkage
     FROM roi.evaluations
     WHERE split = 'backtest' AND symbol IS NULL
@@ -46,8 +74,28 @@ COMMENT ON COLUMN roi.backtest_folds.smoothed_mae_pct IS
     'mean absolute error of the smoothed ROI, in percent';
 COMMENT ON COLUMN roi.backtest_folds.next_day_r2_against_zero IS
     'R2 of the next-day ROI, against always forecasting 0';
-COMMENT ON COLUMN roi.backtest_folds.next_day_r2_against_mean IS
-    'R2 of the next-day ROI, against the mean of the training rows';
+COMMENT ON COLUMN roi.backtest_folds.next_day_r2_against_zero_lower_95 IS
+    'lower 95 % bound of next_day_r2_against_zero';
+COMMENT ON COLUMN roi.backtest_folds.next_day_r2_against_zero_upper_95 IS
+    'upper 95 % bound of next_day_r2_against_zero';
+COMMENT ON COLUMN roi.backtest_folds.next_day_r2_against_zero_t IS
+    'next_day_r2_against_zero over its standard error';
+COMMENT ON COLUMN roi.backtest_folds.gap_r2_against_zero IS
+    'R2 of the opening gap in the next session''s ROI, against always forecasting 0';
+COMMENT ON COLUMN roi.backtest_folds.gap_r2_against_zero_lower_95 IS
+    'lower 95 % bound of gap_r2_against_zero';
+COMMENT ON COLUMN roi.backtest_folds.gap_r2_against_zero_upper_95 IS
+    'upper 95 % bound of gap_r2_against_zero';
+COMMENT ON COLUMN roi.backtest_folds.gap_r2_against_zero_t IS
+    'gap_r2_against_zero over its standard error';
+COMMENT ON COLUMN roi.backtest_folds.open_to_close_r2_against_zero IS
+    'R2 of the next session''s ROI from opening to close, against always forecasting 0';
+COMMENT ON COLUMN roi.backtest_folds.open_to_close_r2_against_zero_lower_95 IS
+    'lower 95 % bound of open_to_close_r2_against_zero';
+COMMENT ON COLUMN roi.backtest_folds.open_to_close_r2_against_zero_upper_95 IS
+    'upper 95 % bound of open_to_close_r2_against_zero';
+COMMENT ON COLUMN roi.backtest_folds.open_to_close_r2_against_zero_t IS
+    'open_to_close_r2_against_zero over its standard error';
 COMMENT ON COLUMN roi.backtest_folds.next_day_mae_pct IS
     'mean absolute error of the next-day ROI, in percent';
 COMMENT ON COLUMN roi.backtest_folds.rank_correlation IS
@@ -67,7 +115,7 @@ COMMENT ON COLUMN roi.backtest_folds.interval_score_80 IS
 COMMENT ON COLUMN roi.backtest_folds.interval_score_95 IS
     'mean interval score of the 95 % interval, in percent; lower is better';
 COMMENT ON COLUMN roi.backtest_folds.shrinkage IS
-    'factor from 0 to 1 that shrinks the forecasts; 1 leaves them unchanged';
+    'factor from 0 to 1 that shrinks the linear part, mean over the fold; 1 leaves it unchanged';
 COMMENT ON COLUMN roi.backtest_folds.simulated IS 'true: the prices are simulated, not real';
 COMMENT ON COLUMN roi.backtest_folds.architecture IS 'architecture of the network';
 COMMENT ON COLUMN roi.backtest_folds.window_kind IS 'expanding or rolling training window';

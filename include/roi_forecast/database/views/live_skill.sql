@@ -40,7 +40,11 @@ newest AS (
            score.first_date,
            score.last_date,
            score.rows,
-           score.metric,
+           CASE score.target
+               WHEN 'gap_pct' THEN 'gap_'
+               WHEN 'open_to_close_pct' THEN 'open_to_close_'
+               ELSE ''
+           END || score.metric AS metric,
            score.value
     FROM newest_run AS run
     JOIN roi.evaluations AS score
@@ -48,7 +52,7 @@ newest AS (
      AND score.version_id = run.stored_version_id
      AND score.fold IS NULL
      AND score.predictor = run.predictor
-     AND score.target = 'roi_pct'
+     AND score.target IN ('roi_pct', 'gap_pct', 'open_to_close_pct')
      AND score.symbol IS NULL
      AND score.split = run.split
      AND score.horizon = run.horizon
@@ -89,6 +93,18 @@ SELECT model_name,
            AS directional_accuracy_lower_95,
        max(value) FILTER (WHERE metric = 'directional_accuracy_upper_95')
            AS directional_accuracy_upper_95,
+       max(value) FILTER (WHERE metric = 'gap_r2_against_zero') AS gap_r2_against_zero,
+       max(value) FILTER (WHERE metric = 'gap_r2_against_zero_lower_95')
+           AS gap_r2_against_zero_lower_95,
+       max(value) FILTER (WHERE metric = 'gap_r2_against_zero_upper_95')
+           AS gap_r2_against_zero_upper_95,
+       max(value) FILTER (WHERE metric = 'open_to_close_r2_against_zero')
+           AS open_to_close_r2_against_zero,
+       max(value) FILTER (WHERE metric = 'open_to_close_r2_against_zero_lower_95')
+           AS open_to_close_r2_against_zero_lower_95,
+       max(value) FILTER (WHERE metric = 'open_to_close_r2_against_zero_upper_95')
+           AS open_to_close_r2_against_zero_upper_95,
+       (max(value) FILTER (WHERE metric = 'missing_context'))::integer AS missing_context,
        max(source) AS source,
        max(source) = 'simulated' AS simulated
 FROM newest
@@ -135,4 +151,18 @@ COMMENT ON COLUMN roi.live_skill.directional_accuracy_lower_95 IS
     'lower 95 % bound of directional_accuracy, a fraction';
 COMMENT ON COLUMN roi.live_skill.directional_accuracy_upper_95 IS
     'upper 95 % bound of directional_accuracy, a fraction';
+COMMENT ON COLUMN roi.live_skill.gap_r2_against_zero IS
+    'R2 of the opening gap in the next session''s ROI, against always forecasting 0';
+COMMENT ON COLUMN roi.live_skill.gap_r2_against_zero_lower_95 IS
+    'lower 95 % bound of gap_r2_against_zero';
+COMMENT ON COLUMN roi.live_skill.gap_r2_against_zero_upper_95 IS
+    'upper 95 % bound of gap_r2_against_zero';
+COMMENT ON COLUMN roi.live_skill.open_to_close_r2_against_zero IS
+    'R2 of the next session''s ROI from opening to close, against always forecasting 0';
+COMMENT ON COLUMN roi.live_skill.open_to_close_r2_against_zero_lower_95 IS
+    'lower 95 % bound of open_to_close_r2_against_zero';
+COMMENT ON COLUMN roi.live_skill.open_to_close_r2_against_zero_upper_95 IS
+    'upper 95 % bound of open_to_close_r2_against_zero';
+COMMENT ON COLUMN roi.live_skill.missing_context IS
+    'number of counted forecasts made without a bar of a context asset that was due';
 COMMENT ON COLUMN roi.live_skill.simulated IS 'true: the prices are simulated, not real';

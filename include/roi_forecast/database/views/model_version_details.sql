@@ -14,12 +14,14 @@ SELECT version.model_name,
        version.code_revision,
        version.created_at,
        version.files_deleted_at,
-       (version.metrics ->> 'shrinkage')::double precision AS shrinkage,
+       (version.metrics ->> 'network_factor')::double precision AS network_factor,
        verdict.passed AS verdict_passed,
        verdict.reason AS verdict_reason,
        verdict.decided_at,
        promoted.promoted_at,
-       version.damaged_at
+       version.damaged_at,
+       version.context_symbols,
+       version.publish
 FROM roi.model_versions AS version
 LEFT JOIN LATERAL (
     SELECT decision.passed, decision.reason, decision.decided_at
@@ -38,8 +40,8 @@ COMMENT ON VIEW roi.model_version_details IS
     'Every version with its data, hyperparameters, verdict and promotion.';
 COMMENT ON COLUMN roi.model_version_details.run_id IS 'the run that trained it';
 COMMENT ON COLUMN roi.model_version_details.simulated IS 'true: the prices are simulated, not real';
-COMMENT ON COLUMN roi.model_version_details.shrinkage IS
-    'factor from 0 to 1 that shrinks the forecasts; 1 leaves them unchanged';
+COMMENT ON COLUMN roi.model_version_details.network_factor IS
+    'share of what the network adds to the linear part that is published, from 0 to 1';
 COMMENT ON COLUMN roi.model_version_details.verdict_passed IS
     'true: the candidate passed the gate; null without a decision';
 COMMENT ON COLUMN roi.model_version_details.verdict_reason IS 'why the gate decided so';

@@ -12,11 +12,15 @@ SELECT version.model_name,
        prediction.target_date,
        prediction.horizon,
        prediction.predicted_roi_pct,
+       prediction.gap_roi_pct,
+       prediction.open_to_close_roi_pct,
        prediction.lower_80_pct,
        prediction.upper_80_pct,
        prediction.lower_95_pct,
        prediction.upper_95_pct,
        outcome.realised_roi_pct,
+       100 * ((1 + outcome.realised_roi_pct / 100) * opening.share - 1) AS realised_gap_pct,
+       100 * (1 / opening.share - 1) AS realised_open_to_close_pct,
        outcome.realised_roi_pct - prediction.predicted_roi_pct AS error_pct,
        CASE WHEN prediction.predicted_roi_pct = 0 OR outcome.realised_roi_pct = 0 THEN NULL
             ELSE sign(prediction.predicted_roi_pct) = sign(outcome.realised_roi_pct)
@@ -29,6 +33,7 @@ SELECT version.model_name,
        prediction.source,
        prediction.source = 'simulated' AS simulated,
        prediction.backfill,
+       prediction.missing_context,
        prediction.version_id,
        prediction.created_at
 FROM roi.predictions AS prediction
@@ -63,6 +68,11 @@ CROSS JOIN LATERAL (
     )) - 1) AS realised_roi_pct
     OFFSET 0
 ) AS outcome
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN prediction.horizon = 1 AND at_target.open > 0 AND at_target.open < 'Infinity'
+                THEN at_target.open / at_target.close
+           END AS share
+) AS opening
 WHERE outcome.realised_roi_pct IS NOT NULL
   AND (at_target.trading_date IS NOT NULL OR EXISTS (
       SELECT 1
@@ -76,6 +86,10 @@ COMMENT ON VIEW roi.prediction_outcomes IS
     'Each forecast whose target session is past, next to the actual ROI.';
 COMMENT ON COLUMN roi.prediction_outcomes.realised_roi_pct IS
     'actual ROI from the as-of date to the target date, in percent';
+COMMENT ON COLUMN roi.prediction_outcomes.realised_gap_pct IS
+    'actual ROI from the as-of close to the next opening, in percent; null if there is none';
+COMMENT ON COLUMN roi.prediction_outcomes.realised_open_to_close_pct IS
+    'actual ROI from that opening to the close, in percent; null where realised_gap_pct is';
 COMMENT ON COLUMN roi.prediction_outcomes.error_pct IS
     'actual minus forecast ROI, in percentage points';
 COMMENT ON COLUMN roi.prediction_outcomes.direction_hit IS
