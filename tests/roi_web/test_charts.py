@@ -39,6 +39,9 @@ def forecast(
         "source": "yahoo",
         "simulated": False,
         "backfill": False,
+        "gap_roi_pct": 0.8 * middle if horizon == 1 else None,
+        "open_to_close_roi_pct": 0.2 * middle if horizon == 1 else None,
+        "missing_context": [],
         "version_id": "v",
         "created_at": datetime(2026, 11, 20, 23, tzinfo=UTC),
     }
@@ -50,6 +53,8 @@ def outcome(realised: float, day: date, *, inside: bool, backfill: bool = False)
         model_name="reference", symbol="GC=F", as_of_date=day - timedelta(days=1),
         target_date=day, horizon=1, predicted_roi_pct=0.1, realised_roi_pct=realised,
         error_pct=realised - 0.1, direction_hit=realised > 0, inside_80=inside, inside_95=True,
+        gap_roi_pct=0.1, open_to_close_roi_pct=0.0, realised_gap_pct=None,
+        realised_open_to_close_pct=None, missing_context=[],
         filled_target=False, source="yahoo", simulated=False, backfill=backfill, version_id="v",
         created_at=datetime(2026, 11, 20, 23, tzinfo=UTC),
     )  # fmt: skip
@@ -79,6 +84,13 @@ def test_interval_bar_is_at_its_bounds_on_the_shared_scale() -> None:
     assert shares(svg, "interval-95", "width") == [pytest.approx(4 / 8, abs=1e-4)]
     assert shares(svg, "point", "cx") == [0.5]
     assert "beyond" not in svg
+
+
+def test_interval_bar_names_the_parts_of_the_next_session_only() -> None:
+    scale = Scale(-4, 4, 0.0, 1.0)
+    words = "forecast +1.00 %, opening gap +0.80 %, open to close +0.20 %; 80 %"
+    assert words in interval_bar(forecast(middle=1.0), scale)
+    assert "opening gap" not in interval_bar(forecast(middle=1.0, horizon=5), scale)
 
 
 def test_interval_beyond_the_scale_is_cut_and_marked() -> None:

@@ -31,7 +31,8 @@ PAGES = {
 
 @pytest.fixture(scope="module")
 def crowded(postgres: EmbeddedPostgres, market_template: str) -> Iterator[Planted]:
-    crowd = {"assets": 500, "sessions": 15, "versions": 4}
+    context = ["^GSPC", "^NDX", "INR=X", "CL=F", "INFY", "WIT", "HDB", "IBN"]
+    crowd = {"assets": 500, "sessions": 15, "versions": 4, "context": context}
     single = {"assets": 1, "sessions": 70, "versions": 1, "source": "simulated"}
     with planted_market(
         postgres, market_template, crowd, {**single, "model_name": "single", "seed": 1}
@@ -191,6 +192,23 @@ def test_reasons_of_runs_are_complete_on_every_screen(
     page.context.close()
 
 
+@pytest.mark.parametrize("width", [390, 1440])
+def test_context_is_shown_with_the_forecasts_on_every_screen(
+    browser: Browser, address: str, width: int
+) -> None:
+    page = open_page(browser, address, width=width)
+    for path in (PAGES["forecasts"], PAGES["asset"]):
+        page.goto(address + path)
+        expect(page.get_by_role("table", name="Context").locator("tbody tr")).to_have_count(8)
+        worth = page.get_by_role("table", name="R2 against zero")
+        expect(worth.get_by_role("columnheader", name="Newest 14 sessions")).to_be_visible()
+        expect(page.get_by_role("note")).to_contain_text("Made without a bar that was due: IBN.")
+        for table in page.get_by_role("table").all():
+            box = table.bounding_box()
+            assert box is None or box["x"] + box["width"] <= width
+    page.context.close()
+
+
 def test_list_of_500_assets_passes_axe(browser: Browser, address: str) -> None:
     page = open_page(browser, address)
     assert accessibility_violations(page) == []
@@ -259,7 +277,7 @@ def test_table_is_sorted_by_a_click_on_its_header(browser: Browser, address: str
     header = page.get_by_role("columnheader", name="In 80 %")
     header.get_by_role("button").click()
     expect(header).to_have_attribute("aria-sort", "ascending")
-    cells = page.locator("table tbody td:nth-child(3)").all_inner_texts()
+    cells = page.locator("details[open] tbody td:nth-child(3)").all_inner_texts()
     shares = [float(cell.removesuffix(" %")) for cell in cells]
     assert len(shares) == 500
     assert shares == sorted(shares)

@@ -19,6 +19,7 @@ from roi_forecast.reading.engine import create_reader_engine
 from roi_forecast.settings import Settings
 from roi_web.application import create_application
 
+NEEDED = {"live-skill": {"model_name": "reference"}, "context": {"symbol": "GC=F"}}
 EXAMPLES = {"{symbol}": "GC%3DF", "{version_id}": "reference-version-03", "{name}": "none"}
 
 
@@ -54,7 +55,7 @@ def test_every_route_needs_a_login(planted: Planted) -> None:
     assert len(known) >= 20
     logged_in, anonymous = TestClient(app, headers=TOKEN), TestClient(app)
     for path in known:
-        query = {"model_name": "reference"} if path.endswith("live-skill") else None
+        query = NEEDED.get(path.rpartition("/")[2])
         # No picture is planted: getting as far as looking for it is what a login gives.
         expected = 404 if "/plots/" in path else 200
         assert logged_in.get(f"/roi{path}", params=query).status_code == expected, path
@@ -93,7 +94,12 @@ def test_latest_forecasts_are_those_of_the_newest_as_of_date(
         row.symbol: row.predicted_roi_pct for row in rows
     }
     assert {row["as_of_date"] for row in found} == {rows[0].as_of_date.isoformat()}
-    assert {row["version_next_day_r2"] for row in found} == {-0.004}
+    assert {row["version_next_day_r2_against_zero"] for row in found} == {-0.0003}
+    assert {row["published_at"] for row in found} == {"2026-11-20T22:00:00Z"}
+    for row in found:
+        parts = row["gap_roi_pct"] + row["open_to_close_roi_pct"]
+        assert parts == pytest.approx(row["predicted_roi_pct"])
+        assert row["missing_context"] == ["INR=X"]
 
 
 def test_forecasts_are_found_by_symbol_and_date(client: TestClient) -> None:
@@ -121,6 +127,9 @@ def test_path_has_the_steps_of_the_newest_as_of_date_in_order(planted: Planted) 
             "horizon": horizon,
             "target_date": newest.target_date + timedelta(days=horizon),
             "method": "recursive",
+            "gap_roi_pct": None,
+            "open_to_close_roi_pct": None,
+            "context": None,
         }
         for horizon in (5, 2, 3)
     ]
@@ -136,6 +145,28 @@ def test_path_has_the_steps_of_the_newest_as_of_date_in_order(planted: Planted) 
     finally:
         with planted.engine.begin() as connection:
             connection.execute(delete(predictions).where(predictions.c.horizon > 1))
+
+
+def test_latest_context_is_what_was_stored_with_the_newest_forecasts(
+    client: TestClient, planted: Planted
+) -> None:
+    found = items(client, "forecasts/latest/context", symbol="GC=F")
+    with planted.engine.connect() as connection:
+        stored = connection.scalars(
+            select(predictions.c.context)
+            .where(predictions.c.symbol == "GC=F", predictions.c.source == "yahoo")
+            .order_by(predictions.c.as_of_date.desc())
+            .limit(1)
+        ).one()
+    assert {
+        row["context_symbol"]: {name: row[name] for name in ("move_pct", "added_pct")}
+        for row in found
+    } == stored
+    assert [(row["context_symbol"], row["context_name"], row["missing"]) for row in found] == [
+        ("INR=X", "Context 1", True),
+        ("^GSPC", "Context 0", False),
+    ]
+    assert items(client, "forecasts/latest/context", symbol="GC=F", model_name="simulated") == []
 
 
 def test_outcomes_are_between_the_given_dates(client: TestClient) -> None:
@@ -162,10 +193,10 @@ def test_version_includes_scores_and_rulings(client: TestClient) -> None:
     answer = client.get("/api/v1/versions/reference-version-02").json()
     assert answer["details"]["state"] == "rejected"
     assert answer["details"]["verdict_passed"] is False
-    assert {row["predictor"] for row in answer["scores"]} >= {"model", "no_skill", "ridge"}
+    assert {row["predictor"] for row in answer["scores"]} >= {"model", "no_skill", "linear"}
     rules = {row["rule"]: row["passed"] for row in answer["rulings"]}
     assert rules["champion"] is False
-    assert rules["persistence"] is True
+    assert rules["next_day"] is True
 
 
 def test_gate_decisions_are_found_by_version(client: TestClient) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from markupsafe import escape
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from planted import DAG_ID, TOKEN, Planted, planted_market
-from roi_forecast.database.tables import assets, model_versions, predictions
+from roi_forecast.database.tables import assets, evaluations, model_versions, predictions
 from roi_forecast.files.artifacts import write_manifest
 from roi_forecast.runs.attempts import Attempt, Ending, record_start, recorded
 from roi_local.postgres.server import EmbeddedPostgres
-from roi_web.formatting import MINUS
+from roi_web.formatting import MINUS, percent, signed
 from roi_web.navigation import Tab
 from roi_web.pages import TABS
 from special_files import SPECIAL_FILES
@@ -95,8 +95,127 @@ def test_real_prices_are_shown_first_and_simulated_ones_are_labelled(client: Tes
 def test_skill_is_next_to_the_forecasts_in_fitting_words(client: TestClient) -> None:
     for path in ("/", "/assets/GC%3DF"):
         html = page(client, path)
-        assert f"Next-day skill of this version: R2 {MINUS}0.0003" in html
-        assert "That is none: read the interval, not the point." in html
+        assert f"Next-day R2 against zero on test rows: {MINUS}0.0003</strong>" in html
+        assert f"(95 %: {MINUS}0.002 to +0.001;" in html
+        assert "That cannot be told from chance: read the interval, not the point." in html
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "words", "of_network"),
+    [
+        (0.01, 0.03, "more than chance explains", ", more than chance explains."),
+        (-0.03, -0.01, "worse than a forecast of zero", ": it costs accuracy."),
+        (-0.01, 0.03, "cannot be told from chance", ": nothing that can be told from"),
+        (None, None, "cannot be told from chance", ": nothing that can be told from"),
+    ],
+)
+def test_skill_and_the_network_are_judged_by_their_bounds(
+    lonely: Planted, lower: float | None, upper: float | None, words: str, of_network: str
+) -> None:
+    with lonely.engine.begin() as connection:
+        for bound, value in (("lower", lower), ("upper", upper)):
+            of_bound = evaluations.c.metric.like(f"r2%_{bound}_95")
+            connection.execute(update(evaluations).where(of_bound).values(value=value))
+    assert words in page(lonely.client(), "/")
+    for path in ("/versions", "/versions/reference-version-00"):
+        html = page(lonely.client(), path)
+        assert "The network adds +0.0001 to the linear part's next-day R2" in html
+        assert of_network in html
+        assert "8 % of what it says is published." in html
+
+
+def test_a_network_of_which_nothing_is_published_is_said_to_add_nothing(lonely: Planted) -> None:
+    with lonely.engine.begin() as connection:
+        connection.execute(update(model_versions).values(metrics={"network_factor": 0.0}))
+    for path in ("/versions", "/versions/reference-version-00"):
+        html = page(lonely.client(), path)
+        assert "The network adds nothing" in html
+        assert "+0.0001" not in html.partition("Test R2")[0]
+
+
+def cells_of(html: str, region: str) -> list[list[str]]:
+    """Return the words of each cell of a table's body."""
+    table = html.partition(f'aria-label="{region}"')[2].partition("</table>")[0]
+    return [
+        [
+            " ".join(re.sub("<[^>]+>", " ", cell).split())
+            for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)
+        ]
+        for row in re.findall(r"<tr>(.*?)</tr>", table.partition("<tbody>")[2], re.DOTALL)
+    ]
+
+
+def test_context_of_the_forecasts_is_shown_with_its_moves_and_what_they_add(
+    client: TestClient,
+) -> None:
+    stored = client.get("/api/v1/forecasts/latest/context?symbol=GC%3DF").json()["items"]
+    moves = {row["context_name"]: row["move_pct"] for row in stored}
+    ordered = sorted(moves, key=lambda name: -abs(moves[name]))
+    expected = [
+        [
+            f"{name} bar missing" if name == "Context 1" else name,
+            percent(moves[name]),
+            percent(0.1 * moves[name], 3),
+        ]
+        for name in ordered
+    ]
+    for path in ("/", "/assets/GC%3DF"):
+        html = page(client, path)
+        assert cells_of(html, "Context") == expected
+        assert "cannot be earned by buying at the close before" in html
+        assert "Made without a bar that was due: INR=X." in html
+        assert "due 2026-11-20 22:00 UTC" in html
+    assert "cannot be earned" not in page(client, "/?model_name=simulated")
+    assert "Made without" not in page(client, "/?model_name=simulated")
+
+
+def test_what_context_adds_to_an_asset_is_averaged_over_all_in_the_list(lonely: Planted) -> None:
+    effects = {"A": 0.5, "B": -0.2}
+    with lonely.engine.begin() as connection:
+        row = dict(connection.execute(select(predictions)).mappings().all()[-1])
+        for symbol, added in effects.items():
+            context = {"^X": {"move_pct": 1.5, "added_pct": added}}
+            connection.execute(
+                insert(predictions).values(row | {"symbol": symbol, "context": context})
+            )
+    client = lonely.client()
+    assert cells_of(page(client, "/"), "Context") == [["^X", "+1.50 %", "+0.150 %"]]
+    for symbol, words in {"A": "+0.500 %", "B": f"{MINUS}0.200 %"}.items():
+        assert cells_of(page(client, f"/assets/{symbol}"), "Context") == [["^X", "+1.50 %", words]]
+
+
+def test_worth_of_forecasts_is_shown_lately_and_on_test_rows(client: TestClient) -> None:
+    live = f"+0.0151 {MINUS}0.005 to +0.036"
+    expected = [
+        ["Next session", live, f"{MINUS}0.0003 {MINUS}0.002 to +0.001, t {MINUS}0.4"],
+        ["Its opening gap", live, "+0.0312 +0.021 to +0.042, t 6.0"],
+        ["Open to close", live, f"{MINUS}0.0006 {MINUS}0.002 to +0.001, t {MINUS}0.9"],
+    ]
+    for path in ("/", "/assets/GC%3DF"):
+        html = page(client, path)
+        assert cells_of(html, "R2 against zero") == expected
+        assert "Newest 59 sessions" in html
+    of_version = page(client, "/versions/reference-version-03")
+    assert cells_of(of_version, "R2 against zero") == [[row[0], row[2]] for row in expected]
+
+
+def test_version_page_names_context_and_time_of_publication(client: TestClient) -> None:
+    assert "Context: ^GSPC, INR=X. Publishes after the close." in page(
+        client, "/versions/reference-version-03"
+    )
+    assert "No context. Publishes after the close." in page(
+        client, "/versions/simulated-version-00"
+    )
+
+
+def test_forecast_is_shown_with_its_parts(client: TestClient) -> None:
+    (row,) = client.get("/api/v1/forecasts/latest?symbol=GC%3DF&model_name=reference").json()[
+        "items"
+    ]
+    gap, rest = row["gap_roi_pct"], row["open_to_close_roi_pct"]
+    assert f"gap {signed(gap)}, after {signed(rest)}" in page(client, "/")
+    words = f"opening gap {percent(gap)}, open to close {percent(rest)}"
+    assert words in page(client, "/assets/GC%3DF")
 
 
 def test_asset_page_shows_the_spread_of_an_ensemble_s_networks(lonely: Planted) -> None:

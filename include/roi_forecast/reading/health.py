@@ -15,7 +15,7 @@ class HealthSummary(BaseModel):
 
     name: ModelName
     run: Run | None = Field(description="The newest run; null if none is on record.")
-    assets: int = Field(description="Assets that the run tried to extract.")
+    assets: int = Field(description="Assets that the run tried to extract, without context assets.")
     assets_up_to_date: int = Field(description="Of these, those with a bar of the as-of date.")
     oldest_last_bar: date | None = Field(description="Last bar of the asset furthest behind.")
 
@@ -39,7 +39,7 @@ def read_health(connection: Connection, model_name: str | None = None) -> list[H
             func.count().filter(asset.last_bar_date >= asset.as_of_date).label("assets_up_to_date"),
             func.min(asset.last_bar_date).label("oldest_last_bar"),
         )
-        .where(*is_wanted(asset.model_name))
+        .where(~asset.context, *is_wanted(asset.model_name))
         .group_by(asset.model_name)
     ).mappings()
     run_of = {row["model_name"]: dict(row) for row in newest_runs}

@@ -35,6 +35,8 @@ class Forecast(Record):
     target_date: date
     horizon: int
     predicted_roi_pct: float
+    gap_roi_pct: float | None
+    open_to_close_roi_pct: float | None
     lower_80_pct: float
     upper_80_pct: float
     lower_95_pct: float
@@ -43,6 +45,7 @@ class Forecast(Record):
     source: str
     simulated: bool
     backfill: bool
+    missing_context: list[str]
     version_id: str
     created_at: datetime
 
@@ -51,9 +54,10 @@ class Forecast(Record):
 class LatestForecast(Forecast):
     """A forecast of the serving champion at its newest as-of date, with the version's skill."""
 
-    version_next_day_r2: float | None
+    version_next_day_r2_against_zero: float | None
     version_directional_accuracy: float | None
     member_spread_pct: float | None
+    published_at: datetime | None
 
 
 @row_of("latest_forecast_path", "model_name", "symbol", "horizon")
@@ -61,6 +65,22 @@ class PathForecast(Forecast):
     """One step of the newest path of the serving champion."""
 
     method: str
+
+
+@row_of("latest_context", "model_name", "symbol", "context_symbol")
+class ContextEffect(Record):
+    """What a context asset did, and what that adds to the newest forecast of an asset."""
+
+    model_name: str
+    symbol: str
+    as_of_date: date
+    target_date: date
+    context_symbol: str
+    context_name: str | None
+    move_pct: float
+    added_pct: float
+    missing: bool
+    version_id: str
 
 
 @row_of("prediction_outcomes", "-target_date", "symbol", "horizon", "-as_of_date", "version_id")
@@ -73,7 +93,11 @@ class Outcome(Record):
     target_date: date
     horizon: int
     predicted_roi_pct: float
+    gap_roi_pct: float | None
+    open_to_close_roi_pct: float | None
     realised_roi_pct: float
+    realised_gap_pct: float | None
+    realised_open_to_close_pct: float | None
     error_pct: float
     direction_hit: bool | None
     inside_80: bool
@@ -82,6 +106,7 @@ class Outcome(Record):
     source: str
     simulated: bool
     backfill: bool
+    missing_context: list[str]
     version_id: str
     created_at: datetime
 
@@ -96,14 +121,29 @@ class VersionSummary(Record):
     rank: int
     r2: float | None
     no_skill_r2: float | None
-    ridge_r2: float | None
+    linear_r2: float | None
     persistence_r2: float | None
-    training_mean_r2: float | None
+    zero_r2: float | None
     mae: float | None
     rmse: float | None
-    next_day_r2: float | None
+    next_day_r2_against_zero: float | None
+    next_day_r2_against_zero_lower_95: float | None
+    next_day_r2_against_zero_upper_95: float | None
+    next_day_r2_against_zero_t: float | None
+    gap_r2_against_zero: float | None
+    gap_r2_against_zero_t: float | None
+    open_to_close_r2_against_zero: float | None
+    open_to_close_r2_against_zero_t: float | None
+    network_r2_gain: float | None
+    network_r2_gain_lower_95: float | None
+    network_r2_gain_upper_95: float | None
+    network_factor: float | None
+    rank_correlation: float | None
+    rank_correlation_t: float | None
     next_day_mae_pct: float | None
     directional_accuracy: float | None
+    coverage_80: float | None
+    coverage_95: float | None
     fit_verdict: str | None
     fit_advice: str | None
     architecture: str | None
@@ -113,6 +153,8 @@ class VersionSummary(Record):
     first_date: date
     last_date: date
     created_at: datetime
+    context_symbols: list[str]
+    publish: str
 
 
 @row_of("model_version_details")
@@ -134,12 +176,14 @@ class VersionDetails(Record):
     code_revision: str
     created_at: datetime
     files_deleted_at: datetime | None
-    shrinkage: float | None
+    network_factor: float | None
     verdict_passed: bool | None
     verdict_reason: str | None
     decided_at: datetime | None
     promoted_at: datetime | None
     damaged_at: datetime | None
+    context_symbols: list[str]
+    publish: str
 
 
 @row_of("version_scores")
@@ -220,12 +264,13 @@ class Run(Record):
 
 @row_of("asset_health", "model_name", "symbol")
 class AssetHealth(Record):
-    """The prices of one asset after the newest run of a model name."""
+    """The prices of one asset or context asset after the newest run of a model name."""
 
     model_name: str
     run_id: str
     symbol: str
     name: str | None
+    context: bool
     source: str
     simulated: bool
     as_of_date: date
@@ -323,4 +368,11 @@ class LiveSkill(Record):
     coverage_80: float | None
     coverage_95: float | None
     directional_accuracy: float | None
+    gap_r2_against_zero: float | None
+    gap_r2_against_zero_lower_95: float | None
+    gap_r2_against_zero_upper_95: float | None
+    open_to_close_r2_against_zero: float | None
+    open_to_close_r2_against_zero_lower_95: float | None
+    open_to_close_r2_against_zero_upper_95: float | None
+    missing_context: int | None
     simulated: bool

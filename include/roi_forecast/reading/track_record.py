@@ -129,6 +129,18 @@ def read_live_skill(connection: Connection, model_name: str) -> list[LiveSkill]:
     return [LiveSkill.model_validate(dict(row)) for row in rows.mappings()]
 
 
+def newest_skill(skills: Sequence[LiveSkill]) -> LiveSkill | None:
+    """Return the live scores of the newest sessions' next-session forecasts, if there are any."""
+    return next(
+        (
+            row
+            for row in skills
+            if (row.split, row.horizon) == ("live", 1) and row.newest_sessions is not None
+        ),
+        None,
+    )
+
+
 def _tally(figures: npt.NDArray[np.float64]) -> Tally:
     *counts, error, error_of_zero = figures.tolist()
     forecasts, inside_80, inside_95, directions, hits = map(int, counts)

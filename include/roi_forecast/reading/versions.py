@@ -20,11 +20,30 @@ class VersionRecord:
 
 
 @dataclass(frozen=True)
+class SkillEstimate:
+    """R2 against forecasting zero.
+
+    Attributes:
+        value: None where it is not defined or not known.
+        lower_95: Lower 95 % bound, or None.
+        upper_95: Upper 95 % bound, or None.
+        t: The value over its standard error, or None.
+    """
+
+    value: float | None = None
+    lower_95: float | None = None
+    upper_95: float | None = None
+    t: float | None = None
+
+
+@dataclass(frozen=True)
 class NextDaySkill:
     """Test scores of a version's published next-day ROI, all assets together.
 
     Attributes:
-        r2_against_zero: R2 against forecasting zero, or None.
+        roi: R2 against zero of the ROI from close to close.
+        gap: That of the part up to the opening.
+        open_to_close: That of the part from there on.
         directional_accuracy: Fraction of correct signs, or None.
         coverage_80: Fraction inside the 80 % interval, or None.
         coverage_95: Fraction inside the 95 % interval, or None.
@@ -32,7 +51,9 @@ class NextDaySkill:
         last_date: Last test session, or None.
     """
 
-    r2_against_zero: float | None
+    roi: SkillEstimate
+    gap: SkillEstimate
+    open_to_close: SkillEstimate
     directional_accuracy: float | None
     coverage_80: float | None
     coverage_95: float | None
@@ -73,21 +94,28 @@ def read_next_day_skill(connection: Connection, version_id: str) -> NextDaySkill
     """Read the newest test scores of a version's next-day ROI; a missing one is None."""
     score = Score.view.c
     rows = connection.execute(
-        select(score.metric, score.value, score.first_date, score.last_date).where(
+        select(score.target, score.metric, score.value, score.first_date, score.last_date).where(
             column("version_id") == version_id,
             score.predictor == "model",
-            score.target == "next_day_pct",
+            score.target.in_(["next_day_pct", "gap_pct", "open_to_close_pct"]),
             score.split == "test",
             score.symbol.is_(None),
             score.horizon == 1,
         )
     ).all()
-    values = {row.metric: row.value for row in rows}
+    values = {(row.target, row.metric): row.value for row in rows}
+
+    def estimate(target: str) -> SkillEstimate:
+        bounds = ("", "_lower_95", "_upper_95", "_t")
+        return SkillEstimate(*(values.get((target, f"r2_against_zero{bound}")) for bound in bounds))
+
     return NextDaySkill(
-        r2_against_zero=values.get("r2_against_zero"),
-        directional_accuracy=values.get("directional_accuracy"),
-        coverage_80=values.get("coverage_80"),
-        coverage_95=values.get("coverage_95"),
+        roi=estimate("next_day_pct"),
+        gap=estimate("gap_pct"),
+        open_to_close=estimate("open_to_close_pct"),
+        directional_accuracy=values.get(("next_day_pct", "directional_accuracy")),
+        coverage_80=values.get(("next_day_pct", "coverage_80")),
+        coverage_95=values.get(("next_day_pct", "coverage_95")),
         first_date=rows[0].first_date if rows else None,
         last_date=rows[0].last_date if rows else None,
     )

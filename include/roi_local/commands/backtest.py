@@ -24,7 +24,7 @@ BACKTEST_DAG = "backtest_roi_forecast"
 _FIGURES = (
     "smoothed_r2",
     "next_day_r2_against_zero",
-    "next_day_r2_against_mean",
+    "next_day_r2_against_zero_t",
     "rank_correlation",
     "rank_correlation_t",
     "directional_accuracy",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -22,6 +22,7 @@ from roi_forecast.database.tables import (
 )
 from roi_forecast.evaluation.metrics import written
 from roi_forecast.evaluation.overall_figures import LEFT_OUT, without
+from roi_forecast.reading.context import read_context
 from roi_forecast.registry.carried_out import VERDICT
 from roi_forecast.serving.fallback import fallback_author
 
@@ -39,6 +40,7 @@ _forecast_path = table(
     column("target_date"),
     column("horizon"),
     column("predicted_roi_pct"),
+    column("gap_roi_pct"),
     column("lower_80_pct"),
     column("upper_80_pct"),
     schema=SCHEMA,
@@ -62,6 +64,7 @@ def print_report(engine: Engine, run_id: str, out: TextIO) -> None:
         _print_verdict(connection, run_id, out)
         _print_fallback(connection, run_id, out)
         _print_alerts(connection, run_id, out)
+        _print_context(connection, model_name, out)
         _print_forecasts(connection, model_name, out)
 
 
@@ -128,11 +131,16 @@ def _print_verdict(connection: Connection, run_id: str, out: TextIO) -> None:
         print(f"  {verdict.reason}", file=out)
     figures = verdict.metrics
     left_out = figures.get(LEFT_OUT, {})
+    gap, open_to_close = (
+        _signed(figures.get(f"{part}_r2_against_zero")) for part in ("gap", "open_to_close")
+    )
     print(
         f"Test R2 of the smoothed ROI, most of which is known a day ahead: "
         f"{written(figures.get('r2'))}{without(left_out.get('r2', {}))}.\n"
-        f"Test R2 of the plain next-day ROI, which is not: {written(figures.get('next_day_r2'))}; "
-        f"direction right in {_percent(figures.get('directional_accuracy'))}.",
+        f"Test R2 of the next-day ROI against zero: "
+        f"{_estimate(figures, 'next_day_r2_against_zero')}; opening gap {gap}, open to close "
+        f"{open_to_close}{_direction(figures.get('directional_accuracy'))}.\n"
+        f"{_network(figures)}",
         file=out,
     )
     if figures.get("fit_verdict"):
@@ -171,6 +179,7 @@ def _print_forecasts(connection: Connection, model_name: str, out: TextIO) -> No
             forecast.target_date,
             forecast.horizon,
             forecast.predicted_roi_pct,
+            forecast.gap_roi_pct,
             forecast.lower_80_pct,
             forecast.upper_80_pct,
         )
@@ -190,6 +199,7 @@ def _print_forecasts(connection: Connection, model_name: str, out: TextIO) -> No
             str(row.as_of_date),
             str(row.target_date),
             f"{row.predicted_roi_pct:+.4f}",
+            "" if row.gap_roi_pct is None else f"{row.gap_roi_pct:+.4f}",
             _interval(row.lower_80_pct, row.upper_80_pct),
             str(farthest[row.symbol].target_date),
             _interval(farthest[row.symbol].lower_80_pct, farthest[row.symbol].upper_80_pct),
@@ -197,15 +207,41 @@ def _print_forecasts(connection: Connection, model_name: str, out: TextIO) -> No
         for row in shown
     ]
     if len(shown) < len(rows):
-        lines.insert(_EXTREMES, (f"({len(rows) - len(shown)} between)", "", "", "", "", "", ""))
-    header = ("symbol", "as of", "target", "forecast", "80 % interval", "farthest", "80 % interval")
-    columns = len(header) if path[-1].horizon > 1 else 5
+        between = f"({len(rows) - len(shown)} between)"
+        lines.insert(_EXTREMES, (between, "", "", "", "", "", "", ""))
+    header = (
+        "symbol",
+        "as of",
+        "target",
+        "forecast",
+        "gap",
+        "80 % interval",
+        "farthest",
+        "80 % interval",
+    )
+    columns = len(header) if path[-1].horizon > 1 else 6
     print_table([line[:columns] for line in lines], out, header[:columns])
     question = (
         "SELECT symbol, target_date, predicted_roi_pct FROM roi.latest_predictions "  # nosec B608 # noqa: S608, it is shown, not run
         f"WHERE model_name = '{model_name}' ORDER BY predicted_roi_pct DESC"
     )
     print(f'\nAsk for them with:\n  make sql QUERY="{question}"', file=out)
+
+
+def _print_context(connection: Connection, model_name: str, out: TextIO) -> None:
+    rows = read_context(connection, model_name)
+    if not rows:
+        return
+    moves = ", ".join(f"{row.symbol} {row.move_pct:+.2f}" for row in rows)
+    print(
+        f"\nContext between the last two publication times, ROI in percent: {moves}.\n"
+        f"It adds {sum(row.added_pct for row in rows):+.3f} on average. The part in the opening "
+        "gap cannot be earned by buying at the close before.",
+        file=out,
+    )
+    missing = [row.symbol for row in rows if row.missing]
+    if missing:
+        print(f"Made without a bar that was due of {', '.join(missing)}.", file=out)
 
 
 def _interval(lower: float, upper: float) -> str:
@@ -230,9 +266,32 @@ def print_table(
     out.writelines(f"{line.rstrip()}\n" for line in printed.get().splitlines())
 
 
+def _network(figures: Mapping[str, Any]) -> str:
+    """Say what the network adds to the linear part, and whether chance explains it."""
+    if figures.get("network_factor") == 0:
+        return "The network adds nothing: the linear part is published alone."
+    lower, upper = (figures.get(f"network_r2_gain_{bound}_95") for bound in ("lower", "upper"))
+    verdict = "nothing that can be told from chance"
+    if lower is not None and lower > 0:
+        verdict = "more than chance explains"
+    elif upper is not None and upper < 0:
+        verdict = "it costs accuracy"
+    return f"Of this the network adds {_estimate(figures, 'network_r2_gain')}: {verdict}."
+
+
+def _estimate(figures: Mapping[str, Any], name: str) -> str:
+    lower, upper = (_signed(figures.get(f"{name}_{bound}_95")) for bound in ("lower", "upper"))
+    return f"{_signed(figures.get(name))} (95 %: {lower} to {upper})"
+
+
+def _signed(value: Any) -> str:
+    return "undefined" if value is None else f"{value:+.4f}"
+
+
+def _direction(share: Any) -> str:
+    # Forecasts that are all zero have no direction.
+    return "" if share is None else f"; direction right in {100 * share:.1f} %"
+
+
 def _number(value: Any) -> str:
     return "" if value is None else f"{value:.4f}"
-
-
-def _percent(value: Any) -> str:
-    return "an unknown share" if value is None else f"{100 * value:.1f} %"

@@ -8,14 +8,23 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from roi_forecast.reading.records import Forecast, LatestForecast, ModelName, Outcome, PathForecast
+from roi_forecast.reading.records import (
+    ContextEffect,
+    Forecast,
+    LatestForecast,
+    ModelName,
+    Outcome,
+    PathForecast,
+)
 from roi_web.api.shapes import (
     RESPONSES,
     HorizonQuery,
     ListQuery,
+    NameQuery,
     Page,
     SymbolQuery,
     VersionQuery,
+    Word,
 )
 from roi_web.database import ReadConnection
 
@@ -27,6 +36,12 @@ class ForecastQuery(HorizonQuery, VersionQuery):
 
     as_of_date: date | None = Field(None, description="Only this date (YYYY-MM-DD).")
     target_date: date | None = Field(None, description="Only this date (YYYY-MM-DD).")
+
+
+class ContextQuery(NameQuery):
+    """What the context adds to the forecasts of one asset: of thousands, a page would be slow."""
+
+    symbol: Word = Field(description="The asset, by its Yahoo symbol.")
 
 
 class OutcomeQuery(HorizonQuery, VersionQuery):
@@ -63,6 +78,14 @@ def list_latest_forecast_paths(
 ) -> Page[PathForecast]:
     """List each serving champion's forecasts of all sessions ahead, by symbol and horizon."""
     return query.read(connection, PathForecast)
+
+
+@router.get("/forecasts/latest/context")
+def list_latest_context(
+    connection: ReadConnection, query: Annotated[ContextQuery, Query()]
+) -> Page[ContextEffect]:
+    """List what each context asset adds to the forecasts of an asset's next session."""
+    return query.read(connection, ContextEffect)
 
 
 @router.get("/forecasts")

@@ -23,6 +23,9 @@ def asset_state(row: AssetHealth) -> str:
         return "failed"
     if row.failed_checks:
         return "checked"
+    # A context asset that lacks a bar fails a check.
+    if row.context:
+        return "well"
     if row.last_bar_date is None or row.last_bar_date < row.as_of_date:
         return "behind"
     return "well"
@@ -35,8 +38,9 @@ def asset_squares(assets: Sequence[AssetHealth]) -> Markup:
 
 def _square(row: AssetHealth) -> Markup:
     state = asset_state(row)
+    name = f"{row.symbol} (context)" if row.context else row.symbol
     words = (
-        f"{row.symbol}: last bar {day(row.last_bar_date)}, extraction {row.extraction_status}, "
+        f"{name}: last bar {day(row.last_bar_date)}, extraction {row.extraction_status}, "
         f"{count(row.failed_checks, 'failed check')}"
     )
     frame = {"x": "0.5", "y": "0.5", "width": "15", "height": "15", "rx": "3"}

@@ -31,10 +31,19 @@ def interval_axis(scale: Scale) -> Markup:
     return column_axis(scale, lambda tick: f"{number(tick, 0 if tick == int(tick) else 1)} %")
 
 
+def _parts(row: Forecast) -> str:
+    if row.gap_roi_pct is None:
+        return ""
+    return (
+        f", opening gap {percent(row.gap_roi_pct)}, "
+        f"open to close {percent(row.open_to_close_roi_pct)}"
+    )
+
+
 def interval_bar(row: Forecast, scale: Scale) -> Markup:
     """Return the bar of one forecast."""
     words = (
-        f"{row.symbol}: forecast {percent(row.predicted_roi_pct)}; "
+        f"{row.symbol}: forecast {percent(row.predicted_roi_pct)}{_parts(row)}; "
         f"80 % interval {percent(row.lower_80_pct, 1)} to {percent(row.upper_80_pct, 1)}; "
         f"95 % interval {percent(row.lower_95_pct, 1)} to {percent(row.upper_95_pct, 1)}"
     )

@@ -12,9 +12,9 @@ from roi_web.svg import Scale, chart, column_axis, column_grid, element, titled,
 from roi_web.svg import percent as at
 
 BASELINES = {
-    "training_mean_r2": "training mean",
     "persistence_r2": "persistence",
-    "ridge_r2": "ridge",
+    "zero_r2": "zero",
+    "linear_r2": "linear part",
     "no_skill_r2": "no-skill forecast",
 }
 _HEIGHT = 36
@@ -47,7 +47,7 @@ def score_line(version: VersionSummary, scale: Scale) -> Markup:
         if value is None:
             continue
         labels.append(f"{baseline} {number(value, 3)}")
-        half = 13.0 if name in ("no_skill_r2", "ridge_r2") else 9.0
+        half = 13.0 if name in ("no_skill_r2", "linear_r2") else 9.0
         class_ = f"baseline {name.removesuffix('_r2').replace('_', '-')}"
         line = vertical_line(scale(value), _MIDDLE - half, _MIDDLE + half, class_)
         parts.append(titled(labels[-1], line))

@@ -7,8 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse
 
+from roi_forecast.reading.context import read_context
 from roi_forecast.reading.histories import read_price_histories
 from roi_forecast.reading.records import Forecast, LatestForecast, Outcome, PathForecast
+from roi_forecast.reading.track_record import newest_skill, read_live_skill
 from roi_forecast.reading.versions import read_next_day_skill
 from roi_web.api.shapes import Word
 from roi_web.charts.outcomes import hit_chart
@@ -77,6 +79,8 @@ def show_asset(
         reference=reference,
         ahead=ahead,
         skill=read_next_day_skill(connection, newest.version_id) if newest else None,
+        context=read_context(connection, newest.model_name, symbol) if newest else [],
+        lately=newest_skill(read_live_skill(connection, newest.model_name)) if newest else None,
         history=history,
         prices=price_chart(history, ahead) if history and len(history.prices) > 1 else None,
         outcomes=outcomes,

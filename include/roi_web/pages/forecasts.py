@@ -9,8 +9,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
 
+from roi_forecast.reading.context import read_context
 from roi_forecast.reading.histories import read_price_histories
 from roi_forecast.reading.records import ChampionCheck, LatestForecast
+from roi_forecast.reading.track_record import newest_skill, read_live_skill
 from roi_forecast.reading.versions import read_next_day_skill
 from roi_web.charts.intervals import interval_axis, interval_bar, shared_scale
 from roi_web.charts.prices import sparkline
@@ -84,6 +86,9 @@ def show_forecasts(
         ],
         axis=interval_axis(scale),
         skill=read_next_day_skill(connection, rows[0].version_id) if rows else None,
+        context=read_context(connection, rows[0].model_name) if rows else [],
+        lately=newest_skill(read_live_skill(connection, rows[0].model_name)) if rows else None,
+        missing=sorted({symbol for row in rows for symbol in row.missing_context}),
         alerts=alerts,
         search=search,
         order=order,

@@ -17,7 +17,7 @@ from roi_forecast.reading.records import (
     VersionDetails,
     VersionSummary,
 )
-from roi_forecast.reading.versions import read_version
+from roi_forecast.reading.versions import read_next_day_skill, read_version
 from roi_forecast.registry.plots import Plots, find_plots
 from roi_web.api.shapes import Word
 from roi_web.charts.scores import BASELINES, score_axis, score_line, score_scale
@@ -142,6 +142,7 @@ def show_version(
         axis=score_axis(scale),
         line=score_line(summary, scale),
         scores=[score for score in found.scores if score.symbol is None],
+        skill=read_next_day_skill(connection, version_id),
         decisions=decisions,
         promotions=promotions,
     )

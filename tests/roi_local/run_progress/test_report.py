@@ -27,6 +27,66 @@ def test_the_report_names_the_fit_and_no_alert_where_there_is_none(served: Serve
     assert "below its limit" not in text
 
 
+def test_the_report_gives_the_next_day_skill_with_bounds_and_what_the_network_adds(
+    served: Served,
+) -> None:
+    def text(**figures: float | None) -> str:
+        metrics = {**served.champion.metrics, **figures}
+        with served.engine.begin() as connection:
+            connection.execute(update(model_versions).values(metrics=metrics))
+        return report(served)
+
+    known = {
+        "next_day_r2_against_zero": 0.024,
+        "next_day_r2_against_zero_lower_95": 0.01,
+        "next_day_r2_against_zero_upper_95": 0.038,
+        "gap_r2_against_zero": 0.21,
+        "open_to_close_r2_against_zero": -0.0004,
+        "directional_accuracy": 0.53,
+        "network_factor": 0.1,
+        "network_r2_gain": 0.0002,
+    }
+    of_network = {"network_r2_gain_lower_95": -0.001, "network_r2_gain_upper_95": 0.0012}
+    found = text(**known, **of_network)
+    assert (
+        "Test R2 of the next-day ROI against zero: +0.0240 (95 %: +0.0100 to +0.0380); opening gap "
+        "+0.2100, open to close -0.0004; direction right in 53.0 %.\n"
+        "Of this the network adds +0.0002 (95 %: -0.0010 to +0.0012): nothing that can be told "
+        "from chance.\n"
+    ) in found
+    assert "more than chance explains." in text(
+        **known, network_r2_gain_lower_95=0.0001, network_r2_gain_upper_95=0.0003
+    )
+    assert "it costs accuracy." in text(
+        **known, network_r2_gain_lower_95=-0.0003, network_r2_gain_upper_95=-0.0001
+    )
+    silent = text(**{**known, **of_network, "network_factor": 0.0, "directional_accuracy": None})
+    assert "The network adds nothing: the linear part is published alone." in silent
+    assert "direction" not in silent
+
+
+def test_the_report_says_what_the_context_did_and_what_is_missing(served: Served) -> None:
+    effects = {
+        "^A": {"move_pct": 1.25, "added_pct": 0.5},
+        "^B": {"move_pct": -3.0, "added_pct": -0.2},
+    }
+    with served.engine.begin() as connection:
+        connection.execute(
+            update(predictions)
+            .where(predictions.c.horizon == 1)
+            .values(context=effects, missing_context=["^B"])
+        )
+    assert (
+        "\nContext between the last two publication times, ROI in percent: ^A +1.25, ^B -3.00.\n"
+        "It adds +0.300 on average. The part in the opening gap cannot be earned by buying at the "
+        "close before.\n"
+        "Made without a bar that was due of ^B.\n"
+    ) in report(served)
+    with served.engine.begin() as connection:
+        connection.execute(update(predictions).values(context=None, missing_context=[]))
+    assert "Context between" not in report(served)
+
+
 def test_the_report_shows_the_next_session_and_the_farthest_horizon(served: Served) -> None:
     text = report(served)
     (line,) = (line for line in text.splitlines() if line.split()[:1] == ["GC=F"])
