@@ -50,7 +50,7 @@ def live(generator: np.random.Generator, coverage: float, r2: float) -> Life:
         coverage: What the 80 % interval truly holds.
         r2: True R2 against zero, at most 0.
     """
-    returns = log_rois(generator, WARM_UP + SESSIONS, ASSETS)
+    returns, _ = log_rois(generator, WARM_UP + SESSIONS, ASSETS)
     scales = np.ones(returns.shape)
     for row in range(1, len(returns)):
         scales[row] = DECAY * scales[row - 1] + (1 - DECAY) * returns[row - 1] ** 2
@@ -63,7 +63,8 @@ def live(generator: np.random.Generator, coverage: float, r2: float) -> Life:
     for end in range(MIN_LIVE_SESSIONS, SESSIONS + 1, EVERY):
         known = Outcomes(
             1, dates[:end], actual[:end], predicted[:end], actual[:end] * 3, -half[:end],
-            half[:end], -100 * half[:end], 100 * half[:end],
+            half[:end], -100 * half[:end], 100 * half[:end], *4 * [np.full((end, ASSETS), np.nan)],
+            np.zeros((end, ASSETS)),
         )  # fmt: skip
         scores = score_outcomes(known.newest(judged_sessions(1)))
         for check in check_champion(1, scores, scores):
@@ -77,7 +78,7 @@ _widths: dict[float, float] = {}
 
 def _width(coverage: float) -> float:
     if coverage not in _widths:
-        returns = log_rois(np.random.default_rng(99), 20_000, ASSETS)
+        returns, _ = log_rois(np.random.default_rng(99), 20_000, ASSETS)
         scales = np.ones(returns.shape)
         for row in range(1, len(returns)):
             scales[row] = DECAY * scales[row - 1] + (1 - DECAY) * returns[row - 1] ** 2

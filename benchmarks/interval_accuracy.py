@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 
 import numpy as np
-from interval_peers import constant_scale, ewma_scale, garch_intervals, har_scale
+from interval_peers import constant_scale, ewma_scale, har_scale
 
-from roi_forecast.backtest.walk_forward import WalkForward, intervals_of_scale
+from roi_forecast.backtest.walk_forward import REFIT_EVERY, WalkForward, intervals_of_scale
 from roi_forecast.evaluation.bootstrap import BLOCK_SESSIONS, bootstrap_mean
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.forecaster.expanding_scale import FIRST_FIT, REFIT_EVERY
+from roi_forecast.forecaster.expanding_scale import FIRST_FIT
 from roi_forecast.forecaster.intervals import Intervals
 
-SHIPPED, GARCH = "shipped: regression at half-lives 1, 5, 22", "GARCH(1,1), Student t"
+SHIPPED, GARCH = "shipped", "GARCH(1,1), Student t"
 
 
-def interval_tables(dataset: Dataset, result: WalkForward) -> list[str]:
+def interval_tables(
+    dataset: Dataset, result: WalkForward, garch: tuple[Intervals, ...]
+) -> list[str]:
     """Return the section on intervals as lines of Markdown.
 
     Args:
         dataset: The rows that were walked through.
         result: The walk-forward whose intervals are those published.
+        garch: The intervals of GARCH(1,1) for the same targets, as they are.
     """
-    peers = _peers(dataset, result)
+    peers = {**_peers(dataset, result), SHIPPED: result.intervals, GARCH: garch}
     reading = (
         "Interval score (Winkler) in percent points, lower is better, and relative to GARCH. The "
         "difference to GARCH is paired and resampled over days in blocks of "
@@ -48,12 +50,10 @@ def _peers(dataset: Dataset, result: WalkForward) -> dict[str, tuple[Intervals, 
         "EWMA 0.97 of squares": ewma_scale(dataset),
         "HAR, least squares, own moves only": har_scale(dataset, refits),
     }
-    peers = {
+    return {
         name: intervals_of_scale(dataset, scale, targets, result.published)
         for name, scale in scales.items()
     }
-    logging.info("fitting GARCH %d times", len(result.folds) * len(dataset.symbols))
-    return {**peers, SHIPPED: result.intervals, GARCH: garch_intervals(dataset, result.folds)}
 
 
 def _interval_table(

@@ -1,19 +1,11 @@
-"""Scales and intervals to compare the shipped ones with; each sees only rows before its target."""
+"""Scales to compare the shipped one with; each sees only rows before its target."""
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
-from arch import arch_model
-from scipy.stats import t as student_t
 
 from roi_forecast.array_types import FloatArray
-from roi_forecast.backtest.folds import Fold
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.features.returns import to_percent
-from roi_forecast.forecaster.conformal import LEVELS
-from roi_forecast.forecaster.intervals import Intervals
 from roi_forecast.forecaster.shrinkage import counted_log_roi
 
 _EWMA_DECAY = 0.97
@@ -66,40 +58,6 @@ def har_scale(dataset: Dataset, refits: list[int]) -> FloatArray:
         weights, *_ = np.linalg.lstsq(design[:refit][known], target[:refit][known], rcond=None)
         scales[refit:until] = np.exp(design[refit:until] @ weights)
     return scales
-
-
-def garch_intervals(dataset: Dataset, folds: tuple[Fold, ...]) -> tuple[Intervals, ...]:
-    """Return the intervals of GARCH(1,1) with a constant mean and Student's t, asset by asset.
-
-    Fitted by `arch` on the rows before each fold; within a fold the variance moves on row by row.
-
-    Returns:
-        At 80 and 95 %, in percent, shape (targets, assets).
-    """
-    start, rows = folds[0].targets.start, len(dataset.dates)
-    bounds = np.full((len(LEVELS), 2, rows - start, len(dataset.symbols)), np.nan)
-    for asset in range(len(dataset.symbols)):
-        percent = 100 * dataset.log_roi[:, asset]
-        for fold in folds:
-            first, stop = fold.targets.start, fold.targets.stop
-            model = arch_model(percent[:stop], dist="t", rescale=False)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                fitted = model.fit(disp="off", last_obs=first, show_warning=False)
-            forecast = fitted.forecast(horizon=1, start=first - 1, reindex=False)
-            count = stop - first
-            mean = forecast.mean.to_numpy()[:count, 0]
-            deviation = np.sqrt(forecast.variance.to_numpy()[:count, 0])
-            freedom = fitted.params["nu"]
-            for number, level in enumerate(LEVELS):
-                quantile = student_t.ppf(0.5 + level / 2, freedom)
-                half = quantile * np.sqrt((freedom - 2) / freedom) * deviation
-                place = slice(first - start, stop - start)
-                bounds[number, 0, place, asset] = to_percent((mean - half) / 100)
-                bounds[number, 1, place, asset] = to_percent((mean + half) / 100)
-    return tuple(
-        Intervals(level, lower, upper) for level, (lower, upper) in zip(LEVELS, bounds, strict=True)
-    )
 
 
 def _means_before(values: FloatArray, span: int) -> FloatArray:

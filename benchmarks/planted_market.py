@@ -6,7 +6,8 @@ and API can be shown, tested and timed with any number of assets and sessions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,8 @@ from sqlalchemy import Engine, Table, insert, text
 from roi_forecast.database import tables
 
 LAST_DATE = date(2026, 11, 20)
-RULES = ("no_skill", "persistence", "pace", "champion", "r2_target", "verdict")
+RULES = ("no_skill", "next_day", "coverage_80", "pace", "champion", "r2_target", "verdict")
+LIVE_SESSIONS = 63
 
 _STAGES = (
     "resolve_run",
@@ -63,11 +65,15 @@ def plant_market(
     source: str = "yahoo",
     versions: int = 3,
     seed: int = 0,
+    context: Sequence[str] = (),
 ) -> str:
     """Store prices, versions, runs and a forecast of every session by the version then serving.
 
     The newest version serves; the one before it was rejected, all others are retired. The newest
     run has one failed extraction and one failed check where there is more than one asset.
+
+    With context assets, each moves and adds something every session; the last of them lacks its
+    newest bar.
 
     Returns:
         The version that serves.
@@ -94,9 +100,25 @@ def plant_market(
         ),
         skip_known=True,
     )
+    _store(
+        engine,
+        tables.assets,
+        (
+            {
+                "symbol": symbol,
+                "name": f"Context {number}",
+                "asset_class": "index",
+                "exchange": "NYSE",
+                "calendar": "XNYS",
+                "currency": "USD",
+            }
+            for number, symbol in enumerate(context)
+        ),
+        skip_known=True,
+    )
     _store_prices(engine, source, symbols, dates, prices)
-    _store_versions(engine, model_name, source, symbols, dates, names, serving)
-    _store_forecasts(engine, model_name, source, symbols, dates, serving, random)
+    _store_versions(engine, model_name, source, symbols, dates, names, serving, context)
+    _store_forecasts(engine, model_name, source, symbols, dates, serving, random, context)
     _store_runs(engine, model_name, source, symbols, dates)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("ANALYZE"))
@@ -174,6 +196,7 @@ def _store_versions(
     dates: list[date],
     names: list[str],
     serving: list[str],
+    context: Sequence[str],
 ) -> None:
     first = {"source": source, "symbols": symbols, "first_date": dates[0], "last_date": dates[-1]}
     _store(
@@ -191,6 +214,7 @@ def _store_versions(
         ],
     )
     rows, scores, promotions, decisions = [], [], [], []
+    live_scores: list[dict[str, Any]] = []
     for number, name in enumerate(names):
         day = dates[len(dates) * number // len(names)]
         # A version forecasts from the last day of its data on.
@@ -199,7 +223,11 @@ def _store_versions(
         )
         run_id = _run_id(model_name, day)
         state = "champion" if name == names[-1] else "retired" if name in serving else "rejected"
-        figures = {"next_day_r2": -0.004, "directional_accuracy": 0.506, "shrinkage": 0.08}
+        figures = {
+            "next_day_r2_against_zero": -0.0003,
+            "directional_accuracy": 0.506,
+            "network_factor": 0.08,
+        }
         rows.append(
             {
                 "version_id": name,
@@ -210,25 +238,28 @@ def _store_versions(
                 "dataset_id": f"{model_name}-data",
                 **first,
                 "last_date": last,
-                "hyperparameters": {"architecture": "hybrid_ar", "epochs": 120},
+                "hyperparameters": {"architecture": "hybrid", "epochs": 120},
                 "metrics": figures,
                 "seed": number,
                 "code_revision": "planted",
                 "path": "-",
                 "checksum": "-",
                 "created_at": _moment(day, 22),
+                "context_symbols": list(context),
             }
         )
         for predictor, target, metric, value in (
             ("model", "smoothed_scaled", "r2", 0.765 + 0.003 * (number % 4)),
-            ("ridge", "smoothed_scaled", "r2", 0.768),
+            ("linear", "smoothed_scaled", "r2", 0.768),
             ("persistence", "smoothed_scaled", "r2", 0.55),
-            ("training_mean", "smoothed_scaled", "r2", -0.06),
+            ("zero", "smoothed_scaled", "r2", 0.77),
             ("no_skill", "smoothed_scaled", "r2", 0.788),
             ("model", "smoothed_scaled", "mae", 0.058),
             ("model", "smoothed_scaled", "rmse", 0.078),
-            ("model", "next_day_pct", "r2", -0.004),
-            ("model", "next_day_pct", "r2_against_zero", -0.0003),
+            *_estimates("next_day_pct", "r2_against_zero", -0.0003, 0.0008),
+            *_estimates("gap_pct", "r2_against_zero", 0.0312, 0.0052),
+            *_estimates("open_to_close_pct", "r2_against_zero", -0.0006, 0.0007),
+            *_estimates("next_day_pct", "r2_gain_over_linear", 0.0001, 0.0006),
             ("model", "next_day_pct", "directional_accuracy", 0.506),
             ("model", "next_day_pct", "coverage_80", 0.803),
             ("model", "next_day_pct", "coverage_95", 0.951),
@@ -251,7 +282,7 @@ def _store_versions(
         for rule in RULES:
             passed = name in serving or rule not in ("champion", "verdict")
             reason = (
-                ("all 5 rules are kept" if passed else "champion: R2 0.7560 against 0.7710")
+                ("all 6 rules passed" if passed else "champion: R2 0.7560 against 0.7710")
                 if rule == "verdict"
                 else f"the figure of {rule} is {'kept' if passed else 'broken'}"
             )
@@ -277,14 +308,42 @@ def _store_versions(
                     "version_id": name,
                     "from_version_id": serving[place - 1] if place else None,
                     "promoted_by": f"gate of run {run_id}",
-                    "reason": "all 5 rules are kept",
+                    "reason": "all 6 rules passed",
                     "promoted_at": _moment(day, 23),
                 }
             )
+        if context and name == names[-1]:
+            newest = scores[-1] | {
+                "run_id": _run_id(model_name, dates[-1]),
+                "predictor": "served",
+                "split": "live",
+                "newest_sessions": LIVE_SESSIONS,
+            }
+            live = [("served", "roi_pct", "sessions", float(min(len(dates) - 1, LIVE_SESSIONS)))]
+            for target in ("roi_pct", "gap_pct", "open_to_close_pct"):
+                live += _estimates(target, "r2_against_zero", 0.0151, 0.0103)
+            live_scores += [
+                newest | {"target": target, "metric": metric, "value": value}
+                for _, target, metric, value in live
+            ]
     _store(engine, tables.model_versions, rows)
     _store(engine, tables.evaluations, scores)
+    _store(engine, tables.evaluations, live_scores)
     _store(engine, tables.gate_decisions, decisions)
     _store(engine, tables.promotions, promotions)
+
+
+def _estimates(
+    target: str, metric: str, value: float, error: float
+) -> list[tuple[str, str, str, float]]:
+    """Return predictor, target, metric and value of a figure, its bounds and its t."""
+    figures = {
+        "": value,
+        "_lower_95": value - 2 * error,
+        "_upper_95": value + 2 * error,
+        "_t": value / error,
+    }
+    return [("model", target, f"{metric}{bound}", figure) for bound, figure in figures.items()]
 
 
 def _store_forecasts(
@@ -295,6 +354,7 @@ def _store_forecasts(
     dates: list[date],
     serving: list[str],
     random: np.random.Generator,
+    context: Sequence[str],
 ) -> None:
     columns = [
         "version_id",
@@ -313,14 +373,30 @@ def _store_forecasts(
         "upper_95_pct",
         "backfill",
         "created_at",
+        "gap_roi_pct",
+        "open_to_close_roi_pct",
+        "missing_context",
+        "context",
     ]
     shape = (len(dates), len(symbols))
     middles = random.normal(0, 0.05, shape)
     scales = _STEP_PCT * random.lognormal(0, 0.25, shape)
     targets = [*dates[1:], dates[-1] + timedelta(days=3)]
 
+    moves = random.normal(0, 1, (len(dates), len(context)))
+    effects = [
+        json.dumps(
+            {
+                symbol: {"move_pct": move, "added_pct": 0.1 * move}
+                for symbol, move in zip(context, of_day, strict=True)
+            }
+        )
+        for of_day in moves.tolist()
+    ]
+
     def rows() -> Iterable[tuple[Any, ...]]:
         for row, day in enumerate(dates):
+            late = list(context[-1:]) if row == len(dates) - 1 else []
             version = serving[len(serving) * row // len(dates)]
             for column, symbol in enumerate(symbols):
                 middle, scale = float(middles[row, column]), float(scales[row, column])
@@ -341,6 +417,10 @@ def _store_forecasts(
                     middle + _Z_95 * scale,
                     row < len(dates) // 10,
                     _moment(day, 23),
+                    0.8 * middle,
+                    0.2 * middle,
+                    late,
+                    effects[row],
                 )
 
     _copy(engine, tables.predictions, columns, rows())
@@ -362,7 +442,7 @@ def _store_runs(
                 "model_name": model_name,
                 "source": source,
                 "as_of_date": day,
-                "resolved": {},
+                "resolved": {"published_at": _moment(day, 22).isoformat()},
                 "claimed_at": _moment(day, 22),
                 "released_at": _moment(day, 23),
             }

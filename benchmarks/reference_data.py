@@ -15,11 +15,13 @@ from roi_forecast.features.build import assemble_dataset
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.rows import align_rows
 from roi_forecast.market.sources.csv_files import CsvSource
-from roi_forecast.universe import load_universe
+from roi_forecast.universe import Asset, Context, load_universe
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STAND_IN = {"BHARTIARTL.NS": "ONGC.NS"}
 """What the supplied prices have in place of an asset of the reference universe."""
+CONTEXT = ("AAPL", "JPM", "KO", "NVDA")
+"""What the supplied prices have of context assets: four US stocks."""
 
 
 def prices_path() -> Path:
@@ -33,7 +35,14 @@ def reference_symbols() -> list[str]:
     return [STAND_IN.get(asset.symbol, asset.symbol) for asset in load_universe().assets]
 
 
-def load_dataset(path: Path, symbols: Sequence[str], start: date, last: date) -> Dataset:
+def is_metal(symbol: str) -> bool:
+    """Return whether an asset is a commodity; those of the supplied prices are metals."""
+    return load_universe().asset(symbol).asset_class == "commodity"
+
+
+def load_dataset(
+    path: Path, symbols: Sequence[str], start: date, last: date, context: Sequence[str] = ()
+) -> Dataset:
     """Assemble a dataset at the default features; nothing is stored.
 
     Args:
@@ -41,14 +50,22 @@ def load_dataset(path: Path, symbols: Sequence[str], start: date, last: date) ->
         symbols: The assets.
         start: First date of the prices used.
         last: Last date of the prices used; a session.
+        context: The context assets, from the same file.
     """
-    assets = load_universe().select(symbols)
+    universe = load_universe()
+    assets, informing = universe.select(symbols), Context(universe.select(context))
     source = CsvSource("csv:benchmark", path)
-    bars = pd.concat(
-        [source.fetch(asset, start, last).assign(symbol=asset.symbol) for asset in assets],
-        ignore_index=True,
+
+    def bars_of(wanted: Sequence[Asset]) -> pd.DataFrame:
+        return pd.concat(
+            [source.fetch(asset, start, last).assign(symbol=asset.symbol) for asset in wanted],
+            ignore_index=True,
+        )
+
+    context_bars = bars_of(informing.assets) if context else None
+    rows = align_rows(
+        bars_of(assets), assets, start, last, context=informing, context_bars=context_bars
     )
-    rows = align_rows(bars, assets, start, last)
     return assemble_dataset(rows, FeatureConfig(), source.key, Path())
 
 

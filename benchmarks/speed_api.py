@@ -20,6 +20,7 @@ REQUESTS = {
     "latest forecasts, largest page of 1,000": "/api/v1/forecasts/latest?limit=1000",
     "latest forecast of an asset": "/api/v1/forecasts/latest?symbol={symbol}",
     "forecast paths": "/api/v1/forecasts/latest/path",
+    "context of an asset": "/api/v1/forecasts/latest/context?symbol={symbol}",
     "forecasts, newest": "/api/v1/forecasts",
     "forecasts of an asset": "/api/v1/forecasts?symbol={symbol}",
     "forecasts of a day": "/api/v1/forecasts?as_of_date={day}",

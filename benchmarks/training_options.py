@@ -34,9 +34,9 @@ from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.rows import PriceRows, align_rows
 from roi_forecast.files.artifacts import write_file
+from roi_forecast.linear.baseline import dataset_baseline
 from roi_forecast.market.sources.csv_files import CsvSource
 from roi_forecast.network.predictor import load_predictor
-from roi_forecast.network.ridge import fit_ridge
 from roi_forecast.network.training.fine_tuning import FineTuning
 from roi_forecast.network.training.outliers import find_outliers
 from roi_forecast.network.training.result import NETWORK_FILE, TrainingResult
@@ -52,7 +52,7 @@ START, LAST = date(2022, 7, 1), date(2024, 12, 31)
 LATER_SESSIONS = 21
 """Sessions between the data of the champion and that of the run that goes on from it."""
 
-EPOCHS = {"hybrid_ar": 8, "hybrid": 10}
+EPOCHS = {"hybrid_linear": 8, "hybrid": 10}
 """Most epochs of each architecture here; a daily run has 120, and ends after about 15 and 35."""
 PATIENCE = 4
 
@@ -81,7 +81,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "time_shift_sessions 3": {"time_shift_sessions": 3},
     "early_stopping_patience 1": {"early_stopping_patience": 1},
 }
-WITHOUT_HIGHWAY = (
+WITHOUT_BASELINE = (
     "defaults",
     "loss huber, delta 0.05",
     "kernel_l2 0.0001",
@@ -131,7 +131,7 @@ class Bench:
             "architecture": architecture,
             "epochs": EPOCHS[architecture],
             "early_stopping_patience": PATIENCE,
-            # What an option does is shown even where it is no better than ridge beyond chance.
+            # What an option does is shown even where it is no better beyond chance.
             "improvement_standard_errors": 0.0,
             **changes,
         }
@@ -147,10 +147,8 @@ class Bench:
         """Predict validation and test rows, scaled."""
         dataset, predictor = dataset or self.dataset, load_predictor(directory)
         return {
-            part: predictor.predict(
-                dataset.scaled, dataset.scaled_log_roi, getattr(dataset.split, part)
-            )
-            for part in ("validation", "test")
+            part: predictor.predict(dataset.inputs, baseline, getattr(dataset.split, part))
+            for part, baseline in _baselines(dataset).items()
         }
 
     def line(
@@ -197,31 +195,33 @@ def main() -> None:
     write_file(arguments.output, text.encode())
 
 
-def _lines(bench: Bench, rows: PriceRows) -> Iterator[Line]:
-    ridge = fit_ridge(bench.dataset, 1.0)
-    predicted = {
-        part: ridge.predict(
-            bench.dataset.scaled, bench.dataset.scaled_log_roi, getattr(bench.dataset.split, part)
-        )
+def _baselines(dataset: Dataset) -> dict[str, np.ndarray]:
+    """Return the linear part's forecasts of validation and test rows, scaled."""
+    return {
+        part: dataset_baseline(dataset, ModelConfig().half_life, getattr(dataset.split, part))
         for part in ("validation", "test")
     }
-    yield bench.line("ridge, for comparison", "ridge", "", predicted, 0.0)
+
+
+def _lines(bench: Bench, rows: PriceRows) -> Iterator[Line]:
+    linear = _baselines(bench.dataset)
+    yield bench.line("linear part, for comparison", "linear", "", linear, 0.0)
     for name in OPTIONS:
-        yield bench.option(name, "hybrid_ar")
-    for name in WITHOUT_HIGHWAY:
+        yield bench.option(name, "hybrid_linear")
+    for name in WITHOUT_BASELINE:
         yield bench.option(name, "hybrid")
     small = _dataset(rows, FeatureConfig(seq_len=30))
     began = time.perf_counter()
-    result = bench.train("hybrid_ar", {"batch_size": 16}, small)
+    result = bench.train("hybrid_linear", {"batch_size": 16}, small)
     yield bench.line(
         "preset small_memory",
-        "hybrid_ar",
+        "hybrid_linear",
         f"{result.best_epoch} of {result.epochs}",
         bench.predict(result.directory, small),
         time.perf_counter() - began,
         small,
     )
-    for architecture in ("hybrid_ar", "hybrid"):
+    for architecture in ("hybrid_linear", "hybrid"):
         yield from _fine_tuning(bench, rows, architecture)
 
 
@@ -264,7 +264,7 @@ def _fine_tuning(bench: Bench, rows: PriceRows, architecture: str) -> Iterator[L
 def _ensemble(bench: Bench, lines: list[Line]) -> dict[str, tuple[float, float]]:
     """Add the lines of ensembles; return the spread of the members, and their R2's range."""
     facts = {}
-    for architecture in ("hybrid_ar", "hybrid"):
+    for architecture in ("hybrid_linear", "hybrid"):
         began = time.perf_counter()
         results = [bench.train(architecture, {"seed": seed}) for seed in range(MEMBERS)]
         members = [bench.predict(result.directory) for result in results]
@@ -320,8 +320,9 @@ def _report(
         f"{dataset.dates[0]} to {dataset.dates[-1]}; {len(split.train)} windows to train on, "
         f"{len(split.validation)} to validate, {len(split.test)} to test. Overall R2 and MAE of "
         "the scaled smoothed ROI, filled targets masked. Seed 0 unless an ensemble says otherwise; "
-        f"at most {EPOCHS['hybrid_ar']} epochs of hybrid_ar and {EPOCHS['hybrid']} of hybrid, "
-        f"early stopping after {PATIENCE}: fewer than in a daily run, the same for every line."
+        f"at most {EPOCHS['hybrid_linear']} epochs of hybrid_linear and {EPOCHS['hybrid']} of "
+        f"hybrid, early stopping after {PATIENCE}: fewer than in a daily run, the same for every "
+        "line."
     )
     text = [
         "# What the options of training do",
@@ -343,7 +344,7 @@ def _report(
             f"Members of the {architecture} ensemble by themselves: test R2 "
             f"{ensemble[architecture][0]:.4f} to {ensemble[architecture][1]:.4f}; mean standard "
             f"deviation across them {ensemble[f'{architecture} spread'][0]:.5f}, scaled."
-            for architecture in ("hybrid_ar", "hybrid")
+            for architecture in ("hybrid_linear", "hybrid")
         ),
         "",
         f"Two trainings of the same inputs: test predictions differ by at most {difference:.1e}.",

@@ -10,30 +10,17 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from network.synthetic_dataset import synthetic_dataset
-from roi_forecast.backtest.folds import Fold
 from roi_forecast.features.dataset import Dataset
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from interval_peers import ewma_scale, garch_intervals, har_scale
+from interval_peers import ewma_scale, har_scale
 
 DATASET = synthetic_dataset(rows=160, assets=2)
 REFITS = [100, 130]
-FOLDS = tuple(
-    Fold(number, targets, DATASET.dates[0].item(), DATASET.dates[0].item(), 0.0, np.zeros(2))
-    for number, targets in enumerate((range(100, 130), range(130, 160)))
-)
 
 
-def garch_width(dataset: Dataset) -> np.ndarray:
-    at_80, _ = garch_intervals(dataset, FOLDS)
-    before = np.full((100, 2), np.nan)
-    return np.vstack([before, at_80.upper - at_80.lower])
-
-
-@pytest.mark.parametrize(
-    "peer", [ewma_scale, lambda dataset: har_scale(dataset, REFITS), garch_width]
-)
+@pytest.mark.parametrize("peer", [ewma_scale, lambda dataset: har_scale(dataset, REFITS)])
 @pytest.mark.parametrize("row", [100, 120, 130])
 def test_no_peer_reads_its_target_or_a_later_row(
     peer: Callable[[Dataset], np.ndarray], row: int
