@@ -104,7 +104,7 @@ def planted(postgres: EmbeddedPostgres, market_template: str) -> Iterator[Plante
     """A database as after 60 sessions of two model names; tests only read it."""
     from planted import planted_market
 
-    reference = {"assets": 5, "sessions": 60, "versions": 4}
+    reference = {"assets": 5, "sessions": 60, "versions": 4, "context": ["^GSPC", "INR=X"]}
     simulated = {"assets": 2, "sessions": 20, "versions": 1, "source": "simulated"}
     with planted_market(
         postgres, market_template, reference, {**simulated, "model_name": "simulated"}

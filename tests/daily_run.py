@@ -14,7 +14,7 @@ from roi_forecast.features.dataset import Dataset
 from roi_forecast.gate.decide import decide_promotion
 from roi_forecast.gate.rules import Verdict
 from roi_forecast.market.checks.price_checks import check_prices
-from roi_forecast.market.extraction import extract_prices
+from roi_forecast.market.extraction_batches import extract_batch
 from roi_forecast.market.sources.registry import open_source
 from roi_forecast.monitoring.monitor import Monitoring, monitor_champion
 from roi_forecast.planning.resolve import resolve_run
@@ -62,8 +62,7 @@ def prepare(
         engine, settings, run_id, {**SMALL_RUN, **parameters}, lambda other: True, now=now
     )
     source = open_source(run.config, settings)
-    for symbol in run.extraction_symbols:
-        extract_prices(engine, run, symbol, source, now=now)
+    extract_batch(engine, run, run.extraction_symbols, source, now=now)
     check_prices(engine, run)
     return run, build_dataset(engine, run, settings.datasets_directory)
 

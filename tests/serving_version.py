@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Engine, delete, insert, select
+import numpy as np
+from sqlalchemy import Engine, delete, insert, select, update
 
 from daily_run import NOW, Outcome, carry_out
 from manifests import read_manifest
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.tables import gate_decisions, model_versions
 from roi_forecast.errors import RegistryError
+from roi_forecast.files.arrays import read_arrays
 from roi_forecast.files.artifacts import write_manifest
 from roi_forecast.files.manifest import MANIFEST
+from roi_forecast.files.verified import open_verified
+from roi_forecast.forecaster.forecaster import CALIBRATION_FILE, Forecaster
+from roi_forecast.network.training.result import NETWORK_FILE
 from roi_forecast.registry.carried_out import VERDICT
 from roi_forecast.registry.versions import ModelVersion, find_champion, find_version
 from roi_forecast.settings import Settings
@@ -53,6 +60,36 @@ class Served:
     def champion_directory(self) -> Path:
         """Files of the version that serves."""
         return self.champion.directory(self.models)
+
+    def forecaster(self) -> Forecaster:
+        """Load the version that serves."""
+        return Forecaster.load(open_verified(self.champion_directory, RegistryError))
+
+    def calibrate(self, **changes: Any) -> None:
+        """Change the calibration of the version that serves, as if it had come out so."""
+        path = self.champion_directory / CALIBRATION_FILE
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+        self.sign()
+
+    def let_network_add(self) -> None:
+        """Give the network that serves an output: so short a training leaves it where it began."""
+        path = self.champion_directory / NETWORK_FILE
+        arrays = read_arrays(path.read_bytes())
+        kernel = arrays["output/kernel"]
+        assert not kernel.any()
+        arrays["output/kernel"] = (
+            np.random.default_rng(1).normal(0, 0.05, kernel.shape).astype(np.float32)
+        )
+        np.savez(path, allow_pickle=False, **arrays)
+        self.sign()
+
+    def sign(self) -> None:
+        """Take the files of the version that serves for its own."""
+        champion, directory = self.champion, self.champion_directory
+        digest = write_manifest(directory, json.loads((directory / MANIFEST).read_text()))
+        own = model_versions.c.version_id == champion.version_id
+        with self.engine.begin() as connection:
+            connection.execute(update(model_versions).where(own).values(checksum=digest))
 
     def version(self, version_id: str) -> ModelVersion:
         """Read a version."""
