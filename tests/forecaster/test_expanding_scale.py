@@ -8,8 +8,8 @@ import pytest
 
 from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.errors import TrainingError
+from roi_forecast.features import refits
 from roi_forecast.features.returns import log_roi_ahead
-from roi_forecast.forecaster import expanding_scale
 from roi_forecast.forecaster.expanding_scale import (
     ExpandingScale,
     fit_expanding_scale,
@@ -69,8 +69,8 @@ def test_a_fit_takes_the_newest_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     own = fit_scale(ALL[132:182], DATASET.log_roi[132:182])
     shorter = fit_expanding_scale(INPUTS, DATASET.log_roi, longest=50)
     np.testing.assert_allclose(shorter.fits[-1].slopes, own.slopes)
-    monkeypatch.setattr(expanding_scale, "MIN_ROWS", 50)
-    monkeypatch.setattr(expanding_scale, "MAX_PAIRS", 150)
+    monkeypatch.setattr(refits, "MIN_ROWS", 50)
+    monkeypatch.setattr(refits, "MAX_PAIRS", 150)
     found = fit_expanding_scale(INPUTS, DATASET.log_roi)
     np.testing.assert_allclose(found.fits[-1].slopes, own.slopes)
 
@@ -84,8 +84,8 @@ def test_many_assets_are_fitted_on_fewer_rows() -> None:
 
 
 def limit(patch: pytest.MonkeyPatch, rows: int, pairs: int) -> None:
-    patch.setattr(expanding_scale, "MIN_ROWS", rows)
-    patch.setattr(expanding_scale, "MAX_PAIRS", pairs)
+    patch.setattr(refits, "MIN_ROWS", rows)
+    patch.setattr(refits, "MAX_PAIRS", pairs)
 
 
 @pytest.mark.parametrize("horizon", [1, 3])
@@ -119,7 +119,7 @@ def test_a_fit_on_fewer_pairs_takes_that_share_of_the_rows_before_it(
         is_drawn = draws[22:stop] < 160 / ((stop - 22) * 3)
         own = fit_scale(ALL[22:stop], np.where(is_drawn, DATASET.log_roi[22:stop], np.nan))
         np.testing.assert_allclose(fit.slopes, own.slopes, rtol=1e-6)
-    monkeypatch.setattr(expanding_scale, "MAX_PAIRS", 10**6)
+    monkeypatch.setattr(refits, "MAX_PAIRS", 10**6)
     whole = fit_expanding_scale(INPUTS, DATASET.log_roi)
     assert not np.allclose(some.fits[0].slopes, whole.fits[0].slopes)
 

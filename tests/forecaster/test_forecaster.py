@@ -9,11 +9,11 @@ import pytest
 from network.saved_network import random_network, save_network
 from network.synthetic_dataset import synthetic_dataset, with_wild_rows_from
 from roi_forecast.errors import RegistryError
+from roi_forecast.features import refits
 from roi_forecast.features.dataset import Dataset, split_targets
 from roi_forecast.features.returns import known_sum, smooth
 from roi_forecast.files.artifacts import write_manifest
 from roi_forecast.files.verified import VerifiedDirectory, open_verified
-from roi_forecast.forecaster import expanding_scale
 from roi_forecast.forecaster.calibration import METHODS
 from roi_forecast.forecaster.conformal import TRAILING
 from roi_forecast.forecaster.forecaster import Forecaster, ThroughTime, rows_needed
@@ -251,8 +251,8 @@ def test_months_after_the_versions_data_are_forecast_by_fits_of_their_own(
 @pytest.fixture
 def small_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A scale that rests on 200 rows, so that it does not need all of a small dataset."""
-    monkeypatch.setattr(expanding_scale, "MAX_PAIRS", 600)
-    monkeypatch.setattr(expanding_scale, "MIN_ROWS", 100)
+    monkeypatch.setattr(refits, "MAX_PAIRS", 600)
+    monkeypatch.setattr(refits, "MIN_ROWS", 100)
 
 
 @pytest.mark.usefixtures("small_fits")

@@ -15,15 +15,13 @@ import numpy.typing as npt
 
 from roi_forecast.array_types import FloatArray, IndexArray
 from roi_forecast.errors import TrainingError
+from roi_forecast.features import refits
+from roi_forecast.features.refits import fitted_rows, refit_rows
 from roi_forecast.forecaster.scale import PENALTY, Scale, fit_weights, require_moves
 from roi_forecast.forecaster.scale_inputs import INPUTS, MEMORY, ScaleInputs
 
 FIRST_FIT = 63
 """Rows before the first fit, where there are that many."""
-MAX_PAIRS = 200_000
-"""Pairs of a row and an asset that a fit rests on, about: of more it takes a random part."""
-MIN_ROWS = 500
-"""Rows that a fit takes however many assets there are, where there are that many."""
 
 # The shortest averages are noise before this row; the longest need not be full.
 _WARM_UP = 22
@@ -133,11 +131,6 @@ def fit_expanding_scale(
     return ExpandingScale(inputs.dates[starts], fits)
 
 
-def fitted_rows(assets: int) -> int:
-    """Return the most rows that a fit takes."""
-    return max(MIN_ROWS, MAX_PAIRS // assets)
-
-
 def rows_needed(assets: int, horizon: int = 1) -> int:
     """Return how many rows before the first session of a month its fit depends on at most.
 
@@ -155,9 +148,7 @@ def _first_start(horizon: int) -> int:
 
 def _regular_starts(inputs: ScaleInputs, known: int, horizon: int) -> IndexArray:
     """Return the first row of each month, of each quarter beyond horizon 1, that gets a fit."""
-    months = inputs.dates.astype("datetime64[M]").astype(np.int64)
-    spans = months if horizon == 1 else months // 3
-    starts = np.flatnonzero(np.diff(spans)) + 1
+    starts = np.array(refit_rows(inputs.dates, "month" if horizon == 1 else "quarter"), np.intp)
     return starts[(starts >= _first_start(horizon)) & (starts <= known)]
 
 
@@ -171,7 +162,7 @@ def _fit(
     # Row 0 has no inputs: nothing lies before it.
     first = max(min(_WARM_UP, stop - 1), stop - most, 1)
     counted = np.isfinite(log_rois[first:stop])
-    share = MAX_PAIRS / counted.size
+    share = refits.MAX_PAIRS / counted.size
     if share < 1.0:
         counted &= _draws(inputs.dates[first:stop], assets) < share
     rows, columns = np.nonzero(counted)

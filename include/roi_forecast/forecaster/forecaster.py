@@ -68,7 +68,8 @@ class ThroughTime:
         """Fit both on all rows of a dataset.
 
         Args:
-            dataset: The rows; its split and scaler do not matter.
+            dataset: The rows. Of its split only the end of training matters: the scale is needed
+                from there on.
             half_life: Of the linear part, in sessions.
 
         Raises:
@@ -183,6 +184,13 @@ class Forecaster:
                 f"allowed is {_TOLERANCE:g}"
             )
 
+    def extended(self, rows: PreparedRows, next_date: np.datetime64 | None) -> Self:
+        """Return the forecaster with the fits of the months that began since; see `rows_needed`."""
+        fits = ThroughTime(self.linear, self.calibration.scale).extended(rows, next_date)
+        return replace(
+            self, linear=fits.linear, calibration=replace(self.calibration, scale=fits.scale)
+        )
+
     def forecast(
         self,
         rows: PreparedRows,
@@ -210,13 +218,13 @@ class Forecaster:
             DatasetError: An origin has too few rows before it, or lies after the next row.
             EvaluationError: There are too few errors before an origin for its bounds.
         """
-        calibration, longest = self.calibration, horizons[-1]
+        fitted = self.extended(rows, next_date)
+        calibration, longest = fitted.calibration, horizons[-1]
         first = origins.start
         if with_bounds:
             scored = calibration.first_scored_row(rows.dates)
             first = max(min(scored, first), self.preprocessing.seq_len)
-        through_time = ThroughTime(self.linear, calibration.scale).extended(rows, next_date)
-        parts = through_time.linear.predict(rows, range(LAGS, origins.stop), next_date)
+        parts = fitted.linear.predict(rows, range(LAGS, origins.stop), next_date)
         near = parts.published[first - LAGS :]
         cumulated = calibration.forecast(
             method,
@@ -233,7 +241,6 @@ class Forecaster:
             known = rows if next_date is not None else RowSlice.of(rows, 0, origins.stop)
             unknown = np.full((LAGS, near.shape[1]), np.nan)
             of_rows = np.concatenate([unknown, parts.published])
-            calibration = replace(calibration, scale=through_time.scale)
             intervals = calibration.intervals(known, of_rows, published, origins, next_date)
         published = published[:, origins.start - first :]
         span = self.preprocessing.smoothing
@@ -264,15 +271,15 @@ class Forecaster:
         """Return what each context asset did and adds to the published forecast after the last row.
 
         Args:
-            rows: Rows in time order, prepared by this forecaster's preprocessing.
+            rows: Rows in time order, prepared by this forecaster's preprocessing, which `extended`
+                was given.
             next_date: The date of the session that is forecast.
 
         Returns:
             By asset and context asset `move_pct`, its move in percent, and `added_pct`, what that
             adds to the asset's forecast, in percent points.
         """
-        linear = self.linear.extended(rows, next_date)
-        added = to_percent(linear.contributions(rows, next_date))
+        added = to_percent(self.linear.contributions(rows, next_date))
         moves = to_percent(rows.context[-1])
         return {
             symbol: {

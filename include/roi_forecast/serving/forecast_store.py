@@ -106,12 +106,14 @@ def store_forecasts(
         refused = refused_context_symbols(connection, run.run_id)
     rows = forecaster.preprocessing.apply(prices.without_context(refused))
     next_row = len(rows.dates)
+    next_date = np.datetime64(sessions[0])
+    forecaster = forecaster.extended(rows, next_date)
     forecasts = forecaster.forecast(
         rows,
         range(next_row, next_row + 1),
         horizons,
         run.config.multi_step,
-        next_date=np.datetime64(sessions[0]),
+        next_date=next_date,
     )
     late = forecasts.context_missing
     missing = [] if late is None else list(compress(rows.context_symbols, late[0]))
@@ -120,7 +122,7 @@ def store_forecasts(
             "no usable bar that was due of %s: the forecasts are made without it and marked",
             listed(missing),
         )
-    context = forecaster.explain(rows, np.datetime64(sessions[0]))
+    context = forecaster.explain(rows, next_date)
     common = {
         "missing_context": missing,
         "version_id": version.version_id,

@@ -6,7 +6,6 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +18,8 @@ from roi_forecast.errors import TrainingError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.files.artifacts import write_file
 from roi_forecast.files.manifest import MANIFEST
-from roi_forecast.linear.baseline import dataset_baseline
+from roi_forecast.linear.baseline import linear_baseline
+from roi_forecast.linear.through_time import Linear
 from roi_forecast.network.backend import keras
 from roi_forecast.network.compilation import compile_network
 from roi_forecast.network.device import (
@@ -120,8 +120,11 @@ def train_model(
     for name in (RESULT_FILE, MANIFEST):
         (directory / name).unlink(missing_ok=True)
 
-    known = range(dataset.split.train.start, dataset.split.validation.stop)
-    baseline = _Baseline(dataset_baseline(dataset, config.half_life, known), known.start)
+    linear = Linear.fit(dataset, config.half_life)
+    training, validation = (
+        linear_baseline(linear, dataset, dataset.scaler, dataset.smoothing, targets)
+        for targets in (dataset.split.train, dataset.split.validation)
+    )
     _make_deterministic(config.seed)
     with training_scope():
         network = _compiled_network(dataset, config, fine_tuning)
@@ -139,7 +142,7 @@ def train_model(
         progress = _train(
             network,
             dataset,
-            baseline,
+            (training, validation),
             config,
             directory,
             identity,
@@ -148,7 +151,6 @@ def train_model(
         )
     best_epoch = progress.best_epoch
     best = _as_arrays(network, dataset.seq_len)
-    validation = baseline.of(dataset.split.validation)
     if best_epoch > 0 and not is_proven(start, best, dataset, validation, config):
         network.set_weights(list(start.weights.values()))
         best_epoch = 0
@@ -181,18 +183,6 @@ def train_model(
         result.history[0].validation_loss,
     )
     return result
-
-
-@dataclass(frozen=True)
-class _Baseline:
-    """The baseline of consecutive rows, shape (rows, assets), the first of them `start`."""
-
-    values: FloatArray
-    start: int
-
-    def of(self, targets: range) -> FloatArray:
-        """Return that of some targets, shape (targets, assets)."""
-        return self.values[targets.start - self.start : targets.stop - self.start]
 
 
 def _identity(
@@ -246,7 +236,7 @@ def _as_arrays(network: keras.Model, seq_len: int) -> Network:
 def _train(
     network: keras.Model,
     dataset: Dataset,
-    baseline: _Baseline,
+    baselines: tuple[FloatArray, FloatArray],
     config: ModelConfig,
     directory: Path,
     identity: dict[str, Any],
@@ -258,7 +248,7 @@ def _train(
     training, validation = (
         window_batches(
             dataset,
-            baseline.of(targets),
+            baseline,
             targets,
             names,
             config.batch_size,
@@ -266,9 +256,9 @@ def _train(
             weights=target_weights(dataset, targets, config),
             augmentation=augmentation,
         )
-        for targets, seed, augmentation in (
-            (dataset.split.train, config.seed, build_augmentation(dataset, config)),
-            (dataset.split.validation, None, None),
+        for targets, baseline, seed, augmentation in (
+            (dataset.split.train, baselines[0], config.seed, build_augmentation(dataset, config)),
+            (dataset.split.validation, baselines[1], None, None),
         )
     )
     for batches in (training, validation):
