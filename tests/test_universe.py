@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from roi_forecast.errors import UniverseError
-from roi_forecast.universe import MAX_CONTEXT, UNIVERSE_FILE, load_universe, reference_exchange
+from roi_forecast.universe import (
+    EXCHANGES_FILE,
+    MAX_CONTEXT,
+    UNIVERSE_FILE,
+    load_universe,
+    reference_exchange,
+)
 
 
 def test_reference_universe_has_twenty_stocks_and_three_metals() -> None:
@@ -91,8 +97,8 @@ def test_an_undeclared_symbol_takes_the_exchange_of_its_suffix(
 
 
 def test_an_unknown_suffix_says_how_to_declare_it() -> None:
-    with pytest.raises(UniverseError, match=r"'\.DE'.*\[\[exchanges\]\].*universe\.toml"):
-        load_universe().asset("SAP.DE")
+    with pytest.raises(UniverseError, match=r"'\.XY'.*\[\[exchanges\]\].*exchanges\.toml"):
+        load_universe().asset("SAP.XY")
 
 
 @pytest.mark.parametrize(
@@ -116,29 +122,19 @@ def test_an_asset_is_added_by_editing_one_file(tmp_path: Path) -> None:
     assert load_universe(edited).assets[-1].name == "Mahindra & Mahindra"
 
 
-EXCHANGE = """
-[[exchanges]]
-name = "again"
-suffix = ".NS"
-calendar = "XBOM"
-currency = "INR"
-timezone = "Asia/Kolkata"
-cut_off = "15:30"
-delay_minutes = 1
-asset_class = "stock"
-"""
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("[[assets]]\nsymbol=", "cannot read"),
         ("", "declares no assets"),
-        ('[[exchanges]]\nname = "X"\n', "lacks the key 'suffix'"),
         ("[[assets]]\nsymbol = 5\n", "assets 0 symbol: received 5; .*string"),
         ('[[assets]]\nname = "X"\n', "assets 0 lacks the key 'symbol'"),
         ("assets = 3\n", "assets: received 3"),
-        ('exchanges = ["NSE"]\n', "exchanges 0: received 'NSE'"),
+        (
+            '[[assets]]\nsymbol = "X"\nexchange = "Mars"',
+            "'X' names the exchange 'Mars'; it must be",
+        ),
+        ('[[exchanges]]\nname = "X"\n', r"'exchanges' is not known; allowed are \[\[assets\]\]"),
         (
             '\n[[assets]]\nsymbol = "ITC.NS\\n"\nname = "again"',
             r"'ITC\.NS\\n' is not a Yahoo symbol",
@@ -147,9 +143,6 @@ asset_class = "stock"
             '\n[[assets]]\nsymbol = "M&M.NS"\nname = "a\\u0000b"',
             r"assets 0 name: received 'a\\x00b'",
         ),
-        (f"{EXCHANGE}{EXCHANGE}", "the suffix '.NS' is declared twice"),
-        (EXCHANGE.replace("Asia/Kolkata", "Mars/Base"), "exchanges 0 timezone: .*'Mars/Base'"),
-        (EXCHANGE.replace("15:30", "25:30"), "exchanges 0 cut_off: received '25:30'"),
         (
             '\n[[assets]]\nsymbol = "TCS.NS"\nname = "again"\n',
             "'TCS.NS' is declared twice",
@@ -162,6 +155,78 @@ def test_a_malformed_universe_file_is_named(tmp_path: Path, content: str, messag
     wrong.write_text(whole)
     with pytest.raises(UniverseError, match=message):
         load_universe(wrong)
+
+
+EXCHANGE = """
+[[exchanges]]
+name = "Mars"
+suffix = ".MA"
+calendar = "XBOM"
+currency = "INR"
+timezone = "Asia/Kolkata"
+cut_off = "15:30"
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[[exchanges]]\nname=", "cannot read"),
+        ('[[exchanges]]\nname = "X"\n', "exchanges 0 lacks the key 'calendar'"),
+        ('exchanges = ["NSE"]\n', "exchanges 0: received 'NSE'"),
+        (f"{EXCHANGE}{EXCHANGE}", "the exchange 'Mars' is declared twice"),
+        (EXCHANGE + EXCHANGE.replace("Mars", "X"), "the suffix '.MA' is declared twice"),
+        (
+            EXCHANGE
+            + 'indices = ["^M"]\n'
+            + EXCHANGE.replace("MA", "X").replace("Mars", "X")
+            + 'indices = ["^M"]',
+            r"the index '\^M' is declared twice",
+        ),
+        (EXCHANGE.replace("suffix", "symbols") * 2, "declared twice"),
+        (EXCHANGE.replace("Asia/Kolkata", "Mars/Base"), "exchanges 0 timezone: .*'Mars/Base'"),
+        (EXCHANGE.replace("15:30", "25:30"), "exchanges 0 cut_off: received '25:30'"),
+        (EXCHANGE.replace('".MA"', '"MA"'), "exchanges 0 suffix: received 'MA'"),
+        (EXCHANGE.replace('suffix = ".MA"', ""), "exchanges 0: .*either a suffix or symbols"),
+        (EXCHANGE + 'symbols = "X"', "exchanges 0: .*either a suffix or symbols"),
+        (EXCHANGE.replace('suffix = ".MA"', "symbols = '('"), "no regular expression"),
+        (EXCHANGE.replace('suffix = ".MA"', "symbols = '.*'"), "matches the empty symbol"),
+        (EXCHANGE + "delay = 5", "exchanges 0 delay: "),
+    ],
+)
+def test_a_malformed_file_of_exchanges_is_named(tmp_path: Path, content: str, message: str) -> None:
+    wrong = tmp_path / "exchanges.toml"
+    wrong.write_text(content)
+    with pytest.raises(UniverseError, match=message) as refusal:
+        load_universe(UNIVERSE_FILE, wrong)
+    assert str(wrong) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_exchange_is_added_by_editing_one_file(tmp_path: Path) -> None:
+    edited = tmp_path / "exchanges.toml"
+    edited.write_text(EXCHANGES_FILE.read_text() + EXCHANGE + "\nasset_class = 'rock'\n")
+    asset = load_universe(UNIVERSE_FILE, edited).asset("OLYMP.MA")
+    assert (asset.exchange.name, asset.asset_class, asset.exchange.delay_minutes) == (
+        "Mars",
+        "rock",
+        20,
+    )
+
+
+def test_an_entry_may_name_its_exchange_and_currency(tmp_path: Path) -> None:
+    edited = tmp_path / "universe.toml"
+    edited.write_text('[[assets]]\nsymbol = "EURUSD"\nexchange = "London"\ncurrency = "USD"\n')
+    asset = load_universe(edited).asset("EURUSD")
+    assert (asset.exchange.name, asset.currency) == ("London", "USD")
+
+
+def test_the_first_exchange_that_matches_wins(tmp_path: Path) -> None:
+    edited = tmp_path / "exchanges.toml"
+    special = EXCHANGE.replace('suffix = ".MA"', "symbols = 'T[A-Z]+\\.NS'")
+    edited.write_text(special + EXCHANGES_FILE.read_text())
+    universe = load_universe(UNIVERSE_FILE, edited)
+    assert [universe.asset(s).exchange.name for s in ("TCS.NS", "ITC.NS")] == ["Mars", "NSE"]
 
 
 def test_a_universe_file_that_is_no_text_is_named(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class TradingDayTimetable(Timetable):
     cut-off.
 
     After downtime the scheduler runs the newest missed session only. After the end of a calendar's
-    data every weekday counts as a session; the description gives that date.
+    data every day on which it usually trades counts as a session; the description gives that date.
 
     Args:
         symbols: The assets whose sessions count; by default the default universe.
@@ -94,8 +94,8 @@ class TradingDayTimetable(Timetable):
             due += ", and those of the context assets that come before the next opening"
         return (
             f"A run for each session of the calendar {self._calendar}, {due}. Holidays are "
-            f"known{until} as far as the calendar's data reach; later every weekday counts as a "
-            "session."
+            f"known{until} as far as the calendar's data reach; later every usual trading day "
+            "counts as a session."
         )
 
     def infer_manual_data_interval(self, *, run_after: pendulum.DateTime) -> DataInterval:

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import logging
-from datetime import date
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
 
-from roi_forecast.market.publication import published_at, warn_of_timing
+from roi_forecast.market.publication import counts_until, published_at, warn_of_timing
 from roi_forecast.universe import Context, Publish, load_universe
 
 UNIVERSE = load_universe()
@@ -138,3 +138,88 @@ def test_a_row_before_a_special_session_is_published_before_that_one_opens(
 def test_no_dates_have_no_publication_time() -> None:
     assert published(INDIAN, ("AAPL",), "after_close") == []
     assert published(INDIAN, ("AAPL",), "before_open") == []
+
+
+@pytest.mark.parametrize(
+    ("symbols", "context", "publish", "moments"),
+    [
+        # 24/7: each day is final at 00:19, when the next has begun. New York decides.
+        (("AAPL", "BTC-USD"), (), "after_close", ["2024-07-02T00:19", "2024-07-06T00:19"]),
+        (("AAPL", "BTC-USD"), (), "before_open", ["2024-07-02T12:30", "2024-07-08T12:30"]),
+        (("AAPL",), ("BTC-USD",), "after_close", ["2024-07-02T00:19", "2024-07-06T00:19"]),
+        # Nothing to wait for.
+        (("BTC-USD",), (), "before_open", ["2024-07-02T00:19", "2024-07-06T00:19"]),
+        (("BTC-USD",), ("TCS.NS",), "after_close", ["2024-07-02T00:19", "2024-07-06T00:19"]),
+        # Tokyo's next session opens at midnight UTC, before a context of cryptocurrencies is final.
+        (("7203.T",), ("BTC-USD",), "after_close", ["2024-07-01T06:50", "2024-07-06T00:19"]),
+        # On Friday currencies close until midnight UTC on Monday.
+        (("EURUSD=X",), (), "before_open", ["2024-07-01T23:14", "2024-07-07T23:00"]),
+        (("EURUSD=X", "AAPL"), (), "before_open", ["2024-07-02T12:30", "2024-07-07T23:00"]),
+    ],
+)
+def test_a_market_that_never_closes_has_no_opening_to_wait_for(
+    symbols: tuple[str, ...], context: tuple[str, ...], publish: Publish, moments: list[str]
+) -> None:
+    found = published(symbols, context, publish, date(2024, 7, 1), date(2024, 7, 5))
+    assert found == moments
+
+
+@pytest.mark.parametrize(
+    ("symbol", "as_of", "target", "horizon", "moment"),
+    [
+        # Exchanges that close: the opening of the target date.
+        ("AAPL", date(2024, 7, 5), date(2024, 7, 8), 1, "2024-07-08T13:30"),
+        ("GC=F", date(2024, 7, 5), date(2024, 7, 8), 1, "2024-07-07T22:00"),
+        ("AAPL", date(2024, 7, 5), date(2024, 7, 12), 5, "2024-07-12T13:30"),
+        # In rows of another exchange: the first session after the as-of date. Tokyo trades on 4
+        # July, New York does not.
+        ("7203.T", date(2024, 7, 3), date(2024, 7, 5), 1, "2024-07-04T00:00"),
+        # New York trades on 15 July, Tokyo does not.
+        ("7203.T", date(2024, 7, 12), date(2024, 7, 15), 1, "2024-07-16T00:00"),
+        # Final at 00:19, and two hours.
+        ("BTC-USD", date(2024, 7, 5), date(2024, 7, 6), 1, "2024-07-06T02:19"),
+        ("BTC-USD", date(2024, 7, 5), date(2024, 7, 8), 1, "2024-07-06T02:19"),
+        ("BTC-USD", date(2024, 7, 5), date(2024, 7, 10), 5, "2024-07-10T00:00"),
+        ("EURUSD=X", date(2024, 12, 2), date(2024, 12, 3), 1, "2024-12-03T02:14"),
+        ("EURUSD=X", date(2024, 7, 1), date(2024, 7, 2), 1, "2024-07-02T01:14"),
+        ("EURUSD=X", date(2024, 12, 6), date(2024, 12, 9), 1, "2024-12-09T00:00"),
+    ],
+)
+def test_a_forecast_counts_until_its_session_begins_or_two_hours_from_the_last_bar(
+    symbol: str, as_of: date, target: date, horizon: int, moment: str
+) -> None:
+    exchange = UNIVERSE.asset(symbol).exchange
+    expected = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+    assert counts_until(exchange, as_of, target, horizon) == expected
+
+
+def test_what_trades_for_hours_before_its_forecasts_are_due_is_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    days = np.arange(np.datetime64("2024-07-01"), np.datetime64("2024-07-06"))
+    assets = UNIVERSE.select(["AAPL", "BTC-USD"])
+    with caplog.at_level(logging.INFO):
+        warn_of_timing(days, assets, Context((), "after_close"))
+        assert not caplog.messages
+        warn_of_timing(days, assets, Context((), "before_open"))
+    (message,) = caplog.messages
+    assert message.startswith(
+        "BTC-USD: on 5 of 5 dates it trades again before its forecasts are due"
+    )
+    assert "because the run publishes before the others open" in message
+
+
+def test_an_exchange_that_opens_before_the_bars_of_another_are_final_is_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    days = np.arange(np.datetime64("2024-07-01"), np.datetime64("2024-07-06"))
+    with caplog.at_level(logging.INFO):
+        warn_of_timing(days, UNIVERSE.select(["7203.T", "AAPL"]), Context())
+        assert not caplog.messages
+        warn_of_timing(days, UNIVERSE.select(["7203.T", "AAPL", "BTC-USD"]), Context())
+    (message,) = caplog.messages
+    # Tokyo opens at midnight UTC, but on Saturday it does not.
+    assert message.startswith(
+        "7203.T: on 4 of 5 dates it trades again before its forecasts are due"
+    )
+    assert "because the bars of BTC-USD are final only then" in message

@@ -21,6 +21,7 @@ from roi_forecast.universe import Context, load_universe
 
 ANY_TIME = TimeRestriction(earliest=None, latest=None, catchup=False)
 NEW_YORK, KOLKATA, LONDON = map(ZoneInfo, ("America/New_York", "Asia/Kolkata", "Europe/London"))
+MIXED = ["2222.SR", "TEVA.TA", "AAPL", "EURUSD=X", "BTC-USD", "0P0000XVAA.BO"]
 NSE_STOCKS = ["TCS.NS", "INFY.NS"]
 WITHOUT_CONTEXT = TradingDayTimetable(context_symbols=[])
 BEFORE_OPEN = TradingDayTimetable(publish="before_open")
@@ -130,6 +131,26 @@ def test_a_run_before_the_opening_starts_an_hour_before_the_first_exchange_opens
     ]
 
 
+def test_a_run_of_markets_with_other_weeks_follows_them() -> None:
+    utc = ZoneInfo("UTC")
+    coins = TradingDayTimetable(["BTC-USD", "ETH-USD"], [])
+    assert local_starts("2024-12-27", "2024-12-30", coins, utc) == [
+        "12-27 starts 12-28 00:19",
+        "12-28 starts 12-29 00:19",
+        "12-29 starts 12-30 00:19",
+        "12-30 starts 12-31 00:19",
+    ]
+    riyadh = TradingDayTimetable(["2222.SR"], ["BTC-USD"], "before_open")
+    # Riyadh trades from Sunday to Thursday, from 10:00.
+    assert local_starts("2024-12-25", "2024-12-29", riyadh, ZoneInfo("Asia/Riyadh")) == [
+        "12-25 starts 12-26 09:00",
+        "12-26 starts 12-29 09:00",
+        "12-29 starts 12-30 09:00",
+    ]
+    mixed = TradingDayTimetable(["AAPL", "BTC-USD"], [], "before_open")
+    assert local_starts("2024-12-27", "2024-12-27", mixed, NEW_YORK) == ["12-27 starts 12-30 08:30"]
+
+
 @pytest.mark.parametrize(
     ("timetable", "symbols", "context"),
     [
@@ -141,6 +162,9 @@ def test_a_run_before_the_opening_starts_an_hour_before_the_first_exchange_opens
             NSE_STOCKS,
             Context(load_universe().select(["AAPL"]), "before_open"),
         ),
+        (TradingDayTimetable(MIXED, []), MIXED, Context()),
+        (TradingDayTimetable(MIXED, [], "before_open"), MIXED, Context((), "before_open")),
+        (TradingDayTimetable(["BTC-USD"], []), ["BTC-USD"], Context()),
     ],
 )
 def test_a_run_is_about_its_session_and_nothing_later(
@@ -218,7 +242,7 @@ def test_weekdays_follow_the_end_of_the_calendar_and_the_description_and_a_warni
         runs = runs_between(str(end + timedelta(days=1)), str(end + timedelta(days=14)))
     assert len(runs) == 10
     assert all(run.logical_date and run.logical_date.weekday() < 5 for run in runs)
-    assert f"XBOM has no data after {end}; all weekdays there count as sessions" in caplog.text
+    assert f"XBOM has no data after {end}; holidays there count as sessions" in caplog.text
     assert f"known until {end} as far as" in TradingDayTimetable().description
 
 

@@ -12,15 +12,11 @@ from sqlalchemy import Connection
 
 from roi_forecast.array_types import BoolArray, DateArray, FloatArray, MomentArray
 from roi_forecast.market.bars import Bars, blocks_of
-from roi_forecast.market.calendars import session_on_or_before, sessions
+from roi_forecast.market.calendars import LONGEST_BREAK, session_on_or_before, sessions
+from roi_forecast.market.missing_columns import CONTEXT_COLUMNS
 from roi_forecast.market.publication import final_at, published_at
 from roi_forecast.market.stored_bars import load_bars, load_last_bars
 from roi_forecast.universe import Asset, Context, reference_exchange
-
-CONTEXT_COLUMNS = ("adj_close",)
-"""Columns of a context asset's bars that its moves are computed from, besides symbol and date."""
-
-_LOOK_BACK = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ def load_context_bars(
         start_date: First date of a row.
         as_of_date: Date of the last row.
     """
-    symbols, first = context.symbols, start_date - _LOOK_BACK
+    symbols, first = context.symbols, start_date - LONGEST_BREAK
     last_row = np.array([as_of_date], dtype="datetime64[D]")
     published: datetime = published_at(last_row, assets, context)[0].item()
     # Time zones are up to 14 hours ahead.
@@ -128,7 +124,7 @@ def context_moves(
 def _promised(asset: Asset, published: MomentArray) -> DateArray:
     """Return the newest session of an asset whose bar is final by each publication time."""
     first, last = (published[row].astype("datetime64[D]").item() for row in (0, -1))
-    days = sessions(asset.exchange, first - _LOOK_BACK, last + timedelta(days=1))
+    days = sessions(asset.exchange, first - LONGEST_BREAK, last + timedelta(days=1))
     held = days.to_numpy().astype("datetime64[D]")
     known = np.searchsorted(final_at(asset.exchange, held), published, side="right")
     promised: DateArray = held[known - 1]

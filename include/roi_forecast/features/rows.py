@@ -18,7 +18,7 @@ from roi_forecast.features.context import known_context, load_context_bars
 from roi_forecast.features.movement import halted_rows
 from roi_forecast.features.ranges import gaps_and_volumes, true_ranges
 from roi_forecast.market.bars import Bars, blocks_of
-from roi_forecast.market.calendars import reference_sessions
+from roi_forecast.market.reference_sessions import reference_sessions
 from roi_forecast.market.stored_bars import StoredBars, load_last_bars
 from roi_forecast.universe import NO_CONTEXT, Asset, Context, Publish
 

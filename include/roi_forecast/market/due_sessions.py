@@ -8,11 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from roi_forecast.market.calendars import sessions
+from roi_forecast.market.calendars import LONGEST_BREAK, sessions
 from roi_forecast.market.publication import published_at
 from roi_forecast.universe import Asset, Context, reference_exchange
-
-_LONGEST_BREAK = timedelta(days=30)
 
 
 def due_at(session: date, assets: Sequence[Asset], context: Context) -> datetime:
@@ -38,7 +36,7 @@ def last_due_session(assets: Sequence[Asset], context: Context, now: datetime) -
     """
     # Time zones are up to 14 hours ahead, so a session dated tomorrow may already be over.
     end = now.date() + timedelta(days=1)
-    candidates = sessions(reference_exchange(assets), end - _LONGEST_BREAK, end)
+    candidates = sessions(reference_exchange(assets), end - LONGEST_BREAK, end)
     due = published_at(candidates.to_numpy().astype("datetime64[D]"), assets, context)
     moment = pd.Timestamp(now).tz_convert(UTC).tz_localize(None)
     last: date = candidates[due <= moment.to_datetime64()][-1].date()

@@ -17,7 +17,7 @@ from roi_forecast.database.views import view_columns
 from roi_forecast.evaluation.metrics import Scored
 from roi_forecast.forecaster.conformal import LEVELS
 from roi_forecast.forecaster.intervals import Intervals
-from roi_forecast.market.calendars import reference_sessions
+from roi_forecast.market.reference_sessions import reference_sessions
 from roi_forecast.market.stored_bars import load_bars
 from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.universe import Asset, load_universe

@@ -25,8 +25,9 @@ from roi_forecast.forecaster.conformal import TRAILING
 from roi_forecast.forecaster.forecaster import Forecaster, rows_needed
 from roi_forecast.forecaster.forecasts import Forecasts
 from roi_forecast.forecaster.scale_inputs import MEMORY
-from roi_forecast.market.calendars import next_sessions, opens_at, sessions
+from roi_forecast.market.calendars import next_sessions, sessions
 from roi_forecast.market.checks.price_checks import refused_context_symbols
+from roi_forecast.market.publication import counts_until
 from roi_forecast.quoting import listed
 from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
@@ -136,7 +137,9 @@ def store_forecasts(
     known_from = now if version.state == "champion" else None
     values = [
         {**common, **value, "context": context[value["symbol"]] if value["horizon"] == 1 else None}
-        for value in _values(forecasts, assets, sessions, run.config.multi_step, known_from)
+        for value in _values(
+            forecasts, assets, run.as_of_date, sessions, run.config.multi_step, known_from
+        )
     ]
     added = insert(predictions).on_conflict_do_nothing().returning(predictions.c.symbol)
     with engine.begin() as connection:
@@ -155,6 +158,7 @@ def store_forecasts(
 def _values(
     forecasts: Forecasts,
     assets: tuple[Asset, ...],
+    as_of_date: date,
     sessions: Sequence[date],
     method: MultiStep,
     known_from: datetime | None,
@@ -168,7 +172,8 @@ def _values(
         parts = (forecasts.gap, forecasts.open_to_close) if horizon == 1 else (None, None)
         gap, open_to_close = (None if part is None else to_percent(part[0]) for part in parts)
         is_late = {
-            exchange: known_from is None or opens_at(exchange, target_date) <= known_from
+            exchange: known_from is None
+            or counts_until(exchange, as_of_date, target_date, horizon) <= known_from
             for exchange in {asset.exchange for asset in assets}
         }
         for column, asset in enumerate(assets):

@@ -17,6 +17,8 @@ from roi_forecast.market.calendars import next_openings, openings_on
 from roi_forecast.universe import Exchange, load_universe, reference_exchange
 
 _TOLERANCE = 1e-7
+_TRADES_ON_SECONDS = 2 * 3600.0
+"""Seconds by which the opening of a market that never closes may follow its final bars."""
 
 _Seconds = npt.NDArray[np.float64]
 
@@ -27,7 +29,8 @@ class ContextFindings:
 
     Attributes:
         early: Rows published before the assets' own bars are final, shape (rows,).
-        late: Rows published when an asset's exchange is open again, shape (rows,).
+        late: Rows published when an asset's exchange is open again, shape (rows,); one that never
+            closes does not count.
         wrong_moves: Moves between other bars than the last final ones at two publication times,
             shape (rows, context assets).
         after_publication: Those of them that a bar final only after the row's publication time
@@ -47,11 +50,7 @@ def audit_context(dataset: Dataset, bars: Bars) -> ContextFindings:
     assets = universe.select(dataset.symbols)
     exchanges = {asset.exchange for asset in assets}
     own = np.max([_final_seconds(exchange, dataset.dates) for exchange in exchanges], axis=0)
-    openings = [next_openings(exchange, dataset.dates) for exchange in exchanges]
-    opening = np.min(openings, axis=0).astype(np.float64)
-    # A row is a session, even one that the calendar lacks.
-    of_rows = openings_on(reference_exchange(assets), dataset.dates[1:]).astype(np.float64)
-    opening[:-1] = np.minimum(opening[:-1], of_rows)
+    opening = _next_opening(dataset.dates, exchanges, reference_exchange(assets).calendar)
     wrong, later = (np.zeros(dataset.context.shape, dtype=np.bool_) for _ in range(2))
     of_symbol = _levels(bars, dataset.context_symbols)
     for column, asset in enumerate(universe.select(dataset.context_symbols)):
@@ -74,6 +73,21 @@ def audit_context(dataset: Dataset, bars: Bars) -> ContextFindings:
         wrong_moves=wrong,
         after_publication=later,
     )
+
+
+def _next_opening(dates: DateArray, exchanges: Iterable[Exchange], reference: str) -> _Seconds:
+    """Return the seconds since 1970 of the earliest opening that follows a date's final bars."""
+    earliest = np.full(len(dates), np.inf)
+    for exchange in exchanges:
+        opening = next_openings(exchange, dates).astype(np.float64)
+        if exchange.calendar == reference:
+            # A row is a session, even one that the calendar lacks.
+            of_rows = openings_on(exchange, dates[1:]).astype(np.float64)
+            opening[:-1] = np.minimum(opening[:-1], of_rows)
+        while_trading = _TRADES_ON_SECONDS if exchange.is_continuous else 0.0
+        opening[opening <= _final_seconds(exchange, dates) + while_trading] = np.inf
+        earliest = np.minimum(earliest, opening)
+    return earliest
 
 
 def _is_a_later_move(
