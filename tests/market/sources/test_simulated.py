@@ -36,19 +36,19 @@ START, END = date(2015, 1, 1), date(2024, 12, 31)
 @given(st.dates(START, END), st.dates(START, END))
 def test_fetch_gives_the_same_bars_whatever_range_is_asked(one, other):
     start, end = min(one, other), max(one, other)
-    whole = MARKET.fetch(ASSETS[0], START, END)
+    whole = MARKET.fetch(ASSETS[0], START, END).bars
     inside = whole["trading_date"].between(pd.Timestamp(start), pd.Timestamp(end))
     if not inside.any():
         with pytest.raises(NoPricesError):
             MARKET.fetch(ASSETS[0], start, end)
         return
     expected = whole[inside].reset_index(drop=True)
-    pd.testing.assert_frame_equal(MARKET.fetch(ASSETS[0], start, end), expected)
+    pd.testing.assert_frame_equal(MARKET.fetch(ASSETS[0], start, end).bars, expected)
 
 
 @pytest.mark.parametrize("asset", ASSETS, ids=lambda asset: asset.symbol)
 def test_fetch_has_a_consistent_bar_on_every_session_of_the_assets_exchange(asset):
-    bars = MARKET.fetch(asset, START, END)
+    bars = MARKET.fetch(asset, START, END).bars
     assert tuple(bars.columns) == BAR_COLUMNS
     assert pd.DatetimeIndex(bars["trading_date"]).equals(sessions(asset.exchange, START, END))
     assert (bars["low"] > 0).all()
@@ -57,7 +57,7 @@ def test_fetch_has_a_consistent_bar_on_every_session_of_the_assets_exchange(asse
 
 
 def test_fetch_continues_past_the_end_of_the_calendar():
-    bars = MARKET.fetch(ASSETS[0], date(2027, 3, 1), date(2027, 3, 5))
+    bars = MARKET.fetch(ASSETS[0], date(2027, 3, 1), date(2027, 3, 5)).bars
     assert len(bars) == 5
 
 
@@ -70,7 +70,7 @@ def test_fetch_refuses_dates_before_the_market_began():
 def log_returns() -> pd.DataFrame:
     """Twenty-five years of log ROIs of all default assets, shape (common sessions - 1, assets)."""
     closes = {
-        asset.symbol: MARKET.fetch(asset, date(2000, 1, 3), END).set_index("trading_date")
+        asset.symbol: MARKET.fetch(asset, date(2000, 1, 3), END).bars.set_index("trading_date")
         for asset in UNIVERSE
     }
     adjusted = {symbol: bars["adj_close"] for symbol, bars in closes.items()}
@@ -114,7 +114,7 @@ def test_assets_of_a_market_move_together_and_those_of_one_sector_more_so(log_re
 def test_unusual_volume_comes_before_larger_moves_but_not_with_them():
     same_day, next_day = [], []
     for asset in UNIVERSE:
-        bars = MARKET.fetch(asset, date(2000, 1, 3), END)
+        bars = MARKET.fetch(asset, date(2000, 1, 3), END).bars
         size = np.log(bars["adj_close"]).diff().abs()
         volume = np.log(bars["volume"])
         same_day.append(volume.corr(size))
@@ -150,7 +150,7 @@ def test_overnight_shocks_are_independent_but_share_the_volatility_of_the_sessio
 
 def test_exchanges_differ_in_their_holidays():
     indian, metal = (
-        set(MARKET.fetch(load_universe().asset(symbol), START, END)["trading_date"])
+        set(MARKET.fetch(load_universe().asset(symbol), START, END).bars["trading_date"])
         for symbol in ("TCS.NS", "GC=F")
     )
     assert len(indian - metal) > 10
@@ -160,24 +160,24 @@ def test_exchanges_differ_in_their_holidays():
 @pytest.mark.parametrize("asset", UNIVERSE, ids=lambda asset: asset.symbol)
 def test_every_default_asset_has_all_its_bars_up_to_the_present(asset):
     today = date(2026, 11, 23)
-    bars = MARKET.fetch(asset, date(2024, 1, 1), today)
+    bars = MARKET.fetch(asset, date(2024, 1, 1), today).bars
     expected = sessions(asset.exchange, date(2024, 1, 1), today)
     assert pd.DatetimeIndex(bars["trading_date"]).equals(expected)
 
 
 @pytest.mark.parametrize("symbol", [*(asset.symbol for asset in UNIVERSE), "SPLIT2024.NS"])
 def test_no_simulated_bar_is_doubted(symbol):
-    bars = MARKET.fetch(load_universe().asset(symbol), date(2000, 1, 3), END)
+    bars = MARKET.fetch(load_universe().asset(symbol), date(2000, 1, 3), END).bars
     assert split_doubted(symbol, bars, [])[1] == []
 
 
 def fetch_as_known_on(day: date, symbol: str) -> pd.DataFrame:
     market = SimulatedSource(today=day)
-    return market.fetch(load_universe().asset(symbol), START, day).set_index("trading_date")
+    return market.fetch(load_universe().asset(symbol), START, day).bars.set_index("trading_date")
 
 
 def test_dividends_lower_the_close_but_not_the_adjusted_close():
-    bars = MARKET.fetch(PAYER, START, END)
+    bars = MARKET.fetch(PAYER, START, END).bars
     payout = bars["adj_close"].pct_change() - bars["close"].pct_change()
     ex_days = payout > 0.001
     assert 15 <= ex_days.sum() <= 21  # ten years, twice a year
@@ -217,13 +217,13 @@ def test_a_split_restates_prices_and_volumes_before_it_and_leaves_returns_as_the
 
 
 def test_a_stock_that_has_become_dear_is_split():
-    prices = MARKET.fetch(load_universe().asset("TCS.NS"), ORIGIN, END)
+    prices = MARKET.fetch(load_universe().asset("TCS.NS"), ORIGIN, END).bars
     assert prices["close"].pct_change().abs().max() < 0.5
     symbols = [f"S{number}.NS" for number in range(40)]
     moved = []
     for asset in load_universe().select(symbols):
-        early = SimulatedSource(date(2000, 1, 3)).fetch(asset, ORIGIN, date(2000, 1, 3))
-        late = MARKET.fetch(asset, ORIGIN, date(2000, 1, 3))
+        early = SimulatedSource(date(2000, 1, 3)).fetch(asset, ORIGIN, date(2000, 1, 3)).bars
+        late = MARKET.fetch(asset, ORIGIN, date(2000, 1, 3)).bars
         moved.append(round(float(early["close"].iloc[0] / late["close"].iloc[0]), 6))
     assert set(moved) >= {1.0, 5.0}
     assert set(moved) <= {1.0, 5.0, 25.0, 125.0}
@@ -231,23 +231,23 @@ def test_a_stock_that_has_become_dear_is_split():
 
 @pytest.mark.parametrize("symbol", ["PL=F", "^GSPC"])
 def test_metals_and_indices_pay_no_dividends(symbol):
-    bars = MARKET.fetch(load_universe().asset(symbol), START, END)
+    bars = MARKET.fetch(load_universe().asset(symbol), START, END).bars
     assert (bars["adj_close"] == bars["close"]).all()
 
 
 def test_a_symbol_that_asks_for_it_is_listed_late():
     asset = load_universe().asset("LISTED2023.NS")
-    bars = MARKET.fetch(asset, START, END)
+    bars = MARKET.fetch(asset, START, END).bars
     first = bars["trading_date"].iloc[0]
     assert first.year == 2023
     assert len(bars) == len(sessions(asset.exchange, first.date(), END))
     others = load_universe().select([f"LISTED2023{letter}.NS" for letter in "ABCD"])
-    assert len({MARKET.fetch(a, START, END)["trading_date"].iloc[0] for a in others}) > 1
+    assert len({MARKET.fetch(a, START, END).bars["trading_date"].iloc[0] for a in others}) > 1
 
 
 def test_a_symbol_that_asks_for_it_is_delisted():
     asset = load_universe().asset("DELISTED2024.NS")
-    bars = MARKET.fetch(asset, START, END)
+    bars = MARKET.fetch(asset, START, END).bars
     last = bars["trading_date"].iloc[-1]
     assert last.year == 2024
     assert len(bars) == len(sessions(asset.exchange, START, last.date()))
@@ -257,7 +257,7 @@ def test_a_symbol_that_asks_for_it_is_delisted():
 
 def test_a_symbol_that_asks_for_it_lacks_bars():
     asset = load_universe().asset("GAPS10.NS")
-    share = len(MARKET.fetch(asset, START, END)) / len(sessions(asset.exchange, START, END))
+    share = len(MARKET.fetch(asset, START, END).bars) / len(sessions(asset.exchange, START, END))
     assert 0.88 < share < 0.92
 
 

@@ -44,7 +44,7 @@ def fit_least_squares(inputs: np.ndarray, targets: np.ndarray) -> Fit:
 @cache
 def parts_of(asset: Asset) -> pd.DataFrame:
     """Return gap, open to close and log ROI of the days whose weekday before has a bar too."""
-    bars = MARKET.fetch(asset, date(1998, 1, 1), date(2024, 12, 31)).set_index("trading_date")
+    bars = MARKET.fetch(asset, date(1998, 1, 1), date(2024, 12, 31)).bars.set_index("trading_date")
     opened = np.log(bars["open"] * bars["adj_close"] / bars["close"])
     closed = np.log(bars["adj_close"])
     parts = pd.DataFrame({"gap": opened - closed.shift(), "open_to_close": closed - opened})

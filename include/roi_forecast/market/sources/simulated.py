@@ -1,7 +1,9 @@
 """A market simulated from fixed seeds, for use without a network.
 
-Every symbol has one path over all weekdays since a fixed origin, and the bar of a session shows the
-path on that day. So neither the requested range nor a new holiday in a calendar changes other bars.
+Every symbol has one path over all trading days since a fixed origin: the weekdays on which its
+exchange ever trades, Monday to Friday for most, every day for cryptocurrencies. The bar of a
+session shows the path on that day. So neither the requested range nor a new holiday in a calendar
+changes other bars.
 
 As at Yahoo, prices are adjusted to the newest bar: a split or a dividend restates all bars before
 it in later requests.
@@ -18,6 +20,7 @@ import pandas as pd
 
 from roi_forecast.array_types import FloatArray
 from roi_forecast.config import RunConfig
+from roi_forecast.market.calendar_data import is_in_week, load_calendar
 from roi_forecast.market.calendars import sessions
 from roi_forecast.market.sources.simulated_events import (
     cumulative_shares,
@@ -27,7 +30,7 @@ from roi_forecast.market.sources.simulated_events import (
 )
 from roi_forecast.market.sources.simulated_returns import simulate_log_roi
 from roi_forecast.market.sources.simulated_shocks import random_stream
-from roi_forecast.market.sources.source import PriceSource, as_bars
+from roi_forecast.market.sources.source import FetchedBars, PriceSource, as_bars
 from roi_forecast.settings import Settings
 from roi_forecast.universe import Asset
 
@@ -53,15 +56,20 @@ class SimulatedSource:
     def __init__(self, today: date | None = None) -> None:
         self._today = today or datetime.now(UTC).date()
 
-    def fetch(self, asset: Asset, start: date, end: date) -> pd.DataFrame:
+    def fetch(self, asset: Asset, start: date, end: date) -> FetchedBars:
         """Return the bars of the asset's own sessions; see `PriceSource.fetch`.
 
         Raises:
             NoPricesError: The asset has no session between the two dates.
         """
-        path = _simulate(asset, _weekdays(max(self._today, end, ORIGIN)))
+        days = _trading_days(asset.exchange.calendar, max(self._today, end, ORIGIN))
+        path = _simulate(asset, days)
         held = sessions(asset.exchange, max(start, ORIGIN), end)
-        return as_bars(path[path["trading_date"].isin(held)], asset, start, end)
+        return FetchedBars(as_bars(path[path["trading_date"].isin(held)], asset, start, end))
+
+    def symbols(self) -> tuple[str, ...]:
+        """Return none: it has any."""
+        return ()
 
     def check_reachable(self, asset: Asset) -> None:
         """Return: nothing needs to be reached."""
@@ -75,9 +83,12 @@ def open_source(_config: RunConfig, _settings: Settings, _symbols: Sequence[str]
     return SimulatedSource()
 
 
-@lru_cache(maxsize=8)
-def _weekdays(end: date) -> pd.DatetimeIndex:
-    return pd.bdate_range(ORIGIN, end)
+@lru_cache(maxsize=32)
+def _trading_days(calendar: str, end: date) -> pd.DatetimeIndex:
+    days = pd.date_range(ORIGIN, end)
+    dates = days.to_numpy().astype("datetime64[D]")
+    kept = np.any([is_in_week(dates, week) for week in load_calendar(calendar).weeks], axis=0)
+    return days[kept]
 
 
 def _simulate(asset: Asset, days: pd.DatetimeIndex) -> pd.DataFrame:

@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 
 from roi_forecast.array_types import BoolArray, FloatArray
-from roi_forecast.market.sources.simulated_markets import is_index
 from roi_forecast.market.sources.simulated_shocks import random_stream
 from roi_forecast.universe import Asset
 
@@ -31,7 +30,7 @@ DEAR = 4
 """A stock is split the day after it closes above this multiple of its first price."""
 
 _SHARE_WITH_DIVIDENDS = 0.7
-_WEEKDAYS_BETWEEN_DIVIDENDS = 130
+_DAYS_BETWEEN_DIVIDENDS = 130
 _FATE = re.compile(r"(?P<kind>LISTED|DELISTED|SPLIT)(?P<year>(?:19|20)\d\d)|GAPS(?P<percent>\d\d)")
 
 
@@ -66,18 +65,18 @@ def cumulative_value_retained(
 
     Args:
         asset: Only stocks pay dividends, and not all of them.
-        days: Weekdays since the origin.
+        days: Trading days since the origin.
         character: Random numbers of the asset.
     """
     pays = _has_events(asset) and character.random() < _SHARE_WITH_DIVIDENDS
     dividend = character.uniform(0.002, 0.012) if pays else 0.0
-    first = int(character.integers(_WEEKDAYS_BETWEEN_DIVIDENDS))
-    goes_ex = np.arange(days) % _WEEKDAYS_BETWEEN_DIVIDENDS == first
+    first = int(character.integers(_DAYS_BETWEEN_DIVIDENDS))
+    goes_ex = np.arange(days) % _DAYS_BETWEEN_DIVIDENDS == first
     return (1 - dividend) ** np.cumsum(goes_ex, dtype=np.float64)
 
 
 def _has_events(asset: Asset) -> bool:
-    return asset.asset_class == "stock" and not is_index(asset)
+    return asset.asset_class == "stock"
 
 
 def cumulative_shares(
@@ -88,7 +87,7 @@ def cumulative_shares(
     Args:
         asset: Only stocks are split.
         fate: May contain a split; otherwise stocks are split when they become dear.
-        days: Weekdays since the origin.
+        days: Trading days since the origin.
         prices: Prices without any split, shape (days,).
     """
     shares = np.ones(len(days))

@@ -6,9 +6,9 @@ The exchanges that share a calendar form a market, named after the calendar. An 
                     + exposure x overnight part of the home move + own overnight shock
     open to close = exposure x intraday part of the home move + sector's shock + own shock
 
-where the home move of a market on a weekday is news of its own: both its parts, without any lead.
-All shocks are independent of each other and over time. So an asset's past says nothing about its
-next session, and the context says exactly what `LEADS` plants, all of it about the opening gap:
+where the home move of a market on a day is news of its own: both its parts, without any lead. All
+shocks are independent of each other and over time. So an asset's past says nothing about its next
+session, and the context says exactly what `LEADS` plants, all of it about the opening gap:
 
 | target market | leading market | weekday of its home move |
 |---|---|---|
@@ -113,8 +113,8 @@ def sector_of(asset: Asset) -> str:
 
 
 def is_index(asset: Asset) -> bool:
-    """Return whether the symbol is an index, such as `^GSPC`: the market with hardly any noise."""
-    return asset.symbol.startswith("^")
+    """Return whether the asset is an index, such as `^GSPC`: the market with hardly any noise."""
+    return asset.asset_class == "index"
 
 
 def exposures_of(asset: Asset) -> Exposures:

@@ -1,7 +1,7 @@
 """Opening gaps and log ROIs from open to close of simulated assets.
 
 `simulated_markets` says what they are made of; every shock follows the process of
-`simulated_shocks`. Unusual volume is followed by larger own shocks on the next weekday.
+`simulated_shocks`. Unusual volume is followed by larger own shocks on the next trading day.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def simulate_log_roi(asset: Asset, activity: FloatArray) -> tuple[FloatArray, Fl
 
     Args:
         asset: The asset.
-        activity: Standardised log volume of the first weekdays since the origin, shape (days,); a
-            prefix gives a prefix of the result.
+        activity: Standardised log volume of the first trading days since the origin, shape
+            (days,); a prefix gives a prefix of the result.
     """
     days = len(activity)
     exposures, lead, market = exposures_of(asset), lead_of(asset), market_of(asset)
@@ -59,7 +59,7 @@ def simulate_log_roi(asset: Asset, activity: FloatArray) -> tuple[FloatArray, Fl
 
 
 def home_move(market: str, days: int) -> FloatArray:
-    """Return a market's log ROI from news of its own on the first weekdays, shape (days,)."""
+    """Return a market's log ROI from news of its own on its first days, shape (days,)."""
     overnight, intraday = _market_shocks(market, days)
     return OVERNIGHT_VOLATILITY * overnight + INTRADAY_VOLATILITY * intraday
 

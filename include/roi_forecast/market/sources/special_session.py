@@ -39,6 +39,6 @@ def is_special_session(source: PriceSource, assets: Sequence[Asset], day: date) 
 
 def _has_bar(source: PriceSource, asset: Asset, day: date) -> bool:
     try:
-        return bool(source.fetch(asset, day, day)["adj_close"].notna().any())
+        return bool(source.fetch(asset, day, day).bars["adj_close"].notna().any())
     except SourceDataError:
         return False
