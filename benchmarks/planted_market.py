@@ -20,6 +20,7 @@ LAST_DATE = date(2026, 11, 20)
 RULES = ("no_skill", "next_day", "coverage_80", "pace", "champion", "r2_target", "verdict")
 LIVE_SESSIONS = 63
 
+_MISSING = ("high", "low")
 _STAGES = (
     "resolve_run",
     "extract_prices",
@@ -209,7 +210,7 @@ def _store_versions(
                 "as_of_date": dates[-1],
                 "rows": len(dates),
                 "path": "-",
-                "manifest": {},
+                "manifest": {"missing_columns": {symbols[0]: list(_MISSING)}},
             }
         ],
     )
@@ -507,6 +508,9 @@ def _store_runs(
                 "status": "failed" if symbol == failing else "ok",
                 "rows": 0 if symbol == failing else 1,
                 "error": "the source asked to be left alone (429)" if symbol == failing else None,
+                "missing_columns": (
+                    None if symbol == failing else list(_MISSING if symbol == symbols[0] else ())
+                ),
                 "finished_at": _moment(dates[-1], 22),
             }
             for symbol in symbols

@@ -58,7 +58,7 @@ def load_dataset(
 
     def bars_of(wanted: Sequence[Asset]) -> pd.DataFrame:
         return pd.concat(
-            [source.fetch(asset, start, last).assign(symbol=asset.symbol) for asset in wanted],
+            [source.fetch(asset, start, last).bars.assign(symbol=asset.symbol) for asset in wanted],
             ignore_index=True,
         )
 

@@ -35,7 +35,7 @@ def main() -> None:
     closes = np.empty((rows, len(assets)))
     began = time.perf_counter()
     for column, asset in enumerate(assets):
-        closes[:, column] = market.fetch(asset, start, END)["adj_close"]
+        closes[:, column] = market.fetch(asset, start, END).bars["adj_close"]
     seconds = time.perf_counter() - began
     peak = peak_mib()
     print(f"assets x sessions     {len(assets)} x {rows}")

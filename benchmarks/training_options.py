@@ -373,7 +373,7 @@ def _rows(path: Path) -> PriceRows:
     assets = load_universe().select(symbols)
     source = CsvSource("csv:benchmark", path)
     bars = pd.concat(
-        [source.fetch(asset, START, LAST).assign(symbol=asset.symbol) for asset in assets],
+        [source.fetch(asset, START, LAST).bars.assign(symbol=asset.symbol) for asset in assets],
         ignore_index=True,
     )
     return align_rows(bars, assets, START, LAST)

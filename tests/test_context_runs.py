@@ -186,7 +186,7 @@ def test_after_a_rollback_within_a_run_its_context_is_missing_and_in_the_next_it
 
 def prices_of(symbol: str) -> pd.Series[float]:
     asset = load_universe().asset(symbol)
-    bars = SimulatedSource(MONDAY).fetch(asset, date(2014, 11, 1), MONDAY)
+    bars = SimulatedSource(MONDAY).fetch(asset, date(2014, 11, 1), MONDAY).bars
     return bars.set_index("trading_date")["adj_close"]
 
 

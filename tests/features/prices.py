@@ -21,7 +21,7 @@ AS_OF = date(2023, 12, 29)
 def simulated_bars(end: date = AS_OF) -> pd.DataFrame:
     """Bars in long form with the columns that alignment reads."""
     market = SimulatedSource()
-    frames = [market.fetch(asset, START, end).assign(symbol=asset.symbol) for asset in ASSETS]
+    frames = [market.fetch(asset, START, end).bars.assign(symbol=asset.symbol) for asset in ASSETS]
     return pd.concat(frames, ignore_index=True)
 
 
@@ -70,7 +70,7 @@ def context_bars(end: date = AS_OF) -> pd.DataFrame:
     """Bars of two context assets, which begin half a year before the rows."""
     market = SimulatedSource(today=date(2024, 6, 3))
     frames = [
-        market.fetch(asset, date(2022, 7, 1), end).assign(symbol=asset.symbol)
+        market.fetch(asset, date(2022, 7, 1), end).bars.assign(symbol=asset.symbol)
         for asset in CONTEXT.assets
     ]
     return pd.concat(frames, ignore_index=True)

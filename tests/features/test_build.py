@@ -209,6 +209,22 @@ def test_context_is_stored_with_the_dataset(tmp_path: Path) -> None:
         np.testing.assert_array_equal(getattr(read, name), getattr(dataset, name), strict=False)
 
 
+def test_what_a_source_lacks_is_stored_with_the_dataset_and_makes_another_one(
+    tmp_path: Path,
+) -> None:
+    bars = simulated_bars()
+    rows = align_rows(bars, ASSETS, START, AS_OF, 0.1)
+    # Nothing but the record tells an adjusted close that repeats the close from one that equals it.
+    missing = {"TCS.NS": ("adj_close",), "GC=F": ("open", "volume")}
+    plain, dataset = (
+        assemble_dataset(rows, CONFIG, "simulated", tmp_path, each) for each in ({}, missing)
+    )
+    assert plain.dataset_id != dataset.dataset_id
+    for each in (plain, dataset):
+        save_dataset(each, audit_dataset(each, bars, AS_OF))
+        assert load_dataset(each.directory).missing_columns == each.missing_columns
+
+
 def test_another_context_or_publication_is_another_dataset(tmp_path: Path) -> None:
     contexts = (
         CONTEXT,

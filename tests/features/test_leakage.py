@@ -71,6 +71,39 @@ def test_nothing_is_found_in_a_sound_dataset(scaler: str) -> None:
     assert {check.check_name for check in audit.checks} == CHECKS
 
 
+def test_nothing_is_found_where_bars_lack_prices_and_volumes() -> None:
+    bars = bars_with_a_gap().astype({"volume": "float64"})
+    columns = ["open", "high", "low", "volume"]
+    bars.loc[bars["symbol"] == "TCS.NS", columns] = np.nan
+    empty = np.random.default_rng(4).random((len(bars), len(columns))) < 0.1
+    bars[columns] = bars[columns].mask(empty)
+    dataset = sound(bars)
+    assert np.isnan(dataset.true_range[:, 1]).all()
+    assert found(dataset, bars) == set()
+
+
+def test_nothing_is_found_where_a_bar_between_two_rows_lacks_its_high() -> None:
+    # Gold trades on 2023-01-26, a holiday of the NSE; the range of its next row is then unknown.
+    bars = simulated_bars()
+    between = (bars["symbol"] == "GC=F") & (bars["trading_date"] == pd.Timestamp(2023, 1, 26))
+    bars.loc[between, "high"] = np.nan
+    dataset = sound(bars)
+    row = int(np.flatnonzero(dataset.dates == np.datetime64("2023-01-27"))[0])
+    assert np.isnan(dataset.true_range[row, GOLD])
+    assert found(dataset, bars) == set()
+
+
+@pytest.mark.parametrize("name", ["true_range", "gap"])
+def test_a_value_where_the_bar_has_none_is_found(name: str) -> None:
+    bars = simulated_bars()
+    bars.loc[bars["symbol"] == "TCS.NS", ["open", "high"]] = np.nan
+    dataset = sound(bars)
+    values = getattr(dataset, name).copy()
+    values[50, 1] = 0.01
+    leaky = replace(dataset, **{name: values})
+    assert found(leaky, bars) == {{"gap": "opening_gap"}.get(name, name)}
+
+
 def test_nothing_is_found_in_real_prices_with_holidays_of_their_own(
     real_prices_path: Path,
 ) -> None:

@@ -78,6 +78,35 @@ def test_a_bar_with_a_price_that_cannot_be_one_has_no_range(column: str) -> None
     assert np.isnan(rows.true_range[row_of(rows, day.date()), 1])
 
 
+@pytest.mark.parametrize("column", ["high", "low"])
+def test_a_row_of_which_one_bar_lacks_a_price_has_no_range(column: str) -> None:
+    # The bar of 2023-01-26, a holiday of the NSE, is part of gold's next row.
+    bars = simulated_bars()
+    complete = align(bars).true_range
+    between = (bars["symbol"] == "GC=F") & (bars["trading_date"] == pd.Timestamp(2023, 1, 26))
+    bars.loc[between, column] = np.nan
+    rows = align(bars)
+    row = row_of(rows, date(2023, 1, 27))
+    assert np.isnan(rows.true_range[row, 3])
+    rows.true_range[row, 3] = complete[row, 3]
+    np.testing.assert_array_equal(rows.true_range, complete)
+
+
+@pytest.mark.parametrize("missing", [["open"], ["high"], ["low"], ["volume"], ["open", "low"]])
+def test_what_one_asset_lacks_changes_nothing_but_what_rests_on_it(missing: list[str]) -> None:
+    bars = simulated_bars().astype({"volume": "float64"})
+    complete = align(bars)
+    bars.loc[bars["symbol"] == "TCS.NS", missing] = np.nan
+    rows = align(bars)
+    rests_on = {"open": "gap", "high": "true_range", "low": "true_range", "volume": "volume"}
+    gone = {rests_on[column] for column in missing}
+    for name in ("prices", "filled", "true_range", "gap", "volume"):
+        expected = getattr(complete, name).copy()
+        if name in gone:
+            expected[:, 1] = np.nan
+        np.testing.assert_array_equal(getattr(rows, name), expected)
+
+
 def test_ranges_after_the_as_of_date_change_nothing() -> None:
     as_of = date(2023, 10, 31)
     bars = simulated_bars()

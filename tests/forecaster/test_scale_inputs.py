@@ -196,6 +196,37 @@ def test_an_asset_without_any_bar_takes_the_mean_of_the_others() -> None:
     assert np.isfinite(inputs).all()
 
 
+RANGES = slice(5, 8)
+
+
+def test_an_asset_without_ranges_takes_its_own_moves_enlarged_as_the_others_ranges_are() -> None:
+    true_range = DATASET.true_range.copy()
+    true_range[:, 0] = np.nan
+    inputs = scale_inputs(replace(DATASET, true_range=true_range))
+    complete = scale_inputs(DATASET)
+    excess = (complete[1:, 1:, RANGES] - complete[1:, 1:, :3]).mean(axis=1)
+    np.testing.assert_allclose(inputs[1:, 0, RANGES], complete[1:, 0, :3] + excess)
+    np.testing.assert_array_equal(inputs[1:, 1:, RANGES], complete[1:, 1:, RANGES])
+    shorter = complete[1:, 1:, 5:7] - complete[1:, 1:, 7:8]
+    np.testing.assert_allclose(inputs[1:, 1, 8:10], shorter.mean(axis=1))
+
+
+@pytest.mark.parametrize("factor", [1e-2, 1e2])
+def test_ranges_of_an_asset_without_them_follow_its_own_moves(factor: float) -> None:
+    true_range, log_roi = DATASET.true_range.copy(), DATASET.log_roi.copy()
+    true_range[:, 0] = np.nan
+    log_roi[:, 0] *= factor
+    inputs = scale_inputs(replace(DATASET, true_range=true_range, log_roi=log_roi))[100]
+    excess = inputs[:, RANGES] - inputs[:, :3]
+    np.testing.assert_allclose(excess[0], excess[1:].mean(axis=0))
+
+
+def test_without_any_range_all_take_their_moves() -> None:
+    inputs = scale_inputs(replace(DATASET, true_range=np.full(DATASET.true_range.shape, np.nan)))
+    np.testing.assert_allclose(inputs[1:, :, 5:10], inputs[1:, :, :5])
+    assert np.isfinite(inputs[1:]).all()
+
+
 def test_the_sum_of_inputs_times_slopes_is_that_of_the_inputs_one_by_one() -> None:
     rows = replace(DATASET, symbols=("TCS.NS", "GC=F", "AAPL"))
     slopes = np.random.default_rng(8).normal(size=INPUTS)

@@ -42,7 +42,7 @@ def read(path: Path) -> pd.DataFrame:
     source = CsvSource("csv:case", path)
     assets = load_universe().select((*OTHERS, "EEE"))
     return pd.concat(
-        [source.fetch(asset, START, LAST).assign(symbol=asset.symbol) for asset in assets],
+        [source.fetch(asset, START, LAST).bars.assign(symbol=asset.symbol) for asset in assets],
         ignore_index=True,
     )
 
@@ -242,6 +242,6 @@ def test_a_run_leaves_the_suspended_asset_out_of_overall_figures_by_name(
     assert by_asset["EEE"] is None
     assert figures["r2"] == pytest.approx(np.mean([by_asset[symbol] for symbol in OTHERS]))
     assert set(figures["left_out"]["r2"]) == {"EEE"}
-    assert "without EEE (none of its rows counts: no bar, or halted)" in caplog.text
+    assert "without EEE (none of its rows counts: no bar or open, or halted)" in caplog.text
     assert sum("; without EEE (" in reason for reason in reasons) >= 2
     assert not any("nan" in reason for reason in reasons)

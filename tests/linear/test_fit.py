@@ -47,6 +47,45 @@ def test_one_asset_without_opens_leaves_the_others_their_parts() -> None:
     np.testing.assert_allclose(found.rest[:, 0], GAP_WEIGHTS[:, 0], atol=0.1)
 
 
+@pytest.mark.parametrize("without", [0, 1, 2])
+def test_the_weights_of_the_others_are_those_of_rows_without_the_asset_that_lacks_opens(
+    without: int,
+) -> None:
+    gap = ROWS.gap.copy()
+    gap[:, without] = np.nan
+    others = [column for column in range(3) if column != without]
+    targets = range(LAGS, len(ROWS.dates))
+    actual = np.where(ROWS.filled, np.nan, ROWS.log_roi)
+
+    found = _fit(replace(ROWS, gap=gap))
+    expected = fit_linear(
+        ROWS.context,
+        actual[:, others],
+        ROWS.gap[:, others],
+        [GROUPS[column] for column in others],
+        targets,
+        1e9,
+    )
+
+    for name in ("gap", "rest", "lags"):
+        own = getattr(found, name)[:, others]
+        np.testing.assert_allclose(own, getattr(expected, name), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("share", "has_opens"), [(0.6, True), (0.4, False)])
+def test_opens_on_most_sessions_tell_gap_and_rest_apart(share: float, has_opens: bool) -> None:
+    gap = ROWS.gap.copy()
+    gap[np.random.default_rng(5).random(len(gap)) > share, 1] = np.nan
+
+    found = _fit(replace(ROWS, gap=gap))
+
+    assert found.has_opens[1] == has_opens
+    # On the other sessions it counts as its group's mean, whose weight is 0.45.
+    assert found.gap[0, 1] == pytest.approx(GAP_WEIGHTS[0, 1] if has_opens else 0.0, abs=0.12)
+    whole = found.gap[0, 1] + found.rest[0, 1]
+    assert whole == pytest.approx(GAP_WEIGHTS[0, 1], abs=0.15)
+
+
 def test_newer_rows_decide_where_the_lead_ends_halfway() -> None:
     lead, none = planted_rows(1500), planted_rows(1500, seed=9, lead=0.0)
     names = ("log_roi", "gap", "filled", "context")

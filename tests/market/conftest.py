@@ -31,7 +31,7 @@ def prices() -> pd.DataFrame:
     """Two years of simulated bars in long form."""
     market = SimulatedSource()
     frames = [
-        market.fetch(asset, START, END).assign(symbol=asset.symbol)
+        market.fetch(asset, START, END).bars.assign(symbol=asset.symbol)
         for asset in load_universe().select(SYMBOLS)
     ]
     return pd.concat(frames, ignore_index=True)

@@ -23,6 +23,7 @@ from roi_forecast.market.extraction import OVERLAP_BARS, extract_prices
 from roi_forecast.market.restatement import find_restatement
 from roi_forecast.market.sources.simulated import SimulatedSource
 from roi_forecast.market.sources.simulated_events import fate_of
+from roi_forecast.market.sources.source import FetchedBars
 from roi_forecast.market.sources.yahoo import YahooSource
 from roi_forecast.market.stored_bars import load_bars
 from roi_forecast.universe import load_universe
@@ -135,11 +136,11 @@ def test_bars_after_the_as_of_date_change_nothing(market_engine, make_run, price
         """Answers more than it was asked, at prices that no check doubts."""
 
         def fetch(self, asset, start, end):
-            bars = super().fetch(asset, start, end + timedelta(days=20))
+            bars = super().fetch(asset, start, end + timedelta(days=20)).bars
             names = ["open", "high", "low", "close", "adj_close"]
             is_future = bars["trading_date"] > pd.Timestamp(end)
             bars.loc[is_future, names] *= 1.1
-            return bars
+            return FetchedBars(bars)
 
     run = make_run(source="simulated", as_of_date=date(2024, 6, 28))
     late = datetime(2026, 1, 1, tzinfo=UTC)
@@ -412,7 +413,7 @@ def test_simulated_split_and_dividends_restate_what_is_stored(market_engine, mak
         result = extract_prices(market_engine, run, symbol, market, now=NOW)
         assert result.dropped == 0
     assert result.restated
-    expected = SimulatedSource(END).fetch(asset, START, END)
+    expected = SimulatedSource(END).fetch(asset, START, END).bars
     pd.testing.assert_frame_equal(stored(market_engine, symbol, "simulated"), expected)
     (event,) = restatements(market_engine)
     assert event.close_ratio == pytest.approx(0.2)

@@ -26,7 +26,7 @@ from roi_forecast.planning.resolve import resolve_run
 from roi_forecast.registry.candidates import train_candidate
 from roi_forecast.serving.forecast_store import store_forecasts
 from roi_forecast.serving.promotion import promote_model
-from roi_forecast.settings import YAHOO_URL_VARIABLE, Settings
+from roi_forecast.settings import Settings, url_variable
 from roi_local.commands.sql import QUERY_VARIABLE
 from roi_local.environment import REPOSITORY, Home
 from roi_local.run_parameters import CONF_VARIABLE, SOURCE_VARIABLE
@@ -51,8 +51,9 @@ EXCLUDING: dict[Fault, str] = {
     "shifted": "mean that its dates are shifted",
     "gaps": "sessions of its calendar XBOM",
     "no_adjusted_close": "no adjusted close",
-    "other_currency": "currency 'USX'",
-    "other_time_zone": "time zone 'Europe/London'",
+    "impossible_currency": "'U$' as currency",
+    "other_time_zone": "time zone 'America/New_York'",
+    "unknown_time_zone": "No time zone found with key Mars/Base",
 }
 
 
@@ -83,7 +84,9 @@ def test_day_with_every_fault_forecasts_the_sound_assets_and_names_the_others(
     symbols = (*SOUND, *map(symbol_of, FAULTS))
     parameters = {**SMALL_RUN, "source": "yahoo", "symbols": symbols, "quorum": 0.5}
     with serve(prices, FAULTS) as server:
-        served = Settings(settings.database_url, settings.data_directory, yahoo_url=server.url)
+        served = Settings(
+            settings.database_url, settings.data_directory, source_urls={"yahoo": server.url}
+        )
         run = resolve_run(market_engine, served, "day", parameters, lambda other: True, now=NOW)
         source = YahooSource(tmp_path, server.url, timeout=0.5)
         for symbol in run.extraction_symbols:
@@ -137,7 +140,7 @@ def test_the_dag_ends_green_on_a_day_with_every_fault_that_no_retry_mends(prices
         variables = {
             SOURCE_VARIABLE: "yahoo",
             CONF_VARIABLE: json.dumps(conf),
-            YAHOO_URL_VARIABLE: server.url,
+            url_variable("yahoo"): server.url,
         }
         answer = run_command(home, "run", **variables)
     assert answer.returncode == 0, answer.stderr + answer.stdout

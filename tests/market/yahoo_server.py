@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pandas as pd
 
+from roi_forecast.market.calendar_data import load_calendar
 from roi_forecast.universe import Asset, load_universe
 
 AnswerFault = Literal[
@@ -34,13 +35,25 @@ ContentFault = Literal[
     "impossible_volumes",
     "no_adjusted_close",
     "other_currency",
+    "no_currency",
+    "impossible_currency",
     "other_time_zone",
+    "equivalent_time_zone",
+    "unknown_time_zone",
 ]
 Fault = AnswerFault | ContentFault
 
 Chart = dict[str, Any]
 
-_OPENING_TIMES = {"XBOM": time(9, 15), "XNYS": time(9, 30), "CMES": time(0, 0), "24/5": time(0, 0)}
+_INSTRUMENT_TYPES = {
+    "stock": "EQUITY",
+    "fund": "MUTUALFUND",
+    "index": "INDEX",
+    "currency": "CURRENCY",
+    "cryptocurrency": "CRYPTOCURRENCY",
+}
+# Yahoo's bars of these begin with the day; those of exchanges with their opening.
+_WHOLE_DAYS = ("CMES", "24/5", "24/7")
 _CHART_PATH = "/v8/finance/chart/"
 
 
@@ -63,6 +76,7 @@ class YahooServer:
     def __init__(self, prices: pd.DataFrame) -> None:
         self._prices = dict(list(prices.groupby("symbol")))
         self._faults: dict[str, Fault] = {}
+        self._stated: dict[str, dict[str, str]] = {}
         self._asked: Counter[str] = Counter()
         self._stopping = threading.Event()
         self.requests: list[ChartRequest] = []
@@ -105,6 +119,10 @@ class YahooServer:
 
     def heal_symbol(self, symbol: str) -> None:
         self._faults.pop(symbol, None)
+
+    def state(self, symbol: str, meta: dict[str, str]) -> None:
+        """State other properties of a symbol in `meta` of its charts."""
+        self._stated[symbol] = meta
 
     def replace_prices(self, symbol: str, rows: pd.DataFrame) -> None:
         self._prices[symbol] = rows
@@ -153,6 +171,7 @@ class YahooServer:
         else:
             rows = rows.tail(1)
         chart = _as_chart(asset, rows.iloc[:0] if fault == "empty" else rows)
+        chart["meta"] |= self._stated.get(symbol, {})
         if fault in _CONTENT_FAULTS and len(rows) > 3:
             _CONTENT_FAULTS[fault](chart)
         body = json.dumps({"chart": {"result": [chart], "error": None}}).encode()
@@ -165,15 +184,19 @@ def _error(status: HTTPStatus, description: str) -> tuple[HTTPStatus, bytes]:
 
 
 def _opening(asset: Asset, day: pd.Timestamp) -> datetime:
-    opening_time = _OPENING_TIMES[asset.exchange.calendar]
-    return datetime.combine(day.date(), opening_time, asset.exchange.timezone)
+    zone, calendar = asset.exchange.timezone, asset.exchange.calendar
+    if calendar in _WHOLE_DAYS:
+        return datetime.combine(day.date(), time(0), zone)
+    return datetime.combine(day.date(), load_calendar(calendar).open_times[1], zone)
 
 
 def _as_chart(asset: Asset, rows: pd.DataFrame) -> Chart:
     meta = {
         "currency": asset.currency,
         "symbol": asset.symbol,
-        "instrumentType": "FUTURE" if asset.symbol.endswith("=F") else "EQUITY",
+        "instrumentType": "FUTURE"
+        if asset.exchange.calendar == "CMES"
+        else _INSTRUMENT_TYPES[asset.asset_class],
         "exchangeTimezoneName": asset.exchange.timezone.key,
         "validRanges": ["1d", "5d", "1mo", "max"],
         "dataGranularity": "1d",
@@ -253,7 +276,7 @@ def _lose_days(chart: Chart) -> None:
         del values[: len(values) - 1 : 3]
 
 
-def _state(name: str, value: str) -> Callable[[Chart], None]:
+def _state(name: str, value: str | None) -> Callable[[Chart], None]:
     def change(chart: Chart) -> None:
         chart["meta"][name] = value
 
@@ -277,5 +300,9 @@ _CONTENT_FAULTS: dict[Fault | None, Callable[[Chart], None]] = {
     "impossible_volumes": _give_impossible_volumes,
     "no_adjusted_close": _lose_adjusted_close,
     "other_currency": _state("currency", "USX"),
-    "other_time_zone": _state("exchangeTimezoneName", "Europe/London"),
+    "no_currency": _state("currency", None),
+    "impossible_currency": _state("currency", "U$"),
+    "other_time_zone": _state("exchangeTimezoneName", "America/New_York"),
+    "equivalent_time_zone": _state("exchangeTimezoneName", "Asia/Colombo"),
+    "unknown_time_zone": _state("exchangeTimezoneName", "Mars/Base"),
 }

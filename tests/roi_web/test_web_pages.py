@@ -468,3 +468,23 @@ def test_a_version_without_a_valid_manifest_is_shown_without_plots(
         (published / "manifest.json").write_text(manifest)
     client = planted.client(models_directory=tmp_path)
     assert "<img" not in page(client, "/versions/reference-version-03")
+
+
+LACKING = "no high, low: the interval scale rests on closes"
+
+
+def test_pages_say_which_columns_an_asset_lacks_and_what_that_means(client: TestClient) -> None:
+    assert f"Its bars have {LACKING}." in page(client, "/assets/GC=F")
+    for path in ("/health", "/versions/reference-version-02"):
+        assert f"GC=F: {LACKING}." in page(client, path)
+    assert "Its bars have" not in page(client, "/assets/M%26M.NS")
+
+
+def test_the_api_gives_the_missing_columns_of_versions_and_assets(client: TestClient) -> None:
+    version = client.get("/api/v1/versions/reference-version-02").json()
+    assert version["details"]["missing_columns"] == {"GC=F": ["high", "low"]}
+    query = "/api/v1/health/assets?model_name=reference"
+    found = {row["symbol"]: row for row in client.get(query).json()["items"]}
+    assert found["GC=F"]["missing_columns"] == ["high", "low"]
+    assert found["M&M.NS"]["missing_columns"] is None
+    assert found["GC=F"]["stated_currency"] is None

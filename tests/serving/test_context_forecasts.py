@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from sqlalchemy import RowMapping, column, delete, insert, select, table, update
 
@@ -19,6 +18,7 @@ from roi_forecast.errors import SourceDataError
 from roi_forecast.features.build import build_dataset
 from roi_forecast.forecaster.forecaster import Forecaster, ThroughTime
 from roi_forecast.market.sources.simulated import SimulatedSource
+from roi_forecast.market.sources.source import FetchedBars
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.serving.forecast_store import store_forecasts
 from roi_forecast.universe import Asset, load_universe
@@ -179,7 +179,7 @@ def test_context_of_an_exchange_that_is_no_longer_declared_is_missing(
     served.calibrate()
     with caplog.at_level(logging.WARNING):
         assert forecast_again(served) > 0
-    assert "'.ZZ' is not declared" in caplog.text
+    assert "suffix '.ZZ' is not declared" in caplog.text
     assert {tuple(row["missing_context"]) for row in stored(served).values()} == {(f"{ONE}.ZZ",)}
 
 
@@ -198,7 +198,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, *symbols: str) -> Iterator[None]:
     """Let the simulated source refuse some symbols."""
     fetch = SimulatedSource.fetch
 
-    def fetch_some(self: SimulatedSource, asset: Asset, start: date, end: date) -> pd.DataFrame:
+    def fetch_some(self: SimulatedSource, asset: Asset, start: date, end: date) -> FetchedBars:
         if asset.symbol in symbols:
             raise SourceDataError(f"{asset.symbol}: the source is out of order")
         return fetch(self, asset, start, end)

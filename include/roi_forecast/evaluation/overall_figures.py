@@ -84,7 +84,7 @@ def _left_out(scores: Sequence[Score], predictor: str, target: str, metric: str)
         score.symbol: (
             UNDEFINED_BECAUSE.get(metric, "it is not defined")
             if score.rows
-            else "none of its rows counts: no bar, or halted"
+            else "none of its rows counts: no bar or open, or halted"
         )
         for score in scores
         if (score.predictor, score.target, score.split) == (predictor, target, TEST)

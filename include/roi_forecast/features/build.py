@@ -6,9 +6,10 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from sqlalchemy import Engine
@@ -29,15 +30,17 @@ from roi_forecast.features.storage import describe_dataset, load_dataset, save_d
 from roi_forecast.market.bars import Bars
 from roi_forecast.market.checks.check_results import CheckResult, replace_results
 from roi_forecast.market.checks.price_checks import usable_context_symbols, usable_symbols
+from roi_forecast.market.missing_columns import load_missing_columns
 from roi_forecast.market.publication import warn_of_timing
+from roi_forecast.market.reference_sessions import log_reference
 from roi_forecast.market.stored_bars import StoredBars
 from roi_forecast.runs.resolved_run import ResolvedRun
-from roi_forecast.universe import NO_CONTEXT, Asset, Context, load_universe
+from roi_forecast.universe import NO_CONTEXT, Asset, Context, load_universe, reference_exchange
 
 logger = logging.getLogger(__name__)
 
 # Part of every dataset's hash; raise it when the meaning of a stored array or the manifest changes.
-_FORMAT = 5
+_FORMAT = 6
 
 MOVEMENT_CHECK = "movement"
 
@@ -72,8 +75,13 @@ def build_dataset(engine: Engine, run: ResolvedRun, directory: Path) -> Dataset:
         rows, movement = align_moving_rows(
             bars, assets, run.start_date, run.as_of_date, run.config, context, context_bars
         )
-        dataset = assemble_dataset(rows, run.config, run.source_key, directory)
+        missing = load_missing_columns(
+            connection, run.source_key, rows.symbols, rows.context_symbols
+        )
+        dataset = assemble_dataset(rows, run.config, run.source_key, directory, missing)
         audit = audit_dataset(dataset, bars, run.as_of_date, context_bars)
+    if reference_exchange(assets).calendar != reference_exchange(run.assets).calendar:
+        log_reference(assets, run.start_date, run.as_of_date)
     warn_of_timing(dataset.dates, load_universe().select(dataset.symbols), context)
     with engine.begin() as connection:
         replace_results(connection, run.run_id, run.source_key, (MOVEMENT_CHECK,), movement)
@@ -163,11 +171,22 @@ def align_moving_rows(
 
 
 def assemble_dataset(
-    rows: PriceRows, config: FeatureConfig, source_key: str, directory: Path
+    rows: PriceRows,
+    config: FeatureConfig,
+    source_key: str,
+    directory: Path,
+    missing_columns: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Dataset:
     """Compute a dataset from aligned prices without writing it.
 
     Its first row is the first one with a smoothed log ROI.
+
+    Args:
+        rows: The prices.
+        config: Spans, scaler and split.
+        source_key: Key of the price source.
+        directory: Folder of the datasets.
+        missing_columns: See `Dataset`.
 
     Raises:
         DatasetError: There are too few rows.
@@ -178,7 +197,7 @@ def assemble_dataset(
     fitted = slice(0, split.train.stop)
     context = rows.context[lost:]
     scaler = Scaler.fit(smoothed[fitted], log_rois[fitted], config.scaler, context[fitted])
-    dataset_id = _content_hash(rows, config, source_key)
+    dataset_id = _content_hash(rows, config, source_key, missing_columns)
     return Dataset(
         dataset_id=dataset_id,
         directory=directory / dataset_id,
@@ -203,6 +222,7 @@ def assemble_dataset(
         scaled_context=scaler.transform_context(context).astype(np.float32),
         scaler=scaler,
         split=split,
+        missing_columns=missing_columns,
     )
 
 
@@ -234,13 +254,19 @@ def _ensure_stored(dataset: Dataset, audit: LeakageAudit) -> None:
     save_dataset(dataset, audit)
 
 
-def _content_hash(rows: PriceRows, config: FeatureConfig, source_key: str) -> str:
+def _content_hash(
+    rows: PriceRows,
+    config: FeatureConfig,
+    source_key: str,
+    missing_columns: Mapping[str, tuple[str, ...]],
+) -> str:
     facts = {
         "format": _FORMAT,
         "source": source_key,
         "symbols": rows.symbols,
         "context_symbols": rows.context_symbols,
         "publish": rows.publish,
+        "missing_columns": dict(missing_columns),
         "config": {name: getattr(config, name) for name in sorted(FeatureConfig.model_fields)},
     }
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -136,6 +136,8 @@ class Dataset(PreparedRows):
         prices: Carried adjusted close, shape (rows, assets), in the asset's currency.
         scaler: Fitted on the rows up to the last training target.
         split: Target rows of the three parts.
+        missing_columns: By asset or context asset, the columns of a bar that the source lacks for
+            it; see `load_missing_columns`.
     """
 
     dataset_id: str
@@ -146,6 +148,7 @@ class Dataset(PreparedRows):
     prices: FloatArray
     scaler: Scaler
     split: Split
+    missing_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def of_columns(self, columns: Sequence[int]) -> Self:
         """Return the dataset of some assets, in this order, with the same id and directory."""

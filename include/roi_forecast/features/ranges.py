@@ -25,30 +25,34 @@ def true_ranges(
 
     Args:
         bars: Long frame with symbol, trading_date, high, low, close and adj_close. Bars after the
-            last row and bars with a price that is not finite and positive are ignored.
+            last row are ignored.
         symbols: The assets, in column order.
         dates: The rows, ascending, shape (rows,), datetime64[D].
         prices: Carried adjusted close, shape (rows, assets).
 
     Returns:
         Shape (rows, assets), a fraction of the previous row's carried price; NaN in the first row
-        and where the asset had no bar since the previous row.
+        and where the asset had no bar since the previous row, or one of these bars has a price that
+        is missing, not finite or not positive.
     """
-    needed = bars[["high", "low", "close", "adj_close"]].to_numpy(dtype=np.float64)
-    usable = (
-        (np.isfinite(needed) & (needed > 0)).all(axis=1)
-        & bars["symbol"].isin(symbols).to_numpy()
+    known = (
+        bars["symbol"].isin(symbols).to_numpy()
         & (bars["trading_date"] <= pd.Timestamp(dates[-1])).to_numpy()
     )
-    own = bars.loc[usable]
+    own = bars.loc[known]
+    needed = own[["high", "low", "close", "adj_close"]].to_numpy(dtype=np.float64)
+    sound = (np.isfinite(needed) & (needed > 0)).all(axis=1, keepdims=True)
+    needed = np.where(sound, needed, np.nan)
     days = own["trading_date"].to_numpy().astype("datetime64[D]")
-    columns = pd.Index(symbols).get_indexer(own["symbol"])
+    columns = pd.Index(symbols).get_indexer(pd.Index(own["symbol"]))
     # numpy is several times faster with one index into the flat array than with two indices.
     position = np.searchsorted(dates, days) * len(symbols) + columns
-    adjusted = needed[usable] * (needed[usable, 3] / needed[usable, 2])[:, np.newaxis]
+    adjusted = needed * (needed[:, 3] / needed[:, 2])[:, np.newaxis]
+    # The maximum of anything and NaN is NaN: a range over part of the bars would be too narrow.
     highest, lowest = np.full(prices.shape, -np.inf), np.full(prices.shape, np.inf)
-    np.maximum.at(highest.reshape(-1), position, adjusted[:, 0])
-    np.minimum.at(lowest.reshape(-1), position, adjusted[:, 1])
+    with np.errstate(invalid="ignore"):
+        np.maximum.at(highest.reshape(-1), position, adjusted[:, 0])
+        np.minimum.at(lowest.reshape(-1), position, adjusted[:, 1])
     ranges = np.full(prices.shape, np.nan)
     previous = prices[:-1]
     spread = np.maximum(highest[1:], previous) - np.minimum(lowest[1:], previous)

@@ -44,6 +44,9 @@ def describe_dataset(dataset: Dataset, audit: LeakageAudit) -> dict[str, Any]:
         "publish": dataset.publish,
         "seq_len": dataset.seq_len,
         "smoothing": dataset.smoothing,
+        "missing_columns": {
+            symbol: list(missing) for symbol, missing in dataset.missing_columns.items()
+        },
         "rows": len(dataset.dates),
         "first_date": str(dataset.dates[0]),
         "last_date": str(dataset.dates[-1]),
@@ -84,5 +87,8 @@ def load_dataset(directory: Path) -> Dataset:
         scaled_context=scaler.transform_context(arrays["context"]).astype(np.float32),
         scaler=scaler,
         split=Split(**parts),
+        missing_columns={
+            symbol: tuple(missing) for symbol, missing in manifest["missing_columns"].items()
+        },
         **arrays,
     )

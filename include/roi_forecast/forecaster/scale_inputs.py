@@ -181,7 +181,9 @@ def scale_inputs(rows: MarketRows, next_date: np.datetime64 | None = None) -> Sc
     - whether the session is a Monday, Tuesday, Wednesday or Thursday.
 
     What is missing (a filled row, a range without a bar) takes no part in an average. An asset
-    without a single value in its memory takes the mean of the others.
+    without a single move in its memory takes the mean of the others. One without a single range,
+    such as one whose bars have no high and low, takes its own moves, enlarged as the others'
+    ranges are beyond their moves.
 
     Args:
         rows: Rows in time order.
@@ -204,8 +206,11 @@ def scale_inputs(rows: MarketRows, next_date: np.datetime64 | None = None) -> Sc
         volume = np.where(is_no_stock[assets] > 0, np.nan, rows.volume[:, assets])
         own[:, assets, -1] = _unusual_volume(volume, len(dates))
     market = np.zeros((len(dates), INPUTS))
-    for first_own, first_input in ((0, 0), (len(HALF_LIVES), _AVERAGES // 2)):
-        means = _means_where_missing(own[..., first_own : first_own + len(HALF_LIVES)])
+    of_moves, of_ranges = own[..., : len(HALF_LIVES)], own[..., len(HALF_LIVES) : _AVERAGED]
+    for first_input, means in (
+        (0, _means_where_missing(of_moves)),
+        (_AVERAGES // 2, _means_where_missing(of_ranges, of_moves)),
+    ):
         shorter = slice(first_input + len(HALF_LIVES), first_input + _AVERAGES // 2)
         market[:, shorter] = means[:, :-1] - means[:, -1:]
     days = np.diff(dates).astype("timedelta64[D]").astype(np.float64)
@@ -321,14 +326,28 @@ def _mean_where_known(values: FloatArray) -> FloatArray:
     return means
 
 
-def _means_where_missing(logs: FloatArray) -> FloatArray:
-    """Return the means over all assets, shape (rows, values), and put them where a log is missing.
+def _means_where_missing(logs: FloatArray, moves: FloatArray | None = None) -> FloatArray:
+    """Return the means over all assets, shape (rows, values), and fill in what is missing.
 
-    Without any log the mean is that of no move.
+    Args:
+        logs: Shape (rows, assets, values). A missing one is replaced in place: by the mean or,
+            where `moves` are given, by the asset's own plus what the known logs exceed theirs by.
+        moves: Same shape, complete.
+
+    Returns:
+        Means of the known logs. Without any: of the moves, or that of no move.
     """
     known = np.isfinite(logs)
     counts = known.sum(axis=1)
     sums = np.where(known, logs, 0.0).sum(axis=1)
-    means: FloatArray = np.where(counts > 0, sums / np.maximum(counts, 1), np.log(MIN_MOVE))
-    np.copyto(logs, means[:, np.newaxis], where=~known)
+    # The most usual case needs no other array of this size.
+    if known.all():
+        return np.asarray(sums / counts)
+    none = np.log(MIN_MOVE) if moves is None else moves.mean(axis=1)
+    means: FloatArray = np.where(counts > 0, sums / np.maximum(counts, 1), none)
+    instead = means[:, np.newaxis]
+    if moves is not None:
+        excess = np.where(known, logs - moves, 0.0).sum(axis=1) / np.maximum(counts, 1)
+        instead = moves + excess[:, np.newaxis]
+    np.copyto(logs, instead, where=~known)
     return means

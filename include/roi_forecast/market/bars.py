@@ -8,6 +8,8 @@ import pandas as pd
 
 PRICE_COLUMNS = ("open", "high", "low", "close", "adj_close")
 BAR_COLUMNS = ("trading_date", *PRICE_COLUMNS, "volume")
+REQUIRED_PRICES = ("close", "adj_close")
+"""Prices without which a bar is not stored; any other value may be missing."""
 
 Bars = pd.DataFrame | Iterable[pd.DataFrame]
 """Bars in long form: one frame, or frames that each hold all bars of some assets.

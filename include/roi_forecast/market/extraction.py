@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 from sqlalchemy import Connection, Engine, func, select
@@ -18,14 +19,16 @@ from roi_forecast.market.checks.bar_checks import (
     empty_invalid_volumes,
     split_doubted,
 )
-from roi_forecast.market.checks.check_results import replace_results
+from roi_forecast.market.checks.check_results import CheckResult, replace_results
+from roi_forecast.market.missing_columns import INCOMPLETE_CHECK, incomplete_bars
 from roi_forecast.market.restatement import (
     RESTATEMENT_CHECK,
     find_restatement,
     record_restatement,
     require_complete,
 )
-from roi_forecast.market.sources.source import PriceSource
+from roi_forecast.market.sources.source import FetchedBars, PriceSource
+from roi_forecast.market.stated import Stated
 from roi_forecast.market.store import register_assets, replace_bars, upsert_bars
 from roi_forecast.market.stored_bars import first_and_last_date, load_bars
 from roi_forecast.runs.resolved_run import ResolvedRun
@@ -50,6 +53,7 @@ class ExtractionResult:
         dropped: Doubtful bars, which are not stored.
         changed: Rows inserted, changed or removed in the database.
         restated: Whether the source had restated the asset's history, so that all was fetched.
+        incomplete: What bars lack that may be missing: one failed check, or none.
     """
 
     symbol: str
@@ -57,6 +61,7 @@ class ExtractionResult:
     dropped: int
     changed: int
     restated: bool
+    incomplete: tuple[CheckResult, ...] = ()
 
 
 def extract_prices(
@@ -65,10 +70,10 @@ def extract_prices(
     """Update the stored prices of one asset to the last date that the run may use of it.
 
     If earlier extractions cover the run's start without a gap, only later bars and an overlap are
-    fetched, else the whole range. If the overlap shows that the source has restated history, all
-    stored bars are replaced in one transaction. Only bars that are final at `now` and pass the bar
-    checks are stored. A failure is recorded in `extractions` and raised again; it leaves the stored
-    prices as they are.
+    fetched, else the whole range. If the source has gained or lost a column since, all is fetched.
+    If the overlap shows that the source has restated history, all stored bars are replaced in one
+    transaction. Only bars that are final at `now` and pass the bar checks are stored. A failure is
+    recorded in `extractions` and raised again; it leaves the stored prices as they are.
 
     Args:
         engine: Of the market database.
@@ -87,27 +92,37 @@ def extract_prices(
     try:
         with engine.connect() as connection:
             start = _first_date_to_fetch(connection, run, symbol, end)
-        fetched, stored = _fetch_with_stored(engine, run, asset, source, start, end)
-        restatement = find_restatement(symbol, stored, fetched)
-        if restatement:
-            logger.warning("%s; fetching all of it again", restatement.as_result().message)
+            stated = Stated.load(connection, run.source_key, symbol)
+        answer, stored = _fetch_with_stored(engine, run, asset, source, start, end)
+        stated.require_same_currency(run.source_key, symbol, answer)
+        restatement = find_restatement(symbol, stored, answer.bars)
+        has_other_columns = stated.has_other_columns(answer)
+        if restatement or has_other_columns:
+            why = f"{symbol}: the source has other columns than before"
+            if restatement:
+                why = restatement.as_result().message
+            logger.warning("%s; fetching all of it again", why)
             with engine.connect() as connection:
                 first, last = first_and_last_date(connection, run.source_key, symbol)
             # Up to the last stored bar, so that a run for a past date does not leave two scales.
             start = min(run.start_date, first)
-            fetched, stored = _fetch_with_stored(engine, run, asset, source, start, max(end, last))
+            answer, stored = _fetch_with_stored(engine, run, asset, source, start, max(end, last))
+            stated.require_same_currency(run.source_key, symbol, answer)
             # A corrected bar leaves the oldest one unchanged; a split or a dividend does not.
-            restatement = find_restatement(symbol, stored, fetched)
+            restatement = find_restatement(symbol, stored, answer.bars)
+        fetched = answer.bars
         is_wanted = fetched["trading_date"] <= pd.Timestamp(end)
-        if restatement:
+        if restatement or has_other_columns:
             is_wanted |= fetched["trading_date"].isin(stored["trading_date"])
         final = _keep_final(fetched[is_wanted], asset, now)
         with engine.begin() as connection:
-            register_assets(connection, [asset])
+            register_assets(connection, [stated.describe(asset, answer)])
             # Bars that were not compared with the fetched ones may have another scale.
             comparable = restatement is None and not stored.empty
             earlier = _closes_before(connection, run, symbol, final) if comparable else []
             believed, doubted = split_doubted(symbol, final, earlier)
+            is_context = symbol not in run.asset_symbols
+            incomplete = incomplete_bars(symbol, believed, answer.missing, context=is_context)
             believed, emptied = empty_invalid_volumes(symbol, believed)
             if restatement:
                 require_complete(symbol, stored, believed)
@@ -121,11 +136,14 @@ def extract_prices(
                 connection,
                 run.run_id,
                 run.source_key,
-                (*BAR_CHECKS, RESTATEMENT_CHECK),
-                [*doubted, *emptied, *([restatement.as_result()] if restatement else [])],
+                (*BAR_CHECKS, INCOMPLETE_CHECK, RESTATEMENT_CHECK),
+                [
+                    *(*doubted, *incomplete, *emptied),
+                    *([restatement.as_result()] if restatement else []),
+                ],
                 symbol=symbol,
             )
-            _record(connection, run, symbol, start, end, rows=changed)
+            _record(connection, run, symbol, start, end, rows=changed, answer=answer)
     except Exception as error:
         with engine.begin() as connection:
             reason = f"{type(error).__name__}: {error}"
@@ -150,6 +168,7 @@ def extract_prices(
         dropped=len(doubted),
         changed=changed,
         restated=restatement is not None,
+        incomplete=tuple(incomplete),
     )
 
 
@@ -202,8 +221,8 @@ def _first_date_to_fetch(
 
 def _fetch_with_stored(
     engine: Engine, run: ResolvedRun, asset: Asset, source: PriceSource, start: date, end: date
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the bars of the source and the stored bars of the same dates."""
+) -> tuple[FetchedBars, pd.DataFrame]:
+    """Return the source's answer and the stored bars of the same dates."""
     fetched = source.fetch(asset, start, end)
     with engine.connect() as connection:
         return fetched, load_bars(connection, run.source_key, [asset.symbol], start, end)
@@ -246,8 +265,9 @@ def _record(
     *,
     rows: int = 0,
     error: str | None = None,
+    answer: FetchedBars | None = None,
 ) -> None:
-    values = {
+    values: dict[str, Any] = {
         "source": run.source_key,
         "context": symbol not in run.asset_symbols,
         "requested_start": start,
@@ -257,6 +277,9 @@ def _record(
         "error": error,
         "finished_at": func.now(),
     }
+    # After a failure the stored bars are still those of an earlier attempt.
+    if answer is not None:
+        values |= {"missing_columns": list(answer.missing), "currency": answer.currency}
     statement = insert(extractions).values(run_id=run.run_id, symbol=symbol, **values)
     connection.execute(
         statement.on_conflict_do_update(index_elements=["run_id", "symbol"], set_=values)

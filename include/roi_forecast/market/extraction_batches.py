@@ -11,6 +11,7 @@ from sqlalchemy import Engine, exists, select
 
 from roi_forecast.database.tables import extractions
 from roi_forecast.errors import SourceError, SourceUnavailableError
+from roi_forecast.market.checks.check_results import log_failures
 from roi_forecast.market.extraction import ExtractionResult, extract_prices
 from roi_forecast.market.sources.source import PriceSource
 from roi_forecast.runs.resolved_run import ResolvedRun
@@ -72,6 +73,7 @@ def extract_batch(
             logger.info(
                 "%d of %d assets of this batch, %d failed", number, len(symbols), len(failures)
             )
+    log_failures(finding for result in results for finding in result.incomplete)
     if len(failures) > 1:
         logger.warning("%d of %d assets of this batch failed", len(failures), len(symbols))
     errors = [
@@ -101,6 +103,9 @@ def _is_tolerable(
         return False
     with engine.connect() as connection:
         any_extracted = exists().where(
-            extractions.c.run_id == run.run_id, extractions.c.status == "ok"
+            extractions.c.run_id == run.run_id,
+            # A run resolved again may have another source.
+            extractions.c.source == run.source_key,
+            extractions.c.status == "ok",
         )
         return bool(connection.scalar(select(any_extracted)))

@@ -30,7 +30,7 @@ from sqlalchemy.schema import CreateTable
 
 from roi_forecast.database.engine import lock_until_commit
 from roi_forecast.database.tables import assets, daily_prices
-from roi_forecast.market.bars import BAR_COLUMNS
+from roi_forecast.market.bars import BAR_COLUMNS, REQUIRED_PRICES
 from roi_forecast.market.binary_copy import binary_bars
 from roi_forecast.market.stored_bars import NOT_A_NUMBER, VALUE_COLUMNS
 from roi_forecast.universe import Asset
@@ -80,19 +80,19 @@ def upsert_bars(connection: Connection, source: str, bars: pd.DataFrame) -> int:
     Args:
         connection: With a transaction.
         source: Key of the source.
-        bars: Columns `symbol` and `BAR_COLUMNS`, each symbol and date once, with no missing value
-            except in `volume`.
+        bars: Columns `symbol` and `BAR_COLUMNS`, each symbol and date once; `REQUIRED_PRICES` have
+            no missing value.
 
     Returns:
         Number of rows inserted or changed.
 
     Raises:
-        ValueError: A symbol and date occur twice, or a value is missing.
+        ValueError: A symbol and date occur twice, or a required price is missing.
     """
     if bars.empty:
         return 0
     bars = bars[["symbol", *BAR_COLUMNS]]
-    complete = bars.drop(columns="volume").notna().all(axis=None)
+    complete = bars[["symbol", "trading_date", *REQUIRED_PRICES]].notna().all(axis=None)
     if bars.duplicated(["symbol", "trading_date"]).any() or not complete:
         raise ValueError("bars to store must be complete, and one per symbol and trading date")
     for symbol in sorted(bars["symbol"].unique()):
@@ -118,7 +118,7 @@ def replace_bars(connection: Connection, source: str, symbol: str, bars: pd.Data
         connection: With a transaction.
         source: Key of the source.
         symbol: The asset.
-        bars: Columns `BAR_COLUMNS`, each date once, with no missing value except in `volume`.
+        bars: Columns `BAR_COLUMNS`, each date once; `REQUIRED_PRICES` have no missing value.
 
     Returns:
         Number of rows inserted, changed or removed.
@@ -158,11 +158,9 @@ def _insert_absent(connection: Connection, source: str, same_bar: ColumnElement[
 
 
 def _incoming(name: str) -> ColumnElement[Any]:
-    """Return an incoming value as it is stored: a volume of NaN becomes NULL."""
-    column = _INCOMING.c[name]
-    if name != "volume":
-        return column
-    return cast(func.nullif(column, NOT_A_NUMBER), daily_prices.c.volume.type)
+    """Return an incoming value as it is stored: one of NaN becomes NULL."""
+    column, stored = _INCOMING.c[name], daily_prices.c[name]
+    return cast(func.nullif(column, NOT_A_NUMBER), stored.type) if stored.nullable else column
 
 
 def _same_bar(source: str, bars: pd.DataFrame) -> ColumnElement[bool]:

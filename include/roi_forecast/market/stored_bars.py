@@ -154,7 +154,7 @@ def load_last_bars(
         select(wanted.c.symbol, *last.c).join_from(wanted, last, true()).order_by(wanted.c.symbol)
     )
     frame = pd.DataFrame(rows.all(), columns=["symbol", *names])
-    # A volume is null where the source gave none.
+    # A value is null where the source gave none.
     types = dict.fromkeys(values, "float64")
     return frame.astype({"symbol": "str", "trading_date": "datetime64[us]", **types})
 

@@ -184,6 +184,7 @@ class VersionDetails(Record):
     damaged_at: datetime | None
     context_symbols: list[str]
     publish: str
+    missing_columns: dict[str, list[str]]
 
 
 @row_of("version_scores")
@@ -280,6 +281,8 @@ class AssetHealth(Record):
     extracted_rows: int
     extraction_error: str | None
     finished_at: datetime
+    missing_columns: list[str] | None
+    stated_currency: str | None
     failed_checks: int
 
 

@@ -98,6 +98,9 @@ class TrainingInputs:
             "simulated": dataset.source == "simulated",
             "dataset_id": dataset.dataset_id,
             "symbols": list(self.preprocessing.symbols),
+            "missing_columns": {
+                symbol: list(missing) for symbol, missing in dataset.missing_columns.items()
+            },
             "first_date": str(dataset.dates[0]),
             "last_date": last_date,
             "last_trained_date": str(dataset.dates[split.train.stop - 1]),

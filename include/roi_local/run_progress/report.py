@@ -22,6 +22,7 @@ from roi_forecast.database.tables import (
 )
 from roi_forecast.evaluation.metrics import written
 from roi_forecast.evaluation.overall_figures import LEFT_OUT, without
+from roi_forecast.market.missing_columns import lines_about, missed
 from roi_forecast.reading.context import read_context
 from roi_forecast.registry.carried_out import VERDICT
 from roi_forecast.serving.fallback import fallback_author
@@ -78,6 +79,18 @@ def _print_missing_prices(connection: Connection, run_id: str, out: TextIO) -> N
         print("\nNot extracted:", file=out)
         for row in failed:
             print(f"  {row.error}", file=out)
+    fetched = connection.execute(
+        select(extractions.c.symbol, extractions.c.context, extractions.c.missing_columns)
+        .where(extractions.c.run_id == run_id)
+        .order_by(extractions.c.symbol)
+    )
+    lacking = lines_about(
+        {row.symbol: missed(row.missing_columns, context=row.context) for row in fetched}
+    )
+    if lacking:
+        print("\nBars lack columns:", file=out)
+        for line in lacking:
+            print(f"  {line}", file=out)
     check = price_checks.c
     dropped = connection.scalars(
         select(check.message)

@@ -7,9 +7,16 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Path, Request
 from fastapi.responses import HTMLResponse
 
+from roi_forecast.market.missing_columns import in_words, missed
 from roi_forecast.reading.context import read_context
 from roi_forecast.reading.histories import read_price_histories
-from roi_forecast.reading.records import Forecast, LatestForecast, Outcome, PathForecast
+from roi_forecast.reading.records import (
+    AssetHealth,
+    Forecast,
+    LatestForecast,
+    Outcome,
+    PathForecast,
+)
 from roi_forecast.reading.track_record import newest_skill, read_live_skill
 from roi_forecast.reading.versions import read_next_day_skill
 from roi_web.api.shapes import Word
@@ -66,6 +73,12 @@ def show_asset(
         PathForecast.view.c.symbol == symbol,
     )
     reference = newest or past[0]
+    health, _ = AssetHealth.read(
+        connection,
+        AssetHealth.view.c.model_name == model_name,
+        AssetHealth.view.c.symbol == symbol,
+    )
+    missing = missed(health[0].missing_columns, context=health[0].context) if health else ()
     history = read_price_histories(
         connection, reference.source, [symbol], PRICE_BARS, reference.as_of_date
     ).get(symbol)
@@ -82,6 +95,7 @@ def show_asset(
         context=read_context(connection, newest.model_name, symbol) if newest else [],
         lately=newest_skill(read_live_skill(connection, newest.model_name)) if newest else None,
         history=history,
+        lacking=in_words(missing) if missing else None,
         prices=price_chart(history, ahead) if history and len(history.prices) > 1 else None,
         outcomes=outcomes,
         hits=hit_chart(past, outcomes),

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy import or_
 
+from roi_forecast.market.missing_columns import lines_about, missed
 from roi_forecast.reading.health import read_health
 from roi_forecast.reading.records import AssetHealth, Drift, FailedCheck, Run
 from roi_web.charts.assets import asset_squares, asset_state
@@ -45,6 +46,9 @@ def show_health(request: Request, connection: ReadConnection, chosen: ChosenName
         summary=summaries[0] if summaries else None,
         assets=assets,
         squares=asset_squares(assets),
+        lacking=lines_about(
+            {row.symbol: missed(row.missing_columns, context=row.context) for row in assets}
+        ),
         notable=[row for row in assets if asset_state(row) != "well"],
         checks=checks,
         runs=runs,

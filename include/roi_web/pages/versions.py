@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from roi_forecast.errors import RegistryError
+from roi_forecast.market.missing_columns import lines_about
 from roi_forecast.reading.records import (
     ChampionCheck,
     GateRuling,
@@ -137,6 +138,7 @@ def show_version(
         tab=TAB,
         chosen=Chosen(names, name),
         details=details,
+        lacking=lines_about(details.missing_columns),
         plots=list(plots.files) if (plots := _plots(request, details)) else [],
         summary=summary,
         axis=score_axis(scale),

@@ -13,6 +13,8 @@ SELECT name.model_name,
        extraction.rows AS extracted_rows,
        extraction.error AS extraction_error,
        extraction.finished_at,
+       extraction.missing_columns,
+       extraction.currency AS stated_currency,
        (SELECT count(*) FROM roi.price_checks AS price_check
         WHERE price_check.run_id = extraction.run_id
           AND price_check.symbol = extraction.symbol

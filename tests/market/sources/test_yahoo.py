@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from market.conftest import END, START
 from market.yahoo_server import Fault, YahooServer
 from roi_forecast.errors import SourceDataError, SourceUnavailableError
 from roi_forecast.market.bars import BAR_COLUMNS
+from roi_forecast.market.sources.simulated import SimulatedSource
 from roi_forecast.market.sources.source import NoPricesError, UnknownSymbolError
 from roi_forecast.market.sources.yahoo import RateLimitedError, YahooSource
 from roi_forecast.market.sources.yahoo_session import MalformedAnswerError
@@ -30,7 +32,7 @@ def served(prices: pd.DataFrame, symbol: str) -> pd.DataFrame:
 
 @pytest.mark.parametrize("asset", [RELIANCE, GOLD], ids=lambda asset: asset.symbol)
 def test_fetch_returns_the_served_prices(asset, yahoo, prices):
-    bars = yahoo.fetch(asset, START, END)
+    bars = yahoo.fetch(asset, START, END).bars
     pd.testing.assert_frame_equal(bars, served(prices, asset.symbol))
 
 
@@ -42,7 +44,7 @@ def test_fetch_returns_the_served_real_prices(real_prices_path, tmp_path):
         source = YahooSource(tmp_path, server.url)
         for symbol in ("ADANIENT.NS", "PL=F", "AAPL"):
             asset = load_universe().asset(symbol)
-            bars = source.fetch(asset, date(2020, 10, 1), date(2024, 12, 31))
+            bars = source.fetch(asset, date(2020, 10, 1), date(2024, 12, 31)).bars
             pd.testing.assert_frame_equal(
                 bars, served(real, symbol).astype({"volume": float}), check_index_type=False
             )
@@ -50,7 +52,7 @@ def test_fetch_returns_the_served_real_prices(real_prices_path, tmp_path):
 
 def test_fetch_takes_both_ends_inclusive(yahoo, prices):
     days = served(prices, "GC=F")["trading_date"].dt.date
-    bars = yahoo.fetch(GOLD, days[10], days[20])
+    bars = yahoo.fetch(GOLD, days[10], days[20]).bars
     assert list(bars["trading_date"].dt.date) == list(days[10:21])
 
 
@@ -62,7 +64,7 @@ def test_fetch_takes_both_ends_inclusive(yahoo, prices):
 def test_fetch_keeps_the_exchange_dates_when_clocks_change(start, end, yahoo, prices):
     expected = served(prices, "GC=F")["trading_date"]
     expected = expected[expected.between(pd.Timestamp(start), pd.Timestamp(end))]
-    bars = yahoo.fetch(GOLD, start, end)
+    bars = yahoo.fetch(GOLD, start, end).bars
     assert list(bars["trading_date"]) == list(expected)
     assert len(bars) == 3
 
@@ -78,8 +80,13 @@ def test_fetch_keeps_the_exchange_dates_when_clocks_change(start, end, yahoo, pr
         ("truncated", MalformedAnswerError, "not a price chart in JSON"),
         ("conflicting_day", SourceDataError, "two different bars"),
         ("no_adjusted_close", SourceDataError, "no adjusted close"),
-        ("other_currency", SourceDataError, "currency 'USX'.*declares 'INR'"),
-        ("other_time_zone", SourceDataError, "time zone 'Europe/London'"),
+        ("impossible_currency", SourceDataError, r"'U\$' as currency"),
+        (
+            "other_time_zone",
+            SourceDataError,
+            rf"'America/New_York', where the bar of {START - timedelta(days=1)} .*\({START}\)",
+        ),
+        ("unknown_time_zone", SourceDataError, "No time zone found with key Mars/Base"),
     ],
 )
 def test_fetch_names_the_symbol_and_the_fault(
@@ -91,6 +98,56 @@ def test_fetch_names_the_symbol_and_the_fault(
     is_worth_a_retry = fault in {"rate_limit", "server_error", "html", "truncated"}
     assert isinstance(raised.value, SourceUnavailableError) is is_worth_a_retry
     assert isinstance(raised.value, SourceDataError) is not is_worth_a_retry
+
+
+@pytest.mark.parametrize(
+    ("fault", "currency"),
+    [("other_currency", "USX"), ("no_currency", None), ("equivalent_time_zone", "INR")],
+)
+def test_fetch_passes_on_the_currency_that_yahoo_states(
+    fault: Fault, currency: str | None, yahoo, server, prices
+):
+    server.break_symbol("RELIANCE.NS", fault)
+    fetched = yahoo.fetch(RELIANCE, START, END)
+    assert fetched.currency == currency
+    pd.testing.assert_frame_equal(fetched.bars, served(prices, "RELIANCE.NS"))
+
+
+def test_fetch_refuses_another_currency_than_the_asset_declares_for_itself(yahoo, server):
+    server.break_symbol("RELIANCE.NS", "other_currency")
+    declared = replace(RELIANCE, own_currency="INR")
+    with pytest.raises(SourceDataError, match=r"states the currency 'USX'.*declares 'INR'"):
+        yahoo.fetch(declared, START, END)
+    server.heal_symbol("RELIANCE.NS")
+    assert yahoo.fetch(declared, START, END).currency == "INR"
+
+
+@pytest.mark.parametrize(
+    ("symbol", "stated", "asset_class"),
+    [
+        ("RELIANCE.NS", {}, "stock"),
+        ("RELIANCE.NS", {"instrumentType": "ETF"}, "fund"),
+        ("RELIANCE.NS", {"instrumentType": "OPTION"}, None),
+        ("VFIAX", {}, "fund"),
+        ("^FTSE", {}, "index"),
+        ("ZC=F", {}, None),
+        ("ES=F", {}, None),
+        ("INR=X", {}, "currency"),
+        ("BTC-EUR", {}, "cryptocurrency"),
+        ("TEVA.TA", {}, "stock"),
+    ],
+)
+def test_fetch_passes_on_class_and_currency_of_each_kind(
+    symbol: str, stated: dict[str, str], asset_class: str | None, tmp_path
+):
+    asset = load_universe().asset(symbol)
+    bars = SimulatedSource().fetch(asset, date(2024, 3, 1), date(2024, 4, 30)).bars
+    with YahooServer(bars.assign(symbol=symbol)) as server:
+        server.state(symbol, stated)
+        source = YahooSource(tmp_path, server.url)
+        fetched = source.fetch(asset, date(2024, 3, 1), date(2024, 4, 30))
+    assert (fetched.asset_class, fetched.currency) == (asset_class, asset.currency)
+    pd.testing.assert_frame_equal(fetched.bars, bars)
 
 
 def test_fetch_gives_up_when_yahoo_hangs_beyond_the_time_out(server, tmp_path):
@@ -109,7 +166,7 @@ def test_fetch_says_when_nothing_listens(tmp_path):
 @pytest.mark.parametrize("fault", ["rate_limit_once", "repeated_day", "unsorted"])
 def test_fetch_gets_over_a_fault_that_loses_nothing(fault: Fault, yahoo, server, prices):
     server.break_symbol("RELIANCE.NS", fault)
-    bars = yahoo.fetch(RELIANCE, START, END)
+    bars = yahoo.fetch(RELIANCE, START, END).bars
     pd.testing.assert_frame_equal(bars, served(prices, "RELIANCE.NS"))
 
 
@@ -119,12 +176,12 @@ def test_fetch_succeeds_in_the_same_process_once_yahoo_recovers(fault: Fault, ya
     with pytest.raises((SourceUnavailableError, SourceDataError)):
         yahoo.fetch(RELIANCE, START, END)
     server.heal_symbol("RELIANCE.NS")
-    assert len(yahoo.fetch(RELIANCE, START, END)) > 400
+    assert len(yahoo.fetch(RELIANCE, START, END).bars) > 400
 
 
 def test_fetch_marks_a_bar_without_prices_as_missing(yahoo, server):
     server.break_symbol("RELIANCE.NS", "missing_last")
-    bars = yahoo.fetch(RELIANCE, START, END)
+    bars = yahoo.fetch(RELIANCE, START, END).bars
     assert bars["adj_close"].isna().tolist() == [False] * (len(bars) - 1) + [True]
 
 
@@ -146,7 +203,7 @@ def test_fetch_works_in_a_process_that_has_loaded_tensorflow_before(server, tmp_
         "from roi_forecast.universe import load_universe\n"
         "source = YahooSource(Path(sys.argv[1]), sys.argv[2])\n"
         "asset = load_universe().asset('RELIANCE.NS')\n"
-        "print(len(source.fetch(asset, date(2024, 1, 1), date(2024, 1, 31))))\n"
+        "print(len(source.fetch(asset, date(2024, 1, 1), date(2024, 1, 31)).bars))\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path), server.url]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=120)

@@ -177,7 +177,9 @@ predictions = sa.Table(
     column("upper_80_pct", sa.Double, "upper bound of the 80 % interval of the ROI, in percent"),
     column("lower_95_pct", sa.Double, "lower bound of the 95 % interval of the ROI, in percent"),
     column("upper_95_pct", sa.Double, "upper bound of the 95 % interval of the ROI, in percent"),
-    column("backfill", sa.Boolean, "true: stored after its session opened, or not by the champion"),
+    column(
+        "backfill", sa.Boolean, "true: stored after its asset traded again, or not by the champion"
+    ),
     now("created_at", "when the row was stored"),
     nullable(
         "member_spread_pct",

@@ -67,7 +67,7 @@ def model_name() -> sa.Column[Any]:
 
 def source(**options: Any) -> sa.Column[Any]:
     """Return the column of a price source."""
-    comment = "price source: yahoo, simulated, or csv with its name"
+    comment = "price source, such as yahoo, or csv with its name"
     return column("source", sa.Text, comment, **options)
 
 

@@ -15,6 +15,8 @@ SELECT name.model_name,
        extraction.rows AS extracted_rows,
        extraction.error AS extraction_error,
        extraction.finished_at,
+       extraction.missing_columns,
+       extraction.currency AS stated_currency,
        (SELECT count(*) FROM roi.price_checks AS price_check
         WHERE price_check.run_id = extraction.run_id
           AND price_check.symbol = extraction.symbol
@@ -57,4 +59,8 @@ COMMENT ON COLUMN roi.asset_health.extraction_status IS 'ok or failed';
 COMMENT ON COLUMN roi.asset_health.extracted_rows IS 'rows that the extraction inserted or changed';
 COMMENT ON COLUMN roi.asset_health.extraction_error IS
     'why the extraction failed; null if it succeeded';
+COMMENT ON COLUMN roi.asset_health.missing_columns IS
+    'columns of a bar that the source lacks for the asset; null if the extraction failed';
+COMMENT ON COLUMN roi.asset_health.stated_currency IS
+    'currency that the source stated; null if it stated none';
 COMMENT ON COLUMN roi.asset_health.failed_checks IS 'number of price checks that failed';

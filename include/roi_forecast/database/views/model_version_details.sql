@@ -21,8 +21,10 @@ SELECT version.model_name,
        promoted.promoted_at,
        version.damaged_at,
        version.context_symbols,
-       version.publish
+       version.publish,
+       coalesce(dataset.manifest -> 'missing_columns', '{}') AS missing_columns
 FROM roi.model_versions AS version
+JOIN roi.datasets AS dataset ON dataset.dataset_id = version.dataset_id
 LEFT JOIN LATERAL (
     SELECT decision.passed, decision.reason, decision.decided_at
     FROM roi.gate_decisions AS decision
@@ -45,4 +47,8 @@ COMMENT ON COLUMN roi.model_version_details.network_factor IS
 COMMENT ON COLUMN roi.model_version_details.verdict_passed IS
     'true: the candidate passed the gate; null without a decision';
 COMMENT ON COLUMN roi.model_version_details.verdict_reason IS 'why the gate decided so';
+COMMENT ON COLUMN roi.model_version_details.first_date IS 'first trading date of its data';
+COMMENT ON COLUMN roi.model_version_details.last_date IS 'last trading date of its data';
+COMMENT ON COLUMN roi.model_version_details.missing_columns IS
+    'by asset or context asset, the columns of a bar that the source lacked';
 COMMENT ON COLUMN roi.model_version_details.decided_at IS 'when the gate decided on it last';

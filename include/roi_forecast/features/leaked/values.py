@@ -197,24 +197,24 @@ def _rows_of_wrong_returns(dataset: Dataset) -> BoolArray:
 
 def _rows_of_wrong_ranges(dataset: Dataset, bars: pd.DataFrame, known: _KnownPrices) -> BoolArray:
     rows, symbols = len(dataset.dates), pd.Index(dataset.symbols)
-    prices = bars[["high", "low", "close", "adj_close"]].to_numpy(dtype=np.float64)
-    usable = (np.isfinite(prices) & (prices > 0)).all(axis=1)
-    sound = bars[usable & bars["symbol"].isin(symbols).to_numpy()]
-    factor = sound["adj_close"] / sound["close"]
-    days = sound["trading_date"].to_numpy().astype("datetime64[D]")
-    travelled = (
-        pd.DataFrame(
-            {
-                # A bar belongs to the first row on or after its date.
-                "row": np.searchsorted(dataset.dates, days),
-                "column": symbols.get_indexer(sound["symbol"]),
-                "high": sound["high"] * factor,
-                "low": sound["low"] * factor,
-            }
-        )
-        .groupby(["row", "column"], as_index=False)
-        .agg({"high": "max", "low": "min"})
-    )
+    own_bars = bars[bars["symbol"].isin(symbols)]
+    prices = own_bars[["high", "low", "close", "adj_close"]].astype(np.float64)
+    sound = ((prices > 0) & np.isfinite(prices)).all(axis=1)
+    factor = (prices["adj_close"] / prices["close"]).where(sound)
+    days = own_bars["trading_date"].to_numpy().astype("datetime64[D]")
+    travelled_by = pd.DataFrame(
+        {
+            # A bar belongs to the first row on or after its date.
+            "row": np.searchsorted(dataset.dates, days),
+            "column": symbols.get_indexer(pd.Index(own_bars["symbol"])),
+            "high": prices["high"] * factor,
+            "low": prices["low"] * factor,
+        }
+    ).groupby(["row", "column"])
+    # One bar without a range leaves its row without.
+    highest = travelled_by["high"].max(skipna=False)
+    lowest = travelled_by["low"].min(skipna=False)
+    travelled = pd.DataFrame({"high": highest, "low": lowest}).reset_index()
     # The first row's range begins before the dataset; bars after the last row belong to no row.
     counted = travelled[travelled["row"].between(1, rows - 1)]
     positions = counted["row"].to_numpy(), counted["column"].to_numpy()

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from roi_forecast.array_types import BoolArray, FloatArray
-from roi_forecast.market.bars import PRICE_COLUMNS
+from roi_forecast.market.bars import PRICE_COLUMNS, REQUIRED_PRICES
 from roi_forecast.market.checks.check_results import CheckResult
 
 RANGE_TOLERANCE = 0.005
@@ -68,12 +68,18 @@ def split_doubted(
         The believed bars, and one failed result of severity `drop_bar` for each other bar.
     """
     prices = bars[list(PRICE_COLUMNS)]
-    outside = (
-        np.maximum(prices[["open", "close"]].max(axis=1) - prices["high"], 0)
-        + np.maximum(prices["low"] - prices[["open", "close"]].min(axis=1), 0)
-    ) / prices["close"].abs()
+    above = prices[["open", "close"]].max(axis=1) - prices["high"]
+    below = prices["low"] - prices[["open", "close"]].min(axis=1)
+    # Without a high or a low nothing lies outside it.
+    outside = (above.clip(lower=0).fillna(0) + below.clip(lower=0).fillna(0)) / prices[
+        "close"
+    ].abs()
     faults = [
-        ("missing_price", prices.isna().any(axis=1), "a price is missing"),
+        (
+            "missing_price",
+            prices[list(REQUIRED_PRICES)].isna().any(axis=1),
+            f"{' or '.join(REQUIRED_PRICES)} is missing",
+        ),
         ("non_positive_price", (prices <= 0).any(axis=1), "a price is zero or negative"),
         (
             "impossible_price",

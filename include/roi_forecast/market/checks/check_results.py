@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Literal
@@ -10,6 +12,12 @@ from typing import Literal
 from sqlalchemy import Connection, delete, insert
 
 from roi_forecast.database.tables import price_checks
+from roi_forecast.quoting import listed
+
+logger = logging.getLogger(__name__)
+
+MAX_NAMED = 3
+"""Assets that a message names; it counts the others."""
 
 Severity = Literal["warn", "drop_bar", "drop_asset", "stop_run"]
 
@@ -80,3 +88,15 @@ def replace_results(
     rows = [{"run_id": run_id, "source": source, **asdict(result)} for result in results]
     if rows:
         connection.execute(insert(price_checks), rows)
+
+
+def log_failures(results: Iterable[CheckResult]) -> None:
+    """Log a line for each failed finding, however many assets share it."""
+    symbols: dict[str, list[str]] = defaultdict(list)
+    for result in results:
+        if not result.passed:
+            finding = result.message.removeprefix(f"{result.symbol}: ")
+            symbols[finding] += [result.symbol] if result.symbol else []
+    for finding, own in symbols.items():
+        prefix = f"{listed(own, MAX_NAMED)}: " if own else ""
+        logger.warning("%s%s", prefix, finding)

@@ -9,9 +9,9 @@ from datetime import date
 
 from sqlalchemy import Connection
 
-from roi_forecast.market.calendars import compare_with_calendar
 from roi_forecast.market.checks.check_results import CheckResult, extraction_result
 from roi_forecast.market.checks.series_checks import check_series
+from roi_forecast.market.reference_sessions import compare_with_calendar
 from roi_forecast.market.stored_bars import load_bars
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import Asset, load_universe

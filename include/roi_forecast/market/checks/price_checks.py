@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -12,14 +12,16 @@ from sqlalchemy import Connection, Engine, select
 
 from roi_forecast.database.tables import extractions, price_checks
 from roi_forecast.errors import PriceCheckError
-from roi_forecast.market.calendars import TradedDates, compare_with_calendar
 from roi_forecast.market.checks.check_results import (
+    MAX_NAMED,
     CheckResult,
     extraction_result,
+    log_failures,
     replace_results,
 )
 from roi_forecast.market.checks.context_checks import CONTEXT_CHECK, check_context
 from roi_forecast.market.checks.series_checks import SERIES_CHECKS, check_series
+from roi_forecast.market.reference_sessions import TradedDates, compare_with_calendar
 from roi_forecast.market.stored_bars import load_bars
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import Asset, load_universe, reference_exchange
@@ -28,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 ASSET_CHECKS = ("extraction", *SERIES_CHECKS, "usable")
 RUN_CHECKS = ("quorum", "as_of_session")
-_MAX_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
         context = check_context(connection, run, failures)
     assets = load_universe().select(symbols)
     traded = _traded_dates(bars, assets, run)
-    rows = traded[reference_exchange(run.assets).calendar].dates
+    reference = reference_exchange(run.assets).calendar
+    rows = traded[reference].dates
     dates = {symbol: own["trading_date"] for symbol, own in bars.groupby("symbol")}
     no_dates = pd.Series(dtype="datetime64[us]")
     results: list[CheckResult] = []
@@ -84,6 +86,7 @@ def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
                 rows,
                 run,
                 run.as_of_date,
+                reference,
             ),
         ]
         failed = [r.message for r in own if not r.passed and r.severity == "drop_asset"]
@@ -119,7 +122,7 @@ def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
             results,
         )
     # The results that these sum up are logged.
-    _log_failures(r for r in results if r.check_name not in {"usable", CONTEXT_CHECK})
+    log_failures(r for r in results if r.check_name not in {"usable", CONTEXT_CHECK})
     logger.info("%d of %d assets have usable prices", len(usable), len(run.config.symbols))
     for result in run_results:
         if not result.passed:
@@ -186,9 +189,9 @@ def _check_quorum(
     run: ResolvedRun, usable: tuple[str, ...], missing: Mapping[str, str]
 ) -> CheckResult:
     share = len(usable) / len(run.config.symbols)
-    named = "; ".join([*missing.values()][:_MAX_NAMED])
-    if len(missing) > _MAX_NAMED:
-        named += f"; and {len(missing) - _MAX_NAMED} more, each with its reason in roi.price_checks"
+    named = "; ".join([*missing.values()][:MAX_NAMED])
+    if len(missing) > MAX_NAMED:
+        named += f"; and {len(missing) - MAX_NAMED} more, each with its reason in roi.price_checks"
     return CheckResult(
         "quorum",
         "stop_run",
@@ -211,16 +214,3 @@ def _check_as_of_session(run: ResolvedRun, rows: pd.DatetimeIndex, failed: str) 
         "failed); choose an earlier as_of_date, or run again later",
         trading_date=run.as_of_date,
     )
-
-
-def _log_failures(results: Iterable[CheckResult]) -> None:
-    """Log one line per finding, however many assets share it."""
-    symbols: dict[str, list[str]] = defaultdict(list)
-    for result in results:
-        if not result.passed:
-            finding = result.message.removeprefix(f"{result.symbol}: ")
-            symbols[finding] += [result.symbol] if result.symbol else []
-    for finding, own in symbols.items():
-        more = f" and {len(own) - _MAX_NAMED} more" if len(own) > _MAX_NAMED else ""
-        prefix = f"{', '.join(own[:_MAX_NAMED])}{more}: " if own else ""
-        logger.warning("%s%s", prefix, finding)

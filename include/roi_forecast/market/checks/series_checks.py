@@ -6,8 +6,8 @@ from datetime import date
 
 import pandas as pd
 
-from roi_forecast.market.calendars import TradedDates
 from roi_forecast.market.checks.check_results import CheckResult, Severity
+from roi_forecast.market.reference_sessions import TradedDates
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import Asset
 
@@ -36,6 +36,7 @@ def check_series(
     rows: pd.DatetimeIndex,
     run: ResolvedRun,
     last_date: date,
+    reference: str | None = None,
 ) -> list[CheckResult]:
     """Check the dates of one asset.
 
@@ -49,6 +50,7 @@ def check_series(
         rows: Reference sessions of the run, which may be of another calendar.
         run: Gives the history that a dataset needs.
         last_date: The last date on which it should have a bar if that is a session.
+        reference: The calendar of the rows; None: the asset's own.
 
     Returns:
         One result for each of `SERIES_CHECKS`; only `history` if there are no bars.
@@ -128,8 +130,18 @@ def check_series(
             overlap >= MIN_OVERLAP,
             f"it has bars on {overlap:.0%} of the run's {len(shared_rows)} rows since "
             f"{first.date()}, at least {MIN_OVERLAP:.0%} are needed; the others would only repeat "
-            "its last price",
+            "its last price" + _why_rows_differ(calendar, reference),
             overlap,
             MIN_OVERLAP,
         ),
     ]
+
+
+def _why_rows_differ(calendar: str, reference: str | None) -> str:
+    if reference is None or reference == calendar:
+        return ""
+    return (
+        f". Rows are sessions of {reference}, the calendar of most assets, but it trades on those "
+        f"of {calendar}: forecast it in a run with assets of its calendar, or leave out assets of "
+        f"{reference}"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
@@ -21,6 +22,27 @@ class NoPricesError(SourceDataError):
     """The source knows the symbol but has no bars for the requested dates."""
 
 
+@dataclass(frozen=True)
+class FetchedBars:
+    """The daily bars of one asset, and what their source states about it.
+
+    Attributes:
+        bars: One row per trading date, shape (bars, 7), columns `BAR_COLUMNS`: `trading_date` as
+            datetime64[us] without zone (the exchange's date), prices as float64 in the asset's
+            currency, `volume` as float64 in whole numbers; NaN where the source has no value.
+            Sorted by date, each date once, at least one row. `bar_checks` judges the values.
+        missing: The columns of `BAR_COLUMNS` that the source does not have for this asset. A
+            missing `adj_close` repeats `close`; the others are NaN.
+        currency: The currency as the source states it, such as `GBp`; None if it states none.
+        asset_class: Likewise, in the universe's words.
+    """
+
+    bars: pd.DataFrame
+    missing: tuple[str, ...] = ()
+    currency: str | None = None
+    asset_class: str | None = None
+
+
 class PriceSource(Protocol):
     """A source of daily bars."""
 
@@ -28,7 +50,7 @@ class PriceSource(Protocol):
     def key(self) -> str:
         """The `source` of its rows in the database, such as `yahoo` or `csv:<name>`."""
 
-    def fetch(self, asset: Asset, start: date, end: date) -> pd.DataFrame:
+    def fetch(self, asset: Asset, start: date, end: date) -> FetchedBars:
         """Return the daily bars of one asset.
 
         Args:
@@ -36,15 +58,17 @@ class PriceSource(Protocol):
             start: First trading date, inclusive.
             end: Last trading date, inclusive.
 
-        Returns:
-            One row per trading date, shape (bars, 7), columns `BAR_COLUMNS`: `trading_date` as
-            datetime64[us] without zone (the exchange's date), prices as float64 in the asset's
-            currency, `volume` as float64 in whole numbers; NaN where the source has no value.
-            Sorted by date, each date once, at least one row. `bar_checks` judges the values.
-
         Raises:
             SourceUnavailableError: No usable answer now; trying again later may help.
             SourceDataError: An answer that must not be stored; a retry will not help.
+        """
+
+    def symbols(self) -> tuple[str, ...]:
+        """Return the symbols of a source that holds only some, in its order; () if it has any.
+
+        Raises:
+            SourceUnavailableError: It does not answer.
+            SourceDataError: No symbol can be read from it.
         """
 
     def check_reachable(self, asset: Asset) -> None:
@@ -69,7 +93,7 @@ class PriceSource(Protocol):
 
 
 def as_bars(frame: pd.DataFrame, asset: Asset, start: date, end: date) -> pd.DataFrame:
-    """Convert a source's frame to the form that `PriceSource.fetch` promises.
+    """Convert a source's frame to the form that `FetchedBars.bars` promises.
 
     Args:
         frame: Rows with at least `BAR_COLUMNS`, in any order; `trading_date` without zone.

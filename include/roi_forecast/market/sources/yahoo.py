@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,11 +17,13 @@ import pandas as pd
 from roi_forecast.config import RunConfig
 from roi_forecast.errors import SourceDataError, SourceError, SourceUnavailableError
 from roi_forecast.market.sources.source import (
+    FetchedBars,
     NoPricesError,
     PriceSource,
     UnknownSymbolError,
     as_bars,
 )
+from roi_forecast.quoting import quoted
 from roi_forecast.settings import Settings
 from roi_forecast.universe import Asset
 
@@ -39,6 +42,18 @@ _COLUMNS = {
     "Adj Close": "adj_close",
     "Volume": "volume",
 }
+
+_ASSET_CLASSES = {
+    "EQUITY": "stock",
+    "ETF": "fund",
+    "MUTUALFUND": "fund",
+    "INDEX": "index",
+    "CURRENCY": "currency",
+    "CRYPTOCURRENCY": "cryptocurrency",
+}
+"""Yahoo's `instrumentType`, and the universe's asset class. A future's depends on what it is of."""
+
+_CURRENCY = re.compile(r"[A-Za-z]{3,5}")
 
 # yfinance keeps its session, cookies and answers in one object per process.
 _one_at_a_time = threading.Lock()
@@ -66,7 +81,7 @@ class YahooSource:
         self._base_url = base_url
         self._timeout = timeout
 
-    def fetch(self, asset: Asset, start: date, end: date) -> pd.DataFrame:
+    def fetch(self, asset: Asset, start: date, end: date) -> FetchedBars:
         """Return the asset's bars; see `PriceSource.fetch`.
 
         Raises:
@@ -75,12 +90,14 @@ class YahooSource:
             SourceUnavailableError: No answer in time, or a server error.
             UnknownSymbolError: Yahoo does not know the symbol.
             NoPricesError: It has no bars for the requested dates.
-            SourceDataError: The adjusted close is missing, the currency or time zone is not the
-                declared one, or one date has two different bars.
+            SourceDataError: The adjusted close is missing, the currency is not the one that the
+                universe declares for the asset, Yahoo's time zone gives a bar another date than the
+                exchange's, or one date has two different bars.
         """
         with _one_at_a_time, self._explained(asset.symbol):
             frame, chart = self._request(asset.symbol, start, end)
         _check_chart(asset, chart)
+        meta = chart["meta"]
         missing = [column for column in _COLUMNS if column not in frame.columns]
         if missing:
             raise SourceDataError(
@@ -89,7 +106,15 @@ class YahooSource:
             )
         bars = frame.rename(columns=_COLUMNS)
         bars.insert(0, "trading_date", pd.DatetimeIndex(bars.index).tz_localize(None))
-        return as_bars(bars, asset, start, end)
+        return FetchedBars(
+            as_bars(bars, asset, start, end),
+            currency=meta.get("currency"),
+            asset_class=_ASSET_CLASSES.get(meta.get("instrumentType")),
+        )
+
+    def symbols(self) -> tuple[str, ...]:
+        """Return none: it has any."""
+        return ()
 
     def check_reachable(self, asset: Asset) -> None:
         """Request the asset's last days; see `PriceSource.check_reachable`."""
@@ -173,21 +198,22 @@ class YahooSource:
 
 def open_source(_config: RunConfig, settings: Settings, _symbols: Sequence[str]) -> PriceSource:
     """Return the source; see `registry.open_source`."""
-    return YahooSource(settings.cache_directory, settings.yahoo_url)
+    return YahooSource(settings.cache_directory, settings.source_urls.get("yahoo"))
 
 
 def _check_chart(asset: Asset, chart: dict[str, Any]) -> None:
     """Reject errors that yfinance passes on or repairs silently."""
-    meta = chart.get("meta", {})
-    for name, received, declared in (
-        ("currency", meta.get("currency"), asset.currency),
-        ("time zone", meta.get("exchangeTimezoneName"), asset.exchange.timezone.key),
-    ):
-        if received != declared:
-            raise SourceDataError(
-                f"{asset.symbol}: Yahoo states the {name} {received!r}, the universe declares "
-                f"{declared!r} for {asset.exchange.name}; nothing is stored until they agree"
-            )
+    currency = chart["meta"].get("currency")
+    if currency is not None and not _CURRENCY.fullmatch(str(currency)):
+        raise SourceDataError(
+            f"{asset.symbol}: Yahoo states {quoted(currency)} as currency; a code such as USD is "
+            "expected"
+        )
+    if asset.own_currency is not None and currency not in (None, asset.own_currency):
+        raise SourceDataError(
+            f"{asset.symbol}: Yahoo states the currency {currency!r}, its entry in the universe "
+            f"declares {asset.own_currency!r}; correct the entry or leave its currency out"
+        )
     if "adjclose" not in chart.get("indicators", {}):
         raise SourceDataError(
             f"{asset.symbol}: Yahoo's answer has no adjusted close; without it dividends and "
@@ -197,8 +223,17 @@ def _check_chart(asset: Asset, chart: dict[str, Any]) -> None:
 
 
 def _check_dates(asset: Asset, chart: dict[str, Any]) -> None:
-    zone = ZoneInfo(chart["meta"]["exchangeTimezoneName"])
+    zone = ZoneInfo(chart["meta"]["exchangeTimezoneName"])  # yfinance refuses an unknown one
     days = [datetime.fromtimestamp(moment, zone).date() for moment in chart["timestamp"]]
+    own_zone = asset.exchange.timezone
+    for day, moment in zip(days, chart["timestamp"], strict=True):
+        declared = datetime.fromtimestamp(moment, own_zone).date()
+        if day != declared:
+            raise SourceDataError(
+                f"{asset.symbol}: Yahoo states the time zone {zone.key!r}, where the bar of {day} "
+                f"begins on another date than in {own_zone.key!r} ({declared}), which is declared "
+                f"for {asset.exchange.name}; correct its time zone"
+            )
     closes = chart["indicators"]["quote"][0]["close"]
     # A running session is a second bar of its day at the end; yfinance keeps the newer one.
     bars = list(zip(days, closes, strict=True))
