@@ -132,7 +132,7 @@ def test_a_link_within_the_folder_for_files_is_followed_out_of_the_runs_own(tmp_
     config = parse_run_config({"source": "csv", "csv_path": "prices"})
     source = open_source(config, Settings("", tmp_path, csv_directory=tmp_path / "csv"))
     asset = load_universe().asset("AAA")
-    assert len(source.fetch(asset, date(2024, 1, 1), date(2024, 12, 31))) == 1
+    assert len(source.fetch(asset, date(2024, 1, 1), date(2024, 12, 31)).bars) == 1
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "2.5", "many", "1\n", "9" * 5000])

@@ -30,11 +30,11 @@ def named(name: str | Path) -> str:
     return text if text.isprintable() and len(text) <= _MAX_NAME else quoted(text)
 
 
-def listed(names: Sequence[str]) -> str:
-    """List names, with the number of those beyond the first."""
+def listed(names: Sequence[str], most: int = MAX_LISTED) -> str:
+    """List names, with the number of those beyond the first `most`."""
     some = ", ".join(
         name if name.isprintable() and len(name) <= MAX_QUOTE else quoted(name)
-        for name in names[:MAX_LISTED]
+        for name in names[:most]
     )
-    more = len(names) - MAX_LISTED
+    more = len(names) - most
     return f"{some} and {more} more" if more > 0 else some

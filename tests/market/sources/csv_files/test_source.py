@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from roi_forecast.errors import SourceDataError, SourceError, SourceUnavailableError
 from roi_forecast.market.bars import BAR_COLUMNS
 from roi_forecast.market.sources.csv_files import CsvSource
+from roi_forecast.market.sources.csv_files.contents import understand
 from roi_forecast.market.sources.source import NoPricesError, UnknownSymbolError
 from roi_forecast.universe import load_universe
 
@@ -36,7 +37,7 @@ def write(path: Path, *lines: str) -> CsvSource:
 
 def test_fetch_reads_the_long_layout(tmp_path):
     source = write(tmp_path / "prices.csv", HEADER, *ROWS)
-    bars = source.fetch(RELIANCE, START, END)
+    bars = source.fetch(RELIANCE, START, END).bars
     assert bars.to_dict("list") == {
         "trading_date": [pd.Timestamp("2024-01-02"), pd.Timestamp("2024-01-03")],
         "open": [10.0, 11.0],
@@ -49,12 +50,34 @@ def test_fetch_reads_the_long_layout(tmp_path):
     assert source.last_trading_date([RELIANCE], END) == date(2024, 1, 3)
 
 
+def test_what_is_empty_in_all_rows_of_an_asset_is_missing_for_that_asset_alone(tmp_path):
+    source = write(
+        tmp_path / "prices.csv",
+        HEADER,
+        *ROWS[:2],
+        "GC=F,2024-01-02,,2010,1990,2005,,0",
+        "GC=F,2024-01-03,,2020,1990,2015,,0",
+        "TCS.NS,2024-01-02,,12,9,11,10.5,100",
+        "TCS.NS,2024-01-03,11,13,10,12,,200",
+    )
+    gold = source.fetch(GOLD, START, END)
+    assert gold.missing == ("open", "adj_close")
+    assert gold.bars["adj_close"].tolist() == [2005.0, 2015.0]
+    assert source.fetch(RELIANCE, START, END).missing == ()
+    (contents,) = understand(tmp_path / "prices.csv")
+    assert [each.missing for each in contents.symbols] == [(), ("open", "adj_close"), ()]
+    # A single empty value is a bar without it, on a range of dates without others, too.
+    partly = source.fetch(load_universe().asset("TCS.NS"), START, date(2024, 1, 2))
+    assert partly.missing == ()
+    assert np.isnan(partly.bars["open"]).all()
+
+
 def test_fetch_reads_gzip_whatever_the_file_is_called(tmp_path):
     plain = write(tmp_path / "prices.csv", HEADER, *ROWS)
     packed = tmp_path / "packed.dat"
     packed.write_bytes(gzip.compress((tmp_path / "prices.csv").read_bytes()))
-    expected = plain.fetch(RELIANCE, START, END)
-    pd.testing.assert_frame_equal(CsvSource("k", packed).fetch(RELIANCE, START, END), expected)
+    expected = plain.fetch(RELIANCE, START, END).bars
+    pd.testing.assert_frame_equal(CsvSource("k", packed).fetch(RELIANCE, START, END).bars, expected)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +95,8 @@ def test_fetch_reads_a_folder_with_one_file_per_symbol(header, tmp_path):
     write(tmp_path / "RELIANCE.NS.csv", header, *lines)
     write(tmp_path / "prices.csv", HEADER, ROWS[2])
     source = CsvSource("csv:folder", tmp_path)
-    assert source.fetch(RELIANCE, START, END)["adj_close"].tolist() == [10.5, 11.5]
-    assert source.fetch(GOLD, START, END)["close"].tolist() == [2005.0]
+    assert source.fetch(RELIANCE, START, END).bars["adj_close"].tolist() == [10.5, 11.5]
+    assert source.fetch(GOLD, START, END).bars["close"].tolist() == [2005.0]
 
 
 @pytest.mark.parametrize(
@@ -90,13 +113,13 @@ def test_fetch_reads_a_folder_with_one_file_per_symbol(header, tmp_path):
 )
 def test_fetch_takes_the_exchanges_date(written, symbol, expected, tmp_path):
     source = write(tmp_path / "p.csv", HEADER, f"{symbol},{written},1,1,1,1,1,0")
-    bars = source.fetch(load_universe().asset(symbol), START, END)
+    bars = source.fetch(load_universe().asset(symbol), START, END).bars
     assert [day.date() for day in bars["trading_date"]] == [expected]
 
 
 def test_fetch_keeps_a_missing_price_as_missing_and_skips_blank_lines(tmp_path):
     source = write(tmp_path / "p.csv", HEADER, ROWS[0], "", "RELIANCE.NS,2024-01-03,1,1,1,,1,")
-    bars = source.fetch(RELIANCE, START, END)
+    bars = source.fetch(RELIANCE, START, END).bars
     assert bars["close"].isna().tolist() == [False, True]
     assert bars["volume"].isna().tolist() == [False, True]
 
@@ -108,13 +131,13 @@ def test_fetch_keeps_a_missing_price_as_missing_and_skips_blank_lines(tmp_path):
         ([HEADER, "", "RELIANCE.NS,03/01/2024,1,1,1,1,1,0"], "line 3: date is '03/01/2024'"),
         ([HEADER, "RELIANCE.NS,2024-02-30,1,1,1,1,1,0"], "line 2: date is '2024-02-30'"),
         ([HEADER, ROWS[0], ROWS[0].replace(",11,", ",19,")], "two different bars"),
-        (["symbol,date,open,high,low,close,volume", "x"], "line 1: .*adj_close.*repeat close"),
+        (["symbol,date,open,high,low,adjusted_by_me,volume", "x"], "line 1: .*close are missing"),
         ([HEADER, ROWS[0], ROWS[0] + ",9,9"], "line 3: 10 fields under 8 names"),
         ([HEADER], "a header but no rows"),
         ([""], "not a table"),
         (["Prices of three stocks.", "Source: example.org"], "line 1: not a table of prices"),
         ([HEADER, ROWS[0], "RELIANCE.NS,2024-01-03,1,1"], "line 3: 4 fields under 8 names"),
-        ([HEADER, 'RELIANCE.NS,2024-01-03,"1,501.51",1,1,1,1,0'], "line 2: open is '1,501.51'"),
+        ([HEADER, 'RELIANCE.NS,2024-01-03,"1,501",1,1,1,1,0'], "line 2: open is '1,501'.*csv_dec"),
         ([HEADER, 'RELIANCE.NS,2024-01-03,"1,1,1,1,1,0', ROWS[0]], "line 2: a stray quote"),
         ([HEADER, 'RELIANCE.NS,2024-01-03,1,1,1,1,1,"0', '"'], "line 2: a stray quote"),
         ([HEADER, 'RELIANCE.NS,"2024-01-03"x,1,1,1,1,1,0'], "line 2: a stray quote"),
@@ -142,7 +165,7 @@ def test_fetch_names_file_line_and_what_was_expected(lines, message, tmp_path):
 
 def test_fetch_of_a_sound_symbol_does_not_mind_a_wrong_line_of_another(tmp_path):
     source = write(tmp_path / "p.csv", HEADER, *ROWS, "GC=F,2024-01-03,1,1,1,abc,1,0")
-    assert len(source.fetch(RELIANCE, START, END)) == 2
+    assert len(source.fetch(RELIANCE, START, END).bars) == 2
     with pytest.raises(SourceDataError, match="line 5: close is 'abc'"):
         source.fetch(GOLD, START, END)
 
@@ -168,8 +191,8 @@ def test_a_line_of_a_symbol_that_nobody_asked_for_costs_nothing(line, tmp_path):
     alone = write(tmp_path / "alone.csv", HEADER, *ROWS)
     source = write(tmp_path / "p.csv", HEADER, ROWS[0], line, *ROWS[1:])
     for asset in (RELIANCE, GOLD):
-        expected = alone.fetch(asset, START, END)
-        pd.testing.assert_frame_equal(source.fetch(asset, START, END), expected)
+        expected = alone.fetch(asset, START, END).bars
+        pd.testing.assert_frame_equal(source.fetch(asset, START, END).bars, expected)
     assert source.last_trading_date([RELIANCE, GOLD], END) == date(2024, 1, 3)
 
 
@@ -178,7 +201,7 @@ def test_a_shifted_line_costs_the_asset_it_names_in_any_column(tmp_path):
     lines = [f"{row.split(',', 1)[1]},{row.split(',', 1)[0]}" for row in ROWS]
     shifted = "2024-01-04,1,501.51,1,1,1,1,0,RELIANCE.NS"
     source = write(tmp_path / "p.csv", header, *lines, shifted)
-    assert len(source.fetch(GOLD, START, END)) == 1
+    assert len(source.fetch(GOLD, START, END).bars) == 1
     with pytest.raises(SourceDataError, match="line 5: 9 fields under 8 names"):
         source.fetch(RELIANCE, START, END)
 
@@ -187,23 +210,23 @@ def test_a_shifted_line_costs_the_asset_it_names_in_any_column(tmp_path):
 def test_a_symbol_is_what_is_written(symbol, tmp_path):
     asset = load_universe().asset(symbol)
     source = write(tmp_path / "p.csv", HEADER, *ROWS, f"{symbol},2024-01-02,1,1,1,1,1,7")
-    assert source.fetch(asset, START, END)["volume"].tolist() == [7]
+    assert source.fetch(asset, START, END).bars["volume"].tolist() == [7]
     folder = tmp_path / "folder"
     folder.mkdir()
     write(folder / f"{symbol}.csv", HEADER.partition(",")[2], "2024-01-02,1,1,1,1,1,8")
-    assert CsvSource("k", folder).fetch(asset, START, END)["volume"].tolist() == [8]
+    assert CsvSource("k", folder).fetch(asset, START, END).bars["volume"].tolist() == [8]
 
 
 def test_prices_and_volumes_that_cannot_be_are_left_to_the_checks(tmp_path):
     row = "RELIANCE.NS,2024-01-02,inf,-1,0,1e300,1e400,-Infinity"
-    bars = write(tmp_path / "p.csv", HEADER, row).fetch(RELIANCE, START, END)
+    bars = write(tmp_path / "p.csv", HEADER, row).fetch(RELIANCE, START, END).bars
     assert bars.iloc[0, 1:].tolist() == [np.inf, -1, 0, 1e300, np.inf, -np.inf]
 
 
 @pytest.mark.parametrize("written", ["", "NaN", "null", "None", "N/A", "#N/A"])
 def test_a_number_may_be_written_as_missing(written, tmp_path):
     row = f"RELIANCE.NS,2024-01-02,1,1,1,{written},1,{written}"
-    bars = write(tmp_path / "p.csv", HEADER, row).fetch(RELIANCE, START, END)
+    bars = write(tmp_path / "p.csv", HEADER, row).fetch(RELIANCE, START, END).bars
     assert bars[["close", "volume"]].isna().all(axis=None)
 
 
@@ -212,7 +235,7 @@ def test_row_numbers_that_pandas_writes_are_no_dates(tmp_path):
     frame.to_csv(tmp_path / "p.csv")
     frame.reset_index(names="Unnamed: 0").to_csv(tmp_path / "q.csv", index=False)
     for name in ("p.csv", "q.csv"):
-        bars = CsvSource("k", tmp_path / name).fetch(RELIANCE, START, END)
+        bars = CsvSource("k", tmp_path / name).fetch(RELIANCE, START, END).bars
         assert bars["adj_close"].tolist() == [10.5, 11.5]
 
 
@@ -228,9 +251,9 @@ def test_the_three_headers_of_yfinance_are_read_for_every_symbol_in_them(first, 
         frame = frame.swaplevel(axis=1)
     frame.to_csv(tmp_path / "p.csv")
     source = CsvSource("k", tmp_path / "p.csv")
-    gold = source.fetch(GOLD, START, END)
+    gold = source.fetch(GOLD, START, END).bars
     assert gold.to_numpy()[:, 1:].tolist() == [[8, 4, 6, 2, 0, 10]]
-    tata = source.fetch(load_universe().asset("TCS.NS"), START, END)
+    tata = source.fetch(load_universe().asset("TCS.NS"), START, END).bars
     assert tata["open"].tolist() == [9, 21]
     with pytest.raises(UnknownSymbolError, match=r"it has GC=F, TCS\.NS"):
         source.fetch(RELIANCE, START, END)
@@ -243,7 +266,7 @@ def test_the_three_headers_of_yfinance_are_read_for_every_symbol_in_them(first, 
         ["Price,Close", "Ticker,GC=F", "2024-01-02,1"],
         ["Price,Close,Volume", "Ticker,GC=F", "Date,,"],
         ["Price,Close,close", "Ticker,GC=F,GC=F", "Date,,"],
-        ["Price,Close,Volume", "Ticker,GC=F,GC=F", "Date,,"],
+        ["Price,Open,Volume", "Ticker,GC=F,GC=F", "Date,,"],
         ['Price,Close,"Volume', "Ticker,GC=F,GC=F", "Date,,"],
     ],
 )
@@ -278,7 +301,7 @@ def test_fetch_reads_of_a_folder_only_the_file_that_is_named_after_the_asset(tmp
     write(tmp_path / "TCS.NS.csv", HEADER, "TCS.NS,yesterday,1,1,1,1,1,0", "too,few,columns")
     (tmp_path / "broken.csv.gz").write_bytes(b"\x1f\x8bnothing")
     source = CsvSource("csv:folder", tmp_path)
-    assert len(source.fetch(RELIANCE, START, END)) == 2
+    assert len(source.fetch(RELIANCE, START, END).bars) == 2
     with pytest.raises(SourceDataError, match="broken"):
         source.fetch(GOLD, START, END)
 
@@ -348,8 +371,8 @@ def test_a_thing_that_does_not_belong_costs_at_most_its_own_asset(folder_with_st
     tata = load_universe().asset("TCS.NS")
     source.check_reachable(RELIANCE)
     assert source.last_trading_date([RELIANCE, GOLD, tata], END) == date(2024, 1, 3)
-    assert len(source.fetch(RELIANCE, START, END)) == 2
-    assert len(source.fetch(GOLD, START, END)) == 1
+    assert len(source.fetch(RELIANCE, START, END).bars) == 2
+    assert len(source.fetch(GOLD, START, END).bars) == 1
     with pytest.raises(SourceDataError, match="TCS") as refusal:
         source.fetch(tata, START, END)
     assert str(refusal.value).isprintable()
@@ -370,7 +393,7 @@ def test_a_folder_reads_a_shared_file_once_for_all_symbols_that_were_announced(t
     write(tmp_path / "p.csv", HEADER, *ROWS)
     source.fetch(RELIANCE, START, END)
     (tmp_path / "p.csv").unlink()
-    assert len(source.fetch(GOLD, START, END)) == 1
+    assert len(source.fetch(GOLD, START, END).bars) == 1
 
 
 def test_the_last_date_is_of_the_assets_asked_and_lies_not_ahead(tmp_path):
@@ -385,9 +408,9 @@ def test_the_last_date_is_of_the_assets_asked_and_lies_not_ahead(tmp_path):
 
 
 def test_more_lines_than_any_asset_has_sessions_cost_only_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("roi_forecast.market.sources.csv_files.source.MAX_LINES", 1)
+    monkeypatch.setattr("roi_forecast.market.sources.csv_files.collecting.MAX_LINES", 1)
     source = write(tmp_path / "p.csv", HEADER, *ROWS)
-    assert len(source.fetch(GOLD, START, END)) == 1
+    assert len(source.fetch(GOLD, START, END).bars) == 1
     with pytest.raises(SourceDataError, match="more than 1 lines"):
         source.fetch(RELIANCE, START, END)
 
@@ -431,8 +454,8 @@ def test_any_damage_ends_in_sound_bars_or_in_an_error_of_this_project(
     for ask in (
         lambda: source.check_reachable(RELIANCE),
         lambda: source.last_trading_date([RELIANCE, GOLD], END),
-        lambda: check(source.fetch(RELIANCE, START, END)),
-        lambda: check(source.fetch(GOLD, START, END)),
+        lambda: check(source.fetch(RELIANCE, START, END).bars),
+        lambda: check(source.fetch(GOLD, START, END).bars),
     ):
         try:
             ask()
@@ -450,10 +473,10 @@ def check(bars: pd.DataFrame) -> None:
 
 def test_fetch_sees_that_a_file_has_changed_since_it_was_read(tmp_path):
     path = tmp_path / "prices.csv"
-    before = write(path, HEADER, *ROWS).fetch(RELIANCE, START, END)
+    before = write(path, HEADER, *ROWS).fetch(RELIANCE, START, END).bars
     after = write(path, HEADER, ROWS[0])
     os.utime(path, (0, 0))
-    assert (len(before), len(after.fetch(RELIANCE, START, END))) == (2, 1)
+    assert (len(before), len(after.fetch(RELIANCE, START, END).bars)) == (2, 1)
 
 
 PRICES = st.floats(0.01, 1e6, allow_nan=False)
@@ -461,7 +484,7 @@ BARS = st.dictionaries(
     st.dates(START, END),
     st.tuples(*[PRICES] * 5, st.integers(0, 10**12)),
     min_size=1,
-    max_size=20,
+    max_size=9,  # of more, dates that are far apart are no daily bars
 )
 
 
@@ -480,7 +503,7 @@ def test_fetch_reads_back_what_was_written_in_any_order_and_repetition(
     lines = [separator.join(map(str, row)) for row in shuffled]
     path = tmp_path_factory.mktemp("csv") / "p.csv"
     source = write(path, HEADER.replace(",", separator), *lines)
-    bars = source.fetch(RELIANCE, START, END)
+    bars = source.fetch(RELIANCE, START, END).bars
     read = {row[0].date(): (*row[1:6], row[6]) for row in bars.itertuples(index=False, name=None)}
     assert read == written
     assert bars["trading_date"].is_monotonic_increasing
@@ -488,6 +511,6 @@ def test_fetch_reads_back_what_was_written_in_any_order_and_repetition(
 
 def test_fetch_reads_the_real_file(real_prices_path):
     source = CsvSource("csv:daily_prices", real_prices_path)
-    bars = source.fetch(RELIANCE, date(2020, 10, 1), date(2024, 12, 31))
+    bars = source.fetch(RELIANCE, date(2020, 10, 1), date(2024, 12, 31)).bars
     assert len(bars) == 1054
     assert source.last_trading_date([RELIANCE], date(2026, 1, 1)) == date(2024, 12, 31)

@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 import logging
-import os
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from roi_forecast.config import RunConfig
 from roi_forecast.errors import ConfigError, SourceDataError, SourceError, SourceUnavailableError
 from roi_forecast.files.artifacts import confined
-from roi_forecast.market.sources.csv_files.layout import read_header
-from roi_forecast.market.sources.csv_files.lines import Line, read_lines
-from roi_forecast.market.sources.csv_files.opening import MIB, opened_lines
-from roi_forecast.market.sources.csv_files.values import WrittenDates, read_bars
-from roi_forecast.market.sources.source import PriceSource, UnknownSymbolError, as_bars
+from roi_forecast.market.bars import BAR_COLUMNS
+from roi_forecast.market.sources.csv_files.content.opening import MIB
+from roi_forecast.market.sources.csv_files.conventions import AS_THE_FILE_SHOWS, Conventions
+from roi_forecast.market.sources.csv_files.faults import described
+from roi_forecast.market.sources.csv_files.file_rows import FileRows
+from roi_forecast.market.sources.csv_files.folder import PriceFiles
+from roi_forecast.market.sources.csv_files.layout.symbols import refusal_of
+from roi_forecast.market.sources.csv_files.reading import BrokenOffError, read_file
+from roi_forecast.market.sources.csv_files.symbol_rows import SymbolRows
+from roi_forecast.market.sources.source import (
+    FetchedBars,
+    PriceSource,
+    UnknownSymbolError,
+    as_bars,
+)
 from roi_forecast.quoting import listed, named
 from roi_forecast.settings import DEFAULT_CSV_FILE_MIB, Settings
 from roi_forecast.universe import Asset
 
 logger = logging.getLogger(__name__)
 
-MAX_LINES = 50_000
-"""Lines of one symbol in one file; two hundred years of sessions."""
-
-_SUFFIX = re.compile(r"(\.csv|\.txt)?(\.gz)?\Z")
-
 
 @dataclass
 class _Found:
-    """The lines of one symbol by file, and the error of a file that breaks off after some."""
+    """The files with rows of one symbol, and the error of a file that breaks off after some."""
 
-    lines: dict[Path, list[Line]] = field(default_factory=dict)
+    symbol: str
+    files: list[FileRows] = field(default_factory=list)
     error: SourceError | None = None
+
+    def rows(self) -> list[SymbolRows]:
+        """Return the symbol's rows by file."""
+        return [file.rows_of(self.symbol) for file in self.files]
 
 
 class CsvSource:
@@ -46,11 +54,12 @@ class CsvSource:
 
     Args:
         key: The `source` of its rows in the database.
-        path: A file, or a folder of `.csv`, `.txt` and `.gz` files. An asset is read from the
+        path: A file, or a folder of files with one of `folder.ENDINGS`. An asset is read from the
             files named after it if there are any, else from all of them.
         allowed: Folder that must contain every file after following links; None: `path` if it is a
             folder, else the folder of the file.
         symbols: The symbols to fetch; files that assets share are read once for all of them.
+        conventions: What the run settles about dates, numbers and symbols.
         max_bytes: Maximum bytes read from one file, after unpacking.
     """
 
@@ -61,18 +70,50 @@ class CsvSource:
         *,
         allowed: Path | None = None,
         symbols: Sequence[str] = (),
+        conventions: Conventions = AS_THE_FILE_SHOWS,
         max_bytes: int = DEFAULT_CSV_FILE_MIB * MIB,
     ) -> None:
         self.key = key
         self._path = path
-        self._allowed = allowed
+        self._files = PriceFiles(path, allowed, conventions.suffix)
         self._symbols = symbols
+        self._conventions = conventions
         self._max_bytes = max_bytes
         self._found: dict[str, _Found] = {}
         self._other_symbols: set[str] = set()
         self._broken: list[SourceError] = []
 
-    def fetch(self, asset: Asset, start: date, end: date) -> pd.DataFrame:
+    def symbols(self) -> tuple[str, ...]:
+        """Return the symbols of the files, in their order, without those that are refused.
+
+        A symbol is refused if no exchange of the universe takes it; a warning says why. Files that
+        cannot be used are skipped in a folder.
+
+        Raises:
+            SourceUnavailableError: There is no such file or folder.
+            SourceDataError: The file cannot be used, or no symbol is left.
+        """
+        found: dict[str, None] = {}
+        for path in self._files.paths:
+            try:
+                read = self._read(path, None)
+            except SourceError as error:
+                self._skip(error)
+                continue
+            if not read.symbols:
+                self._skip(SourceDataError(read.why_empty))
+            found |= dict.fromkeys(read.symbols)
+        refusals = {symbol: refusal_of(symbol) for symbol in found}
+        for refusal in filter(None, refusals.values()):
+            logger.warning("%s: left out: %s", named(self._path), refusal)
+        symbols = tuple(symbol for symbol, refusal in refusals.items() if refusal is None)
+        if not symbols:
+            reason = next(filter(None, refusals.values()), None)
+            reason = reason or next(map(str, self._broken), "it has no rows")
+            raise SourceDataError(f"{named(self._path)}: no symbol of a known exchange; {reason}")
+        return symbols
+
+    def fetch(self, asset: Asset, start: date, end: date) -> FetchedBars:
         """Return the asset's bars; see `PriceSource.fetch`.
 
         Raises:
@@ -83,21 +124,33 @@ class CsvSource:
         found = self._find(asset.symbol)
         if found.error is not None:
             raise found.error
-        if not found.lines:
+        if not found.files:
             raise self._unknown(asset.symbol)
-        frames = [
-            read_bars(lines, named(path), asset.exchange.timezone)
-            for path, lines in found.lines.items()
-        ]
-        return as_bars(pd.concat(frames, ignore_index=True), asset, start, end)
+        parts = found.rows()
+        _require_one_kind_of_close(parts)
+        frames = [rows.bars(asset.exchange) for rows in parts]
+        every_bar = pd.concat(frames, ignore_index=True)
+        # What one of several files has is not missing.
+        lacking = set.intersection(*(rows.lacking for rows in parts))
+        if "adj_close" in lacking:
+            every_bar["adj_close"] = every_bar["close"]
+        bars = as_bars(every_bar, asset, start, end)
+        currencies = sorted({rows.currency for rows in parts if rows.currency is not None})
+        if len(currencies) > 1:
+            raise SourceDataError(
+                f"{asset.symbol}: {named(self._path)} has prices in {listed(currencies)}; keep "
+                "files of one currency"
+            )
+        missing = tuple(c for c in BAR_COLUMNS if c in lacking)
+        return FetchedBars(bars, missing, currency=next(iter(currencies), None))
 
     def check_reachable(self, asset: Asset) -> None:
         """Read the file to its end, or list the folder; see `PriceSource.check_reachable`."""
-        if self._is_folder:
-            logger.info("%s: %d files", named(self._path), len(self._files))
+        if self._files.is_folder:
+            logger.info("%s: %d files", named(self._path), len(self._files.paths))
         else:
             found = self._find(asset.symbol)
-            count = sum(map(len, found.lines.values()))
+            count = sum(len(rows.lines) for rows in found.rows())
             logger.info("%s: %d rows of %s", named(self._path), count, asset.symbol)
 
     def last_trading_date(self, assets: Sequence[Asset], until: date) -> date:
@@ -106,31 +159,38 @@ class CsvSource:
         Raises:
             SourceDataError: There is none.
         """
-        zones = {asset.symbol: asset.exchange.timezone for asset in assets}
-        shared = zones.keys() - self._own_files.keys()
-        dates = WrittenDates(until)
+        latest: list[date] = []
         faults: list[str] = []
-        for path in self._files:
-            wanted = shared | ({_symbol_of(path)} & zones.keys())
-            in_file = WrittenDates(until)
+        self._announce(asset.symbol for asset in assets)
+        for asset in assets:
             try:
-                for line in self._read(path, wanted):
-                    if line.fields:
-                        in_file.add(zones[line.symbol], line.fields[:1])
-                    elif not faults:
-                        faults.append(f"{named(path)}, line {line.number}: {line.fault}")
-                dates.merge(in_file)
+                found = self._find(asset.symbol)
             except SourceError as error:
-                self._skip(error)
+                if not self._files.is_folder:
+                    raise
                 faults.append(str(error))
-        latest = dates.latest()
-        if latest is None:
+                continue
+            if found.error is not None:
+                faults.append(str(found.error))
+                continue
+            for rows in found.rows():
+                days = rows.trading_dates(asset.exchange.timezone)
+                wrong = rows.faults_of(days, asset.exchange)
+                faults += [described(rows.place, wrong[0], rows.symbol)] if wrong else []
+                days = days[days <= np.datetime64(until)]
+                latest += [days.max().item()] if len(days) else []
+        if not latest:
+            faults += map(str, self._broken)
             reason = faults[0] if faults else f"it has {self._known()}"
             raise SourceDataError(
                 f"{named(self._path)}: no row up to {until} of any of the {len(assets)} assets; "
                 f"{reason}"
             )
-        return latest
+        return max(latest)
+
+    def _announce(self, symbols: Iterable[str]) -> None:
+        """Have shared files read for these symbols, too, when they are read next."""
+        self._symbols = tuple(dict.fromkeys((*self._symbols, *symbols)))
 
     def _find(self, symbol: str) -> _Found:
         if symbol not in self._found:
@@ -139,42 +199,43 @@ class CsvSource:
 
     def _search(self, symbol: str) -> None:
         """Read the asset's own files, or the shared files for all announced symbols."""
-        paths = self._own_files.get(symbol)
+        paths = self._files.by_symbol.get(symbol)
         if paths:
             symbols = {symbol}
         else:
-            paths = self._files
-            symbols = {symbol, *self._symbols} - self._own_files.keys() - self._found.keys()
-        found = {each: _Found() for each in symbols}
+            paths = self._files.paths
+            symbols = {symbol, *self._symbols} - self._files.by_symbol.keys() - self._found.keys()
+        found = {each: _Found(each) for each in symbols}
         for path in paths:
-            lines: dict[str, list[Line]] = {}
             try:
-                for line in self._read(path, symbols):
-                    _append(lines.setdefault(line.symbol, []), line)
+                read = self._read(path, symbols)
             except SourceError as error:
-                if not self._is_folder:
+                if not self._files.is_folder:
                     raise
-                if symbol in self._own_files:
+                if symbol in self._files.by_symbol:
                     found[symbol].error = error
                     continue
                 self._skip(error)
-                for each in lines:
-                    found[each].error = error
+                if isinstance(error, BrokenOffError):
+                    for each in error.symbols:
+                        found[each].error = error
             else:
-                for each, own in lines.items():
-                    found[each].lines[path] = own
+                self._other_symbols.update(read.others)
+                for each in read.symbols:
+                    found[each].files.append(read)
         self._found |= found
 
-    def _read(self, path: Path, wanted: Collection[str]) -> Iterator[Line]:
-        if not wanted:
-            return
-        name = named(path)
-        with opened_lines(path, self._allowed_folder, self._max_bytes) as lines:
-            layout = read_header(lines, name, _symbol_of(path))
-            yield from read_lines(lines, layout, name, wanted, self._other_symbols)
+    def _read(self, path: Path, wanted: Collection[str] | None) -> FileRows:
+        return read_file(
+            path,
+            wanted,
+            self._conventions,
+            allowed=self._files.allowed_folder,
+            max_bytes=self._max_bytes,
+        )
 
     def _skip(self, error: SourceError) -> None:
-        if not self._is_folder:
+        if not self._files.is_folder:
             raise error
         logger.warning("file skipped: %s", error)
         self._broken.append(error)
@@ -196,48 +257,20 @@ class CsvSource:
     def _known(self) -> str:
         """List some symbols that have rows in the files."""
         known = sorted(
-            {*self._other_symbols, *(s for s, found in self._found.items() if found.lines)}
+            {*self._other_symbols, *(s for s, found in self._found.items() if found.files)}
         )
         return f"{listed(known)} and perhaps more" if known else "none"
 
-    @cached_property
-    def _is_folder(self) -> bool:
-        return self._path.is_dir()
 
-    @cached_property
-    def _allowed_folder(self) -> Path:
-        if self._allowed is not None:
-            return self._allowed
-        # A link that the user names may lead anywhere.
-        return self._path if self._is_folder else Path(os.path.realpath(self._path)).parent
-
-    @cached_property
-    def _files(self) -> list[Path]:
-        """The file, or those in the folder; hidden files and other suffixes do not count."""
-        if not self._is_folder:
-            return [self._path]
-        try:
-            paths = sorted(self._path.iterdir())
-        except OSError as error:
-            raise SourceUnavailableError(
-                f"{named(self._path)}: cannot be read ({error.strerror})"
-            ) from error
-        files = [
-            path
-            for path in paths
-            if not path.name.startswith(".") and path.suffix in {".csv", ".txt", ".gz"}
-        ]
-        if not files:
-            raise SourceDataError(f"{named(self._path)}: the folder has no .csv, .txt or .gz file")
-        return files
-
-    @cached_property
-    def _own_files(self) -> dict[str, list[Path]]:
-        """The files in the folder by the symbol that they are named after."""
-        files: dict[str, list[Path]] = {}
-        for path in self._files if self._is_folder else ():
-            files.setdefault(_symbol_of(path), []).append(path)
-        return files
+def _require_one_kind_of_close(parts: Sequence[SymbolRows]) -> None:
+    """Refuse bars of which some have an adjusted close: the others would look like jumps."""
+    lacks = [rows.place for rows in parts if "adj_close" in rows.lacking]
+    has = [rows.place for rows in parts if "adj_close" not in rows.lacking]
+    if lacks and has:
+        raise SourceDataError(
+            f"{parts[0].symbol}: {lacks[0].rpartition(',')[0]} has no adjusted close, but "
+            f"{has[0].rpartition(',')[0]} has; keep files of one kind"
+        )
 
 
 def open_source(config: RunConfig, settings: Settings, symbols: Sequence[str]) -> PriceSource:
@@ -253,17 +286,6 @@ def open_source(config: RunConfig, settings: Settings, symbols: Sequence[str]) -
         path,
         allowed=folder,
         symbols=symbols,
+        conventions=Conventions(config.csv_dates, config.csv_decimal, config.csv_suffix),
         max_bytes=settings.csv_file_mib * MIB,
     )
-
-
-def _symbol_of(path: Path) -> str:
-    return _SUFFIX.sub("", path.name)
-
-
-def _append(lines: list[Line], line: Line) -> None:
-    if len(lines) < MAX_LINES:
-        lines.append(line)
-    elif len(lines) == MAX_LINES:
-        fault = f"more than {MAX_LINES:,} lines of one symbol; expected one per trading date"
-        lines.append(line._replace(fields=(), fault=fault))

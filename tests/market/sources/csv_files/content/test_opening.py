@@ -12,13 +12,21 @@ from pathlib import Path
 import pytest
 
 from roi_forecast.errors import SourceDataError, SourceUnavailableError
-from roi_forecast.market.sources.csv_files import opening
-from roi_forecast.market.sources.csv_files.opening import MAX_LINE, MIB, opened_lines
+from roi_forecast.market.sources.csv_files.content import opening
+from roi_forecast.market.sources.csv_files.content.opening import MIB, opened
+from roi_forecast.market.sources.csv_files.content.packing import unpack
+from roi_forecast.market.sources.csv_files.content.text import MAX_LINE, Text
 
 
 def read(path: Path, allowed: Path, max_bytes: int = MIB) -> list[tuple[int, str]]:
-    with opened_lines(path, allowed, max_bytes) as lines:
-        return list(lines)
+    with opened(path, allowed, max_bytes) as file:
+        lines: list[tuple[int, str]] = []
+        for block in Text(unpack(file, str(path), max_bytes).content, str(path)).blocks():
+            texts = block.content.decode().split("\n")
+            assert texts.pop() == ""
+            assert len(texts) == block.size
+            lines += enumerate(texts, start=block.first)
+        return lines
 
 
 @pytest.mark.parametrize("content", [b"a\nb\n", b"a\r\nb\r\n", b"a\rb", b"\xef\xbb\xbfa\r\nb\n"])
@@ -29,9 +37,9 @@ def test_lines_are_the_same_whatever_their_ends_are_and_with_a_byte_order_mark(c
         assert read(tmp_path / name, tmp_path) == [(1, "a"), (2, "b")]
 
 
-def test_an_invalid_utf_8_byte_affects_only_its_line(tmp_path):
-    (tmp_path / "p.csv").write_bytes(b"a\nM\xfcller\nb\n")
-    assert [line for _, line in read(tmp_path / "p.csv", tmp_path)] == ["a", "M\udcfcller", "b"]
+def test_a_line_that_is_not_utf_8_is_read_as_windows_1252_and_no_other(tmp_path):
+    (tmp_path / "p.csv").write_bytes(b"\xc3\xa4\nM\xfcller\nb\n")
+    assert [line for _, line in read(tmp_path / "p.csv", tmp_path)] == ["ä", "Müller", "b"]
 
 
 def test_a_link_that_stays_in_the_folder_is_followed(tmp_path):
