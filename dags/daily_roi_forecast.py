@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
@@ -15,7 +16,8 @@ from roi_airflow.parameters import run_parameters
 from roi_airflow.tasks.dataset_tasks import dataset_of, resolve_symbols
 from roi_airflow.tasks.forecast_tasks import forecast
 from roi_airflow.tasks.promotion_tasks import settle_promotion
-from roi_airflow.tasks.stage import begin_run, is_run_active, open_stage
+from roi_airflow.tasks.retries import ExponentialBackoff
+from roi_airflow.tasks.stage import begin_run, is_run_active, open_stage, will_retry
 from roi_airflow.trading_days import TradingDayTimetable
 from roi_forecast.settings import TRAINING_POOL, usual_publish
 
@@ -29,6 +31,9 @@ every rule of the gate passes; with `approval_hours` a person decides last, on t
 required actions. A rejection is a successful run: the champion continues to forecast. If the
 champion's files are damaged, the version before it serves instead, and the log and
 `roi.champion_history` show it.
+
+If the source of prices does not answer, the run tries again and then takes its `fallback_source`,
+if it has one, under a model name of its own.
 
 **To try it out,** trigger it with the preset `quick` and the source `simulated`.
 **After a failure,** `roi.run_history` and the last line of the failed task's log say what to do;
@@ -58,14 +63,15 @@ Other DAGs can be scheduled on the assets `roi_prices`, `roi_dataset`, `roi_cham
 def daily_roi_forecast() -> None:
     """Wire the stages together; each task is one call into the library."""
 
-    @task(retries=0)
+    @task(retries=2, retry_policy=ExponentialBackoff(timedelta(seconds=20), timedelta(minutes=10)))
     def resolve_run() -> list[list[str]]:
         """Check parameters and preconditions; return the symbols to extract, in batches."""
         from roi_forecast.planning import resolve
 
         with begin_run() as installation:
             wait_for_earlier_dates()
-            return resolve_symbols(installation, resolve.resolve_run, is_run_active)
+            resolved = partial(resolve.resolve_run, will_retry=will_retry())
+            return resolve_symbols(installation, resolved, is_run_active)
 
     @task
     def plan_training(dataset_id: str) -> list[dict[str, Any]]:

@@ -72,7 +72,7 @@ def _default(name: str, schema: Mapping[str, Any]) -> str:
 def _allowed(schema: Mapping[str, Any]) -> str:
     schema = schema.get("items", schema)
     if "enum" in schema:
-        return f"({', '.join(schema['enum'])})"
+        return f"({', '.join(choice for choice in schema['enum'] if choice is not None)})"
     lower = schema.get("minimum", schema.get("exclusiveMinimum"))
     upper = schema.get("maximum", schema.get("exclusiveMaximum"))
     if lower is None and upper is None:

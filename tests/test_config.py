@@ -14,6 +14,7 @@ from roi_forecast.config import (
     parse_run_config,
 )
 from roi_forecast.errors import ConfigError
+from roi_forecast.universe import load_universe
 
 
 def test_defaults_are_those_of_the_reference_run() -> None:
@@ -23,8 +24,23 @@ def test_defaults_are_those_of_the_reference_run() -> None:
     assert (config.epochs, config.batch_size, config.learning_rate) == (120, 32, 1e-3)
 
 
+@pytest.mark.parametrize("nothing", [{}, {"symbols": []}, {"symbols": None}])
+def test_without_symbols_a_run_takes_the_universe_and_a_file_is_asked_for_its_own(
+    nothing: dict[str, Any],
+) -> None:
+    default = tuple(asset.symbol for asset in load_universe().assets)
+    assert parse_run_config({**nothing, "source": "simulated"}).symbols == default
+    assert parse_run_config({**nothing, "source": "csv", "csv_path": "/p.csv"}).symbols == ()
+
+
 @pytest.mark.parametrize(
-    ("source", "name"), [("yahoo", "reference"), ("simulated", "simulated"), ("csv", "csv")]
+    ("source", "name"),
+    [
+        ("yahoo", "reference"),
+        ("twelve_data", "twelve_data"),
+        ("simulated", "simulated"),
+        ("csv", "csv_prices"),
+    ],
 )
 def test_model_name_defaults_by_the_kind_of_the_source(source: str, name: str) -> None:
     path = {"csv_path": "/prices.csv"} if source == "csv" else {}
@@ -32,10 +48,69 @@ def test_model_name_defaults_by_the_kind_of_the_source(source: str, name: str) -
 
 
 @pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/data/NSE_RELIANCE, 1D.csv", "csv_nse_reliance_1d"),
+        ("/data/Closes 2024.parquet", "csv_closes_2024"),
+        ("/data/prices-2024.12.31.csv.gz", "csv_prices-2024.12.31"),
+        ("/data/цены.csv", "csv"),
+        (f"/data/{'long_' * 30}.csv", f"csv_{'long_' * 11}long"),
+    ],
+)
+def test_each_file_has_a_model_name_of_its_own_that_is_allowed(path: str, name: str) -> None:
+    config = parse_run_config({"source": "csv", "csv_path": path})
+    assert config.resolved_model_name == name
+    assert parse_run_config({"model_name": name}).model_name == name
+
+
+def test_the_fallback_source_replaces_the_source_under_a_name_of_its_own() -> None:
+    config = parse_run_config({"fallback_source": "twelve_data", "epochs": 7})
+    replaced = config.with_fallback_source()
+    given = {"source": "twelve_data", "model_name": "reference_twelve_data", "epochs": 7}
+    assert replaced == parse_run_config(given)
+    assert replaced.resolved_model_name == "reference_twelve_data"
+
+
+def test_a_run_has_no_fallback_source_unless_given() -> None:
+    assert parse_run_config({}).fallback_source is None
+    assert "fallback_source" not in BacktestRunConfig.model_fields
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"fallback_source": "yahoo"}, "which is the source itself"),
+        ({"source": "simulated", "fallback_source": "yahoo"}, "only yahoo and twelve_data"),
+        (
+            {"source": "csv", "csv_path": "/p.csv", "fallback_source": "yahoo"},
+            "only yahoo and twelve_data",
+        ),
+        ({"fallback_source": "csv"}, "fallback_source: received 'csv'"),
+        ({"fallback_source": "twelve_data", "model_name": "m" * 52}, "at most 63 are allowed"),
+    ],
+)
+def test_a_fallback_source_that_cannot_stand_in_is_refused(
+    values: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        parse_run_config(values)
+
+
+def test_the_longest_name_that_leaves_room_for_the_fallback_source_is_accepted() -> None:
+    values = {"fallback_source": "twelve_data", "model_name": "m" * 51}
+    name = parse_run_config(values).with_fallback_source().model_name
+    assert name is not None
+    assert len(name) == 63
+    assert parse_run_config({"model_name": name}).resolved_model_name == name
+
+
+@pytest.mark.parametrize(
     ("path", "key"),
     [
         ("/data/daily_prices.csv.gz", "csv:daily_prices"),
         ("/data/prices.csv", "csv:prices"),
+        ("/data/Prices.TSV.zip", "csv:Prices"),
+        ("/data/prices.parquet", "csv:prices"),
         ("/data/folder", "csv:folder"),
     ],
 )
@@ -85,7 +160,7 @@ def test_horizons_are_sorted_and_begin_with_the_next_session(horizons: list[int]
         ({"preset": "fast"}, ["preset", "'fast'", "'reference', 'quick', 'small_memory', 'best'"]),
         ({"scaler": "robust"}, ["scaler", "'robust'", "'minmax', 'standard'"]),
         ({"lstm_units": [127, 64]}, ["lstm_units.0", "received 127", "in steps of 2"]),
-        ({"symbols": []}, ["symbols", "at least 1 items"]),
+        ({"symbols": ""}, ["symbols", "''"]),
         ({"horizons": [1, 31]}, ["horizons.1", "received 31", "each integer from 1 to 30"]),
         ({"horizons": [1, 5, 5]}, ["horizons", "list each horizon once; duplicates: 5"]),
         ({"horizons": []}, ["horizons", "at least 1 items"]),
@@ -96,10 +171,10 @@ def test_horizons_are_sorted_and_begin_with_the_next_session(horizons: list[int]
             ["context_symbols", "list each symbol once; duplicates: AAPL"],
         ),
         ({"context_symbols": ["aapl"]}, ["context_symbols", "'aapl' is not a Yahoo symbol"]),
-        ({"context_symbols": ["SAP.DE"]}, ["context_symbols", "'.DE' is not declared"]),
+        ({"context_symbols": ["SAP.XY"]}, ["context_symbols", "suffix '.XY' is not declared"]),
         ({"context_symbols": [f"A{n}" for n in range(51)]}, ["context_symbols", "at most 50"]),
         ({"publish": "now"}, ["publish", "'now'", "'after_close', 'before_open'"]),
-        ({"symbols": ["SAP.DE"]}, ["'SAP.DE'", "'.DE' is not declared", "[[exchanges]]"]),
+        ({"symbols": ["SAP.XY"]}, ["'SAP.XY'", "suffix '.XY' is not declared", "[[exchanges]]"]),
         ({"symbols": ["tcs.ns"]}, ["'tcs.ns' is not a Yahoo symbol"]),
         ({"start_date": "2024-13-01"}, ["start_date", "'2024-13-01'", "written as a date"]),
         ({"model_name": "My Model"}, ["model_name", "'My Model'", "matching"]),

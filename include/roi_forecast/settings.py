@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from roi_forecast.errors import PreflightError
+from roi_forecast.price_sources import LIVE_SOURCES
 from roi_forecast.quoting import quoted
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ DATABASE_URL_VARIABLE = "ROI_DATABASE_URL"
 READER_DATABASE_URL_VARIABLE = "ROI_READER_DATABASE_URL"
 DATA_DIRECTORY_VARIABLE = "ROI_DATA_DIRECTORY"
 METADATA_URL_VARIABLE = "ROI_AIRFLOW_METADATA_URL"
-YAHOO_URL_VARIABLE = "ROI_YAHOO_URL"
 DEADLINE_VARIABLE = "ROI_DEADLINE_MINUTES"
 NO_DEADLINE = "off"
 PUBLISH_VARIABLE = "ROI_PUBLISH"
@@ -49,20 +49,22 @@ class Settings:
         metadata_url: SQLAlchemy URL of Airflow's metadata, to check its pools; None: no check.
         csv_directory: Folder that every csv_path is relative to and must lie in; None: anywhere.
         csv_file_mib: Maximum size in MiB of one CSV file, unpacked.
-        yahoo_url: Address to query instead of Yahoo's hosts, or None for Yahoo itself.
         reader_database_url: SQLAlchemy URL for pages and API, whose user is a member of the role
             `roi_reader`; None: `database_url` with that role set.
         publish: When scheduled runs publish, and others that do not say; see the run parameter.
+        source_urls: Address to query in place of a live source's own, by name of the source.
+        source_keys: Key that a live source asks for, by name of the source.
     """
 
     database_url: str
     data_directory: Path
     metadata_url: str | None = None
-    yahoo_url: str | None = None
     reader_database_url: str | None = None
     csv_directory: Path | None = None
     csv_file_mib: int = DEFAULT_CSV_FILE_MIB
     publish: Publish = DEFAULT_PUBLISH
+    source_urls: Mapping[str, str] = field(default_factory=dict)
+    source_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def datasets_directory(self) -> Path:
@@ -100,14 +102,30 @@ class Settings:
             database_url=_required(DATABASE_URL_VARIABLE),
             data_directory=Path(_required(DATA_DIRECTORY_VARIABLE)).resolve(),
             metadata_url=os.environ.get(METADATA_URL_VARIABLE) or None,
-            yahoo_url=os.environ.get(YAHOO_URL_VARIABLE) or None,
             reader_database_url=os.environ.get(READER_DATABASE_URL_VARIABLE) or None,
             csv_directory=Path(folder)
             if (folder := os.environ.get(CSV_DIRECTORY_VARIABLE))
             else None,
             csv_file_mib=_positive_number(CSV_FILE_MIB_VARIABLE, DEFAULT_CSV_FILE_MIB),
             publish=usual_publish(),
+            source_urls=_by_source(url_variable),
+            source_keys=_by_source(key_variable),
         )
+
+
+def url_variable(source: str) -> str:
+    """Return the variable with the address to query in place of a live source's own."""
+    return f"ROI_{source.upper()}_URL"
+
+
+def key_variable(source: str) -> str:
+    """Return the variable with the key that a live source asks for."""
+    return f"ROI_{source.upper()}_KEY"
+
+
+def _by_source(variable_of: Callable[[str], str]) -> dict[str, str]:
+    given = {source: os.environ.get(variable_of(source), "").strip() for source in LIVE_SOURCES}
+    return {source: value for source, value in given.items() if value}
 
 
 def usual_publish(environment: Mapping[str, str] = os.environ) -> Publish:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,15 @@ def test_extraction_is_mapped_labelled_and_retried_with_growing_pauses(dag: DAG)
     assert isinstance(extract.partial_kwargs["retry_policy"], ExponentialBackoff)
 
 
+def test_a_source_that_does_not_answer_at_first_is_tried_again_soon(dag: DAG) -> None:
+    resolve = dag.get_task("resolve_run")
+    assert resolve.retries == 2
+    policy = resolve.retry_policy
+    assert isinstance(policy, ExponentialBackoff)
+    waits = sum((policy.longest_wait(number) for number in (1, 2)), timedelta())
+    assert waits <= timedelta(minutes=1)
+
+
 def test_every_run_parameter_is_a_typed_param_with_a_description(dag: DAG) -> None:
     assert set(dag.params) == set(RunConfig.model_fields)
     for name in dag.params:
@@ -102,7 +112,7 @@ def test_defaults_of_the_form_are_valid(dag: DAG) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("epochs", 0), ("scaler", "robust"), ("symbols", []), ("as_of_date", "tomorrow")],
+    [("epochs", 0), ("scaler", "robust"), ("symbols", "AAPL"), ("as_of_date", "tomorrow")],
 )
 def test_the_form_refuses_what_the_configuration_refuses(
     dag: DAG, name: str, value: object

@@ -22,9 +22,10 @@ from installation import (
     start_command,
     wait_for_login,
 )
+from market.twelve_data_server import KEY, TwelveDataServer
 from market.yahoo_server import YahooServer
 from roi_forecast.market.sources.simulated import SimulatedSource
-from roi_forecast.settings import YAHOO_URL_VARIABLE
+from roi_forecast.settings import key_variable, url_variable
 from roi_forecast.universe import load_universe
 from roi_local.commands.run import DAILY_DAG
 from roi_local.commands.sql import OWNER_VARIABLE, QUERY_VARIABLE
@@ -49,8 +50,8 @@ SMALL: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def yahoo() -> Iterator[YahooServer]:
-    """Serves real prices where they are at hand, else simulated ones."""
+def prices() -> pd.DataFrame:
+    """Real prices where they are at hand, else simulated ones."""
     if REAL_PRICES.is_file():
         prices = pd.read_csv(REAL_PRICES).rename(columns={"date": "trading_date"})
         prices["trading_date"] = pd.to_datetime(prices["trading_date"])
@@ -59,9 +60,20 @@ def yahoo() -> Iterator[YahooServer]:
         market, assets = SimulatedSource(), load_universe().select(SYMBOLS)
         start, end = pd.Timestamp("2023-01-02").date(), pd.Timestamp("2024-12-30").date()
         prices = pd.concat(
-            [market.fetch(asset, start, end).assign(symbol=asset.symbol) for asset in assets]
+            [market.fetch(asset, start, end).bars.assign(symbol=asset.symbol) for asset in assets]
         )
+    return prices
+
+
+@pytest.fixture(scope="module")
+def yahoo(prices: pd.DataFrame) -> Iterator[YahooServer]:
     with YahooServer(prices) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def twelve_data(prices: pd.DataFrame) -> Iterator[TwelveDataServer]:
+    with TwelveDataServer(prices) as server:
         yield server
 
 
@@ -75,7 +87,7 @@ def run_once(home: Home, yahoo: YahooServer, **conf: Any) -> CompletedProcess[st
     variables = {
         SOURCE_VARIABLE: "yahoo",
         CONF_VARIABLE: json.dumps(values),
-        YAHOO_URL_VARIABLE: yahoo.url,
+        url_variable("yahoo"): yahoo.url,
     }
     return run_command(home, "run", **variables)
 
@@ -119,10 +131,18 @@ def test_the_same_run_again_adds_no_row(
 
 @pytest.fixture(scope="module")
 def live_stack(
-    home: Home, yahoo: YahooServer, first_run: CompletedProcess[str]
+    home: Home,
+    yahoo: YahooServer,
+    twelve_data: TwelveDataServer,
+    first_run: CompletedProcess[str],
 ) -> Iterator[LiveStack]:
     port = free_port()
-    variables = {PORT_VARIABLE: str(port), YAHOO_URL_VARIABLE: yahoo.url}
+    variables = {
+        PORT_VARIABLE: str(port),
+        url_variable("yahoo"): yahoo.url,
+        url_variable("twelve_data"): twelve_data.url,
+        key_variable("twelve_data"): KEY,
+    }
     stack = LiveStack(home, port, start_command(home, "up", **variables))
     try:
         wait_for_login(stack.process)
@@ -198,6 +218,40 @@ def test_unknown_key_is_named_in_the_log_of_the_run(live_stack: LiveStack, home:
     """Follows the test above, whose third run was refused."""
     logs = Path(home.task_logs_directory, f"dag_id={DAILY_DAG}").rglob("task_id=resolve_run/*.log")
     assert any("did you mean epochs?" in path.read_text() for path in logs)
+
+
+def test_a_night_without_yahoo_ends_with_forecasts_from_the_fallback_source(
+    live_stack: LiveStack, home: Home, yahoo: YahooServer
+) -> None:
+    stack = Stack(live_stack.process.pid, live_stack.port)
+    symbols = list(SYMBOLS[:3])
+    conf = {**SMALL, "source": "yahoo", "symbols": symbols, "model_name": "night"}
+    for symbol in symbols:
+        yahoo.break_symbol(symbol, "rate_limit")
+    try:
+        run_id = stack.trigger(
+            home, DAILY_DAG, {**conf, "context_symbols": [], "fallback_source": "twelve_data"}
+        )
+        (run,) = wait_for_end(home, [run_id])
+    finally:
+        for symbol in symbols:
+            yahoo.heal_symbol(symbol)
+    assert run.state == "success"
+    rows = query(
+        home,
+        "SELECT model_name, symbol FROM roi.latest_predictions WHERE model_name LIKE 'night%' "
+        "ORDER BY symbol",
+    )
+    assert rows == [f"night_twelve_data,{symbol}" for symbol in sorted(symbols)]
+    history = query(
+        home, f"SELECT model_name, source FROM roi.run_history WHERE run_id = '{run_id}'"
+    )
+    assert history == ["night_twelve_data,twelve_data"]
+    paths = Path(home.task_logs_directory, f"dag_id={DAILY_DAG}").rglob("*.log")
+    logs = "".join(path.read_text() for path in paths)
+    assert "no answer from source yahoo" in logs
+    assert "attempt 1 of 3 failed" in logs
+    assert KEY not in logs
 
 
 def test_nothing_is_left_running_after_the_stack_was_stopped(

@@ -18,6 +18,7 @@ from roi_forecast.config import (
     parse_run_config,
 )
 from roi_forecast.errors import ConfigError
+from roi_forecast.price_sources import LIVE_SOURCES
 from roi_forecast.settings import PUBLISH_VARIABLE
 from roi_forecast.universe import load_universe
 
@@ -43,6 +44,15 @@ def test_form_begins_with_the_preset_and_ends_with_the_rare_parameters() -> None
     ]
     changes = sum(a != b for a, b in pairwise(form.values()))
     assert changes == len(set(form.values())) - 1
+
+
+def test_form_offers_no_fallback_source_first_and_accepts_each_live_one() -> None:
+    param = run_parameters()["fallback_source"]
+    assert param.value is None
+    for choice in (None, *LIVE_SOURCES):
+        assert param.resolve(choice) == choice
+    with pytest.raises(ParamValidationError):
+        param.resolve("csv")
 
 
 def test_form_offers_when_this_installation_publishes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +95,7 @@ def test_one_new_field_is_a_param_of_the_form_and_a_checked_parameter_of_the_run
 def test_words_for_choices_cover_every_choice() -> None:
     for name, param in run_parameters().items():
         if {"enum", "values_display"} <= param.schema.keys():
-            assert set(param.schema["values_display"]) == set(param.schema["enum"]), name
+            assert set(param.schema["values_display"]) == set(map(str, param.schema["enum"])), name
 
 
 def test_assets_of_the_universe_can_be_picked_by_name() -> None:

@@ -17,6 +17,7 @@ from roi_airflow.tasks.stage import (
     given_parameters,
     open_stage,
     session_of_run,
+    will_retry,
 )
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.settings import PRICES_POOL
@@ -63,9 +64,7 @@ def extract_prices(symbols: list[str]) -> None:
     from roi_forecast.market.sources.registry import open_source
 
     label = symbols[0] if len(symbols) == 1 else f"{symbols[0]} to {symbols[-1]}"
-    context = get_current_context()
-    context["symbol"] = label  # type: ignore[typeddict-unknown-key]
-    task_instance: Any = context["ti"]
+    get_current_context()["symbol"] = label  # type: ignore[typeddict-unknown-key]
     with open_stage() as stage:
         source = open_source(stage.run.config, stage.settings, symbols)
         extract_batch(
@@ -74,7 +73,7 @@ def extract_prices(symbols: list[str]) -> None:
             symbols,
             source,
             now=datetime.now(UTC),
-            will_retry=task_instance.try_number <= task_instance.max_tries,
+            will_retry=will_retry(),
         )
 
 

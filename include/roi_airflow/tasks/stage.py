@@ -149,6 +149,13 @@ def given_parameters() -> dict[str, Any]:
     return explicit_parameters(context["dag_run"].conf or {}, context["dag"].params.dump())
 
 
+def will_retry() -> bool:
+    """Tell whether Airflow tries the current task again after an error that a retry may fix."""
+    task_instance: Any = get_current_context()["ti"]
+    retries_left: bool = task_instance.try_number <= task_instance.max_tries
+    return retries_left
+
+
 def is_run_active(run_id: str) -> bool:
     """Tell whether another run of the current DAG is queued or running."""
     return _has_state(get_current_context()["dag_run"].dag_id, run_id, _ACTIVE)
@@ -192,7 +199,7 @@ def _recorded(
         is_transient = isinstance(error, SourceUnavailableError) or not isinstance(
             error, RoiForecastError
         )
-        if is_transient and task_instance.try_number <= task_instance.max_tries:
+        if is_transient and will_retry():
             return Ending("retrying", retry_reason(error, context))
         return Ending("failed", reason_of(error))
 

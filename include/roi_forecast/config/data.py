@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from roi_forecast.config.base import NAME_PATTERN, RARE, Config, Day, Section
-from roi_forecast.price_sources import PRICE_SOURCES
+from roi_forecast.price_sources import LIVE_SOURCES, PRICE_SOURCES
 from roi_forecast.universe import MAX_CONTEXT, Asset, Context, Publish, load_universe
 
 if TYPE_CHECKING:
     SourceKind = str
+    LiveSource = str
 else:
     SourceKind = Literal[tuple(PRICE_SOURCES)]
+    LiveSource = Literal[LIVE_SOURCES]
+
+
+MAX_SYMBOLS = 5000
+"""Assets of one run."""
 
 
 def _offer_universe(schema: dict[str, Any]) -> None:
@@ -45,14 +51,14 @@ class DataConfig(Config):
         None,
         min_length=1,
         max_length=1000,
-        description="With source csv: the file (plain or gzip) or the folder of files, as the "
-        "workers see it.",
+        description="With source csv: the file (text or Parquet, plain or packed) or the folder of "
+        "files, as the workers see it.",
     )
     symbols: tuple[str, ...] = Field(
-        default_factory=lambda: tuple(asset.symbol for asset in load_universe().assets),
-        min_length=1,
-        max_length=5000,
-        description="Yahoo symbols of the assets; the suffix names the exchange.",
+        (),
+        max_length=MAX_SYMBOLS,
+        description="Yahoo symbols of the assets; the suffix names the exchange. Empty: those of "
+        "the universe, for source csv those that the file holds.",
         json_schema_extra=_offer_universe,
     )
     context_symbols: tuple[str, ...] | None = Field(
@@ -87,7 +93,7 @@ class DataConfig(Config):
         None,
         pattern=NAME_PATTERN,
         description="Name under which candidates compete and one champion serves. Empty: "
-        "reference for source yahoo, otherwise the name of the source.",
+        "reference for source yahoo, csv_<file name> for a file, otherwise the name of the source.",
     )
     quorum: float = Field(
         0.8,
@@ -96,6 +102,49 @@ class DataConfig(Config):
         description="Share of the assets that must have usable prices for the run to continue.",
         json_schema_extra=RARE,
     )
+    csv_dates: Literal["auto", "day_first", "month_first"] = Field(
+        "auto",
+        description="With source csv: how the file writes a date such as 01/02/2024. auto: as all "
+        "dates of the file together show; a file that leaves it open is refused.",
+        json_schema_extra={
+            **RARE,
+            "values_display": {
+                "auto": "as the file shows",
+                "day_first": "day first",
+                "month_first": "month first",
+            },
+        },
+    )
+    csv_decimal: Literal["auto", "point", "comma"] = Field(
+        "auto",
+        description="With source csv: the decimal mark of the file's numbers. auto: as all numbers "
+        "of the file together show; a file that leaves it open is refused.",
+        json_schema_extra={
+            **RARE,
+            "values_display": {
+                "auto": "as the file shows",
+                "point": "a point: 1,234.5",
+                "comma": "a comma: 1.234,5",
+            },
+        },
+    )
+    csv_suffix: str = Field(
+        "",
+        pattern=r"^([.=][A-Z]+)?$",
+        max_length=10,
+        description="With source csv: exchange suffix, such as .NS, for symbols that the file "
+        "writes without one.",
+        json_schema_extra=RARE,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_assets(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or values.get("symbols") not in (None, [], ()):
+            return values
+        is_file = values.get("source") == "csv"
+        universe = () if is_file else tuple(asset.symbol for asset in load_universe().assets)
+        return {**values, "symbols": universe}
 
     @property
     def context(self) -> Context:
@@ -104,6 +153,23 @@ class DataConfig(Config):
         if self.context_symbols is not None:
             return Context(universe.select(self.context_symbols), self.publish)
         return Context(() if self.source == "csv" else universe.context, self.publish)
+
+
+class FallbackConfig(Config):
+    """What a daily run does when its source does not answer."""
+
+    fallback_source: LiveSource | None = Field(
+        None,
+        description="Source of the run if its own does not answer when it starts. Such a run has "
+        "prices, candidates and a champion of its own, under the model name with the source "
+        "appended. Empty: the run fails.",
+        json_schema_extra={
+            "values_display": {
+                **{name: PRICE_SOURCES[name].label for name in LIVE_SOURCES},
+                "None": "none, the run fails",
+            }
+        },
+    )
 
 
 class FeatureConfig(Config):

@@ -8,19 +8,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar, get_args
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from roi_forecast.config.backtest import BacktestConfig
 from roi_forecast.config.base import NAME_PATTERN, RARE, Config, Section
-from roi_forecast.config.data import DataConfig, FeatureConfig
+from roi_forecast.config.data import DataConfig, FallbackConfig, FeatureConfig
 from roi_forecast.config.model import CandidateConfig, ModelConfig
 from roi_forecast.config.presets import PresetConfig
 from roi_forecast.config.serving import ForecastConfig, GateConfig
 from roi_forecast.config.tuning import ResolvedSearch, TuningConfig
 from roi_forecast.errors import ConfigError, UniverseError
+from roi_forecast.price_sources import LIVE_SOURCES, PRICE_SOURCES
 from roi_forecast.quoting import listed, quoted
 from roi_forecast.refusal import explain
 from roi_forecast.universe import load_universe
+
+_MAX_MODEL_NAME = 63
+"""Characters of a model name; see `NAME_PATTERN`."""
 
 
 class SharedConfig(ModelConfig, FeatureConfig, DataConfig, PresetConfig):
@@ -67,7 +71,7 @@ class SharedConfig(ModelConfig, FeatureConfig, DataConfig, PresetConfig):
                 f"{self.as_of_date}"
             )
         unknown = sorted(set(self.loss_asset_weights or ()) - set(self.symbols))
-        if unknown:
+        if unknown and self.symbols:
             raise ValueError(
                 f"loss_asset_weights: received weights for {listed(unknown)}, which are not among "
                 "the symbols"
@@ -76,21 +80,29 @@ class SharedConfig(ModelConfig, FeatureConfig, DataConfig, PresetConfig):
 
     @property
     def resolved_model_name(self) -> str:
-        """The model name, or the default for the source."""
+        """The model name, or the default for the source; each file has one of its own."""
         if self.model_name is not None:
             return self.model_name
+        if self.source == "csv":
+            name = re.sub(r"[^a-z0-9.-]+", "_", self._file_name.lower()).strip("_.-")
+            return f"csv_{name}"[:_MAX_MODEL_NAME].rstrip("_")
         return "reference" if self.source == "yahoo" else self.source
 
     @property
     def source_key(self) -> str:
-        """The key of the source in the database: `yahoo`, `simulated` or `csv:<file name>`."""
+        """The key of the source in the database: its name, or `csv:<file name>`."""
         if self.source != "csv":
             return self.source
-        name = Path(str(self.csv_path)).name
-        return "csv:" + re.sub(r"(\.csv|\.txt)?(\.gz)?\Z", "", name)
+        return f"csv:{self._file_name}"
+
+    @property
+    def _file_name(self) -> str:
+        """The name of the file or folder without endings."""
+        endings = r"(?i)(\.(csv|tsv|txt|tab))?(\.(gz|zip|xz|bz2|parquet|pq))?\Z"
+        return re.sub(endings, "", Path(str(self.csv_path)).name)
 
 
-class RunConfig(ForecastConfig, GateConfig, CandidateConfig, SharedConfig):
+class RunConfig(ForecastConfig, GateConfig, CandidateConfig, FallbackConfig, SharedConfig):
     """All parameters of one daily run."""
 
     tuned_study: str | None = Field(
@@ -105,6 +117,45 @@ class RunConfig(ForecastConfig, GateConfig, CandidateConfig, SharedConfig):
         description="Whether training writes logs for TensorBoard, which takes some of its time.",
         json_schema_extra=RARE,
     )
+
+    @model_validator(mode="after")
+    def _fallback_source_can_stand_in(self) -> Self:
+        if self.fallback_source is None:
+            return self
+        if not PRICE_SOURCES[self.source].live:
+            raise ValueError(
+                f"fallback_source: received {self.fallback_source!r} with source "
+                f"{self.source!r}; only {' and '.join(LIVE_SOURCES)} can be replaced: leave it out"
+            )
+        if self.fallback_source == self.source:
+            raise ValueError(
+                f"fallback_source: received {self.fallback_source!r}, which is the source itself; "
+                "name another source or leave it out"
+            )
+        name = self._fallback_model_name
+        if not re.fullmatch(NAME_PATTERN, name):
+            raise ValueError(
+                f"model_name: received {self.resolved_model_name!r}, which is too long with "
+                f"fallback_source {self.fallback_source!r}: the run's name would be {name!r} "
+                f"({len(name)} characters, at most 63 are allowed)"
+            )
+        return self
+
+    @property
+    def _fallback_model_name(self) -> str:
+        return f"{self.resolved_model_name}_{self.fallback_source}"
+
+    def with_fallback_source(self) -> RunConfig:
+        """Return the parameters with the fallback source as source, under a model name of its own.
+
+        Prices of two sources differ, so that one model must not see both.
+        """
+        changed = {
+            "source": self.fallback_source,
+            "model_name": self._fallback_model_name,
+            "fallback_source": None,
+        }
+        return self.model_copy(update=changed)
 
 
 class BacktestRunConfig(BacktestConfig, SharedConfig):
@@ -187,12 +238,18 @@ def parameter_schemas(kind: type[Config] = RunConfig) -> dict[str, dict[str, Any
     Args:
         kind: The kind of run.
     """
-    defaults = kind().model_dump(mode="json")
+    as_json = TypeAdapter(Any).dump_python
+    defaults = {
+        name: as_json(field.get_default(call_default_factory=True), mode="json")
+        for name, field in kind.model_fields.items()
+    }
     schemas = {}
     for name, schema in kind.model_json_schema()["properties"].items():
         options = schema.pop("anyOf", None)
         if options is not None:
             value, _ = sorted(options, key=lambda option: option["type"] == "null")
+            if "enum" in value:
+                value = {**value, "enum": [*value["enum"], None]}
             schema = {**value, **schema, "type": ["null", value["type"]]}
         if "prefixItems" in schema:
             schema["items"] = schema.pop("prefixItems")[0]

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, column, create_engine, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from roi_forecast.database.migrate import require_current_schema
-from roi_forecast.errors import PreflightError, RoiForecastError
+from roi_forecast.errors import PreflightError, RoiForecastError, SourceUnavailableError
 from roi_forecast.market.sources.source import PriceSource
 from roi_forecast.network.device import visible_device
 from roi_forecast.settings import POOLS, Settings
@@ -27,7 +27,7 @@ _GIB = 1024**3
 
 
 def check_preconditions(
-    engine: Engine, settings: Settings, source: PriceSource, asset: Asset
+    engine: Engine, settings: Settings, source: PriceSource, asset: Asset | None
 ) -> None:
     """Check everything a run needs, and log the results.
 
@@ -35,9 +35,11 @@ def check_preconditions(
         engine: Market database.
         settings: The installation.
         source: The price source of the run.
-        asset: An asset of the run, for a request to the source.
+        asset: An asset of the run, for a request to the source; None if the run takes the symbols
+            that the source holds.
 
     Raises:
+        SourceUnavailableError: Nothing is missing but an answer of the source.
         PreflightError: Something is missing; the message names all of it in one line.
     """
     checks: list[Callable[[], str]] = [
@@ -48,14 +50,16 @@ def check_preconditions(
         lambda: f"the training device is {visible_device()}",
         lambda: _check_source(source, asset),
     ]
-    missing = []
+    missing: list[RoiForecastError] = []
     for check in checks:
         try:
             logger.info("preflight: %s", check())
         except RoiForecastError as error:
-            missing.append(str(error))
+            missing.append(error)
+    if len(missing) == 1 and isinstance(missing[0], SourceUnavailableError):
+        raise missing[0]
     if missing:
-        raise PreflightError("the run cannot start: " + "; ".join(missing))
+        raise PreflightError("the run cannot start: " + "; ".join(map(str, missing)))
 
 
 def _check_database(engine: Engine) -> str:
@@ -107,7 +111,9 @@ def _check_memory() -> str:
     return f"{free:.1f} GiB of memory are free"
 
 
-def _check_source(source: PriceSource, asset: Asset) -> str:
+def _check_source(source: PriceSource, asset: Asset | None) -> str:
+    if asset is None:
+        return f"the source {source.key} holds {len(source.symbols())} symbols"
     source.check_reachable(asset)
     return f"the source {source.key} is reachable"
 

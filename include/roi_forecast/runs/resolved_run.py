@@ -21,7 +21,7 @@ class ResolvedRun(BaseModel):
         run_id: Identifies the run; Airflow's run id within Airflow.
         config: The parameters as given; of the context assets, those that it came to.
         model_name: The name under which the candidate competes.
-        source_key: `yahoo`, `simulated` or `csv:<name>`.
+        source_key: The name of the source, such as `yahoo`, or `csv:<name>`.
         start_date: First date of the prices used.
         as_of_date: Last session whose prices the run may use; a reference session.
         published_at: When forecasts of the as-of date are due; the run uses no bar that became

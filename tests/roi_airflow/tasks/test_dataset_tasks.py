@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine
 
-from roi_airflow.tasks import dataset_tasks
+from roi_airflow.tasks import dataset_tasks, stage
 from roi_airflow.tasks.dataset_tasks import resolve_symbols
 from roi_airflow.tasks.stage import Installation
 from roi_forecast.market import extraction_batches
@@ -59,6 +59,7 @@ def test_the_last_attempt_at_a_batch_knows_that_it_is_the_last(
 
     received: list[bool] = []
     monkeypatch.setattr(dataset_tasks, "get_current_context", lambda: context)
+    monkeypatch.setattr(stage, "get_current_context", lambda: context)
     monkeypatch.setattr(dataset_tasks, "open_stage", Stage)
     monkeypatch.setattr(
         extraction_batches,
