@@ -25,7 +25,7 @@ unexport SOURCE CSV CONF QUERY OWNER PORT YES PRICES WHAT MODEL OUT A B SECTIONS
 unexport $(filter PYTHON%,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run backtest tune up down tensorboard sql compare export clean test lint audit format benchmark-accuracy benchmark-speed env
+.PHONY: help setup setup-dev run check-csv backtest tune up down tensorboard sql compare export clean test lint audit format benchmark-accuracy benchmark-speed env
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,9 @@ setup-dev:
 
 run: setup ## the daily workflow once; SOURCE=simulated|yahoo|csv CSV=path CONF='{"epochs": 20}'
 	@$(LAUNCH) roi_local.commands.run
+
+check-csv: setup ## print what a run would understand of a price file or folder; CSV=path
+	@$(LAUNCH) roi_local.commands.check_csv
 
 tune: setup ## search for better hyperparameters; CONF='{"study": "spring", "trials": 20}'
 	@$(LAUNCH) roi_local.commands.tune

@@ -66,7 +66,7 @@ def test_reference_universe_reaches_its_score_and_lives_through_the_next_day(
     assert unproven["network_factor"] < 0.1
     assert unproven["r2"] == pytest.approx(unproven["linear_r2"], abs=0.002)
     with market_engine.connect() as connection:
-        champion = find_champion(connection, "csv")
+        champion = find_champion(connection, "csv_daily_prices")
     assert champion is not None
     assert champion.version_id in (first.version_id, second.version_id)
     assert forecasts() == 3 * 46

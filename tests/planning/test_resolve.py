@@ -12,7 +12,7 @@ from sqlalchemy import Engine, func, insert, select
 
 from market.yahoo_server import YahooServer
 from roi_forecast.database.tables import datasets, model_versions, runs
-from roi_forecast.errors import ConfigError, PreflightError
+from roi_forecast.errors import ConfigError, PreflightError, SourceDataError
 from roi_forecast.market.sources.simulated import SimulatedSource
 from roi_forecast.planning.resolve import resolve_backtest, resolve_run, resolve_tuning
 from roi_forecast.runs.resolved_run import ResolvedRun, load_run
@@ -32,7 +32,7 @@ def resolve(
 
 def bars_of(symbol: str) -> pd.DataFrame:
     asset = load_universe().asset(symbol)
-    bars = SimulatedSource().fetch(asset, date(2024, 11, 1), date(2024, 12, 31))
+    bars = SimulatedSource().fetch(asset, date(2024, 11, 1), date(2024, 12, 31)).bars
     return bars.assign(symbol=symbol)
 
 
@@ -109,7 +109,7 @@ def test_the_run_ends_where_a_shorter_file_ends(
         symbols=["TCS.NS"],
     )
     assert run.as_of_date == date(2024, 11, 29)
-    assert (run.source_key, run.model_name) == ("csv:prices", "csv")
+    assert (run.source_key, run.model_name) == ("csv:prices", "csv_prices")
 
 
 def test_a_row_ahead_or_of_another_asset_does_not_move_the_end_of_a_file(
@@ -121,6 +121,33 @@ def test_a_row_ahead_or_of_another_asset_does_not_move_the_end_of_a_file(
     path.write_text("\n".join(["symbol,date,open,high,low,close,adj_close,volume", *rows]))
     run = resolve(market_engine, settings, source="csv", csv_path=str(path), symbols=["TCS.NS"])
     assert run.as_of_date == date(2024, 11, 29)
+
+
+def test_a_run_without_symbols_takes_and_stores_those_of_the_file_in_its_order(
+    market_engine: Engine, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "prices.csv"
+    symbols = ("TCS.NS", "AAPL", "INFY.NS")
+    old = bars_of("ACC.NS").assign(trading_date=pd.bdate_range("2022-01-03", periods=43)[: len(
+        bars_of("ACC.NS"))])  # fmt: skip
+    frame = pd.concat([old, *map(bars_of, symbols)])
+    frame.rename(columns={"trading_date": "date"}).to_csv(path, index=False)
+    run = resolve(market_engine, settings, source="csv", csv_path=str(path))
+    assert run.config.symbols == symbols
+    assert "ACC.NS (2022-" in caplog.text
+    assert load_run(market_engine, "run").config.symbols == symbols
+
+
+def test_a_file_without_a_usable_symbol_is_refused_with_the_reason(
+    market_engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("symbol,date,close\nFOO.XX,2024-12-02,1.5\nFOO.XX,2024-12-03,1.5\n")
+    with pytest.raises(
+        (PreflightError, SourceDataError), match=r"prices\.csv: no symbol of .*FOO\.XX"
+    ):
+        resolve(market_engine, settings, source="csv", csv_path=str(path))
+    assert nothing_is_stored(market_engine)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +207,7 @@ def test_context_is_given_or_the_default_of_the_source(
     if parameters["source"] == "csv":
         values["csv_path"] = str(path)
     with YahooServer(bars_of("TCS.NS")) as server:
-        run = resolve(market_engine, replace(settings, yahoo_url=server.url), **values)
+        run = resolve(market_engine, replace(settings, source_urls={"yahoo": server.url}), **values)
     default = tuple(asset.symbol for asset in load_universe().context)
     assert run.context.symbols == (default if expected == "default" else expected)
     # What a later universe file declares changes no stored run.
@@ -207,7 +234,7 @@ def test_what_is_extracted_is_each_asset_and_context_asset_of_run_and_champion_o
     ("given", "message"),
     [
         (["KO", "KO"], r"context_symbols.*list each symbol once; duplicates: KO"),
-        (["ABC.XX"], r"context_symbols.*the exchange suffix '\.XX' is not declared"),
+        (["ABC.XX"], r"context_symbols.*suffix '\.XX' is not declared"),
         (["nonsense"], r"context_symbols.*symbol 'nonsense' is not a Yahoo symbol"),
     ],
 )

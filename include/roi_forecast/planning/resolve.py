@@ -21,9 +21,12 @@ from roi_forecast.database.tables import datasets, model_versions
 from roi_forecast.errors import ConfigError
 from roi_forecast.market.calendars import session_on_or_before
 from roi_forecast.market.due_sessions import due_at, last_due_session
+from roi_forecast.market.reference_sessions import log_reference
 from roi_forecast.market.sources.registry import open_source
 from roi_forecast.market.sources.source import PriceSource
 from roi_forecast.market.sources.special_session import is_special_session
+from roi_forecast.planning.fallback import resolve_with_fallback, source_required
+from roi_forecast.planning.own_symbols import own_symbols
 from roi_forecast.planning.preflight import check_preconditions
 from roi_forecast.planning.tuned import require_no_later_study, with_tuned_parameters
 from roi_forecast.runs.claims import claim_run, store_unclaimed
@@ -46,8 +49,12 @@ def resolve_run(
     *,
     now: datetime,
     session: date | None = None,
+    will_retry: bool = False,
 ) -> ResolvedRun:
     """Check everything that can be checked before any work, and store the resolved run.
+
+    If the source does not answer and there is a `fallback_source`, the run takes that one, under a
+    model name of its own. Resolved again, it takes its own source if that answers by then.
 
     Args:
         engine: Market database.
@@ -58,18 +65,24 @@ def resolve_run(
         now: When the run was due, with time zone; a session counts if its forecasts were due then.
         session: The session that the run was started for, if any. Forecasts of the given assets and
             context may be due later than `now`; the session counts once they are.
+        will_retry: Whether the caller tries again if the source does not answer.
 
     Raises:
+        SourceUnavailableError: The source does not answer, and `will_retry`.
         ConfigError: A parameter is wrong.
         PreflightError: The run needs something that is missing.
         RunConflictError: Another active run holds the model name.
     """
     config = parse_run_config(with_tuned_parameters(engine, parameters))
-    run = _resolve(engine, settings, run_id, config, now, session)
+
+    def resolve(config: RunConfig) -> ResolvedRun:
+        return _resolve(engine, settings, run_id, config, now, session)
+
+    run = resolve_with_fallback(config, resolve, will_retry=will_retry)
     require_no_later_study(engine, run)
     run = run.model_copy(update=_champions_symbols(engine, run))
     claim_run(engine, run, is_active, now=datetime.now(UTC))
-    _log(run, config)
+    _log(run, run.config)
     return run
 
 
@@ -92,7 +105,8 @@ def resolve_backtest(
         PreflightError: The run needs something that is missing, or its id belongs to a daily run.
     """
     config = parse_config(BacktestRunConfig, parameters)
-    run = _resolve(engine, settings, run_id, config.as_daily(), now, session)
+    with source_required():
+        run = _resolve(engine, settings, run_id, config.as_daily(), now, session)
     first, start, last = config.first_target_date, run.start_date, run.as_of_date
     if first is not None and not start < first <= last:
         raise ConfigError(
@@ -116,7 +130,8 @@ def resolve_tuning(
     As `resolve_backtest`, for a hyperparameter search.
     """
     config = parse_config(TuningRunConfig, parameters)
-    run = _resolve(engine, settings, run_id, config.as_daily(), now, session)
+    with source_required():
+        run = _resolve(engine, settings, run_id, config.as_daily(), now, session)
     return _store_unclaimed(engine, run.model_copy(update={"tuning": config.search()}), config)
 
 
@@ -134,13 +149,17 @@ def _resolve(
     now: datetime,
     session: date | None,
 ) -> ResolvedRun:
-    assets, context = load_universe().select(config.symbols), config.context
-    # A later version of the universe file changes no run that is resolved.
-    config = config.model_copy(update={"context_symbols": context.symbols})
+    source = open_source(config, settings)
+    named = load_universe().select(config.symbols[:1])
+    check_preconditions(engine, settings, source, named[0] if named else None)
+    symbols = config.symbols or own_symbols(source, config.as_of_date or now.date())
+    context = config.context
+    assets = load_universe().select(symbols)
+    # A later version of the universe file, or of the price file, changes no run that is resolved.
+    decided = {"symbols": symbols, "context_symbols": context.symbols}
+    config = parse_config(RunConfig, {**config.model_dump(), **decided})
     if session is not None:
         now = max(now, min(due_at(session, assets, context), datetime.now(UTC)))
-    source = open_source(config, settings)
-    check_preconditions(engine, settings, source, assets[0])
     as_of_date = _decide_as_of_date(config, assets, source, now)
     start_date = config.start_date or as_of_date - timedelta(days=_HISTORY_DAYS)
     if start_date >= as_of_date:
@@ -230,6 +249,9 @@ def _log(run: ResolvedRun, config: SharedConfig) -> None:
         run.as_of_date,
         f"{run.published_at:%Y-%m-%d %H:%M} UTC",
     )
-    resolved = config.model_copy(update={"context_symbols": run.context.symbols})
+    log_reference(run.assets, run.start_date, run.as_of_date)
+    resolved = config.model_copy(
+        update={"symbols": run.config.symbols, "context_symbols": run.context.symbols}
+    )
     for name, value in resolved.model_dump(mode="json").items():
         logger.info("parameter %s = %s", name, value)

@@ -30,6 +30,7 @@ from roi_local.errors import LocalError
 from roi_local.postgres.databases import prepare_airflow, prepare_market
 from roi_local.postgres.programs import last_line
 from roi_local.postgres.server import start_postgres
+from roi_local.price_files import print_price_files
 from roi_local.private_files import hold_lock
 from roi_local.processes import end_processes, mark
 from roi_local.run_parameters import run_parameters
@@ -75,6 +76,8 @@ def run_once(dag_id: str, conf: Mapping[str, Any], report: Report) -> int:
             f"approval_hours: received {conf['approval_hours']}, but without the live Airflow "
             "nobody can be asked; start it with `make up` first, or leave the parameter out"
         )
+    if conf["source"] == "csv":
+        print_price_files(conf, out)
     began = time.monotonic()
     stages: dict[str, float] = {}
     refusal = "another `make run` or `make up` is just at work; try again when it is done"
