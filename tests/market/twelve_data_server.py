@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Literal, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
 
+from market.local_server import LocalServer
 from roi_forecast.universe import load_universe
 
 KEY = "0123456789abcdef"
@@ -85,7 +84,7 @@ class SeriesRequest:
     parameters: dict[str, str]
 
 
-class TwelveDataServer:
+class TwelveDataServer(LocalServer):
     """Serves prices on a free port of 127.0.0.1 while the `with` block lasts.
 
     Args:
@@ -102,39 +101,9 @@ class TwelveDataServer:
         }
         self._faults: dict[str, Fault] = {}
         self._allowance = self._left = allowance
-        self._stopping = threading.Event()
+        super().__init__()
         self.requests: list[SeriesRequest] = []
         self.paths: list[str] = []
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server._answer(self)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                """Keep the tests' output quiet."""
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stopping.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_port}"
 
     def break_symbol(self, symbol: str, fault: Fault) -> None:
         self._faults[symbol] = fault

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Literal, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pandas as pd
 
+from market.local_server import LocalServer
 from roi_forecast.market.calendar_data import load_calendar
 from roi_forecast.universe import Asset, load_universe
 
@@ -66,7 +65,7 @@ class ChartRequest:
     end: date
 
 
-class YahooServer:
+class YahooServer(LocalServer):
     """Serves prices on a free port of 127.0.0.1 while the `with` block lasts.
 
     Args:
@@ -78,41 +77,8 @@ class YahooServer:
         self._faults: dict[str, Fault] = {}
         self._stated: dict[str, dict[str, str]] = {}
         self._asked: Counter[str] = Counter()
-        self._stopping = threading.Event()
+        super().__init__()
         self.requests: list[ChartRequest] = []
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server._answer(self)
-
-            def do_POST(self) -> None:
-                server._answer(self)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                """Keep the tests' output quiet."""
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stopping.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_port}"
 
     def break_symbol(self, symbol: str, fault: Fault) -> None:
         self._faults[symbol] = fault

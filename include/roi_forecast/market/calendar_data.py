@@ -56,7 +56,7 @@ def load_calendar(code: str) -> CalendarData:
     """Load a calendar from 1997, or from its first date if that is later.
 
     pandas 3.1 ignores how exchange_calendars 4.13 changes the week of an exchange, which leaves Tel
-    Aviv (Sunday to Thursday until 2026-01-04) without a calendar. So each week that was kept until
+    Aviv (Sunday to Thursday until 2026-01-04) without a calendar. So each week that held until
     a date is loaded as a calendar of its own. Single Saturdays are no week of the exchange: bars
     tell them.
 

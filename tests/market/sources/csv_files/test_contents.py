@@ -206,3 +206,11 @@ def test_a_file_of_which_no_line_can_be_divided_names_the_first(tmp_path):
         raise SourceDataError(contents.error)
     with pytest.raises(SourceDataError, match=expected):
         CsvSource("csv:p", path).symbols()
+
+
+def test_the_symbols_of_a_file_are_read_once(tmp_path):
+    path = write(tmp_path / "p.csv", HEADER, "AAPL,2024-06-03,1.5,1")
+    source = CsvSource("csv:p", path)
+    assert source.symbols() == ("AAPL",)
+    path.unlink()
+    assert source.symbols() == ("AAPL",)

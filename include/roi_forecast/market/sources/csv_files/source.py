@@ -6,6 +6,7 @@ import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -86,13 +87,18 @@ class CsvSource:
     def symbols(self) -> tuple[str, ...]:
         """Return the symbols of the files, in their order, without those that are refused.
 
-        A symbol is refused if no exchange of the universe takes it; a warning says why. Files that
-        cannot be used are skipped in a folder.
+        The files are read once, however often it is asked. A symbol is refused if no exchange of
+        the universe takes it; a warning says why. Files that cannot be used are skipped in a
+        folder.
 
         Raises:
             SourceUnavailableError: There is no such file or folder.
             SourceDataError: The file cannot be used, or no symbol is left.
         """
+        return self._own_symbols
+
+    @cached_property
+    def _own_symbols(self) -> tuple[str, ...]:
         found: dict[str, None] = {}
         for path in self._files.paths:
             try:
