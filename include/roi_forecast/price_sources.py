@@ -18,11 +18,13 @@ class SourceEntry(NamedTuple):
         label: How forms name it.
         module: Where its `open_source` is; loaded only when a run asks for this source.
         live: Whether a vendor answers over the network, so that another one can stand in for it.
+        key_from: Where people get the key that it asks for; None: it asks for none.
     """
 
     label: str
     module: str
     live: bool = False
+    key_from: str | None = None
 
 
 PRICE_SOURCES: Mapping[str, SourceEntry] = {
@@ -31,6 +33,7 @@ PRICE_SOURCES: Mapping[str, SourceEntry] = {
         "Twelve Data, with a key",
         "roi_forecast.market.sources.twelve_data.source",
         live=True,
+        key_from="https://twelvedata.com",
     ),
     "csv": SourceEntry(
         "a CSV file or a folder of them", "roi_forecast.market.sources.csv_files.source"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from difflib import get_close_matches
 from typing import Any
 
@@ -22,20 +23,20 @@ def explain(error: ValidationError, schema: Mapping[str, Any]) -> str:
     for detail in error.errors(include_url=False):
         location = named(".".join(str(part) for part in detail["loc"]))
         name = str(detail["loc"][0]) if detail["loc"] else ""
+        value = detail["input"]
+        received = quoted(str(value) if isinstance(value, date) else value)
         if detail["type"] == "extra_forbidden":
             close = get_close_matches(name, schema, n=1)
             hint = f"did you mean {close[0]}?" if close else f"allowed are {', '.join(schema)}"
-            lines.append(
-                f"{location}: unknown parameter, received {quoted(detail['input'])}; {hint}"
-            )
+            lines.append(f"{location}: unknown parameter, received {received}; {hint}")
         elif not name:
             lines.append(detail["msg"].removeprefix("Value error, "))
         elif detail["type"] == "value_error":
             reason = detail["msg"].removeprefix("Value error, ")
-            lines.append(f"{location}: received {quoted(detail['input'])}; {reason}")
+            lines.append(f"{location}: received {received}; {reason}")
         else:
             lines.append(
-                f"{location}: received {quoted(detail['input'])}; allowed is "
+                f"{location}: received {received}; allowed is "
                 f"{_allowed(schema[name])} ({detail['msg'].lower()})"
             )
     more = len(lines) - MAX_LISTED

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
+from roi_forecast.data_path import DataPath, data_directory_of
 from roi_forecast.errors import PreflightError
+from roi_forecast.local_cache import cache_directory
 from roi_forecast.price_sources import LIVE_SOURCES
 from roi_forecast.quoting import quoted
 
@@ -45,7 +48,8 @@ class Settings:
 
     Attributes:
         database_url: SQLAlchemy URL of the market database, driver `postgresql+psycopg`.
-        data_directory: Folder that holds `datasets/`, `models/`, `backtests/` and `cache/`.
+        data_directory: Folder or place in an object store that all hosts share; holds `datasets/`,
+            `models/`, `backtests/` and `tuning/`.
         metadata_url: SQLAlchemy URL of Airflow's metadata, to check its pools; None: no check.
         csv_directory: Folder that every csv_path is relative to and must lie in; None: anywhere.
         csv_file_mib: Maximum size in MiB of one CSV file, unpacked.
@@ -57,7 +61,7 @@ class Settings:
     """
 
     database_url: str
-    data_directory: Path
+    data_directory: DataPath
     metadata_url: str | None = None
     reader_database_url: str | None = None
     csv_directory: Path | None = None
@@ -67,29 +71,32 @@ class Settings:
     source_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
-    def datasets_directory(self) -> Path:
+    def datasets_directory(self) -> DataPath:
         """Folder of the content-addressed datasets."""
         return self.data_directory / "datasets"
 
     @property
-    def models_directory(self) -> Path:
+    def models_directory(self) -> DataPath:
         """Folder of the model registry."""
         return self.data_directory / "models"
 
     @property
-    def tuning_directory(self) -> Path:
+    def tuning_directory(self) -> DataPath:
         """Folder of the unfinished trainings of trials."""
         return self.data_directory / "tuning"
 
     @property
-    def backtests_directory(self) -> Path:
+    def backtests_directory(self) -> DataPath:
         """Folder of the backtests' trainings and plots."""
         return self.data_directory / "backtests"
 
     @property
     def cache_directory(self) -> Path:
-        """Folder of caches, which may be deleted at any time."""
-        return self.data_directory / "cache"
+        """Local folder of caches, which may be deleted at any time."""
+        if isinstance(self.data_directory, Path):
+            # SQLite's files are not for several hosts.
+            return self.data_directory / "cache" / socket.gethostname()
+        return cache_directory()
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -98,11 +105,26 @@ class Settings:
         Raises:
             PreflightError: A required variable is not set, or a number is invalid.
         """
-        return cls(
+        return replace(
+            cls.of_prices(),
             database_url=_required(DATABASE_URL_VARIABLE),
-            data_directory=Path(_required(DATA_DIRECTORY_VARIABLE)).resolve(),
+            data_directory=data_directory_of(
+                DATA_DIRECTORY_VARIABLE, _required(DATA_DIRECTORY_VARIABLE)
+            ),
             metadata_url=os.environ.get(METADATA_URL_VARIABLE) or None,
             reader_database_url=os.environ.get(READER_DATABASE_URL_VARIABLE) or None,
+        )
+
+    @classmethod
+    def of_prices(cls) -> Settings:
+        """Read from the environment only what the price sources need.
+
+        Raises:
+            PreflightError: A number is invalid.
+        """
+        return cls(
+            database_url="",
+            data_directory=Path(),
             csv_directory=Path(folder)
             if (folder := os.environ.get(CSV_DIRECTORY_VARIABLE))
             else None,

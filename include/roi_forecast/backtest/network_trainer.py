@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roi_forecast.config import ModelConfig
+from roi_forecast.data_path import DataPath
 from roi_forecast.features.dataset import Dataset
+from roi_forecast.files.artifacts import write_file
 
 if TYPE_CHECKING:
     from roi_forecast.network.predictor import Predictor
+
+_LAST_USE = "last_use"
 
 
 class NetworkTrainer:
@@ -21,14 +23,14 @@ class NetworkTrainer:
     Trainings are kept, each in a folder named after the fold's first target date and a hash of its
     rows and settings. One that is finished there is not trained again, and one that was interrupted
     continues after its last epoch, so that a killed walk-forward ends with the forecasts of an
-    uninterrupted one. The time of a folder is that of its last use.
+    uninterrupted one. An empty file in a folder has the time of its last use.
 
     Args:
         config: The network and how it is trained, the same for every fold.
         directory: Folder of the trainings.
     """
 
-    def __init__(self, config: ModelConfig, directory: Path) -> None:
+    def __init__(self, config: ModelConfig, directory: DataPath) -> None:
         self._config = config
         self._directory = directory
 
@@ -45,8 +47,8 @@ class NetworkTrainer:
         first_target_date = dataset.dates[dataset.split.test.start]
         directory = self._directory / f"{first_target_date}-{self._digest(dataset)}"
         train_model(dataset, self._config, directory)
-        # By this retention sees which backtests a network belongs to.
-        os.utime(directory)
+        # By its time retention sees which backtests a network belongs to.
+        write_file(directory / _LAST_USE, b"")
         return load_predictor(directory)
 
     def _digest(self, dataset: Dataset) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
-from pathlib import Path
 
-from sqlalchemy import Engine, delete, insert
+from sqlalchemy import Engine, delete
 
-from roi_forecast.backtest.files import networks_directory, plot_path
+from roi_forecast.backtest.files import networks_directory, write_plot
 from roi_forecast.backtest.fold_scores import BACKTEST, fold_scores
 from roi_forecast.backtest.naive_walks import naive_walks
 from roi_forecast.backtest.network_trainer import NetworkTrainer
@@ -17,11 +15,12 @@ from roi_forecast.backtest.plot import draw_backtest
 from roi_forecast.backtest.walk_forward import FitNetwork, WalkForward, walk_forward
 from roi_forecast.blas import on_one_blas_thread
 from roi_forecast.config import BacktestConfig, RunConfig
+from roi_forecast.data_path import DataPath
 from roi_forecast.database.tables import evaluations
 from roi_forecast.errors import EvaluationError
 from roi_forecast.evaluation.bootstrap import BLOCK_SESSIONS
+from roi_forecast.evaluation.stored_evaluation import insert_scores
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.files.artifacts import write_file
 from roi_forecast.runs.resolved_run import ResolvedRun
 
 logger = logging.getLogger(__name__)
@@ -31,7 +30,7 @@ MODEL, LINEAR = "model", "linear"
 
 @on_one_blas_thread
 def run_backtest(
-    engine: Engine, run: ResolvedRun, dataset: Dataset, backtests_directory: Path
+    engine: Engine, run: ResolvedRun, dataset: Dataset, backtests_directory: DataPath
 ) -> dict[str, WalkForward]:
     """Walk forward, store the figures of every fold in `evaluations` and draw the plot.
 
@@ -59,15 +58,14 @@ def run_backtest(
     networks = networks_directory(backtests_directory)
     walks = walk_through(dataset, run.backtest, run.config, networks)
     _store(engine, run, dataset, walks)
-    plot = plot_path(backtests_directory, run.run_id)
-    plot.parent.mkdir(parents=True, exist_ok=True)
-    write_file(plot, draw_backtest(walks, _title(run, dataset, walks)))
+    picture = draw_backtest(walks, _title(run, dataset, walks))
+    plot = write_plot(backtests_directory, run.run_id, picture)
     logger.info("the plot of the folds is %s", plot)
     return walks
 
 
 def walk_through(
-    dataset: Dataset, backtest: BacktestConfig, config: RunConfig, networks_directory: Path
+    dataset: Dataset, backtest: BacktestConfig, config: RunConfig, networks_directory: DataPath
 ) -> dict[str, WalkForward]:
     """Walk forward with each predictor over the same folds; nothing but networks is written.
 
@@ -127,26 +125,14 @@ def walk_through(
 def _store(
     engine: Engine, run: ResolvedRun, dataset: Dataset, walks: Mapping[str, WalkForward]
 ) -> None:
-    rows = [
-        {
-            "run_id": run.run_id,
-            "version_id": None,
-            "dataset_id": dataset.dataset_id,
-            "fold": fold,
-            **vars(score),
-            "value": score.value if math.isfinite(score.value) else None,
-        }
-        for predictor, walk in walks.items()
-        for fold, score in fold_scores(walk, predictor)
-    ]
+    scores = (each for predictor, walk in walks.items() for each in fold_scores(walk, predictor))
     with engine.begin() as connection:
         connection.execute(
             delete(evaluations).where(
                 evaluations.c.run_id == run.run_id, evaluations.c.split == BACKTEST
             )
         )
-        connection.execute(insert(evaluations), rows)
-    logger.info("%d figures stored in roi.evaluations", len(rows))
+        insert_scores(connection, run.run_id, None, dataset.dataset_id, scores)
 
 
 def _title(run: ResolvedRun, dataset: Dataset, walks: Mapping[str, WalkForward]) -> str:

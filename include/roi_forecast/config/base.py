@@ -8,10 +8,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from roi_forecast.written_date import AS_WRITTEN
+
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
 """Pattern of the names of models and studies."""
 
-Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))]
+Day = Annotated[date, Field(strict=True, ge=date(1900, 1, 1), le=date(2199, 12, 31)), AS_WRITTEN]
 """A day that every calendar covers, so that arithmetic with it never overflows."""
 
 Section = Literal[

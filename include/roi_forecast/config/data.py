@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from roi_forecast.config.base import NAME_PATTERN, RARE, Config, Day, Section
 from roi_forecast.price_sources import LIVE_SOURCES, PRICE_SOURCES
-from roi_forecast.universe import MAX_CONTEXT, Asset, Context, Publish, load_universe
+from roi_forecast.universe import MAX_CONTEXT, Context, Publish, load_universe
+from roi_forecast.universe.symbols import typed_symbols
 
 if TYPE_CHECKING:
     SourceKind = str
@@ -23,18 +24,17 @@ MAX_SYMBOLS = 5000
 """Assets of one run."""
 
 
+_LISTS_OF_SYMBOLS = ("symbols", "context_symbols")
+_NO_SYMBOLS = "[]"
+"""How a list of symbols in the form says that it is meant to be empty."""
+
+
 def _offer_universe(schema: dict[str, Any]) -> None:
-    _offer(schema, load_universe().assets)
+    schema["offered"] = [asset.symbol for asset in load_universe().assets]
 
 
 def _offer_context(schema: dict[str, Any]) -> None:
-    universe = load_universe()
-    _offer(schema, (*universe.context, *universe.assets))
-
-
-def _offer(schema: dict[str, Any], assets: Sequence[Asset]) -> None:
-    names = {asset.symbol: f"{asset.name} ({asset.symbol})" for asset in assets}
-    schema.update(examples=list(names), values_display=names)
+    schema["offered"] = [asset.symbol for asset in load_universe().context]
 
 
 class DataConfig(Config):
@@ -57,14 +57,15 @@ class DataConfig(Config):
     symbols: tuple[str, ...] = Field(
         (),
         max_length=MAX_SYMBOLS,
-        description="Yahoo symbols of the assets; the suffix names the exchange. Empty: those of "
-        "the universe, for source csv those that the file holds.",
+        description="Any Yahoo symbols, in lines or with commas, in capitals or not; the suffix "
+        "names the exchange. Empty: those of the universe, for source csv those that the file "
+        "holds.",
         json_schema_extra=_offer_universe,
     )
     context_symbols: tuple[str, ...] | None = Field(
         None,
         max_length=MAX_CONTEXT,
-        description="Yahoo symbols of the context assets, which inform the forecasts and are not "
+        description="Any Yahoo symbols of context assets, which inform the forecasts and are not "
         "forecast themselves. Empty: those of the universe, for source csv none. `[]`: none.",
         json_schema_extra=_offer_context,
     )
@@ -128,19 +129,23 @@ class DataConfig(Config):
             },
         },
     )
-    csv_suffix: str = Field(
-        "",
+    csv_suffix: str | None = Field(
+        None,
         pattern=r"^([.=][A-Z]+)?$",
         max_length=10,
         description="With source csv: exchange suffix, such as .NS, for symbols that the file "
-        "writes without one.",
+        "writes without one. Empty: none.",
         json_schema_extra=RARE,
     )
 
     @model_validator(mode="before")
     @classmethod
     def _name_the_assets(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping) or values.get("symbols") not in (None, [], ()):
+        if not isinstance(values, Mapping):
+            return values
+        typed = {name: _typed(values[name]) for name in _LISTS_OF_SYMBOLS if name in values}
+        values = {**values, **typed}
+        if values.get("symbols") not in (None, [], ()):
             return values
         is_file = values.get("source") == "csv"
         universe = () if is_file else tuple(asset.symbol for asset in load_universe().assets)
@@ -153,6 +158,16 @@ class DataConfig(Config):
         if self.context_symbols is not None:
             return Context(universe.select(self.context_symbols), self.publish)
         return Context(() if self.source == "csv" else universe.context, self.publish)
+
+
+def _typed(value: Any) -> Any:
+    """Return the symbols in a list of lines, None if nothing but space is in it."""
+    if not isinstance(value, list | tuple) or not all(isinstance(line, str) for line in value):
+        return value
+    symbols = typed_symbols(value)
+    if symbols == [_NO_SYMBOLS] or not value:
+        return []
+    return symbols or None
 
 
 class FallbackConfig(Config):

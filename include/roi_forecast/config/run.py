@@ -253,6 +253,9 @@ def parameter_schemas(kind: type[Config] = RunConfig) -> dict[str, dict[str, Any
             schema = {**value, **schema, "type": ["null", value["type"]]}
         if "prefixItems" in schema:
             schema["items"] = schema.pop("prefixItems")[0]
+        if defaults[name] == []:
+            # Airflow's form does not let people leave anything else empty.
+            schema["type"] = ["null", schema["type"]]
         section = schema.get("section", _declaring_class(kind, name).form_section)
         schemas[name] = {**schema, "default": defaults[name], "section": section}
     order = get_args(Section)

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, select, text
 
-from roi_forecast.database.tables import SCHEMA, metadata
+from roi_forecast.database.tables import SCHEMA, history_changes, metadata
+from roi_forecast.database.tables.track_record import DERIVED
 from roi_forecast.database.views import read_views
 
 OPTUNA_SCHEMA = "optuna"
@@ -65,7 +66,7 @@ CREATE_ROLES = """
 # progress of a run is stored in steps.
 _MAY_CHANGE = {
     "assets": "UPDATE",
-    "champion_checks": "DELETE",
+    "live_checks": "DELETE",
     "daily_prices": "DELETE",
     "drift": "DELETE",
     "evaluations": "UPDATE, DELETE",
@@ -74,6 +75,7 @@ _MAY_CHANGE = {
     "model_versions": "UPDATE",
     "price_checks": "DELETE",
     "runs": "UPDATE",
+    "studies": "UPDATE",
 }
 
 _LOCKS = text(
@@ -121,16 +123,15 @@ def grant_privileges(connection: Connection) -> None:
         connection: Market database, as the owner of the schema, after the migrations.
     """
     views = ", ".join(f"{SCHEMA}.{name}" for name in read_views())
+    closed = {history_changes, *DERIVED}
     tables = ", ".join(
-        sorted(name for name in metadata.tables if name != f"{SCHEMA}.history_changes")
+        sorted(table.fullname for table in metadata.tables.values() if table not in closed)
     )
     quote = connection.dialect.identifier_preparer.quote
     database = quote(connection.scalars(select(func.current_database())).one())
     for statement in (
         CREATE_ROLES,
         f"GRANT CONNECT ON DATABASE {database} TO roi_reader, roi_writer",
-        # The stages compare new bars with stored ones in a temporary table.
-        f"GRANT TEMPORARY ON DATABASE {database} TO roi_writer",
         "GRANT USAGE ON SCHEMA roi TO roi_reader, roi_writer",
         f"GRANT SELECT ON {views} TO roi_reader",
         "REVOKE ALL ON ALL TABLES IN SCHEMA roi FROM roi_writer",
@@ -138,10 +139,21 @@ def grant_privileges(connection: Connection) -> None:
         f"GRANT INSERT ON {tables} TO roi_writer",
         *(f"GRANT {rights} ON roi.{name} TO roi_writer" for name, rights in _MAY_CHANGE.items()),
         "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA roi TO roi_writer",
+        "GRANT EXECUTE ON FUNCTION roi.count_outcomes() TO roi_writer",
         "CREATE SCHEMA IF NOT EXISTS optuna",
         "GRANT USAGE, CREATE ON SCHEMA optuna TO roi_writer",
     ):
         connection.execute(text(statement))
+
+
+def grant_studies(connection: Connection) -> None:
+    """Let the stages continue the searches of a restored backup, whose tables are the owner's.
+
+    Args:
+        connection: Market database, as the owner of the schema.
+    """
+    for kind in ("TABLES", "SEQUENCES"):
+        connection.execute(text(f"GRANT ALL ON ALL {kind} IN SCHEMA optuna TO roi_writer"))
 
 
 def restrict_public(connection: Connection, *lock_holders: str) -> None:

@@ -1,4 +1,4 @@
-"""The triggers of the schema `roi`: the history of changes, and out-of-sample forecasts only.
+"""The triggers of the schema `roi`: history of changes, out-of-sample forecasts, marks to count.
 
 Triggers hold for every statement of every login. The pipeline's role can neither write the history
 nor drop a trigger; only the owner of the schema can.
@@ -8,23 +8,46 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
+from roi_forecast.database.counting import (
+    COUNT_OUTCOMES,
+    MARK_CHANGES,
+    count_outcomes,
+    mark_everything,
+)
 from roi_forecast.database.tables import SCHEMA, metadata
+from roi_forecast.database.tables.track_record import DERIVED
 
 # The function runs with its owner's rights, since the pipeline has none on the table, and with a
-# fixed search path, so that its caller cannot substitute other functions. Bars are restated by the
-# thousand: they leave one row per series. An update that changes nothing is not recorded. Without
-# EXECUTE nobody else can attach the function to a table of their own and write history.
+# fixed search path, so that its caller cannot substitute other functions. Bars leave one row per
+# series, with their old values where few of them change, as by a correction; of the thousands that
+# a split restates, price_restatements has the ratio. So do deleted figures, one per run, version
+# and split: of thousands of assets, retention deletes half a million a day. An update that changes
+# nothing is not recorded. Without EXECUTE nobody else can attach the function to a table of their
+# own and write history.
 _RECORD_CHANGE = """
 CREATE OR REPLACE FUNCTION roi.record_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    few boolean;
 BEGIN
+    few := (SELECT count(*) <= 20 FROM (SELECT FROM old_rows LIMIT 21) AS first_rows);
     IF TG_TABLE_NAME = 'daily_prices' THEN
         INSERT INTO roi.history_changes (table_name, operation, rows, old_values)
-        SELECT TG_TABLE_NAME, TG_OP, count(*), jsonb_build_object(
+        SELECT TG_TABLE_NAME, TG_OP, count(*), jsonb_strip_nulls(jsonb_build_object(
                    'source', source, 'symbol', symbol,
-                   'first_date', min(trading_date), 'last_date', max(trading_date))
+                   'first_date', min(trading_date), 'last_date', max(trading_date),
+                   'bars', jsonb_agg(to_jsonb(old_rows) - 'source' - 'symbol'
+                                     ORDER BY trading_date) FILTER (WHERE few)))
         FROM old_rows
         GROUP BY source, symbol;
+    ELSIF TG_TABLE_NAME = 'evaluations' AND TG_OP = 'DELETE' THEN
+        INSERT INTO roi.history_changes (table_name, operation, rows, old_values)
+        SELECT TG_TABLE_NAME, TG_OP, count(*), jsonb_strip_nulls(jsonb_build_object(
+                   'run_id', run_id, 'version_id', version_id, 'split', split,
+                   'figures', jsonb_agg(to_jsonb(old_rows) - 'run_id' - 'version_id' - 'split'
+                                        ORDER BY id) FILTER (WHERE few)))
+        FROM old_rows
+        GROUP BY run_id, version_id, split;
     ELSIF TG_OP = 'DELETE' THEN
         INSERT INTO roi.history_changes (table_name, operation, rows, old_values)
         SELECT TG_TABLE_NAME, TG_OP, 1, to_jsonb(old_rows)
@@ -79,6 +102,14 @@ _OF_PREDICTIONS = {
     "out_of_sample_when_inserted": "AFTER INSERT ON {} REFERENCING NEW TABLE AS stored",
     "out_of_sample_when_updated": "AFTER UPDATE ON {} REFERENCING NEW TABLE AS stored",
 }
+_INSERTED = "AFTER INSERT ON {} REFERENCING NEW TABLE AS new_rows"
+_OF_COUNTED_TABLES = {
+    "uncounted_when_inserted": _INSERTED,
+    "uncounted_when_deleted": _OF_EVERY_TABLE["record_delete"],
+    "uncounted_when_updated": _OF_EVERY_TABLE["record_update"],
+    "uncounted_when_truncated": "AFTER TRUNCATE ON {}",
+}
+_OF_VERSIONS = {"uncounted_when_updated": _OF_EVERY_TABLE["record_update"]}
 
 _IN_FORCE = text(
     """
@@ -96,25 +127,36 @@ _IN_FORCE = text(
 def create_triggers(connection: Connection) -> None:
     """Create the triggers that are missing, disabled or altered; safe to repeat.
 
-    Every change and deletion of a row is recorded, on every table. A forecast as of a date before
-    the end of its version's data is refused.
+    Every change and deletion of a row is recorded, on every table that is not derived from others.
+    A forecast as of a date before the end of its version's data is refused. A change that alters an
+    outcome is marked as uncounted; if one may have been missed, everything is counted again.
 
     Args:
         connection: Market database, as the owner of the schema, with all tables.
     """
-    for function in (_RECORD_CHANGE, _REFUSE_FORECASTS):
+    for function in (_RECORD_CHANGE, _REFUSE_FORECASTS, MARK_CHANGES, COUNT_OUTCOMES):
         # A % in it does not mark a parameter.
         connection.exec_driver_sql(function, execution_options={"no_parameters": True})
-    tables = [table.name for table in metadata.tables.values()]
+    tables = [table.name for table in metadata.tables.values() if table not in DERIVED]
     _put_in_force(connection, "roi.record_change()", _OF_EVERY_TABLE, tables)
     _put_in_force(
         connection, "roi.refuse_forecasts_of_known_days()", _OF_PREDICTIONS, ["predictions"]
     )
+    marking = "roi.mark_uncounted()"
+    created = [
+        _put_in_force(connection, marking, _OF_COUNTED_TABLES, ["daily_prices", "predictions"]),
+        _put_in_force(connection, marking, _OF_VERSIONS, ["model_versions"]),
+    ]
+    if any(created):
+        mark_everything(connection)
+        count_outcomes(connection)
 
 
 def _put_in_force(
     connection: Connection, function: str, triggers: dict[str, str], tables: list[str]
-) -> None:
+) -> bool:
+    """Create those triggers that are not in force; tell whether there were any."""
+    created = False
     found = connection.execute(_IN_FORCE, {"schema": SCHEMA, "function": function})
     in_force = {tuple(row) for row in found}
     for table in tables:
@@ -130,3 +172,5 @@ def _put_in_force(
                     f"FOR EACH STATEMENT EXECUTE FUNCTION {function}"
                 )
             )
+            created = True
+    return created

@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 from sqlalchemy import Engine
 
 from roi_forecast.blas import on_one_blas_thread
 from roi_forecast.config import RunConfig
+from roi_forecast.data_path import DataPath
 from roi_forecast.errors import RoiForecastError
 from roi_forecast.evaluation.baselines import no_skill, persistence, zero
 from roi_forecast.evaluation.comparison import compare_with_champion
@@ -57,7 +57,7 @@ LOWER, UPPER = "_lower_95", "_upper_95"
 
 @on_one_blas_thread
 def evaluate_model(
-    engine: Engine, run: ResolvedRun, dataset: Dataset, version_id: str, models_directory: Path
+    engine: Engine, run: ResolvedRun, dataset: Dataset, version_id: str, models_directory: DataPath
 ) -> str | None:
     """Score a candidate, store every figure and draw its plots; its files stay as they are.
 
@@ -192,7 +192,7 @@ def _score_champion(
     dataset: Dataset,
     candidate: Forecasts,
     champion: ModelVersion,
-    models_directory: Path,
+    models_directory: DataPath,
 ) -> list[Score]:
     files = open_version(champion, models_directory)
     forecaster = Forecaster.load(files)

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from roi_forecast.evaluation.overall_figures import SMOOTHED, find_overall
 from roi_forecast.evaluation.scores import Score
 from roi_forecast.network.training.result import TrainingResult
+from roi_forecast.number_text import written
 
 logger = logging.getLogger(__name__)
 
@@ -112,11 +113,18 @@ def judge_fit(
     gap = training - validation
     if gap != gap:
         return Fit("unknown", "R2 is not defined on training or validation rows: no price varied")
+    added, smoothed, linear, no_skill = (
+        f"{written(of_training, 3)} and {written(of_validation, 3)}"
+        for of_training, of_validation in (
+            figures.gains,
+            figures.model,
+            figures.linear,
+            figures.no_skill,
+        )
+    )
     facts = (
-        f"the network adds {training:.3f} to the next-day R2 of training and {validation:.3f} to "
-        f"that of validation rows; R2 of the smoothed ROI {figures.model[0]:.3f} and "
-        f"{figures.model[1]:.3f}, linear part {figures.linear[0]:.3f} and {figures.linear[1]:.3f}, "
-        f"no-skill forecast {figures.no_skill[0]:.3f} and {figures.no_skill[1]:.3f}"
+        f"on training and validation rows the network adds {added} to the next-day R2; R2 of the "
+        f"smoothed ROI {smoothed}, linear part {linear}, no-skill forecast {no_skill}"
         f"{_curves(trainings)}"
     )
     verdict: Verdict = "balanced"

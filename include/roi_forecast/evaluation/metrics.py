@@ -21,7 +21,6 @@ from roi_forecast.array_types import FloatArray
 from roi_forecast.features.rounding import beyond_rounding, ratio_where
 from roi_forecast.forecaster.intervals import Intervals
 
-UNDEFINED = "undefined"
 COVERAGE = "coverage"
 
 
@@ -204,13 +203,6 @@ def squared_loss(actual: FloatArray, opponent: FloatArray | float) -> FloatArray
     magnitude = np.where(counted, np.maximum(np.abs(actual), np.abs(theirs)), 0.0)
     defined = beyond_rounding(np.sqrt(loss), magnitude.max(axis=0, initial=0.0))
     return np.where(defined, loss, np.nan)
-
-
-def written(figure: float | None, digits: int = 4) -> str:
-    """Return a figure as people read it: one that is not defined is no number."""
-    if figure is None or np.isnan(figure):
-        return UNDEFINED
-    return f"{figure:.{digits}f}"
 
 
 def counted_rows(actual: FloatArray) -> npt.NDArray[np.intp]:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from roi_forecast.evaluation.metrics import UNDEFINED_BECAUSE, written
+from roi_forecast.evaluation.metrics import UNDEFINED_BECAUSE
 from roi_forecast.evaluation.scores import (
     GAP,
     NEXT_DAY,
@@ -15,6 +15,8 @@ from roi_forecast.evaluation.scores import (
     R2_GAIN_OVER_LINEAR,
     Score,
 )
+from roi_forecast.labels import figure_label
+from roi_forecast.number_text import direction, signed, with_bounds, written
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ _FIGURES = {
             "rank_correlation",
             "rank_correlation_t",
             "directional_accuracy",
+            "directions_share",
             *(f"coverage_{level}{bound}" for level in (80, 95) for bound in ("", *_BOUNDS)),
             "interval_score_80",
             "interval_score_95",
@@ -60,8 +63,11 @@ _FIGURES = {
 
 def overall_figures(scores: Sequence[Score]) -> dict[str, Any]:
     """Return the test figures by name, NaN where one is not defined, and what they leave out."""
-    figures: dict[str, Any] = {name: find_overall(scores, *key) for name, key in _FIGURES.items()}
-    left_out = {name: _left_out(scores, *key) for name, key in _FIGURES.items()}
+    # Of thousands of assets there are a million scores, too many to look through for each figure.
+    of_all = [score for score in scores if score.symbol is None]
+    undefined = [score for score in scores if score.symbol and math.isnan(score.value)]
+    figures: dict[str, Any] = {name: find_overall(of_all, *key) for name, key in _FIGURES.items()}
+    left_out = {name: _left_out(undefined, *key) for name, key in _FIGURES.items()}
     return {**figures, LEFT_OUT: {name: assets for name, assets in left_out.items() if assets}}
 
 
@@ -78,7 +84,9 @@ def find_overall(
     return next(found, float("nan"))
 
 
-def _left_out(scores: Sequence[Score], predictor: str, target: str, metric: str) -> dict[str, str]:
+def _left_out(
+    undefined: Sequence[Score], predictor: str, target: str, metric: str
+) -> dict[str, str]:
     """Return the assets that a figure over all assets on the test rows leaves out, with reasons."""
     return {
         score.symbol: (
@@ -86,11 +94,10 @@ def _left_out(scores: Sequence[Score], predictor: str, target: str, metric: str)
             if score.rows
             else "none of its rows counts: no bar or open, or halted"
         )
-        for score in scores
-        if (score.predictor, score.target, score.split) == (predictor, target, TEST)
+        for score in undefined
+        if score.symbol is not None
+        and (score.predictor, score.target, score.split) == (predictor, target, TEST)
         and score.metric == metric
-        and score.symbol is not None
-        and math.isnan(score.value)
     }
 
 
@@ -105,16 +112,17 @@ def without(left_out: Mapping[str, str]) -> str:
 
 def log_figures(figures: Mapping[str, Any]) -> None:
     """Log what a person looks at first, and each asset that a figure leaves out."""
+    hits = direction(figures["directional_accuracy"], figures["directions_share"])
     logger.info(
-        "test R2 of the next-day ROI against zero: %s (95 %%: %s to %s, t %s), linear part %s, gap "
-        "%s, open to close %s; directional accuracy %s",
-        *(written(figures[f"next_day_r2_against_zero{bound}"]) for bound in ("", *_BOUNDS)),
+        "next-day R2 against zero on test rows: %s, t %s; linear part %s, opening gap %s, open to "
+        "close %s%s",
+        with_bounds(*(figures[f"next_day_r2_against_zero{bound}"] for bound in ("", *_BOUNDS))),
         written(figures["next_day_r2_against_zero_t"], 1),
         *(
-            written(figures[f"{name}_r2_against_zero"])
+            signed(figures[f"{name}_r2_against_zero"])
             for name in ("linear_next_day", "gap", "open_to_close")
         ),
-        written(figures["directional_accuracy"], 3),
+        f"; {hits}" if hits else "",
     )
     logger.info(
         "test R2 of the smoothed ROI: model %s, linear part %s, no-skill forecast %s, zero %s, "
@@ -125,4 +133,4 @@ def log_figures(figures: Mapping[str, Any]) -> None:
         ),
     )
     for name, assets in figures[LEFT_OUT].items():
-        logger.warning("test figure %s of all assets%s", name, without(assets))
+        logger.warning("%s on test rows%s", figure_label(name), without(assets))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
 
+from roi_forecast.data_path import DataPath
 from roi_forecast.errors import RegistryError
 from roi_forecast.evaluation.baselines import no_skill
 from roi_forecast.evaluation.scores import counted_smoothed
@@ -14,7 +13,7 @@ from roi_forecast.evaluation.version_plots import VersionFigures, draw_version
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import to_percent
 from roi_forecast.files.artifacts import (
-    TENSORBOARD_DIRECTORY,
+    delete_folder,
     published_directory,
     write_file,
     write_manifest,
@@ -22,7 +21,7 @@ from roi_forecast.files.artifacts import (
 from roi_forecast.forecaster.forecasts import Forecasts
 from roi_forecast.forecaster.shrinkage import counted_log_roi
 from roi_forecast.network.training.result import TrainingResult, find_members, read_result
-from roi_forecast.network.training.tensorboard import write_images
+from roi_forecast.network.training.tensorboard import has_logs, write_images
 from roi_forecast.registry.plots import plots_directory
 from roi_forecast.registry.versions import ModelVersion
 
@@ -34,8 +33,8 @@ def save_plots(
     test: Forecasts,
     trainings: Sequence[TrainingResult],
     version: ModelVersion,
-    models_directory: Path,
-) -> list[Path]:
+    models_directory: DataPath,
+) -> list[DataPath]:
     """Draw a version on its test rows and write the pictures to the registry.
 
     They take the place of those that an earlier evaluation drew. Where its training wrote logs for
@@ -75,7 +74,7 @@ def save_plots(
         )
     )
     folder = plots_directory(models_directory, version.model_name, version.version_id)
-    shutil.rmtree(folder, ignore_errors=True)
+    delete_folder(folder)
     with published_directory(folder) as working:
         for name, png in pictures.items():
             write_file(working / f"{name}.png", png)
@@ -83,13 +82,13 @@ def save_plots(
     for member, training in zip(
         find_members(version.directory(models_directory)), trainings, strict=True
     ):
-        if (member / TENSORBOARD_DIRECTORY).is_dir():
-            write_images(member / TENSORBOARD_DIRECTORY, pictures, training.best_epoch)
+        if has_logs(member):
+            write_images(member, pictures, training.best_epoch)
     logger.info("%d pictures in %s", len(pictures), folder)
     return [folder / f"{name}.png" for name in sorted(pictures)]
 
 
-def read_trainings(members: Sequence[Path]) -> list[TrainingResult]:
+def read_trainings(members: Sequence[DataPath]) -> list[TrainingResult]:
     """Read how each network of a version was trained.
 
     Raises:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,8 @@ NEXT_DAY = "next_day_pct"
 GAP = "gap_pct"
 OPEN_TO_CLOSE = "open_to_close_pct"
 """Parts of the next session's ROI: from the close before to its opening, and from there on."""
+SEEN = ("train", "validation")
+"""Splits that training sees: the rows it fits, and those by which it stops."""
 R2_GAIN_OVER_LINEAR = "r2_gain_over_linear"
 """What the network adds to the next-day R2 against zero of the linear part."""
 
@@ -34,8 +35,7 @@ class ScoredRows(MarketRows, Protocol):
         """Opening gap, log ROI; NaN where there is no usable open."""
 
 
-@dataclass(frozen=True)
-class Score:
+class Score(NamedTuple):
     """One figure, as a row of the table `evaluations`.
 
     Attributes:
@@ -220,13 +220,19 @@ def score_target(
     dates: npt.NDArray[np.datetime64],
     horizon: int = 1,
 ) -> Iterator[Score]:
-    """Give one row for all assets and one for each, of each metric; arguments as above."""
+    """Give one row for all assets and one for each, of each metric; arguments as above.
+
+    Rows that training has seen are scored for all assets together alone: how well they are fitted
+    shows in that, and a row for each asset would double the table.
+    """
     first, last, counts = dates[0].item(), dates[-1].item(), scored.rows
     for metric in metrics:
         figures: list[tuple[str | None, int, float]] = [
-            (None, int(counts.sum()), metric.together(scored)),
-            *zip(symbols, counts.tolist(), metric.by_asset(scored).tolist(), strict=True),
+            (None, int(counts.sum()), metric.together(scored))
         ]
+        if split not in SEEN:
+            own = metric.by_asset(scored).tolist()
+            figures += zip(symbols, counts.tolist(), own, strict=True)
         for symbol, rows, value in figures:
             yield Score(
                 predictor, target, symbol, split, first, last, rows, metric.name, value, horizon

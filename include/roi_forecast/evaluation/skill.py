@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from roi_forecast.array_types import FloatArray
+from roi_forecast.array_types import BoolArray, FloatArray
 from roi_forecast.evaluation.bootstrap import BLOCK_SESSIONS, bootstrap_mean
 from roi_forecast.evaluation.metrics import (
     COVERAGE,
@@ -20,7 +20,7 @@ from roi_forecast.evaluation.metrics import (
     r2_against_zero,
     squared_loss,
 )
-from roi_forecast.features.rounding import ratio_where, varies
+from roi_forecast.features.rounding import varies
 
 MIN_RANKED = 3
 """Counted assets of a session from which on their order says something."""
@@ -70,7 +70,7 @@ def skill_figures(scored: Scored, horizon: int = 1) -> Iterator[tuple[str, float
     `r2_against_zero` gets its `_t`; it, `directional_accuracy` and the coverage of each interval
     their `_lower_95` and `_upper_95`; `rank_correlation`, the mean over sessions, stands with its
     `_t`. Bounds and t come from blocks of sessions, and need two blocks. Forecasts that are zero
-    have no direction and no order.
+    have no direction and no order; `directions_share` is the share of entries with a direction.
 
     Args:
         scored: The forecasts, in percent.
@@ -85,6 +85,9 @@ def skill_figures(scored: Scored, horizon: int = 1) -> Iterator[tuple[str, float
         yield f"{metric.name}_upper_95", found.upper_95
         if metric is r2_against_zero:
             yield f"{metric.name}_t", found.t
+    counted = int(scored.rows.sum())
+    hits = np.isfinite(directional_accuracy.entries(scored)).sum()
+    yield "directions_share", float(hits) / counted if counted else float("nan")
     correlations = daily_rank_correlations(scored.actual, scored.forecast)[:, np.newaxis]
     found = estimate(Metric("rank_correlation", lambda _: correlations), scored, block)
     yield "rank_correlation", found.value
@@ -122,11 +125,29 @@ def daily_rank_correlations(actual: FloatArray, forecast: FloatArray) -> FloatAr
     defined = counted.sum(axis=1) >= MIN_RANKED
     for side in sides:
         defined &= varies(side.T)
-    centered = []
-    for side in sides:
-        ranks = pd.DataFrame(side).rank(axis=1).to_numpy()
-        means = mean_of_counted(ranks.T)
-        centered.append(np.where(counted, ranks - means[:, np.newaxis], 0.0))
-    first, second = centered
+    correlations = np.full(len(actual), np.nan)
+    # Ranks cost more than anything else here: none for forecasts that are all the same.
+    first, second = (_centered_ranks(side[defined], counted[defined]) for side in sides)
     norms = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
-    return ratio_where(defined, (first * second).sum(axis=1), norms)
+    correlations[defined] = (first * second).sum(axis=1) / norms
+    return correlations
+
+
+def _centered_ranks(values: FloatArray, counted: BoolArray) -> FloatArray:
+    """Return the ranks in each row less their mean, shape (rows, columns); 0 where none counts.
+
+    Args:
+        values: NaN where one does not count.
+        counted: Where one does.
+    """
+    # NaN comes last, so that it takes no rank of a counted value.
+    order = np.argsort(values, axis=1)
+    ordered = np.take_along_axis(values, order, axis=1)
+    ranks = np.empty(values.shape)
+    places = np.arange(1.0, values.shape[1] + 1.0)
+    np.put_along_axis(ranks, order, np.broadcast_to(places, values.shape), axis=1)
+    ties = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
+    if ties.any():
+        ranks[ties] = pd.DataFrame(values[ties]).rank(axis=1).to_numpy()
+    counts = counted.sum(axis=1)
+    return np.where(counted, ranks - (counts[:, np.newaxis] + 1) / 2, 0.0)

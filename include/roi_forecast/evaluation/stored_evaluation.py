@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from psycopg import sql
+from sqlalchemy import Connection, Engine, delete, select, update
 
 from roi_forecast.database.tables import evaluations, model_versions
 from roi_forecast.evaluation.scores import Score
@@ -46,22 +47,42 @@ def store_scores(
     with engine.begin() as connection:
         stale = evaluations.c.target == COMMON if published else evaluations.c.split.in_(SPLITS)
         known = _known_horizons(connection, version.version_id) if published else set()
-        rows = [
-            {
-                "run_id": run.run_id,
-                "version_id": version.version_id,
-                "dataset_id": dataset.dataset_id,
-                "fold": None,
-                **vars(score),
-                "value": _or_null(score.value),
-            }
+        connection.execute(delete(evaluations).where(own, stale))
+        wanted = (
+            (None, score)
             for score in scores
             if score.target == COMMON or score.horizon not in known
-        ]
-        connection.execute(delete(evaluations).where(own, stale))
-        if rows:
-            connection.execute(insert(evaluations), rows)
-    logger.info("%d figures stored in roi.evaluations", len(rows))
+        )
+        insert_scores(connection, run.run_id, version.version_id, dataset.dataset_id, wanted)
+
+
+def insert_scores(
+    connection: Connection,
+    run_id: str,
+    version_id: str | None,
+    dataset_id: str,
+    scores: Iterable[tuple[int | None, Score]],
+) -> None:
+    """Insert figures, by COPY: thousands of assets have a million.
+
+    Args:
+        connection: With a transaction.
+        run_id: The run that evaluates.
+        version_id: The version; None for a backtest.
+        dataset_id: The dataset.
+        scores: The figures, each with its fold; None for all rows together.
+    """
+    names = ("run_id", "version_id", "dataset_id", "fold", *Score._fields)
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(evaluations.schema or "", evaluations.name),
+        sql.SQL(", ").join(map(sql.Identifier, names)),
+    )
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for fold, score in scores:
+            stored = score._replace(value=_or_null(score.value))
+            copy.write_row((run_id, version_id, dataset_id, fold, *stored))
+    logger.info("%d figures stored in roi.evaluations", cursor.rowcount)
 
 
 def _known_horizons(connection: Connection, version_id: str) -> set[int]:

@@ -16,6 +16,7 @@ from roi_forecast.array_types import DateArray, FloatArray
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.plot_style import default_style
 from roi_forecast.forecaster.intervals import Intervals
+from roi_forecast.number_text import written
 
 MAX_PANELS = 24
 """Assets with a panel of their own; of more, those that stand evenly among all by their R2."""
@@ -149,7 +150,7 @@ def _draw_forecasts(figures: VersionFigures) -> bytes:
         axes.plot(dates, figures.actual[:, asset], color=_ACTUAL, linewidth=1.6, label="actual")
         axes.plot(dates, figures.forecast[:, asset], color=_SAID, linewidth=0.9, label="forecast")
         axes.set_title(
-            f"{figures.symbols[asset]}   R2 {metrics.written(r2[asset], 2)}", fontsize=9, loc="left"
+            f"{figures.symbols[asset]}   R2 {written(r2[asset], 2)}", fontsize=9, loc="left"
         )
         axes.tick_params(labelsize=7)
         axes.tick_params(axis="x", rotation=45)

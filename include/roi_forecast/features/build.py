@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from datetime import date
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -17,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from roi_forecast.array_types import FloatArray
 from roi_forecast.config import FeatureConfig
+from roi_forecast.data_path import DataPath
 from roi_forecast.database.tables import datasets
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.context import load_context_bars
@@ -27,6 +26,7 @@ from roi_forecast.features.returns import log_roi_and_smoothed
 from roi_forecast.features.rows import ROW_COLUMNS, PriceRows, align_rows, with_context
 from roi_forecast.features.scaling import Scaler
 from roi_forecast.features.storage import describe_dataset, load_dataset, save_dataset
+from roi_forecast.files.artifacts import delete_folder, is_published
 from roi_forecast.market.bars import Bars
 from roi_forecast.market.checks.check_results import CheckResult, replace_results
 from roi_forecast.market.checks.price_checks import usable_context_symbols, usable_symbols
@@ -34,6 +34,7 @@ from roi_forecast.market.missing_columns import load_missing_columns
 from roi_forecast.market.publication import warn_of_timing
 from roi_forecast.market.reference_sessions import log_reference
 from roi_forecast.market.stored_bars import StoredBars
+from roi_forecast.number_text import percent
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import NO_CONTEXT, Asset, Context, load_universe, reference_exchange
 
@@ -45,7 +46,7 @@ _FORMAT = 6
 MOVEMENT_CHECK = "movement"
 
 
-def build_dataset(engine: Engine, run: ResolvedRun, directory: Path) -> Dataset:
+def build_dataset(engine: Engine, run: ResolvedRun, directory: DataPath) -> Dataset:
     """Build, store and register the dataset of a run, or reuse one with the same content.
 
     Args:
@@ -143,10 +144,10 @@ def align_moving_rows(
                 MOVEMENT_CHECK,
                 "drop_asset",
                 bool(passed),
-                f"{symbol}: its price moves by more than {MIN_MOVE:.2%} on {moving} of the "
+                f"{symbol}: its price moves by more than {percent(MIN_MOVE, 2)} on {moving} of the "
                 f"{movement.rows} training rows; on the others it is constant or grows at a "
-                f"constant rate. An asset that moves on less than {MIN_MOVING_SHARE:.0%} is left "
-                "out and has no forecast",
+                f"constant rate. An asset that moves on less than {percent(MIN_MOVING_SHARE)} "
+                "is left out and has no forecast",
                 symbol=symbol,
                 observed=float(share),
                 allowed=MIN_MOVING_SHARE,
@@ -174,7 +175,7 @@ def assemble_dataset(
     rows: PriceRows,
     config: FeatureConfig,
     source_key: str,
-    directory: Path,
+    directory: DataPath,
     missing_columns: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Dataset:
     """Compute a dataset from aligned prices without writing it.
@@ -242,12 +243,12 @@ def _split(rows: int, config: FeatureConfig) -> Split:
 
 
 def _ensure_stored(dataset: Dataset, audit: LeakageAudit) -> None:
-    if dataset.directory.is_dir():
+    if is_published(dataset.directory):
         try:
             load_dataset(dataset.directory)
         except DatasetError as error:
             logger.warning("dataset %s is written again: %s", dataset.dataset_id, error)
-            shutil.rmtree(dataset.directory)
+            delete_folder(dataset.directory)
         else:
             logger.info("dataset %s already exists", dataset.dataset_id)
             return

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 from roi_forecast.array_types import BoolArray, DateArray, Float32Array, FloatArray, MomentArray
+from roi_forecast.data_path import DataPath
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.scaling import Scaler
 from roi_forecast.universe import Publish
@@ -141,7 +141,7 @@ class Dataset(PreparedRows):
     """
 
     dataset_id: str
-    directory: Path
+    directory: DataPath
     source: str
     seq_len: int
     smoothing: int

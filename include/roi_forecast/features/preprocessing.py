@@ -6,18 +6,19 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
+from roi_forecast.data_path import DataPath
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.dataset import Dataset, PreparedRows
 from roi_forecast.features.returns import log_roi_and_smoothed
 from roi_forecast.features.rows import PriceRows
 from roi_forecast.features.scaling import Scaler
+from roi_forecast.files.artifacts import write_file
 from roi_forecast.files.verified import VerifiedDirectory
 from roi_forecast.universe import Context, Publish, load_universe
 
@@ -145,10 +146,10 @@ class Preprocessing:
             scaled_context=self.scaler.transform_context(context).astype(np.float32),
         )
 
-    def save(self, directory: Path) -> None:
+    def save(self, directory: DataPath) -> None:
         """Write `scaler.json`."""
         content = {**vars(self), "scaler": self.scaler.to_json()}
-        (directory / SCALER_FILE).write_text(json.dumps(content, indent=2), encoding="utf-8")
+        write_file(directory / SCALER_FILE, json.dumps(content, indent=2).encode())
 
     @classmethod
     def load(cls, version: VerifiedDirectory) -> Self:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
@@ -110,22 +112,31 @@ def log_roi_ahead(log_rois: FloatArray, filled: BoolArray, horizon: int) -> Floa
     return ahead
 
 
-def smoothed_ahead(cumulated: FloatArray, recent: FloatArray, span: int) -> FloatArray:
-    """Return the smoothed log ROI of each session ahead that cumulated forecasts imply.
+def smoothed_ahead(
+    cumulated: FloatArray, recent: FloatArray, span: int, horizons: Sequence[int] | None = None
+) -> FloatArray:
+    """Return the smoothed log ROI of sessions ahead that cumulated forecasts imply.
 
     Args:
         cumulated: Log ROI from the last known row to each session, shape (sessions, …, assets).
         recent: The last span - 1 known log ROIs, shape (span - 1, …, assets).
         span: The smoothing.
+        horizons: The sessions wanted, from 1 on; None: all.
 
     Returns:
-        Shape (sessions, …, assets), unscaled: the mean of the last `span` log ROIs, known or
+        Shape (wanted sessions, …, assets), unscaled: the mean of the last `span` log ROIs, known or
         forecast.
     """
-    levels = np.concatenate([np.zeros((1, *cumulated.shape[1:])), recent.cumsum(axis=0)])
-    levels = np.concatenate([levels, levels[-1] + cumulated])
-    means: FloatArray = (levels[span:] - levels[:-span]) / span
-    return means
+    known = np.concatenate([np.zeros((1, *cumulated.shape[1:])), recent.cumsum(axis=0)])
+
+    def level(session: int) -> FloatArray:
+        found: FloatArray = (
+            known[session + span - 1] if session < 1 else known[-1] + cumulated[session - 1]
+        )
+        return found
+
+    wanted = range(1, len(cumulated) + 1) if horizons is None else horizons
+    return np.stack([(level(session) - level(session - span)) / span for session in wanted])
 
 
 def to_percent(log_rois: npt.ArrayLike) -> FloatArray:

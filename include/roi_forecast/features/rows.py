@@ -20,6 +20,7 @@ from roi_forecast.features.ranges import gaps_and_volumes, true_ranges
 from roi_forecast.market.bars import Bars, blocks_of
 from roi_forecast.market.reference_sessions import reference_sessions
 from roi_forecast.market.stored_bars import StoredBars, load_last_bars
+from roi_forecast.quoting import listed
 from roi_forecast.universe import NO_CONTEXT, Asset, Context, Publish
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ MAX_LOST_SHARE = 0.1
 
 ROW_COLUMNS = ("open", "high", "low", "close", "adj_close", "volume")
 """Columns of a bar that rows are computed from, besides symbol and date."""
+
+_MAX_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -158,13 +161,13 @@ def align_rows(
         DatasetError: No asset or row remains, or the rows do not reach the as-of date.
     """
     usable = _UsableBars(bars)
+    wanted = [asset.symbol for asset in assets]
     sessions = reference_sessions(usable, assets, start_date, as_of_date)
     if len(sessions) == 0:
         raise DatasetError(
-            f"no prices for {_listed(assets)} from {start_date} to {as_of_date}; "
+            f"no prices for {listed(wanted, _MAX_NAMED)} from {start_date} to {as_of_date}; "
             "check the source and the dates"
         )
-    wanted = [asset.symbol for asset in assets]
     carried = _carry(usable, wanted, sessions, as_of_date)
     has_price: BoolArray = ~np.isnan(carried.prices)
     first_row = has_price.argmax(axis=0)
@@ -300,8 +303,3 @@ def _carry(
         gaps, volumes = gaps_and_volumes(block, own, dates, prices)
         carried.gap[:, columns], carried.volume[:, columns] = gaps, volumes
     return carried
-
-
-def _listed(assets: Sequence[Asset]) -> str:
-    names = [asset.symbol for asset in assets]
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from roi_forecast.data_path import DataPath
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.dataset import Dataset, Split
 from roi_forecast.features.leakage import MANIFEST_KEY, LeakageAudit
@@ -63,7 +63,7 @@ def describe_dataset(dataset: Dataset, audit: LeakageAudit) -> dict[str, Any]:
     }
 
 
-def load_dataset(directory: Path) -> Dataset:
+def load_dataset(directory: DataPath) -> Dataset:
     """Read a dataset after checking every file against its manifest.
 
     Raises:

@@ -28,13 +28,21 @@ def window_view(values: npt.NDArray[Scalar], targets: range, length: int) -> npt
     Raises:
         DatasetError: A target has fewer than `length` rows before it, or lies after `rows`.
     """
-    rows = values.shape[0]
+    require_windows(values.shape[0], targets, length)
+    # sliding_window_view puts the window last: (windows, assets, length).
+    views = sliding_window_view(values, length, axis=0)
+    first = targets.start - length
+    return views[first : first + len(targets)].transpose(0, 2, 1)
+
+
+def require_windows(rows: int, targets: range, length: int) -> None:
+    """Check that there is a window before each target row, as `window_view` says.
+
+    Raises:
+        DatasetError: A target has fewer than `length` rows before it, or lies after `rows`.
+    """
     if targets.step != 1 or len(targets) == 0 or targets.start < length or targets.stop > rows + 1:
         raise DatasetError(
             f"no windows of {length} rows for the target rows {targets}; "
             f"allowed are consecutive rows from {length} to {rows}"
         )
-    # sliding_window_view puts the window last: (windows, assets, length).
-    views = sliding_window_view(values, length, axis=0)
-    first = targets.start - length
-    return views[first : first + len(targets)].transpose(0, 2, 1)

@@ -1,4 +1,7 @@
-"""Writing files and directories in one step, and the manifest of a directory."""
+"""Files and folders of the data folder: written in one step, listed in a manifest, deleted.
+
+What differs between a file system and an object store is decided here and next to here alone.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,20 @@ import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import IO, Any
+from pathlib import Path, PurePath, PurePosixPath
+from typing import IO, Any, cast
 
+from roi_forecast.data_path import DataPath, PathOrUrl
 from roi_forecast.errors import RoiForecastError
-from roi_forecast.files.leftovers import being_written, is_partial, partial_path
+from roi_forecast.files import objects
+from roi_forecast.files.leftovers import (
+    being_written,
+    is_partial,
+    local_folder,
+    partial_path,
+    size_of,
+    working_folder,
+)
 from roi_forecast.files.manifest import MANIFEST
 from roi_forecast.files.verified import KINDS_OF_FILE
 
@@ -25,7 +37,7 @@ TENSORBOARD_DIRECTORY = "tensorboard"
 contains them, since they may change later."""
 
 
-def confined(folder: Path, name: str | Path, error: type[RoiForecastError]) -> Path:
+def confined(folder: PathOrUrl, name: str | PurePath, error: type[RoiForecastError]) -> PathOrUrl:
     """Return `folder / name` if it lies within the folder after following links.
 
     Args:
@@ -36,52 +48,172 @@ def confined(folder: Path, name: str | Path, error: type[RoiForecastError]) -> P
     Raises:
         RoiForecastError: Of class `error`; the path leads out of the folder, or is the folder.
     """
-    path = folder / name
-    inside, outside = path.resolve(), folder.resolve()
-    if inside == outside or not inside.is_relative_to(outside):
-        raise error(f"received {str(name)!r}; expected a path within {folder}")
-    return path
+    if isinstance(folder, Path):
+        path = folder / name
+        inside, outside = path.resolve(), folder.resolve()
+        if inside != outside and inside.is_relative_to(outside):
+            return cast("PathOrUrl", path)
+    else:
+        parts = PurePosixPath(name).parts
+        if parts and not {"/", ".."} & {*parts}:
+            return cast("PathOrUrl", folder / PurePosixPath(name).as_posix())
+    raise error(f"received {str(name)!r}; expected a path within {folder}")
 
 
 @contextmanager
-def published_directory(destination: Path) -> Iterator[Path]:
-    """Yield a working directory that becomes `destination` in one step when the block succeeds.
+def published_directory(destination: DataPath) -> Iterator[Path]:
+    """Yield a local working directory that becomes `destination` in one step at the end.
 
-    The files are flushed to disk before the rename. If another process has published the same
-    destination meanwhile, that one stays and this one is deleted. An error leaves nothing behind.
+    If another process has published the same destination meanwhile, that one stays and this one is
+    deleted. An error leaves nothing behind that counts.
+
+    On a file system the files are flushed to disk before the rename. To an object store they are
+    copied before the manifest, which the block must have written.
+
+    Raises:
+        OSError: The files cannot be written.
+    """
+    if not isinstance(destination, Path):
+        with local_folder() as working:
+            yield working
+            objects.upload_folder(working, destination, partial_path(destination))
+        return
+    with working_folder(destination) as working:
+        yield working
+        for path in sorted(working.rglob("*")):
+            _flush(path)
+        _flush(working)
+        try:
+            working.rename(destination)
+        except OSError:
+            if not destination.is_dir():
+                raise
+    _flush(destination.parent)
+
+
+def is_published(folder: DataPath) -> bool:
+    """Tell whether a folder that is whole or absent is there.
+
+    Raises:
+        OSError: The object store does not answer.
+    """
+    return folder.is_dir() if isinstance(folder, Path) else has_manifest(folder)
+
+
+def has_manifest(folder: DataPath) -> bool:
+    """Tell whether a folder has a manifest, sound or not.
+
+    Raises:
+        OSError: The object store does not answer.
+    """
+    path = folder / MANIFEST
+    return path.exists() if isinstance(path, Path) else objects.exists(path)
+
+
+def delete_folder(folder: DataPath) -> int:
+    """Delete a folder, in one step for its readers; return the bytes that its files took.
+
+    A kill leaves nothing that counts; see `sweep_leftovers`. A missing folder is no error.
+
+    Raises:
+        OSError: It cannot be deleted.
+    """
+    if not isinstance(folder, Path):
+        return objects.delete_objects(folder, partial_path(folder))
+    leaving = partial_path(folder)
+    try:
+        folder.rename(leaving)
+    except FileNotFoundError:
+        return 0
+    size = size_of(leaving)
+    # On a network file system, files that are open elsewhere may stay for now.
+    shutil.rmtree(leaving, ignore_errors=True)
+    return size
+
+
+def whole_folders(directory: DataPath) -> list[DataPath]:
+    """Return the folders in a directory by name, except those being written or deleted.
+
+    Raises:
+        OSError: The object store does not answer.
+    """
+    if not isinstance(directory, Path):
+        return [path for path in objects.list_folders(directory) if not path.name.startswith(".")]
+    if not directory.is_dir():
+        return []
+    found = (path for path in directory.iterdir() if path.is_dir() and not path.is_symlink())
+    return sorted(path for path in found if not path.name.startswith("."))
+
+
+def files_below(folder: DataPath) -> list[str]:
+    """Return the files below a folder, by name relative to it; no links and no partial files.
+
+    Raises:
+        OSError: The object store does not answer.
+    """
+    if isinstance(folder, Path):
+        found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+        names = sorted(path.relative_to(folder).as_posix() for path in found)
+    else:
+        listed = objects.list_objects(folder)
+        names = [item.path.relative_to(folder).as_posix() for item in listed]
+    return [name for name in names if not any(map(is_partial, PurePosixPath(name).parts))]
+
+
+def create_folder(folder: DataPath) -> None:
+    """Create a folder and those above it; an object store has none to create."""
+    if isinstance(folder, Path):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def read_file(path: DataPath) -> bytes:
+    """Return the bytes of a file, whatever they are; see `VerifiedDirectory` for checked ones.
+
+    Raises:
+        OSError: It is missing or cannot be read.
+    """
+    return path.read_bytes() if isinstance(path, Path) else objects.read_object(path)
+
+
+def copy_out(path: DataPath, destination: Path) -> None:
+    """Copy a file of any size into a new local one.
+
+    Raises:
+        OSError: A file cannot be read or written.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
-    working = partial_path(destination)
-    working.mkdir()
-    descriptor = os.open(working, os.O_RDONLY)
-    try:
-        with being_written(descriptor):
-            yield working
-            for path in sorted(working.rglob("*")):
-                _flush(path)
-            os.fsync(descriptor)
-            try:
-                working.rename(destination)
-            except OSError:
-                if not destination.is_dir():
-                    raise
-        _flush(destination.parent)
-    finally:
-        os.close(descriptor)
-        shutil.rmtree(working, ignore_errors=True)
+    if isinstance(path, Path):
+        shutil.copy2(path, destination)
+    else:
+        objects.download(path, destination)
 
 
-def write_file(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+def delete_file(path: DataPath) -> None:
+    """Delete a file if it is there.
+
+    Raises:
+        OSError: It cannot be deleted.
+    """
+    if isinstance(path, Path):
+        path.unlink(missing_ok=True)
+    else:
+        objects.delete_object(path)
+
+
+def write_file(path: DataPath, content: bytes, *, mode: int = 0o666) -> None:
     """Write or replace a file in one step: a reader sees the old or the new content, never a part.
 
     Args:
         path: The file.
         content: Its new content.
-        mode: Permissions, restricted by the umask.
+        mode: Permissions on a file system, restricted by the umask.
 
     Raises:
-        OSError: See `written_file`.
+        OSError: See `written_file`, or the object store does not answer.
     """
+    if not isinstance(path, Path):
+        objects.write_object(path, content)
+        return
     with written_file(path, mode=mode) as file:
         file.write(content)
 
@@ -124,27 +256,25 @@ def require_regular_or_absent(path: Path) -> None:
             )
 
 
-def write_manifest(directory: Path, content: Mapping[str, Any]) -> str:
+def write_manifest(directory: DataPath, content: Mapping[str, Any]) -> str:
     """Write the manifest of the directory's current files, and return the manifest's SHA-256.
 
     It omits links, TensorBoard logs and partial files of killed processes.
     """
     files = {
-        path.relative_to(directory).as_posix(): checksum(path)
-        for path in sorted(directory.rglob("*"))
-        if path.is_file()
-        and not path.is_symlink()
-        and not is_partial(path)
-        and path != directory / MANIFEST
-        and TENSORBOARD_DIRECTORY not in path.relative_to(directory).parts
+        name: checksum(directory / name)
+        for name in files_below(directory)
+        if name != MANIFEST and TENSORBOARD_DIRECTORY not in PurePosixPath(name).parts
     }
     text = json.dumps({**content, "files": files}, indent=2, sort_keys=True) + "\n"
     write_file(directory / MANIFEST, text.encode())
-    return checksum(directory / MANIFEST)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def checksum(path: Path) -> str:
+def checksum(path: DataPath) -> str:
     """Return the SHA-256 of a file, as hexadecimal digits."""
+    if not isinstance(path, Path):
+        return hashlib.sha256(objects.read_object(path)).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -153,5 +283,9 @@ def _flush(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems flush no folders.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():
+            raise
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Reading the files of a directory that its manifest lists, after checking their SHA-256.
+"""Reading the files of a folder that its manifest lists, after checking their SHA-256.
 
 A file may change between a check of its path and a later read. So `VerifiedDirectory.read` returns
 the very bytes that it has checked, and nothing else opens a version's files.
@@ -9,14 +9,18 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
+from roi_forecast.data_path import DataPath
 from roi_forecast.errors import RoiForecastError
+from roi_forecast.files import objects
+from roi_forecast.files.leftovers import local_folder
 from roi_forecast.files.manifest import MANIFEST, parse_manifest, shown
+from roi_forecast.files.object_cache import open_copy
 
 KINDS_OF_FILE = {
     stat.S_IFDIR: "a folder",
@@ -34,6 +38,8 @@ _MAX_MANIFEST_BYTES = 2**26
 _BLOCK_BYTES = 2**20
 _MAX_NAMED = 3
 
+_Read = TypeVar("_Read")
+
 
 @dataclass(frozen=True)
 class VerifiedDirectory:
@@ -46,7 +52,7 @@ class VerifiedDirectory:
         error: The class of the errors that reading raises.
     """
 
-    directory: Path
+    directory: DataPath
     manifest: Mapping[str, Any]
     manifest_bytes: bytes
     error: type[RoiForecastError]
@@ -70,59 +76,79 @@ class VerifiedDirectory:
                 far too large, or its SHA-256 differs.
             OSError: It exists but cannot be read.
         """
-        with self._opened(name) as file:
-            content = _read_at_most(file, _MAX_READ_BYTES, self.error)
-        self._require_listed(name, hashlib.sha256(content).hexdigest())
-        return content
 
-    def copy(self, name: str, destination: Path) -> None:
+        def read(file: IO[bytes]) -> tuple[bytes, str]:
+            content = _read_at_most(file, _MAX_READ_BYTES, self.error)
+            return content, hashlib.sha256(content).hexdigest()
+
+        return self._checked(name, read)
+
+    def copy(self, name: str, destination: DataPath) -> None:
         """Copy a listed file of any size, checking the SHA-256 of the copied bytes.
 
         Args:
             name: The file.
-            destination: A new file, which may be incomplete after an error.
+            destination: A new file, which may be incomplete after an error, or an object.
 
         Raises:
             RoiForecastError: See `read`.
             OSError: A file cannot be read or written.
         """
-        with self._opened(name) as file, destination.open("xb") as copy:
-            found = _digest(file, copy)
-        self._require_listed(name, found)
+        if not isinstance(destination, Path):
+            with local_folder() as folder:
+                self.copy(name, folder / "copy")
+                objects.upload(folder / "copy", destination)
+            return
+        with destination.open("xb") as copy:
+
+            def read(file: IO[bytes]) -> tuple[None, str]:
+                copy.seek(0)
+                copy.truncate()
+                return None, _digest(file, copy)
+
+            self._checked(name, read)
 
     def check(self) -> None:
         """Check every listed file; raises like `read`."""
         for name in self.files:
-            with self._opened(name) as file:
-                found = _digest(file)
-            self._require_listed(name, found)
+            self._checked(name, lambda file: (None, _digest(file)))
+
+    def _checked(self, name: str, read: Callable[[IO[bytes]], tuple[_Read, str]]) -> _Read:
+        """Return what a function reads of a file, if the SHA-256 it found is the listed one."""
+        with self._opened(name) as file:
+            result, found = read(file)
+        path = self.directory / name
+        if found != self.files[name] and not isinstance(path, Path):
+            # This host's copy of the object may be damaged, rather than the object.
+            with open_copy(path, again=True) as file:
+                result, found = read(file)
+        if found != self.files[name]:
+            raise self.error(
+                f"{path} is damaged: its SHA-256 is {found}, the manifest says {self.files[name]}"
+            )
+        return result
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[IO[bytes]]:
         if name not in self.files:
             raise self.error(f"{self.directory} has no {name!r} in its {MANIFEST}")
-        path = self.directory / name
+        directory = self.directory
+        path = directory / name
         # No folder in the name may be a link to elsewhere.
-        if path.parent.resolve() != self.directory.resolve() / PurePosixPath(name).parent:
+        if isinstance(directory, Path) and (directory / name).parent.resolve() != (
+            directory.resolve() / PurePosixPath(name).parent
+        ):
             raise self.error(f"{path} is damaged: its folder is a link, expected a folder")
         try:
-            file = open_regular(path, self.error)
+            file = open_regular(path, self.error) if isinstance(path, Path) else open_copy(path)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise self.error(f"{self.directory} is incomplete: {name} is missing") from error
         with file:
             yield file
 
-    def _require_listed(self, name: str, found: str) -> None:
-        expected = self.files[name]
-        if found != expected:
-            raise self.error(
-                f"{self.directory / name} is damaged: its SHA-256 is {found}, "
-                f"the manifest says {expected}"
-            )
-
 
 def open_verified(
-    directory: Path,
+    directory: DataPath,
     error: type[RoiForecastError],
     *,
     checksum: str | None = None,
@@ -152,7 +178,7 @@ def open_verified(
 
 
 def open_listing(
-    directory: Path,
+    directory: DataPath,
     error: type[RoiForecastError],
     *,
     checksum: str | None = None,
@@ -181,6 +207,19 @@ def open_listing(
     return VerifiedDirectory(directory, manifest, content, damage)
 
 
+def read_regular(path: DataPath, error: type[RoiForecastError]) -> bytes:
+    """Return the bytes of a regular file or of an object, whatever they are.
+
+    Raises:
+        RoiForecastError: See `open_regular`.
+        OSError: It is missing or cannot be read.
+    """
+    if not isinstance(path, Path):
+        return objects.read_object(path)
+    with open_regular(path, error) as file:
+        return file.read()
+
+
 def open_regular(path: Path, error: type[RoiForecastError]) -> IO[bytes]:
     """Open a regular file for reading, and nothing else.
 
@@ -207,12 +246,15 @@ def _require_regular(path: Path, status: os.stat_result, error: type[RoiForecast
         raise error(f"{path} is {KINDS_OF_FILE[kind]}, expected a regular file")
 
 
-def _read_manifest(directory: Path, error: type[RoiForecastError]) -> bytes:
+def _read_manifest(directory: DataPath, error: type[RoiForecastError]) -> bytes:
+    path = directory / MANIFEST
     try:
-        with open_regular(directory / MANIFEST, error) as file:
+        if not isinstance(path, Path):
+            return objects.read_object(path)
+        with open_regular(path, error) as file:
             return _read_at_most(file, _MAX_MANIFEST_BYTES, error)
     except (FileNotFoundError, NotADirectoryError) as cause:
-        raise error(f"{directory / MANIFEST} is missing: no readable {MANIFEST}") from cause
+        raise error(f"{path} is missing: no readable {MANIFEST}") from cause
 
 
 def _read_at_most(file: IO[bytes], largest: int, error: type[RoiForecastError]) -> bytes:
@@ -243,6 +285,12 @@ def _require_nothing_unlisted(opened: VerifiedDirectory, error: type[RoiForecast
 
 
 def _unlisted(opened: VerifiedDirectory) -> Iterator[str]:
+    if not isinstance(opened.directory, Path):
+        for item in objects.list_objects(opened.directory):
+            name = item.path.relative_to(opened.directory).as_posix()
+            if name not in opened.files and name != MANIFEST:
+                yield name
+        return
     folders = {str(folder) for name in opened.files for folder in PurePosixPath(name).parents}
     for place, inner, names in os.walk(opened.directory):
         here = Path(place).relative_to(opened.directory)

@@ -10,7 +10,7 @@ a later run may ask the same version for others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Self, get_args
@@ -78,7 +78,7 @@ class Calibration:
         dataset: Dataset,
         linear: Linear,
         scale: HorizonScale,
-        forecast_windows: WindowForecaster | None,
+        forecaster: WindowForecaster | None,
     ) -> Self:
         """Fit direct forecasts on training rows and the factors on validation rows.
 
@@ -86,7 +86,7 @@ class Calibration:
             dataset: What the network was trained on; no row from the first test row on is read.
             linear: The linear part, fitted through time.
             scale: The scale, fitted through time.
-            forecast_windows: The network, one session ahead; None: the linear part alone.
+            forecaster: The network, one session ahead; None: the linear part alone.
 
         Raises:
             EvaluationError: No asset has a bar on any validation session.
@@ -106,7 +106,7 @@ class Calibration:
         for method in METHODS:
             cumulated = start.forecast(
                 method,
-                forecast_windows,
+                forecaster,
                 preprocessing,
                 dataset,
                 published,
@@ -125,7 +125,7 @@ class Calibration:
     def forecast(
         self,
         method: MultiStep,
-        forecast_windows: WindowForecaster | None,
+        forecaster: WindowForecaster | None,
         preprocessing: Preprocessing,
         rows: ModelRows,
         published: FloatArray,
@@ -136,7 +136,7 @@ class Calibration:
 
         Args:
             method: How horizons beyond the first are forecast.
-            forecast_windows: The network, one session ahead; None: the linear part alone.
+            forecaster: The network, one session ahead; None: the linear part alone.
             preprocessing: The version's own.
             rows: Rows in time order, as the preprocessing made them.
             published: The linear part of the origins, shape (origins, assets).
@@ -151,20 +151,21 @@ class Calibration:
             DatasetError: An origin has too few rows before it, or lies after the next row.
         """
         steps = horizons if method == "recursive" else 1
-        if forecast_windows is None:
+        if forecaster is None:
             near = np.repeat(published[np.newaxis], steps, axis=0)
         else:
-            near = forecast_recursively(
-                forecast_windows, preprocessing, rows, published, origins, steps
-            )
+            near = forecast_recursively(forecaster, preprocessing, rows, published, origins, steps)
             # A network that adds nothing leaves the rounding of scaled units, which has no
             # direction and earns no share in what is published.
             unit = preprocessing.smoothing / preprocessing.scaler.slope
             near = np.where(beyond_rounding(np.abs(near - published), unit), near, published)
         if steps == horizons:
             return near
+        cumulated: FloatArray = np.empty((horizons, *near.shape[1:]))
+        cumulated[0] = near[0]
         later = self.direct.predict(preprocessing, rows, origins, horizons)
-        return np.concatenate([near, near + later])
+        np.add(near, later, out=cumulated[1:])
+        return cumulated
 
     def publish(self, method: MultiStep, linear: FloatArray, cumulated: FloatArray) -> FloatArray:
         """Return the published log ROI of every horizon.
@@ -175,9 +176,12 @@ class Calibration:
             cumulated: What `forecast` gave, shape (horizons, origins, assets).
         """
         near = linear + self.network * (cumulated[0] - linear)
-        factors = self.ahead[method][: len(cumulated), np.newaxis, np.newaxis]
+        # In place: of thousands of assets one such array takes hundreds of megabytes.
+        published: FloatArray = cumulated - cumulated[0]
+        published *= self.ahead[method][: len(cumulated), np.newaxis, np.newaxis]
+        published += near
         # Adding 0 makes a negative zero a plain one, which no table shows as -0.
-        published: FloatArray = near + factors * (cumulated - cumulated[0]) + 0.0
+        published += 0.0
         return published
 
     def intervals(
@@ -187,8 +191,9 @@ class Calibration:
         published: FloatArray,
         targets: range,
         next_date: np.datetime64 | None = None,
+        wanted_horizons: Collection[int] | None = None,
     ) -> tuple[tuple[Intervals, ...], ...]:
-        """Return the published intervals of every horizon from 1 on, at 80 and 95 %.
+        """Return the published intervals of horizons, at 80 and 95 %.
 
         The errors of the linear part count at origins before `unseen_from`, and those of the
         published forecasts from then on, of the up to 500 rows before an origin. An error counts
@@ -204,6 +209,7 @@ class Calibration:
                 which those left out give no score.
             targets: Origins; the last may be the row after the last.
             next_date: The date of the row after the last, where it is a target.
+            wanted_horizons: The horizons; None: every one from 1 on.
 
         Returns:
             For each horizon bounds in percent, shape (targets, assets).
@@ -238,7 +244,7 @@ class Calibration:
                 scores = np.abs(actual - judged[: len(actual)]) / scale[: len(actual)]
                 yield HorizonErrors(scores, scale[targets.start : targets.stop], forecast[wanted])
 
-        return horizon_intervals(errors(), targets)
+        return horizon_intervals(errors(), targets, wanted_horizons=wanted_horizons)
 
     def to_json(self) -> dict[str, Any]:
         """Return the calibration as JSON values."""

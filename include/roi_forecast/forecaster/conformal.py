@@ -21,6 +21,8 @@ from roi_forecast.forecaster.online_factor import online_factors
 LEVELS = (0.80, 0.95)
 TRAILING = 500
 """Most rows whose scores count."""
+_WINDOWS_AT_ONCE = 16
+"""Windows whose common values are sorted once."""
 MIN_SCORES = 20
 """An asset with fewer scores takes those of all assets: at 95 % a rank needs 19."""
 
@@ -87,10 +89,60 @@ def window_order_statistics(
         Shape (series, windows, places); NaN where a window is empty.
     """
     found = np.full(places.shape, np.nan)
-    for window, (start, stop) in enumerate(zip(starts, stops, strict=True)):
-        if stop > start:
-            ordered = np.sort(series[:, start:stop], axis=1)
-            found[:, window] = np.take_along_axis(ordered, places[:, window], axis=1)
+    for first in range(0, len(starts), _WINDOWS_AT_ONCE):
+        block = slice(first, first + _WINDOWS_AT_ONCE)
+        latest = starts[block].max()
+        common = slice(latest, max(stops[block].min(), latest))
+        ordered = np.sort(series[:, common], axis=1)
+        others = _values_beyond(series, starts[block], stops[block], common)
+        for level in range(places.shape[2]):
+            found[:, block, level] = _order_statistics(ordered, others, places[:, block, level])
+    return found
+
+
+def _values_beyond(series: FloatArray, starts: Rows, stops: Rows, common: slice) -> FloatArray:
+    """Return the values of each window outside of a part that all have in common, then NaN.
+
+    Shape (series, windows, most such values).
+    """
+    parts = [
+        np.concatenate(
+            [series[:, start : min(stop, common.start)], series[:, common.stop : stop]], axis=1
+        )
+        for start, stop in zip(starts, stops, strict=True)
+    ]
+    values = np.full((len(series), len(parts), max(part.shape[1] for part in parts)), np.nan)
+    for window, part in enumerate(parts):
+        values[:, window, : part.shape[1]] = part
+    return values
+
+
+def _order_statistics(ordered: FloatArray, others: FloatArray, places: Rows) -> FloatArray:
+    """Return the values at places of sorted windows that have most of their values in common.
+
+    With k other values, the value at place p has at least p - k common ones before it, and none
+    from place p + 1 of the common ones on can come before it. So only few have to be sorted.
+
+    Args:
+        ordered: The common values, sorted, shape (series, common values).
+        others: The other values of each window, shape (series, windows, other values).
+        places: From 0, shape (series, windows).
+
+    Returns:
+        Shape (series, windows).
+    """
+    count = others.shape[2]
+    lowest = np.clip(places.min(axis=1) - count, 0, None)
+    width = int((places.max(axis=1) - lowest).max()) + 1
+    columns = lowest[:, np.newaxis] + np.arange(width)
+    # Beyond the last common value stands what sorts last.
+    padded = np.pad(ordered, ((0, 0), (0, width)), constant_values=np.nan)
+    few = np.take_along_axis(padded, columns, axis=1)
+    found = np.empty(places.shape)
+    for window in range(places.shape[1]):
+        values = np.sort(np.concatenate([few, others[:, window]], axis=1), axis=1)
+        chosen = (places[:, window] - lowest)[:, np.newaxis]
+        found[:, window] = np.take_along_axis(values, chosen, axis=1)[:, 0]
     return found
 
 

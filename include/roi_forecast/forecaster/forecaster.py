@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from roi_forecast.array_types import BoolArray, FloatArray
 from roi_forecast.blas import on_one_blas_thread
 from roi_forecast.config import MultiStep
+from roi_forecast.data_path import DataPath
 from roi_forecast.errors import RegistryError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
@@ -124,11 +125,10 @@ class Forecaster:
             TrainingError: There is no training row to fit the scale on, or no price moved.
         """
         linear, scale = through_time.linear, through_time.scale
-        windows = None if predictor is None else predictor.forecast_windows
-        calibration = Calibration.fit(dataset, linear, scale, windows)
+        calibration = Calibration.fit(dataset, linear, scale, predictor)
         return cls(Preprocessing.of_dataset(dataset), linear, predictor, calibration)
 
-    def save(self, directory: Path, dataset: Dataset) -> None:
+    def save(self, directory: DataPath, dataset: Dataset) -> None:
         """Write everything but the networks, which lie there since their training.
 
         Args:
@@ -141,12 +141,14 @@ class Forecaster:
         write_file(directory / CALIBRATION_FILE, content.encode())
         inputs = dataset.inputs[-dataset.seq_len :]
         baseline = dataset.scaled[-1:].astype(np.float64)
+        sample = io.BytesIO()
         np.savez(
-            directory / SAMPLE_FILE,
+            sample,
             inputs=inputs,
             baseline=baseline,
             expected=_forecast_sample(self._network, inputs, baseline),
         )
+        write_file(directory / SAMPLE_FILE, sample.getvalue())
 
     @classmethod
     def load(cls, files: VerifiedDirectory) -> Self:
@@ -228,7 +230,7 @@ class Forecaster:
         near = parts.published[first - LAGS :]
         cumulated = calibration.forecast(
             method,
-            None if self.predictor is None else self.predictor.forecast_windows,
+            self.predictor,
             self.preprocessing,
             rows,
             near,
@@ -236,12 +238,15 @@ class Forecaster:
             longest,
         )
         published = calibration.publish(method, near, cumulated)
+        del cumulated
         intervals: tuple[tuple[Intervals, ...], ...] = ()
         if with_bounds:
             known = rows if next_date is not None else RowSlice.of(rows, 0, origins.stop)
             unknown = np.full((LAGS, near.shape[1]), np.nan)
             of_rows = np.concatenate([unknown, parts.published])
-            intervals = calibration.intervals(known, of_rows, published, origins, next_date)
+            intervals = calibration.intervals(
+                known, of_rows, published, origins, next_date, horizons
+            )
         published = published[:, origins.start - first :]
         span = self.preprocessing.smoothing
         recent = window_view(rows.log_roi, origins, span)[:, 1:].transpose(1, 0, 2)
@@ -251,9 +256,9 @@ class Forecaster:
         return Forecasts(
             symbols=self.preprocessing.symbols,
             origins=origins,
-            horizons=tuple(range(1, longest + 1)),
-            log_roi=published,
-            smoothed=smoothed_ahead(published, recent, span),
+            horizons=tuple(horizons),
+            log_roi=published[[horizon - 1 for horizon in horizons]],
+            smoothed=smoothed_ahead(published, recent, span, horizons),
             gap=gap,
             open_to_close=published[0] - gap,
             intervals=intervals,
@@ -263,7 +268,7 @@ class Forecaster:
                 if with_bounds
                 else None
             ),
-        ).at(horizons)
+        )
 
     def explain(
         self, rows: PreparedRows, next_date: np.datetime64

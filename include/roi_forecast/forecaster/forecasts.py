@@ -80,17 +80,6 @@ class Forecasts:
         """Return the same forecasts, with the origins as rows of other arrays."""
         return replace(self, origins=origins)
 
-    def at(self, horizons: Sequence[int]) -> Forecasts:
-        """Return the forecasts of some of the horizons."""
-        chosen = [self.horizons.index(horizon) for horizon in horizons]
-        return replace(
-            self,
-            horizons=tuple(horizons),
-            log_roi=self.log_roi[chosen],
-            smoothed=self.smoothed[chosen],
-            intervals=tuple(self.intervals[number] for number in chosen) if self.intervals else (),
-        )
-
 
 def joined(parts: Sequence[Forecasts]) -> Forecasts:
     """Return forecasts from origins that follow each other, without the spread of members."""

@@ -7,7 +7,7 @@ mixed with that of all assets, the more so the fewer moves it rests on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -48,9 +48,13 @@ class HorizonErrors(NamedTuple):
 
 
 def horizon_intervals(
-    horizons: Iterable[HorizonErrors], targets: range, levels: Sequence[float] = LEVELS
+    horizons: Iterable[HorizonErrors],
+    targets: range,
+    levels: Sequence[float] = LEVELS,
+    *,
+    wanted_horizons: Collection[int] | None = None,
 ) -> tuple[tuple[Intervals, ...], ...]:
-    """Return the intervals of every horizon, from 1 on, around forecasts made at the same rows.
+    """Return the intervals of horizons, from 1 on, around forecasts made at the same rows.
 
     Horizon 1 has the intervals of `conformal_intervals`. The quantile of a farther horizon h is the
     geometric mean of two, weighted n / h : MIN_SCORES where n is the number of the asset's own
@@ -71,6 +75,7 @@ def horizon_intervals(
             session that is forecast. The intervals of row t rest on errors that were known before t
             alone.
         levels: Shares of the intervals that should hold what comes.
+        wanted_horizons: The horizons to return; None: all.
 
     Returns:
         For each horizon one for each level, in percent, shape (targets, assets).
@@ -99,7 +104,8 @@ def horizon_intervals(
             least = _GROWTH * np.maximum(widest, np.arcsinh(fallen * np.sinh(widest)))
             widest = np.maximum(half, least)
         middle = forecasts
-        result.append(intervals_around(middle, widest, levels))
+        if wanted_horizons is None or horizon in wanted_horizons:
+            result.append(intervals_around(middle, widest, levels))
     return tuple(result)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -11,14 +10,33 @@ import numpy.typing as npt
 from roi_forecast.array_types import BoolArray, FloatArray
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import implied_log_roi
-from roi_forecast.features.windows import window_view
-
-WindowForecaster = Callable[[npt.NDArray[np.float32], FloatArray], FloatArray]
-"""Takes windows of the network's inputs, shape (windows, seq_len, assets + context assets), and the
-baseline of the session after each, shape (windows, assets); returns the scaled smoothed log ROI of
-that session, same shape."""
+from roi_forecast.features.windows import require_windows, window_view
 
 _CHUNK_BYTES = 64 * 2**20
+
+
+class WindowForecaster(Protocol):
+    """Forecasts one session ahead; a `Predictor` is one."""
+
+    def project(self, rows: npt.NDArray[np.float32], /) -> npt.NDArray[np.float32]:
+        """Return what it makes of each row by itself, shape (…, features).
+
+        Args:
+            rows: Of the network's inputs, shape (…, assets + context assets).
+        """
+
+    def forecast_windows(
+        self, windows: npt.NDArray[np.float32], baseline: FloatArray, /
+    ) -> FloatArray:
+        """Return the scaled smoothed log ROI of the session after each window.
+
+        Args:
+            windows: Of projected rows, shape (windows, seq_len, features).
+            baseline: Of that session, shape (windows, assets).
+
+        Returns:
+            Shape (windows, assets).
+        """
 
 
 class ModelRows(Protocol):
@@ -38,7 +56,7 @@ class ModelRows(Protocol):
 
 
 def forecast_recursively(
-    forecast_windows: WindowForecaster,
+    forecaster: WindowForecaster,
     preprocessing: Preprocessing,
     rows: ModelRows,
     published: FloatArray,
@@ -52,7 +70,7 @@ def forecast_recursively(
     the next session no context move and no log ROI is expected, so the baseline is what is known.
 
     Args:
-        forecast_windows: Forecasts one session ahead.
+        forecaster: Forecasts one session ahead.
         preprocessing: The forecaster's own; its scaler leads from s to a log ROI and back.
         rows: Rows in time order, as the preprocessing made them.
         published: The linear part's log ROI of the origins, shape (origins, assets).
@@ -66,14 +84,18 @@ def forecast_recursively(
     Raises:
         DatasetError: An origin has too few rows before it, or lies after the next row.
     """
-    inputs = rows.inputs
-    window_bytes = preprocessing.seq_len * inputs.itemsize * inputs.shape[1]
+    # A window a session on has all rows but one in common, and each step adds one row.
+    seq_len = preprocessing.seq_len
+    require_windows(len(rows.inputs), origins, seq_len)
+    projected = forecaster.project(rows.inputs[origins.start - seq_len : origins.stop - 1])
+    window_bytes = seq_len * projected.itemsize * projected.shape[1]
     size = max(1, _CHUNK_BYTES // window_bytes)
     parts = [
         _forecast_chunk(
-            forecast_windows,
+            forecaster,
             preprocessing,
-            inputs,
+            projected[first : first + size + seq_len - 1],
+            rows.inputs.shape[1],
             rows.log_roi,
             published[first : first + size],
             origins[first : first + size],
@@ -85,34 +107,35 @@ def forecast_recursively(
 
 
 def _forecast_chunk(
-    forecast_windows: WindowForecaster,
+    forecaster: WindowForecaster,
     preprocessing: Preprocessing,
-    inputs: npt.NDArray[np.float32],
+    projected: npt.NDArray[np.float32],
+    columns: int,
     log_roi: FloatArray,
     expected: FloatArray,
     origins: range,
     horizons: int,
 ) -> FloatArray:
     span, scaler = preprocessing.smoothing, preprocessing.scaler
-    windows = window_view(inputs, origins, preprocessing.seq_len)
     recent = window_view(log_roi, origins, span)[:, 1:]
+    own = range(preprocessing.seq_len, preprocessing.seq_len + len(origins))
+    windows = window_view(projected, own, preprocessing.seq_len)
     cumulated = np.zeros((horizons, len(origins), log_roi.shape[1]))
     total = np.zeros(cumulated.shape[1:])
     for step in range(horizons):
         known = recent.sum(axis=1)
-        forecast = forecast_windows(windows, scaler.transform((known + expected) / span))
+        baseline = scaler.transform((known + expected) / span)
+        forecast = forecaster.forecast_windows(windows, baseline)
         implied = implied_log_roi(scaler.inverse(forecast), known, span)
         total = total + implied
         cumulated[step] = total
-        windows = _append(windows, forecast)
+        if step + 1 == horizons:
+            break
+        # Without a context move.
+        row = np.zeros((len(windows), 1, columns), np.float32)
+        row[:, 0, : forecast.shape[1]] = forecast
+        windows = np.concatenate([windows[:, 1:], forecaster.project(row)], axis=1)
         expected = np.zeros_like(expected)
         if span > 1:
             recent = np.concatenate([recent[:, 1:], implied[:, np.newaxis]], axis=1)
     return cumulated
-
-
-def _append(windows: npt.NDArray[np.float32], newest: FloatArray) -> npt.NDArray[np.float32]:
-    """Return the windows one row on, same shape, without a context move in the new row."""
-    row = np.zeros((len(windows), 1, windows.shape[2]), np.float32)
-    row[:, 0, : newest.shape[1]] = newest
-    return np.concatenate([windows[:, 1:], row], axis=1)

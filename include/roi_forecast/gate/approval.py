@@ -11,7 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from roi_forecast.database.tables import gate_decisions
 from roi_forecast.errors import EvaluationError
-from roi_forecast.evaluation.metrics import written
+from roi_forecast.labels import figure_label, observed_and_allowed, rule_label
+from roi_forecast.number_text import written
 from roi_forecast.registry.carried_out import VERDICT, find_carried_out
 from roi_forecast.registry.versions import ModelVersion, find_version
 from roi_forecast.runs.resolved_run import ResolvedRun
@@ -22,20 +23,20 @@ APPROVAL = "approval"
 """The rule under which a person's answer is stored among the gate's."""
 
 _FIGURES = (
-    ("next_day_r2_against_zero", "test R2 of the next-day ROI, against forecasting zero"),
-    ("next_day_r2_against_zero_t", "that R2 over its standard error"),
-    ("linear_next_day_r2_against_zero", "the same R2 by the linear part alone"),
-    ("gap_r2_against_zero", "the same of the opening gap in it"),
-    ("open_to_close_r2_against_zero", "the same from opening to close"),
-    ("directional_accuracy", "share of next days whose direction was right"),
-    ("coverage_80", "share of next days inside the 80 % interval"),
-    ("coverage_95", "share of next days inside the 95 % interval"),
-    ("r2", "test R2 of the smoothed ROI, most of which is known a day ahead"),
-    ("no_skill_r2", "the same by the no-skill forecast"),
-    ("linear_r2", "the same by the linear part alone"),
-    ("persistence_r2", "the same by persistence"),
-    ("mae", "test MAE, scaled"),
-    ("rmse", "test RMSE, scaled"),
+    "next_day_r2_against_zero",
+    "next_day_r2_against_zero_t",
+    "linear_next_day_r2_against_zero",
+    "gap_r2_against_zero",
+    "open_to_close_r2_against_zero",
+    "directional_accuracy",
+    "coverage_80",
+    "coverage_95",
+    "r2",
+    "no_skill_r2",
+    "linear_r2",
+    "persistence_r2",
+    "mae",
+    "rmse",
 )
 
 
@@ -70,7 +71,7 @@ def describe_decision(engine: Engine, run: ResolvedRun, version_id: str) -> str:
         "",
         *_figure_table(version),
         "",
-        "| rule | threshold | observed | passed | reason |",
+        "| rule | observed | required | result | reason |",
         "|---|---|---|---|---|",
     ]
     lines += [
@@ -142,24 +143,19 @@ def _rulings(connection: Connection, run_id: str, version_id: str) -> list[Mappi
 
 def _figure_table(version: ModelVersion) -> list[str]:
     rows = [
-        f"| {meaning} | {written(version.metrics[name])} |"
-        for name, meaning in _FIGURES
-        if name in version.metrics
+        f"| {figure_label(name)} | {written(version.metrics[name])} |"
+        for name in _FIGURES
+        if version.metrics.get(name) is not None
     ]
-    return ["| figure | value |", "|---|---|", *rows]
+    return ["| figure, on test rows | value |", "|---|---|", *rows]
 
 
 def _ruling_row(ruling: Mapping[str, Any]) -> str:
-    passed = "yes" if ruling["passed"] else "no"
+    passed = "passed" if ruling["passed"] else "failed"
     cells = (
-        ruling["rule"],
-        _number(ruling["threshold"]),
-        _number(ruling["observed"]),
+        rule_label(ruling["rule"]),
+        *observed_and_allowed(ruling["rule"], ruling["observed"], ruling["threshold"]),
         passed if ruling["decisive"] else f"{passed}, shown only",
         ruling["reason"].replace("|", "\\|"),
     )
     return f"| {' | '.join(cells)} |"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"

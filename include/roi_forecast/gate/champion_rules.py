@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
-from roi_forecast.evaluation.metrics import written
 from roi_forecast.evaluation.overall_figures import without
 from roi_forecast.gate.ruling import Compared, Ruling, figure_of, stored
 from roi_forecast.market.calendars import sessions
+from roi_forecast.number_text import percent, short, signed, written
 from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import load_universe, reference_exchange
@@ -70,15 +71,22 @@ def _real_prices(candidate: ModelVersion, champion: ModelVersion) -> Ruling:
 
 def _as_of_date(run: ResolvedRun, champion: ModelVersion) -> Ruling:
     passed = run.as_of_date >= champion.last_date
-    reason = f"as-of date {run.as_of_date}, the champion's data end at {champion.last_date}"
+    reason = (
+        f"the as-of date {run.as_of_date} must not lie before {champion.last_date}, where the "
+        "champion's data end"
+    )
     return Ruling("as_of_date", None, None, passed, reason, can_be_overridden=False)
 
 
 def _remaining_universe(candidate: ModelVersion, champion: ModelVersion) -> Ruling:
     remaining = sum(symbol in candidate.symbols for symbol in champion.symbols)
     share = remaining / len(champion.symbols)
-    reason = f"{remaining} of the champion's {len(champion.symbols)} assets remain"
-    return Ruling("universe", MIN_REMAINING_SHARE, share, share >= MIN_REMAINING_SHARE, reason)
+    reason = (
+        f"{remaining} of the champion's {len(champion.symbols)} assets remain, at least "
+        f"{percent(MIN_REMAINING_SHARE)} are required"
+    )
+    passed = share >= MIN_REMAINING_SHARE
+    return Ruling("universe", MIN_REMAINING_SHARE, stored(share), passed, reason)
 
 
 def _pace(run: ResolvedRun, champion: ModelVersion) -> Ruling:
@@ -105,39 +113,53 @@ def _compared_sessions(compared: Compared) -> Ruling:
 def _next_day(compared: Compared) -> Ruling:
     ours, theirs = figure_of(compared.candidate_r2), figure_of(compared.champion_r2)
     upper = figure_of(compared.r2_gain_upper)
+    reason = (
+        f"next-day R2 against zero {signed(ours)} on the shared sessions, the champion's "
+        f"{signed(theirs)}; the upper 95 % bound of the difference is {signed(upper)}, at least "
+        f"{short(-CHAMPION_TOLERANCE)} is required"
+    )
+    if math.isnan(upper):
+        reason = "the next-day R2 against zero of candidate and champion cannot be compared"
     return Ruling(
         "champion",
         -CHAMPION_TOLERANCE,
         stored(upper),
         # A candidate with a forecast missing has no R2, whatever the bound of the others.
         upper >= -CHAMPION_TOLERANCE and ours == ours,
-        f"next-day R2 against zero {written(ours)}, the champion's {written(theirs)}; the upper "
-        f"95 % bound of the difference is {written(upper)}, at least {-CHAMPION_TOLERANCE:g} is "
-        f"required{without(compared.left_out)}",
+        reason + without(compared.left_out),
     )
 
 
 def _intervals(compared: Compared) -> Ruling:
     gain, upper = figure_of(compared.interval_gain), figure_of(compared.interval_gain_upper)
+    reason = (
+        f"share by which the interval score is better than the champion's: {signed(gain)}, upper "
+        f"95 % bound {signed(upper)}, at least {short(-CHAMPION_TOLERANCE)} is required"
+    )
+    if math.isnan(upper):
+        reason = "the interval scores of candidate and champion cannot be compared"
     return Ruling(
         "champion_intervals",
         -CHAMPION_TOLERANCE,
         stored(upper),
         upper >= -CHAMPION_TOLERANCE,
-        f"share by which the interval score is better than the champion's: {written(gain)}, upper "
-        f"95 % bound {written(upper)}, at least {-CHAMPION_TOLERANCE:g} is required",
+        reason,
     )
 
 
 def _worst_asset(compared: Compared) -> Ruling:
     asset, drop = max(
-        compared.asset_drops.items(), key=lambda item: item[1], default=("no asset", float("nan"))
+        compared.asset_drops.items(), key=lambda item: item[1], default=("", float("nan"))
     )
+    reason = f"{asset} loses {written(drop)} of its next-day R2 against zero next to the champion"
+    if drop <= 0:
+        reason = "no asset loses next-day R2 against zero next to the champion"
+    elif math.isnan(drop):
+        reason = "no asset has a next-day R2 against zero of both candidate and champion"
     return Ruling(
         "worst_asset",
         ASSET_TOLERANCE,
         stored(drop),
         drop <= ASSET_TOLERANCE,
-        f"{asset} loses {written(drop)} of its next-day R2 against the champion, at most "
-        f"{ASSET_TOLERANCE:g} is allowed{without(compared.left_out)}",
+        f"{reason}; at most {short(ASSET_TOLERANCE)} is allowed{without(compared.left_out)}",
     )

@@ -12,6 +12,7 @@ from roi_forecast.evaluation.stored_evaluation import COMMON
 from roi_forecast.features.leakage import LeakageAudit
 from roi_forecast.gate.rules import judge
 from roi_forecast.gate.ruling import Compared, Ruling, Verdict
+from roi_forecast.labels import rule_label
 from roi_forecast.registry.carried_out import VERDICT, CarriedOut, find_carried_out
 from roi_forecast.registry.versions import ModelVersion, find_champion, find_version
 from roi_forecast.runs.resolved_run import ResolvedRun
@@ -77,8 +78,9 @@ def decide_promotion(
         )
     for ruling in verdict.rulings:
         mark = "passed" if ruling.passed else "failed"
-        logger.info("rule %s %s: %s", ruling.rule, mark, ruling.reason)
-    logger.info("%s: %s", "promote" if verdict.promoted else "reject", verdict.reason)
+        logger.info("%s %s: %s", rule_label(ruling.rule), mark, ruling.reason)
+    outcome = "passed" if verdict.promoted else "rejected"
+    logger.info("version %s %s: %s", version_id, outcome, verdict.reason)
     return verdict
 
 

@@ -2,8 +2,8 @@
 
 It judges what is published: the forecast of the next session and its intervals. An asset whose own
 figure is not defined is left out of the overall one, by name. An overall figure that is missing or
-not defined fails the rule that needs it. Every rule is judged and kept with its threshold, what was
-observed and the reason, whether or not an earlier one failed.
+not defined fails the rule that needs it. Every rule is judged and stored with its threshold, what
+was observed and the reason, whether or not an earlier one failed.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from roi_forecast.evaluation.bootstrap import BLOCK_SESSIONS
-from roi_forecast.evaluation.metrics import written
 from roi_forecast.evaluation.overall_figures import LEFT_OUT, without
 from roi_forecast.features.leakage import LeakageAudit
 from roi_forecast.forecaster.conformal import LEVELS
 from roi_forecast.gate.champion_rules import champion_rules
 from roi_forecast.gate.ruling import Compared, Ruling, Verdict, figure_of, stored
+from roi_forecast.labels import check_label
+from roi_forecast.number_text import percent, short, with_bounds, written
 from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
 
@@ -63,7 +64,7 @@ def judge(
     decisive = sum(ruling.decisive for ruling in rulings)
     if not failed:
         return Verdict(tuple(rulings), promoted=True, reason=f"all {decisive} rules passed")
-    named = "; ".join(f"{ruling.rule}: {ruling.reason}" for ruling in failed)
+    named = "; ".join(ruling.reason for ruling in failed)
     if override and all(ruling.can_be_overridden for ruling in failed):
         reason = f"overridden ({override}) against {named}"
         return Verdict(tuple(rulings), promoted=True, reason=reason)
@@ -77,7 +78,9 @@ def _leakage(audit: LeakageAudit | None) -> Ruling:
     found = len(audit.findings)
     reason = f"{len(audit.checks)} checks of its dataset found nothing taken from the future"
     if found:
-        reason = "; ".join(f"{check.check_name}: {check.message}" for check in audit.findings)
+        reason = "; ".join(
+            f"leakage, {check_label(check.check_name)}: {check.message}" for check in audit.findings
+        )
     return Ruling("leakage", 0, found, found == 0, reason, can_be_overridden=False)
 
 
@@ -90,14 +93,19 @@ def _no_skill(figures: Mapping[str, Any]) -> Ruling:
     """
     limit, observed = figure_of(figures.get("no_skill_r2")), figure_of(figures.get("r2"))
     threshold = limit - NEXT_DAY_TOLERANCE * (1.0 - limit)
+    needed = "both are needed"
+    if not math.isnan(observed - limit):
+        needed = (
+            f"at least {written(threshold)} is required, as for a next-day R2 of "
+            f"{short(-NEXT_DAY_TOLERANCE)} against the no-skill forecast"
+        )
     return Ruling(
         "no_skill",
         stored(threshold),
         stored(observed),
         observed >= threshold,
-        f"test R2 {written(observed)} of the smoothed ROI, no-skill forecast {written(limit)}: at "
-        f"least {written(threshold)} is required, as for a next-day R2 of "
-        f"{-NEXT_DAY_TOLERANCE:g}{_without(figures, 'r2')}",
+        f"smoothed R2 {written(observed)} on test rows, no-skill forecast {written(limit)}: "
+        f"{needed}{_without(figures, 'r2')}",
     )
 
 
@@ -112,9 +120,8 @@ def _next_day(figures: Mapping[str, Any]) -> Ruling:
         stored(upper),
         # A candidate with a forecast missing has no R2, whatever the bounds of the others.
         upper >= 0.0 and r2 == r2,
-        f"next-day R2 against zero {written(r2)} on test rows (95 %: {written(lower)} to "
-        f"{written(upper)}): the upper bound must not lie below 0"
-        f"{_without(figures, name)}{_too_few(r2, upper)}",
+        f"next-day R2 against zero {with_bounds(r2, lower, upper)} on test rows: the upper bound "
+        f"must not lie below 0{_without(figures, name)}{_too_few(r2, upper)}",
     )
 
 
@@ -125,16 +132,19 @@ def _coverage(figures: Mapping[str, Any], level: float) -> Ruling:
     )
     distance = abs(share - level)
     allowed = COVERAGE_TOLERANCE + (upper - share if share < level else share - lower)
-    return Ruling(
-        name,
-        stored(allowed),
-        stored(distance),
-        distance <= allowed,
-        f"{written(share, 3)} of the test outcomes lie inside the {100 * level:g} % interval: "
-        f"{written(distance, 3)} from its level, at most {written(allowed, 3)} is allowed "
-        f"({COVERAGE_TOLERANCE:g} and the uncertainty of so many sessions)"
-        f"{_too_few(share, upper)}",
+    reason = (
+        f"{written(share, 3)} of the test outcomes lie inside the {percent(level)} interval: off "
+        f"by {written(distance, 3)}"
     )
+    if math.isnan(share):
+        reason = f"no test outcome can be compared with the {percent(level)} interval"
+    elif not math.isnan(allowed):
+        reason += (
+            f", at most {written(allowed, 3)} is allowed ({short(COVERAGE_TOLERANCE)} and the "
+            "uncertainty of so many sessions)"
+        )
+    reason += _too_few(share, upper)
+    return Ruling(name, stored(allowed), stored(distance), distance <= allowed, reason)
 
 
 def _targets(figures: Mapping[str, Any]) -> list[Ruling]:
@@ -149,7 +159,7 @@ def _targets(figures: Mapping[str, Any]) -> list[Ruling]:
                 target,
                 stored(observed),
                 passed,
-                f"test {metric.upper()} {written(observed)}, target {sign} {target:g}"
+                f"test {metric.upper()} {written(observed)}, target {sign} {short(target)}"
                 f"{_without(figures, metric)}",
                 decisive=False,
             )

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+STORED_DECIMALS = 6
+
 
 @dataclass(frozen=True)
 class Ruling:
@@ -73,5 +75,5 @@ def figure_of(value: Any) -> float:
 
 
 def stored(value: float) -> float | None:
-    """Return a figure as it is stored: None where it is not defined."""
-    return value if math.isfinite(value) else None
+    """Return a figure as it is stored, for people: rounded, None where it is not defined."""
+    return round(value, STORED_DECIMALS) if math.isfinite(value) else None

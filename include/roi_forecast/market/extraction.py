@@ -121,8 +121,9 @@ def extract_prices(
             comparable = restatement is None and not stored.empty
             earlier = _closes_before(connection, run, symbol, final) if comparable else []
             believed, doubted = split_doubted(symbol, final, earlier)
-            is_context = symbol not in run.asset_symbols
-            incomplete = incomplete_bars(symbol, believed, answer.missing, context=is_context)
+            incomplete = incomplete_bars(
+                symbol, believed, answer.missing, context=run.is_context(symbol)
+            )
             believed, emptied = empty_invalid_volumes(symbol, believed)
             if restatement:
                 require_complete(symbol, stored, believed)
@@ -182,7 +183,7 @@ def count_changed_rows(engine: Engine, run_id: str) -> int:
 
 
 def _role(run: ResolvedRun, symbol: str) -> str:
-    return "" if symbol in run.asset_symbols else " (context)"
+    return " (context)" if run.is_context(symbol) else ""
 
 
 def _first_date_to_fetch(
@@ -248,11 +249,11 @@ def _closes_before(
 
 def _keep_final(bars: pd.DataFrame, asset: Asset, now: datetime) -> pd.DataFrame:
     """Return the bars that are final at `now`."""
-    final = bars["trading_date"].dt.date.map(lambda day: asset.exchange.final_at(day) <= now)
+    final = bars["trading_date"] <= pd.Timestamp(asset.exchange.last_final_date(now))
     unfinished = len(bars) - int(final.sum())
     if unfinished:
         logger.info("%s: %d bars are not final yet and are ignored", asset.symbol, unfinished)
-    kept: pd.DataFrame = bars[final.astype(bool)].reset_index(drop=True)
+    kept: pd.DataFrame = bars[final].reset_index(drop=True)
     return kept
 
 
@@ -269,7 +270,7 @@ def _record(
 ) -> None:
     values: dict[str, Any] = {
         "source": run.source_key,
-        "context": symbol not in run.asset_symbols,
+        "context": run.is_context(symbol),
         "requested_start": start,
         "requested_end": end,
         "status": "ok" if error is None else "failed",

@@ -12,6 +12,7 @@ from roi_forecast.database.tables import price_restatements
 from roi_forecast.errors import SourceDataError
 from roi_forecast.market.checks.bar_checks import possible_prices
 from roi_forecast.market.checks.check_results import CheckResult
+from roi_forecast.number_text import percent
 
 RESTATEMENT_TOLERANCE = 1e-5
 """Relative change of the oldest overlapping price above which all history counts as restated."""
@@ -70,6 +71,8 @@ def find_restatement(
         stored: Its stored bars over the range of `fetched`, columns `BAR_COLUMNS`.
         fetched: Its bars from the source.
     """
+    if stored.empty:
+        return None
     possible = fetched.assign(**possible_prices(fetched))
     both = possible.merge(stored, on="trading_date", suffixes=("", "_stored"))
     both = both.sort_values("trading_date")
@@ -105,7 +108,7 @@ def require_complete(symbol: str, stored: pd.DataFrame, believed: pd.DataFrame) 
         raise SourceDataError(
             f"{symbol}: the source restated history but has no sound bar for {len(lost)} of the "
             f"{len(stored)} stored dates, the first is {lost.iloc[0]:%Y-%m-%d}; up to "
-            f"{MAX_LOST_SHARE:.0%} are allowed, so the stored prices stay as they were"
+            f"{percent(MAX_LOST_SHARE)} are allowed, so the stored prices stay as they were"
         )
 
 

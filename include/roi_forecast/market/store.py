@@ -2,52 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from psycopg import sql
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Connection,
-    Double,
-    MetaData,
-    Table,
-    Text,
-    and_,
-    any_,
-    cast,
-    delete,
-    func,
-    literal,
-    or_,
-    select,
-    true,
-)
+from sqlalchemy import BigInteger, Connection, Date, Text, delete, func, literal, or_
 from sqlalchemy.dialects.postgresql import ARRAY, insert
-from sqlalchemy.schema import CreateTable
 
 from roi_forecast.database.engine import lock_until_commit
-from roi_forecast.database.tables import assets, daily_prices
-from roi_forecast.market.bars import BAR_COLUMNS, REQUIRED_PRICES
-from roi_forecast.market.binary_copy import binary_bars
-from roi_forecast.market.stored_bars import NOT_A_NUMBER, VALUE_COLUMNS
+from roi_forecast.database.tables import SCHEMA, assets, daily_prices
+from roi_forecast.market.bars import REQUIRED_PRICES
+from roi_forecast.market.binary_copy import (
+    HEADER,
+    TRAILER,
+    Series,
+    as_dates,
+    binary_rows,
+    series_of,
+)
+from roi_forecast.market.stored_bars import ASSETS_PER_BLOCK, VALUE_COLUMNS, load_series
 from roi_forecast.universe import Asset
 
-# One object for all calls, so that SQLAlchemy compiles the statements with it once.
-_INCOMING = Table(
-    "incoming_bars",
-    MetaData(),
-    *(Column(name, daily_prices.c[name].type) for name in ("symbol", *BAR_COLUMNS[:-1])),
-    Column("volume", Double),
-    prefixes=["TEMPORARY"],
-    postgresql_on_commit="DELETE ROWS",
-)
-# The connection keeps the table: creating and dropping one takes as long as joining its bars.
-_CREATE_INCOMING = CreateTable(_INCOMING, if_not_exists=True)
-# Enough to join half a million bars in one pass.
-_JOIN_MEMORY = "64MB"
+_WHOLE = tuple(name for name in VALUE_COLUMNS if isinstance(daily_prices.c[name].type, BigInteger))
+_MAX_WHOLE = 2**63
+_INCOMPLETE = "bars to store must be complete, and one per symbol and trading date"
 
 
 def register_assets(connection: Connection, known: Sequence[Asset]) -> None:
@@ -91,24 +72,28 @@ def upsert_bars(connection: Connection, source: str, bars: pd.DataFrame) -> int:
     """
     if bars.empty:
         return 0
-    bars = bars[["symbol", *BAR_COLUMNS]]
-    complete = bars[["symbol", "trading_date", *REQUIRED_PRICES]].notna().all(axis=None)
-    if bars.duplicated(["symbol", "trading_date"]).any() or not complete:
-        raise ValueError("bars to store must be complete, and one per symbol and trading date")
-    for symbol in sorted(bars["symbol"].unique()):
+    if bars["trading_date"].isna().any():
+        raise ValueError(_INCOMPLETE)
+    series = dict(series_of(bars, VALUE_COLUMNS))
+    for own in series.values():
+        _require_storable(own)
+    for symbol in series:
         lock_until_commit(connection, daily_prices.name, source, symbol)
 
-    connection.execute(_CREATE_INCOMING)
-    # Removes the bars of an earlier call in the same transaction.
-    connection.execute(delete(_INCOMING))
-    _copy_in(connection, bars)
-    connection.execute(select(func.set_config("work_mem", _JOIN_MEMORY, true())))
-    same_bar = _same_bar(source, bars)
+    first, last = bars["trading_date"].min().date(), bars["trading_date"].max().date()
+    new: dict[str, Series] = {}
+    changed: list[tuple[str, date, date]] = []
+    symbols = list(series)
+    for begin in range(0, len(symbols), ASSETS_PER_BLOCK):
+        names = symbols[begin : begin + ASSETS_PER_BLOCK]
+        stored = load_series(connection, source, names, first, last)
+        for symbol in names:
+            new[symbol], ranges = _compare(series[symbol], stored.get(symbol))
+            changed += [(symbol, *ends) for ends in ranges]
     # An update writes a new version of the row anyway; deleting and inserting many is faster.
-    stored = daily_prices.c
-    differs = or_(*(stored[name].is_distinct_from(_incoming(name)) for name in VALUE_COLUMNS))
-    connection.execute(delete(daily_prices).where(same_bar, differs))
-    return _insert_absent(connection, source, same_bar)
+    if changed:
+        _delete(connection, source, changed)
+    return _copy_in(connection, source, new)
 
 
 def replace_bars(connection: Connection, source: str, symbol: str, bars: pd.DataFrame) -> int:
@@ -137,51 +122,73 @@ def replace_bars(connection: Connection, source: str, symbol: str, bars: pd.Data
     return changed + removed
 
 
-def _insert_absent(connection: Connection, source: str, same_bar: ColumnElement[bool]) -> int:
-    """Insert the incoming bars that are not stored, and return their number."""
-    # The caller's lock keeps others from inserting the same bars in between.
-    is_stored = select(daily_prices.c.symbol).where(same_bar).exists()
-    names = _INCOMING.columns.keys()
-    new = (
-        select(
-            literal(source, daily_prices.c.source.type).label("source"),
-            *map(_incoming, names),
-            func.now(),
+def _require_storable(own: Series) -> None:
+    days, required = own["trading_date"], np.stack([own[name] for name in REQUIRED_PRICES])
+    if (days[1:] == days[:-1]).any() or np.isnan(required).any():
+        raise ValueError(_INCOMPLETE)
+    for name in _WHOLE:
+        if (np.abs(own[name]) >= _MAX_WHOLE).any():
+            raise ValueError(f"the column {name} of bars to store must be below 2**63")
+
+
+def _compare(given: Series, stored: Series | None) -> tuple[Series, list[tuple[date, date]]]:
+    """Return the given bars that are not stored so, and the ranges of stored ones that differ.
+
+    A range holds no stored bar that does not differ.
+    """
+    if stored is None:
+        return given, []
+    known = stored["trading_date"]
+    places = np.minimum(np.searchsorted(known, given["trading_date"]), len(known) - 1)
+    is_known = known[places] == given["trading_date"]
+    differs = np.zeros(len(places), bool)
+    for name in VALUE_COLUMNS:
+        value = np.rint(given[name]) if name in _WHOLE else given[name]
+        before = stored[name][places]
+        differs |= (value != before) & ~(np.isnan(value) & np.isnan(before))
+    is_changed = np.zeros(len(known) + 2, np.int8)
+    is_changed[places[is_known & differs] + 1] = 1
+    edges = np.flatnonzero(np.diff(is_changed))
+    days = as_dates(known).astype("datetime64[D]").tolist()
+    ranges = [(days[begin], days[end - 1]) for begin, end in edges.reshape(-1, 2).tolist()]
+    wanted = ~is_known | differs
+    return {name: column[wanted] for name, column in given.items()}, ranges
+
+
+def _delete(connection: Connection, source: str, ranges: Sequence[tuple[str, date, date]]) -> None:
+    symbols, firsts, lasts = (list(part) for part in zip(*ranges, strict=True))
+    changed = (
+        func.unnest(
+            literal(symbols, ARRAY(Text)), literal(firsts, ARRAY(Date)), literal(lasts, ARRAY(Date))
         )
-        .where(~is_stored)
-        .order_by(_INCOMING.c.symbol, _INCOMING.c.trading_date)
+        .table_valued("symbol", "first", "last", name="changed")
+        .render_derived()
     )
-    return connection.execute(
-        insert(daily_prices).from_select(["source", *names, "fetched_at"], new),
-        execution_options={"preserve_rowcount": True},
-    ).rowcount
-
-
-def _incoming(name: str) -> ColumnElement[Any]:
-    """Return an incoming value as it is stored: one of NaN becomes NULL."""
-    column, stored = _INCOMING.c[name], daily_prices.c[name]
-    return cast(func.nullif(column, NOT_A_NUMBER), stored.type) if stored.nullable else column
-
-
-def _same_bar(source: str, bars: pd.DataFrame) -> ColumnElement[bool]:
     stored = daily_prices.c
-    first, last = bars["trading_date"].min().date(), bars["trading_date"].max().date()
-    return and_(
-        stored.source == source,
-        stored.symbol == _INCOMING.c.symbol,
-        stored.trading_date == _INCOMING.c.trading_date,
-        # Redundant, but keeps PostgreSQL from reading the bars of other assets and dates.
-        stored.symbol == any_(literal(bars["symbol"].unique().tolist(), ARRAY(Text))),
-        stored.trading_date.between(first, last),
+    connection.execute(
+        delete(daily_prices).where(
+            stored.source == source,
+            stored.symbol == changed.c.symbol,
+            stored.trading_date.between(changed.c.first, changed.c.last),
+        )
     )
 
 
-def _copy_in(connection: Connection, bars: pd.DataFrame) -> None:
+def _copy_in(connection: Connection, source: str, new: Mapping[str, Series]) -> int:
+    """Insert bars that are not stored, and return their number."""
+    count = sum(len(own["trading_date"]) for own in new.values())
+    if not count:
+        return 0
+    columns = ["source", "symbol", "trading_date", *VALUE_COLUMNS]
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
-        sql.Identifier(_INCOMING.name),
-        sql.SQL(", ").join(map(sql.Identifier, _INCOMING.columns.keys())),
+        sql.Identifier(SCHEMA, daily_prices.name),
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
     )
     driver: Any = connection.connection.driver_connection
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for chunk in binary_bars(bars, VALUE_COLUMNS):
-            copy.write(chunk)
+        copy.write(HEADER)
+        for symbol, own in new.items():
+            for rows in binary_rows((source, symbol), own, _WHOLE):
+                copy.write(rows)
+        copy.write(TRAILER)
+    return count

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from psycopg import sql
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Date,
     Double,
-    Select,
     Text,
+    any_,
+    bindparam,
     cast,
     func,
     literal,
@@ -25,11 +27,11 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
-from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from roi_forecast.database.tables import daily_prices
 from roi_forecast.market.bars import BAR_COLUMNS
-from roi_forecast.market.binary_copy import as_dates, read_binary_series
+from roi_forecast.market.binary_copy import Series, as_dates, read_binary_series
 
 ASSETS_PER_BLOCK = 250
 """Assets whose bars are in memory at once when they are read in blocks."""
@@ -64,27 +66,12 @@ class StoredBars:
         """Yield frames sorted by symbol and date; a block without any bar is skipped."""
         names = sorted(set(self.symbols))
         for first in range(0, len(names), self.block):
-            content = _copy_out(self.connection, self._series(names[first : first + self.block]))
-            series = dict(read_binary_series(content, self.values))
+            own = names[first : first + self.block]
+            series = load_series(
+                self.connection, self.source, own, self.start, self.end, self.values
+            )
             if series:
                 yield _as_frame({name: series[name] for name in sorted(series)}, self.values)
-
-    def _series(self, symbols: Sequence[str]) -> Select[Any]:
-        """Return a query with one row per symbol: rows cost PostgreSQL and psycopg time."""
-        stored = daily_prices.c
-        in_order = (
-            func.array_agg(aggregate_order_by(_readable(stored[name]), stored.trading_date))
-            for name in ("trading_date", *self.values)
-        )
-        return (
-            select(stored.symbol, *in_order)
-            .where(
-                stored.source == self.source,
-                stored.symbol.in_(symbols),
-                stored.trading_date.between(self.start, self.end),
-            )
-            .group_by(stored.symbol)
-        )
 
 
 def load_bars(
@@ -113,6 +100,26 @@ def load_bars(
     frames = list(stored) or [_as_frame({}, values)]
     bars: pd.DataFrame = pd.concat(frames, ignore_index=True)
     return bars
+
+
+def load_series(
+    connection: Connection,
+    source: str,
+    symbols: Sequence[str],
+    start: date,
+    end: date,
+    values: Sequence[str] = VALUE_COLUMNS,
+) -> dict[str, Series]:
+    """Read the bars of a few hundred symbols; arguments as of `load_bars`.
+
+    Returns:
+        The series of each symbol that has bars, by date.
+    """
+    copy_out, parameters = _copy_series(tuple(values))
+    given = {"source": source, "symbols": list(symbols), "start": start, "end": end}
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(copy_out, {**parameters, **given}) as copy:
+        return dict(read_binary_series(b"".join(copy), values))
 
 
 def load_last_bars(
@@ -173,9 +180,7 @@ def _readable(column: Column[Any]) -> ColumnElement[Any]:
     return func.coalesce(cast(column, Double), NOT_A_NUMBER) if column.nullable else column
 
 
-def _as_frame(
-    series: Mapping[str, Mapping[str, npt.NDArray[Any]]], values: Sequence[str]
-) -> pd.DataFrame:
+def _as_frame(series: Mapping[str, Series], values: Sequence[str]) -> pd.DataFrame:
     counts = [len(own["trading_date"]) for own in series.values()]
     columns: dict[str, Any] = {"symbol": pd.array(list(series), dtype="str").repeat(counts)}
     for name in ("trading_date", *values):
@@ -186,13 +191,29 @@ def _as_frame(
     return pd.DataFrame(columns, copy=False)
 
 
-def _copy_out(connection: Connection, query: Select[Any]) -> bytes:
-    """Return the rows of a query in COPY's binary format, far faster than as Python objects."""
-    # COPY takes no parameters, so the quoted values are part of the query; with this parameter
-    # style a per cent sign in a value is left as it is.
-    dialect = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
-    compiled = query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+@cache
+def _copy_series(values: tuple[str, ...]) -> tuple[sql.Composed, dict[str, Any]]:
+    """Return a COPY in the binary format, far faster than rows as Python objects.
+
+    COPY takes no parameters: psycopg writes them into the statement.
+    """
+    stored = daily_prices.c
+    # One row per symbol: rows cost PostgreSQL and psycopg time.
+    in_order = (
+        func.array_agg(aggregate_order_by(_readable(stored[name]), stored.trading_date))
+        for name in ("trading_date", *values)
+    )
+    query = (
+        select(stored.symbol, *in_order)
+        .where(
+            stored.source == bindparam("source", type_=Text),
+            stored.symbol == any_(bindparam("symbols", type_=ARRAY(Text))),
+            stored.trading_date.between(
+                bindparam("start", type_=Date), bindparam("end", type_=Date)
+            ),
+        )
+        .group_by(stored.symbol)
+    )
+    compiled = query.compile(dialect=PGDialect_psycopg())  # type: ignore[no-untyped-call]
     statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(sql.SQL(str(compiled)))
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        return b"".join(copy)
+    return statement, dict(compiled.params)

@@ -99,7 +99,7 @@ def watch_drift(engine: Engine, run: ResolvedRun, champion: ModelVersion) -> tup
         reverse=True,
     )
     named = ", ".join(
-        f"{symbol} (distance {found.wasserstein:.2f}, scale x {found.scale_ratio:.2f})"
+        f"{symbol} (distance {found.wasserstein:.2f}, {found.scale_ratio:.2f} times the spread)"
         for symbol, found in drifting[:_MAX_NAMED]
     )
     logger.info(

@@ -8,7 +8,9 @@ from typing import Literal
 
 from roi_forecast.evaluation.skill import Estimate
 from roi_forecast.forecaster.conformal import LEVELS
+from roi_forecast.labels import measure_label
 from roi_forecast.monitoring.live_scores import LiveScores, block_sessions
+from roi_forecast.number_text import short, written
 
 Scope = Literal["version", "model_name"]
 State = Literal["passed", "below", "too_few"]
@@ -18,7 +20,7 @@ LIVE_WINDOW_SESSIONS = 60
 MIN_LIVE_SESSIONS = 30
 """Target sessions with outcomes that a judgement needs."""
 LIMITS = {
-    **{f"coverage_{round(100 * level)}": level - 0.05 for level in LEVELS},
+    **{f"coverage_{round(100 * level)}": round(level - 0.05, 2) for level in LEVELS},
     "r2_against_zero": -0.02,
     "r2_against_persistence": 0.0,
 }
@@ -91,8 +93,8 @@ def check_champion(
         state: State = "below" if upper < threshold else "passed"
         whose = "its own" if scope == "version" else "the name's"
         reason = (
-            f"{measure} {observed:.4f}, with 97.5 % confidence below {upper:.4f}, limit "
-            f"{threshold:.4f}, over {whose} newest {sessions} sessions"
+            f"{measure_label(measure, horizon)} {written(observed)}, with 97.5 % confidence below "
+            f"{written(upper)}, limit {short(threshold)}, over {whose} newest {sessions} sessions"
         )
         if sessions < needed or math.isnan(upper):
             state = "too_few"
@@ -114,4 +116,4 @@ def check_champion(
 
 
 def _or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    return round(value, 6) if math.isfinite(value) else None

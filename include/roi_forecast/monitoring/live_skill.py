@@ -12,12 +12,14 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, Engine, delete, insert
 
-from roi_forecast.database.tables import champion_checks, evaluations
-from roi_forecast.evaluation.metrics import written
+from roi_forecast.database.tables import evaluations, live_checks
 from roi_forecast.evaluation.scores import GAP, OPEN_TO_CLOSE
+from roi_forecast.evaluation.skill import Estimate
+from roi_forecast.labels import horizon_label
 from roi_forecast.monitoring.champion_checks import ChampionCheck, check_champion, judged_sessions
 from roi_forecast.monitoring.live_scores import LiveScores, score_outcomes
 from roi_forecast.monitoring.outcomes import arrange, load_outcomes
+from roi_forecast.number_text import with_bounds, written
 from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
 
@@ -147,9 +149,9 @@ def _store_checks(
     champion: ModelVersion,
     checks: Sequence[ChampionCheck],
 ) -> None:
-    connection.execute(delete(champion_checks).where(champion_checks.c.run_id == run.run_id))
+    connection.execute(delete(live_checks).where(live_checks.c.run_id == run.run_id))
     connection.execute(
-        insert(champion_checks),
+        insert(live_checks),
         [
             {
                 "run_id": run.run_id,
@@ -167,33 +169,28 @@ def _log_scores(champion: ModelVersion, horizon: int, predictor: str, scores: Li
     own = f"champion {champion.version_id}"
     found = scores.estimates
     logger.info(
-        "%s, horizon %d, newest %d live sessions up to %s: MAE %s %% (zero %s, persistence %s), R2 "
-        "against zero %s (95 %%: %s to %s), coverage %s and %s",
+        "%s, %s, newest %d live sessions up to %s: MAE %s %% (zero %s, persistence %s), R2 against "
+        "zero %s, 80 %% coverage %s, 95 %% coverage %s",
         own if predictor == OWN else f"all versions that served under {champion.model_name}",
-        horizon,
+        horizon_label(horizon),
         scores.sessions,
         scores.last_date,
         *(written(found[name].value) for name in ("mae", "mae_of_zero", "mae_of_persistence")),
-        written(found["r2_against_zero"].value),
-        written(found["r2_against_zero"].lower_95),
-        written(found["r2_against_zero"].upper_95),
+        _bounded(found["r2_against_zero"]),
         *(written(found[name].value, 3) for name in ("coverage_80", "coverage_95")),
     )
     if scores.parts:
         gap, rest = (scores.parts[target]["r2_against_zero"] for target in (GAP, OPEN_TO_CLOSE))
         logger.info(
-            "of the same forecasts R2 against zero of the opening gap %s (95 %%: %s to %s), from "
-            "there to the close %s (95 %%: %s to %s)",
-            *(
-                written(value)
-                for found in (gap, rest)
-                for value in (found.value, found.lower_95, found.upper_95)
-            ),
+            "of the same forecasts R2 against zero of the opening gap %s, from there to the close "
+            "%s",
+            _bounded(gap),
+            _bounded(rest),
         )
     if scores.missing_context:
         logger.warning(
             "%d of these forecasts were made without a bar of a context asset that was due; "
-            "missing_context of roi.prediction_outcomes names the asset",
+            "missing_context of roi.outcomes names the asset",
             scores.missing_context,
         )
 
@@ -204,18 +201,21 @@ def _log_checks(champion: ModelVersion, checks: Sequence[ChampionCheck]) -> None
         below = [check for check in own if check.state == "below"]
         for check in below:
             logger.warning(
-                "champion %s is below its limit at horizon %d: %s",
+                "champion %s is below its limit: %s",
                 champion.version_id,
-                horizon,
                 check.reason,
             )
         too_few = next((check for check in own if check.state == "too_few"), None)
         if too_few is not None:
-            logger.info("horizon %d is not judged: %s", horizon, too_few.reason)
+            logger.info("%s: not judged: %s", horizon_label(horizon), too_few.reason)
         elif not below:
             logger.info(
-                "champion %s passes its %d limits at horizon %d",
+                "champion %s passes its %d limits, %s",
                 champion.version_id,
                 len(own),
-                horizon,
+                horizon_label(horizon),
             )
+
+
+def _bounded(found: Estimate) -> str:
+    return with_bounds(found.value, found.lower_95, found.upper_95)

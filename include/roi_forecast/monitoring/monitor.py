@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, select
 
-from roi_forecast.database.tables import champion_checks
+from roi_forecast.database.counting import count_outcomes
+from roi_forecast.database.tables import live_checks
 from roi_forecast.monitoring.asset_drift import watch_drift
 from roi_forecast.monitoring.champion_checks import ChampionCheck
 from roi_forecast.monitoring.live_skill import watch_live_skill
@@ -40,18 +41,21 @@ class Monitoring:
 def monitor_champion(engine: Engine, run: ResolvedRun) -> Monitoring:
     """Score the live forecasts of the serving champion and of its name, and measure drift.
 
-    The results do not change what serves. Repeating it for a run replaces the stored results.
+    Outcomes are counted first, for the track record of every name. The results do not change what
+    serves. Repeating it for a run replaces the stored results.
 
     Args:
         engine: Market database.
         run: The resolved run, with its limits; nothing after its as-of date is read.
 
     Returns:
-        The results, which are also stored in `evaluations`, `champion_checks` and `drift`.
+        The results, which are also stored in `evaluations`, `live_checks` and `drift`.
 
     Raises:
         DatasetError: The stored prices do not reach the as-of date.
     """
+    with engine.begin() as connection:
+        count_outcomes(connection)
     with engine.connect() as connection:
         champion = find_champion(connection, run.model_name)
     if champion is None:
@@ -71,19 +75,19 @@ def report_alerts(engine: Engine, run_id: str) -> str | None:
     Returns:
         The last line of the log, or None if nothing is below its limit.
     """
-    check = champion_checks.c
+    check = live_checks.c
     with engine.connect() as connection:
         found = connection.execute(
-            select(check.version_id, check.horizon, check.reason)
+            select(check.version_id, check.reason)
             .where(check.run_id == run_id, check.state == "below")
             .order_by(check.horizon, check.measure)
         ).all()
     if not found:
         return None
     for row in found:
-        logger.warning("horizon %d: %s", row.horizon, row.reason)
+        logger.warning(row.reason)
     advice = (
-        f"champion {found[0].version_id} is below its limit (roi.champion_alerts): see "
+        f"champion {found[0].version_id} is below its limit (roi.champion_checks): see "
         "roi.live_skill and roi.latest_drift, then train on newer prices (a later start_date) or "
         "roll back to a version that served before (DAG roll_back_champion)"
     )

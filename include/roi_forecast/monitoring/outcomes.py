@@ -23,7 +23,7 @@ from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.universe import Asset, load_universe
 
 _outcomes = view_columns(
-    "prediction_outcomes",
+    "outcomes",
     "version_id",
     "symbol",
     "as_of_date",

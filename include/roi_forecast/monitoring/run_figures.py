@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Engine, Select, func, select
 
 from roi_forecast.database.tables import (
-    champion_checks,
     evaluations,
     extractions,
     gate_decisions,
+    live_checks,
     predictions,
     promotions,
 )
@@ -44,7 +44,7 @@ def read_figures(engine: Engine, run_id: str) -> dict[str, float]:
         "next_day_r2_against_zero": _test_score(run_id, "next_day_pct", "r2_against_zero"),
         "forecasts": select(func.count()).where(predictions.c.run_id == run_id),
         "limits_failed": select(func.count()).where(
-            champion_checks.c.run_id == run_id, champion_checks.c.state == "below"
+            live_checks.c.run_id == run_id, live_checks.c.state == "below"
         ),
         "fallbacks": select(func.count()).where(
             promotions.c.promoted_by == fallback_author(run_id)

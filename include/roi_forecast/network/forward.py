@@ -19,6 +19,7 @@ EPSILON = 1e-3
 """Added to the variance in both normalizations."""
 _SEQ_LEN, _ADDS_BASELINE = "seq_len", "adds_baseline"
 _MAX_SEQ_LEN = 500
+_DIRECTIONS = ("forward", "backward")
 _LAYERS = {
     *("bidirectional_lstm_1", "bidirectional_lstm_2", "self_attention", "layer_normalization"),
     *("batch_normalization", "dense", "output"),
@@ -96,8 +97,25 @@ class Network:
         Returns:
             Scaled smoothed log ROI, shape (windows, assets).
         """
-        features = self._bidirectional_lstm("bidirectional_lstm_1", scaled)
-        features = self._bidirectional_lstm("bidirectional_lstm_2", features)
+        return self.forecast_projected(self.project(scaled), baseline)
+
+    def project(self, rows: Array) -> Array:
+        """Return what the first layer makes of each row by itself, shape (…, features).
+
+        Most work of a network of thousands of assets is here, and windows share their rows.
+
+        Args:
+            rows: Scaled, shape (…, assets + context assets).
+        """
+        return self._projected("bidirectional_lstm_1", rows)
+
+    def forecast_projected(
+        self, projected: Array, baseline: npt.NDArray[np.floating]
+    ) -> npt.NDArray[np.floating]:
+        """Forecast as `forecast`, from windows of rows that `project` gave."""
+        features = self._bidirectional_lstm("bidirectional_lstm_1", projected)
+        projected = self._projected("bidirectional_lstm_2", features)
+        features = self._bidirectional_lstm("bidirectional_lstm_2", projected)
         features = features + self._self_attention(features)
         mean, variance = features.mean(-1, keepdims=True), features.var(-1, keepdims=True)
         features = self._normalized("layer_normalization", features, mean, variance).mean(axis=1)
@@ -113,13 +131,19 @@ class Network:
         product: Array = features @ self.weights[f"{name}/kernel"]
         return product + self.weights[f"{name}/bias"]
 
-    def _bidirectional_lstm(self, name: str, sequence: Array) -> Array:
-        forward = self._lstm(f"{name}/forward_lstm/lstm_cell", sequence)
-        backward = self._lstm(f"{name}/backward_lstm/lstm_cell", sequence[:, ::-1])
+    def _projected(self, name: str, rows: Array) -> Array:
+        """Return the gates' inputs of both directions, as far as a row gives them by itself."""
+        cells = (f"{name}/{direction}_lstm/lstm_cell" for direction in _DIRECTIONS)
+        return np.concatenate([self._dense(cell, rows) for cell in cells], axis=-1)
+
+    def _bidirectional_lstm(self, name: str, projected: Array) -> Array:
+        forward, backward = np.split(projected, 2, axis=-1)
+        forward = self._lstm(f"{name}/forward_lstm/lstm_cell", forward)
+        backward = self._lstm(f"{name}/backward_lstm/lstm_cell", backward[:, ::-1])
         # Both directions' outputs stand at the row they belong to.
         return np.concatenate([forward, backward[:, ::-1]], axis=-1)
 
-    def _lstm(self, name: str, sequence: Array) -> Array:
+    def _lstm(self, name: str, projected: Array) -> Array:
         recurrent_kernel = self.weights[f"{name}/recurrent_kernel"]
         units = len(recurrent_kernel)
         # sigmoid(x) = tanh(x / 2) / 2 + 1 / 2, so one tanh serves the gates and the candidate.
@@ -127,8 +151,7 @@ class Network:
         offset = np.repeat(np.array([0.5, 0.5, 0.0, 0.5], np.float32), units)
         recurrent_kernel = recurrent_kernel * scale
         # Only the product with the hidden state has to wait for the row before.
-        from_input = self._dense(name, sequence.swapaxes(0, 1))
-        from_input *= scale
+        from_input = np.multiply(projected.swapaxes(0, 1), scale, order="C")
         outputs = np.empty((*from_input.shape[:2], units), np.float32)
         hidden = cell = np.zeros_like(outputs[0])
         for row, gates in enumerate(from_input):

@@ -11,6 +11,11 @@ from roi_forecast.network.device import has_gpu
 
 ops = keras.ops
 
+WIDE = 6
+"""Features for each unit above which `FusedLSTM` projects all rows before the kernel runs: that
+multiplies one row after the other, and its gradient computes that of the features too, which is of
+no use in a first layer."""
+
 
 @keras.saving.register_keras_serializable(package="roi_forecast")
 class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
@@ -47,8 +52,12 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
         if training and self.dropout:
             # One mask for all rows of a window, as Keras draws it.
             rows = rows * self.cell.get_dropout_mask(sequences[:, 0, :])
+        kernel = self.cell.kernel
+        if kernel.shape[0] > WIDE * self.units:
+            # The rows are projected already; the unit matrix leaves them as they are.
+            rows, kernel = tf.tensordot(rows, kernel, 1), tf.eye(kernel.shape[1])
         no_peephole = tf.zeros((self.units,), rows.dtype)
-        kernels = tf.concat([self.cell.kernel, self.cell.recurrent_kernel], 0)
+        kernels = tf.concat([kernel, self.cell.recurrent_kernel], 0)
         computed = tf.raw_ops.BlockLSTM(
             seq_len_max=tf.cast(tf.shape(rows)[0], tf.int64),
             x=rows,

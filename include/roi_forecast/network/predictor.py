@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from roi_forecast.array_types import FloatArray
+from roi_forecast.data_path import DataPath
 from roi_forecast.errors import DatasetError, RegistryError
+from roi_forecast.files.artifacts import has_manifest
 from roi_forecast.files.manifest import MANIFEST
-from roi_forecast.files.verified import VerifiedDirectory, open_regular, open_verified
+from roi_forecast.files.verified import VerifiedDirectory, open_verified, read_regular
 from roi_forecast.network.forward import Network
 from roi_forecast.network.inputs import BASELINE, SCALED, model_inputs
 from roi_forecast.network.training.result import NETWORK_FILE, find_members, network_files
 
-_BATCH_BYTES = 16 * 2**20
 # The products of an LSTM's row are then too small for threads, which would wait for each other
 # longer than they work, and far longer next to other processes.
 _MAX_WINDOWS = 64
@@ -32,7 +32,7 @@ class Predictor:
     """
 
     networks: tuple[Network, ...]
-    directory: Path
+    directory: DataPath
 
     @property
     def seq_len(self) -> int:
@@ -81,8 +81,19 @@ class Predictor:
                 f"the model in {self.directory} takes rows of {self.n_inputs} inputs and a "
                 f"baseline of {self.n_assets} assets; received {inputs.shape} and {baseline.shape}"
             )
-        given = model_inputs(inputs, baseline, targets, self.seq_len)
+        given = model_inputs(self.project(inputs), baseline, targets, self.seq_len)
         return self._members(given[SCALED], given[BASELINE])
+
+    def project(self, rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return what the networks make of each row by itself; windows share rows.
+
+        Args:
+            rows: Scaled, shape (…, assets + context assets).
+
+        Returns:
+            Shape (…, features), the members' features next to each other.
+        """
+        return np.concatenate([network.project(rows) for network in self.networks], axis=-1)
 
     def forecast_windows(
         self, windows: npt.NDArray[np.float32], baseline: FloatArray
@@ -90,7 +101,7 @@ class Predictor:
         """Predict the session after each window: the members' mean.
 
         Args:
-            windows: Shape (windows, seq_len, assets + context assets), scaled.
+            windows: Of rows that `project` gave, shape (windows, seq_len, features).
             baseline: Shape (windows, assets), scaled.
 
         Returns:
@@ -101,18 +112,16 @@ class Predictor:
     def _members(
         self, windows: npt.NDArray[np.float32], baseline: npt.NDArray[np.floating]
     ) -> FloatArray:
-        window_bytes = self.seq_len * self.n_inputs * windows.itemsize
-        size = max(1, min(_MAX_WINDOWS, _BATCH_BYTES // window_bytes))
         forecasts = np.empty((len(self.networks), len(windows), self.n_assets))
-        for first in range(0, len(windows), size):
-            batch = slice(first, first + size)
-            scaled = windows[batch].astype(np.float32)
-            for number, network in enumerate(self.networks):
-                forecasts[number, batch] = network.forecast(scaled, baseline[batch])
+        for first in range(0, len(windows), _MAX_WINDOWS):
+            batch = slice(first, first + _MAX_WINDOWS)
+            own = np.split(windows[batch], len(self.networks), axis=-1)
+            for number, (network, projected) in enumerate(zip(self.networks, own, strict=True)):
+                forecasts[number, batch] = network.forecast_projected(projected, baseline[batch])
         return forecasts
 
 
-def load_predictor(source: VerifiedDirectory | Path) -> Predictor:
+def load_predictor(source: VerifiedDirectory | DataPath) -> Predictor:
     """Load the network, or all members of the ensemble, of a version or of a training.
 
     Only files that the manifest lists are opened, and the bytes that are loaded are those whose
@@ -126,10 +135,12 @@ def load_predictor(source: VerifiedDirectory | Path) -> Predictor:
         RegistryError: A file is missing, damaged or not a network of this project.
         OSError: A file cannot be read.
     """
-    if isinstance(source, Path) and (source / MANIFEST).exists():
+    if not isinstance(source, VerifiedDirectory) and has_manifest(source):
         source = open_verified(source, RegistryError, sealed=False)
-    files = _read_training(source) if isinstance(source, Path) else _read_version(source)
-    directory = source if isinstance(source, Path) else source.directory
+    if isinstance(source, VerifiedDirectory):
+        directory, files = source.directory, _read_version(source)
+    else:
+        directory, files = source, _read_training(source)
     if not files:
         raise RegistryError(f"there is no {NETWORK_FILE} in {directory}; train or publish it first")
     networks = tuple(_load_network(content, path) for path, content in files.items())
@@ -139,7 +150,7 @@ def load_predictor(source: VerifiedDirectory | Path) -> Predictor:
     return Predictor(networks, directory)
 
 
-def _read_version(version: VerifiedDirectory) -> dict[Path, bytes]:
+def _read_version(version: VerifiedDirectory) -> dict[DataPath, bytes]:
     try:
         names = network_files(version.files)
     except ValueError as error:
@@ -147,19 +158,18 @@ def _read_version(version: VerifiedDirectory) -> dict[Path, bytes]:
     return {version.directory / name: version.read(name) for name in names}
 
 
-def _read_training(directory: Path) -> dict[Path, bytes]:
-    files = {}
+def _read_training(directory: DataPath) -> dict[DataPath, bytes]:
+    files: dict[DataPath, bytes] = {}
     for member in find_members(directory):
         path = member / NETWORK_FILE
         try:
-            with open_regular(path, RegistryError) as file:
-                files[path] = file.read()
+            files[path] = read_regular(path, RegistryError)
         except FileNotFoundError as error:
             raise RegistryError(f"{path} is missing; train it again") from error
     return files
 
 
-def _load_network(content: bytes, path: Path) -> Network:
+def _load_network(content: bytes, path: DataPath) -> Network:
     try:
         return Network.from_bytes(content)
     except (KeyError, ValueError, TypeError) as error:

@@ -11,11 +11,15 @@ import psutil
 from sqlalchemy import Engine, column, create_engine, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
+from roi_forecast.data_path import DataPath
 from roi_forecast.database.migrate import require_current_schema
 from roi_forecast.errors import PreflightError, RoiForecastError, SourceUnavailableError
+from roi_forecast.files.artifacts import create_folder
+from roi_forecast.files.leftovers import server_time
+from roi_forecast.local_cache import cache_directory
 from roi_forecast.market.sources.source import PriceSource
 from roi_forecast.network.device import visible_device
-from roi_forecast.settings import POOLS, Settings
+from roi_forecast.settings import DATA_DIRECTORY_VARIABLE, POOLS, Settings
 from roi_forecast.universe import Asset
 
 logger = logging.getLogger(__name__)
@@ -45,7 +49,7 @@ def check_preconditions(
     checks: list[Callable[[], str]] = [
         lambda: _check_database(engine),
         lambda: _check_pools(settings.metadata_url),
-        lambda: _check_disk(settings.data_directory),
+        lambda: check_data_directory(settings.data_directory),
         _check_memory,
         lambda: f"the training device is {visible_device()}",
         lambda: _check_source(source, asset),
@@ -92,8 +96,25 @@ def _check_pools(metadata_url: str | None) -> str:
     return f"Airflow has the pools {', '.join(POOLS)}"
 
 
+def check_data_directory(directory: DataPath) -> str:
+    """Check that a data folder or object store can be written to; return what was found.
+
+    Raises:
+        PreflightError: It cannot, or the disk is nearly full.
+    """
+    local = directory if isinstance(directory, Path) else cache_directory()
+    try:
+        create_folder(directory)
+        server_time(directory)
+    except OSError as error:
+        raise PreflightError(
+            f"nothing can be written to {directory} ({error}); check {DATA_DIRECTORY_VARIABLE}, "
+            "and the credentials and the address of an object store"
+        ) from error
+    return f"{directory} can be written to, and {_check_disk(local)}"
+
+
 def _check_disk(directory: Path) -> str:
-    directory.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(directory).free / _GIB
     if free < MIN_FREE_DISK_GIB:
         raise PreflightError(

@@ -27,8 +27,15 @@ from roi_forecast.market.sources.source import PriceSource
 from roi_forecast.market.sources.special_session import is_special_session
 from roi_forecast.planning.fallback import resolve_with_fallback, source_required
 from roi_forecast.planning.own_symbols import own_symbols
+from roi_forecast.planning.parameter_check import (
+    Kind,
+    check_parameters,
+    require_due,
+    require_start_before,
+)
 from roi_forecast.planning.preflight import check_preconditions
 from roi_forecast.planning.tuned import require_no_later_study, with_tuned_parameters
+from roi_forecast.quoting import listed
 from roi_forecast.runs.claims import claim_run, store_unclaimed
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.settings import Settings
@@ -36,6 +43,8 @@ from roi_forecast.universe import Asset, load_universe, reference_exchange
 
 logger = logging.getLogger(__name__)
 
+_MAX_LOGGED = 50
+"""Values of a parameter that the log names."""
 _HISTORY_DAYS = round(2.5 * 365.25)
 """Days of prices before the as-of date, without a `start_date`."""
 
@@ -73,7 +82,9 @@ def resolve_run(
         PreflightError: The run needs something that is missing.
         RunConflictError: Another active run holds the model name.
     """
-    config = parse_run_config(with_tuned_parameters(engine, parameters))
+    config = _checked(RunConfig, parameters, settings, now, session)
+    if config.tuned_study is not None:
+        config = parse_run_config(with_tuned_parameters(engine, parameters))
 
     def resolve(config: RunConfig) -> ResolvedRun:
         return _resolve(engine, settings, run_id, config, now, session)
@@ -104,7 +115,7 @@ def resolve_backtest(
         ConfigError: A parameter is wrong.
         PreflightError: The run needs something that is missing, or its id belongs to a daily run.
     """
-    config = parse_config(BacktestRunConfig, parameters)
+    config = _checked(BacktestRunConfig, parameters, settings, now, session)
     with source_required():
         run = _resolve(engine, settings, run_id, config.as_daily(), now, session)
     first, start, last = config.first_target_date, run.start_date, run.as_of_date
@@ -129,10 +140,21 @@ def resolve_tuning(
 
     As `resolve_backtest`, for a hyperparameter search.
     """
-    config = parse_config(TuningRunConfig, parameters)
+    config = _checked(TuningRunConfig, parameters, settings, now, session)
     with source_required():
         run = _resolve(engine, settings, run_id, config.as_daily(), now, session)
     return _store_unclaimed(engine, run.model_copy(update={"tuning": config.search()}), config)
+
+
+def _checked(
+    kind: type[Kind],
+    parameters: Mapping[str, Any],
+    settings: Settings,
+    now: datetime,
+    session: date | None,
+) -> Kind:
+    latest = now if session is None else max(now, datetime.now(UTC))
+    return check_parameters(kind, parameters, now=latest, settings=settings)
 
 
 def _store_unclaimed(engine: Engine, run: ResolvedRun, config: SharedConfig) -> ResolvedRun:
@@ -162,10 +184,7 @@ def _resolve(
         now = max(now, min(due_at(session, assets, context), datetime.now(UTC)))
     as_of_date = _decide_as_of_date(config, assets, source, now)
     start_date = config.start_date or as_of_date - timedelta(days=_HISTORY_DAYS)
-    if start_date >= as_of_date:
-        raise ConfigError(
-            f"start_date: received {start_date}; it must lie before the as-of date {as_of_date}"
-        )
+    require_start_before(as_of_date, start_date)
     return ResolvedRun(
         run_id=run_id,
         config=config,
@@ -186,18 +205,14 @@ def _decide_as_of_date(
     That is the given date or the last session whose forecasts are due, but never later than the end
     of a file. Of a file, only rows of the run's assets up to that session count.
     """
-    last_due = last_due_session(assets, config.context, now)
     given = config.as_of_date
     if given is None:
+        last_due = last_due_session(assets, config.context, now)
         end_of_source = source.last_trading_date(assets, last_due)
         if end_of_source is None or end_of_source >= last_due:
             return last_due
         return _session_on_or_before(end_of_source, assets, source)
-    if due_at(given, assets, config.context) > now:
-        raise ConfigError(
-            f"as_of_date: received {given}; the last session whose bars are final and whose "
-            f"forecasts are due (publish: {config.publish}) is {last_due}"
-        )
+    require_due(given, assets, config.context, now)
     return _session_on_or_before(given, assets, source)
 
 
@@ -254,4 +269,5 @@ def _log(run: ResolvedRun, config: SharedConfig) -> None:
         update={"symbols": run.config.symbols, "context_symbols": run.context.symbols}
     )
     for name, value in resolved.model_dump(mode="json").items():
-        logger.info("parameter %s = %s", name, value)
+        named = isinstance(value, list) and len(value) > _MAX_LOGGED
+        logger.info("parameter %s = %s", name, listed(value, _MAX_LOGGED) if named else value)

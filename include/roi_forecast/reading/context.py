@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from sqlalchemy import Connection, func, select
 
-from roi_forecast.reading.records import ContextEffect
+from roi_forecast.reading.pagination import Record, row_of
+
+
+@row_of("latest_context", "model_name", "symbol", "context_symbol")
+class ContextEffect(Record):
+    """What a context asset did, and what that adds to the newest forecast of an asset."""
+
+    model_name: str
+    symbol: str
+    as_of_date: date
+    target_date: date
+    context_symbol: str
+    context_name: str | None
+    move_pct: float
+    added_pct: float
+    missing: bool
+    version_id: str
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,119 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 
 from pydantic import BaseModel, Field
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from roi_forecast.reading.records import AssetHealth, ModelName, Run
+from roi_forecast.reading.model_names import ModelName
+from roi_forecast.reading.pagination import Record, row_of
+from roi_forecast.reading.runs import Run
+
+
+@row_of("asset_health", "model_name", "symbol")
+class AssetHealth(Record):
+    """The prices of one asset or context asset after the newest run of a model name."""
+
+    model_name: str
+    run_id: str
+    symbol: str
+    name: str | None
+    context: bool
+    source: str
+    simulated: bool
+    as_of_date: date
+    last_bar_date: date | None
+    fetched_at: datetime | None
+    extraction_status: str
+    extracted_rows: int
+    extraction_error: str | None
+    finished_at: datetime
+    missing_columns: list[str] | None
+    stated_currency: str | None
+    failed_checks: int
+
+
+@row_of("failed_price_checks", "-checked_at", "id")
+class FailedCheck(Record):
+    """A failed check of the prices."""
+
+    model_name: str
+    id: int
+    run_id: str
+    source: str
+    simulated: bool
+    symbol: str | None
+    trading_date: date | None
+    check_name: str
+    severity: str
+    observed: float | None
+    allowed: float | None
+    message: str
+    checked_at: datetime
+
+
+@row_of("champion_checks", "-checked_at", "run_id", "horizon", "measure")
+class ChampionCheck(Record):
+    """A check of one of a champion's live figures against its limit."""
+
+    model_name: str
+    version_id: str
+    serving: bool
+    newest: bool
+    as_of_date: date
+    horizon: int
+    measure: str
+    scope: str
+    sessions: int
+    threshold: float
+    observed: float | None
+    upper_95: float | None
+    state: str
+    reason: str
+    run_id: str
+    checked_at: datetime
+    simulated: bool
+
+
+@row_of("latest_drift", "model_name", "symbol")
+class Drift(Record):
+    """Distance of an asset's newest log ROIs from the champion's training rows."""
+
+    model_name: str
+    symbol: str
+    name: str | None
+    drifting: bool
+    wasserstein: float | None
+    wasserstein_limit: float | None
+    scale_ratio: float | None
+    scale_ratio_low: float | None
+    scale_ratio_high: float | None
+    window_first_date: date | None
+    window_last_date: date | None
+    as_of_date: date
+    version_id: str
+    run_id: str
+    measured_at: datetime
+    simulated: bool
+
+
+@dataclass(frozen=True)
+class DriftSummary:
+    """The newest drift of a model name.
+
+    Attributes:
+        assets: Number of assets whose drift was measured.
+        as_of_date: The session up to which it was, or None.
+        drifting: Number of assets that drift.
+        first: The first of these, by symbol.
+    """
+
+    assets: int
+    as_of_date: date | None
+    drifting: int
+    first: list[Drift]
 
 
 class HealthSummary(BaseModel):
@@ -57,3 +164,21 @@ def read_health(connection: Connection, model_name: str | None = None) -> list[H
             select(names).where(*is_wanted(names.c.model_name)).order_by(names.c.model_name)
         ).mappings()
     ]
+
+
+def read_drift(connection: Connection, model_name: str, limit: int) -> DriftSummary:
+    """Read how many assets of a model name drift, and the first of them.
+
+    Args:
+        connection: As `roi_reader`.
+        model_name: The model name.
+        limit: Most assets to return.
+    """
+    drift = Drift.view.c
+    assets, as_of_date, drifting = connection.execute(
+        select(func.count(), func.max(drift.as_of_date), func.count().filter(drift.drifting)).where(
+            drift.model_name == model_name
+        )
+    ).one()
+    first, _ = Drift.read(connection, drift.model_name == model_name, drift.drifting, limit=limit)
+    return DriftSummary(assets, as_of_date, drifting, first)

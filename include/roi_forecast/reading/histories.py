@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import (
     ARRAY,
@@ -18,8 +18,28 @@ from sqlalchemy import (
 )
 
 from roi_forecast.database.views import view_columns
+from roi_forecast.reading.pagination import Record, row_of
 
-_price_history = view_columns("price_history", "source", "symbol", "trading_date", "adj_close")
+
+@row_of("prices", "symbol", "-trading_date", "source")
+class Price(Record):
+    """A stored daily bar of an asset, newest first."""
+
+    symbol: str
+    trading_date: date
+    open: float | None
+    high: float | None
+    low: float | None
+    close: float
+    adj_close: float
+    volume: int | None
+    currency: str | None
+    source: str
+    simulated: bool
+    fetched_at: datetime
+
+
+_prices = view_columns("prices", "source", "symbol", "trading_date", "adj_close", "currency")
 
 
 @dataclass(frozen=True)
@@ -31,7 +51,11 @@ class PriceHistory:
 
 
 def read_price_histories(
-    connection: Connection, source: str, symbols: Sequence[str], bars: int, until: date
+    connection: Connection,
+    source: str,
+    symbols: Sequence[str],
+    bars: int | None = None,
+    until: date = date.max,
 ) -> dict[str, PriceHistory]:
     """Read the last bars of several assets at once.
 
@@ -39,7 +63,7 @@ def read_price_histories(
         connection: As `roi_reader`.
         source: Key of the source.
         symbols: The assets; the result lacks those without a bar.
-        bars: Maximum number of bars per asset.
+        bars: Maximum number of bars per asset; None: all.
         until: No later bar is read.
     """
     wanted = (
@@ -47,7 +71,7 @@ def read_price_histories(
         .table_valued("symbol", name="wanted")
         .render_derived()
     )
-    price = _price_history.c
+    price = _prices.c
     newest = lateral(
         select(price.trading_date, price.adj_close)
         .where(
@@ -70,3 +94,10 @@ def read_price_histories(
         symbol: PriceHistory(tuple(day for day, _ in found), tuple(price for _, price in found))
         for symbol, found in bars_of.items()
     }
+
+
+def read_currency(connection: Connection, source: str, symbol: str) -> str | None:
+    """Return the currency of an asset's prices: an ISO 4217 code or GBp; None if there are none."""
+    price = _prices.c
+    asked = select(price.currency).where(price.source == source, price.symbol == symbol).limit(1)
+    return connection.execute(asked).scalar()

@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, TypeAdapter, ValidationError
 from pydantic.json_schema import JsonSchemaValue
-from sqlalchemy import ColumnElement, Connection, TableClause, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, TableClause, and_, func, or_, select
 
 from roi_forecast.database.views import column_comments, view_columns
 from roi_forecast.errors import RoiForecastError
@@ -24,6 +24,7 @@ RecordType = TypeVar("RecordType", bound="Record")
 MAX_PAGE = 1000
 
 _MAX_INTEGER = 2**63
+_ROWS_AT_A_TIME = 2000
 
 
 class CursorError(RoiForecastError):
@@ -36,7 +37,7 @@ class Record(BaseModel):
     Attributes:
         view: The view, with the columns of the record.
         order: The columns that order the rows of a list and identify each row; a minus before the
-            name sorts descending. None of them may be null.
+            name sorts descending. Only text may be null.
     """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
@@ -57,22 +58,25 @@ class Record(BaseModel):
         Raises:
             CursorError: The cursor does not come from an earlier page of this list.
         """
-        columns = cls.view.c
-        statement = (
-            select(cls.view)
-            .where(*conditions)
-            .order_by(
-                *(
-                    columns[name].desc() if descending else columns[name].asc()
-                    for name, descending in cls._keys()
-                )
-            )
-        )
+        statement = cls._ordered(conditions)
         if cursor is not None:
             statement = statement.where(cls._after(cls._decode(cursor)))
-        rows = connection.execute(statement.limit(limit + 1)).mappings().all()
-        items = [cls.model_validate(dict(row)) for row in rows[:limit]]
+        rows = connection.execute(statement.limit(limit + 1)).all()
+        items = [cls._of(row) for row in rows[:limit]]
         return items, items[-1]._encode() if len(rows) > limit else None
+
+    @classmethod
+    def read_all(cls, connection: Connection, *conditions: ColumnElement[bool]) -> list[Self]:
+        """Return every row, in order."""
+        return [cls._of(row) for row in connection.execute(cls._ordered(conditions)).all()]
+
+    @classmethod
+    def stream(
+        cls, connection: Connection, *conditions: ColumnElement[bool], limit: int | None = None
+    ) -> Iterator[Sequence[Any]]:
+        """Yield rows in order, as of one moment, in the order of the fields, and few at a time."""
+        statement = cls._ordered(conditions).limit(limit)
+        yield from connection.execute(statement, execution_options={"yield_per": _ROWS_AT_A_TIME})
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -85,26 +89,52 @@ class Record(BaseModel):
         return schema
 
     @classmethod
+    def _of(cls, row: Sequence[Any]) -> Self:
+        """Return the record of a row; of thousands, its mapping would take longer than this."""
+        return cls.model_validate(dict(zip(cls.model_fields, row, strict=True)))
+
+    @classmethod
+    def _ordered(cls, conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+        return (
+            select(cls.view)
+            .where(*conditions)
+            .order_by(
+                *(
+                    cls._key(name).desc() if descending else cls._key(name).asc()
+                    for name, descending in cls._keys()
+                )
+            )
+        )
+
+    @classmethod
+    def _key(cls, name: str) -> ColumnElement[Any]:
+        """Return a column that orders rows; one of text that may be null sorts null first."""
+        column = cls.view.c[name]
+        return (
+            func.coalesce(column, "") if cls.model_fields[name].annotation == str | None else column
+        )
+
+    @classmethod
     def _keys(cls) -> list[tuple[str, bool]]:
         return [(name.removeprefix("-"), name.startswith("-")) for name in cls.order]
 
     @classmethod
     def _after(cls, values: Sequence[Any]) -> ColumnElement[bool]:
-        columns = cls.view.c
         alternatives: list[ColumnElement[bool]] = []
         equal: list[ColumnElement[bool]] = []
         for (name, descending), value in zip(cls._keys(), values, strict=True):
-            key = columns[name]
+            key = cls._key(name)
             alternatives.append(and_(*equal, key < value if descending else key > value))
             equal.append(key == value)
         # Implied by the alternatives; an index scan can start there.
         (first, descending), value = cls._keys()[0], values[0]
-        bound = columns[first] <= value if descending else columns[first] >= value
+        bound = cls._key(first) <= value if descending else cls._key(first) >= value
         return and_(bound, or_(*alternatives))
 
     def _encode(self) -> str:
         key = self.model_dump(mode="json", include={name for name, _ in self._keys()})
-        content = json.dumps([key[name] for name, _ in self._keys()], separators=(",", ":"))
+        values = ["" if key[name] is None else key[name] for name, _ in self._keys()]
+        content = json.dumps(values, separators=(",", ":"))
         return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
 
     @classmethod

@@ -5,39 +5,51 @@ Tallies count only forecasts of the next session, and only if the asset had a ba
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date
 
-import numpy as np
-import numpy.typing as npt
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import Connection, func, select
 
 from roi_forecast.database.views import view_columns
-from roi_forecast.reading.records import Forecast, LiveSkill
+from roi_forecast.reading.pagination import Record, row_of
 
-_realised_forecasts = view_columns(
-    "realised_forecasts",
-    "model_name",
-    "symbol",
-    "target_date",
-    "horizon",
-    "predicted_roi_pct",
-    "realised_roi_pct",
-    "inside_80",
-    "inside_95",
-    "backfill",
-)
 
-# A year of 5,000 assets takes 3 s; three years in one statement exceeded the reader's time limit.
-_MAX_PERIOD = timedelta(days=366)
+@row_of("live_skill")
+class LiveSkill(Record):
+    """Scores of published forecasts, with 95 % bounds if there are enough sessions."""
+
+    model_name: str
+    scope: str
+    version_id: str | None
+    split: str
+    horizon: int
+    newest_sessions: int | None
+    first_target_date: date
+    last_target_date: date
+    sessions: int | None
+    rows: int
+    mae_pct: float | None
+    mae_of_zero_pct: float | None
+    r2_against_zero: float | None
+    r2_against_zero_lower_95: float | None
+    r2_against_zero_upper_95: float | None
+    coverage_80: float | None
+    coverage_95: float | None
+    directional_accuracy: float | None
+    gap_r2_against_zero: float | None
+    gap_r2_against_zero_lower_95: float | None
+    gap_r2_against_zero_upper_95: float | None
+    open_to_close_r2_against_zero: float | None
+    open_to_close_r2_against_zero_lower_95: float | None
+    open_to_close_r2_against_zero_upper_95: float | None
+    missing_context: int | None
+    simulated: bool
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts and mean errors of some forecasts.
+    """Counts and sums of errors of some forecasts, which add up.
 
     Attributes:
         forecasts: Number of forecasts.
@@ -45,17 +57,36 @@ class Tally:
         inside_95: Number of actual ROIs inside the 95 % interval.
         directions: Number of forecasts where neither ROI is zero.
         direction_hits: Number of these with the correct sign.
-        absolute_error: Mean absolute error, percentage points.
-        absolute_error_of_zero: Mean absolute error of forecasting zero, percentage points.
+        sum_of_errors_pct: Sum of the absolute errors, percentage points.
+        sum_of_errors_of_zero_pct: Likewise of forecasting zero.
     """
 
-    forecasts: int
-    inside_80: int
-    inside_95: int
-    directions: int
-    direction_hits: int
-    absolute_error: float
-    absolute_error_of_zero: float
+    forecasts: int = 0
+    inside_80: int = 0
+    inside_95: int = 0
+    directions: int = 0
+    direction_hits: int = 0
+    sum_of_errors_pct: float = 0.0
+    sum_of_errors_of_zero_pct: float = 0.0
+
+    def __add__(self, other: Tally) -> Tally:
+        """Return the tally of the forecasts of both."""
+        return Tally(*(getattr(self, name) + getattr(other, name) for name in _SUMS))
+
+    @property
+    def absolute_error(self) -> float:
+        """Mean absolute error of at least one forecast, percentage points."""
+        return self.sum_of_errors_pct / self.forecasts
+
+    @property
+    def absolute_error_of_zero(self) -> float:
+        """Mean absolute error of forecasting zero, percentage points."""
+        return self.sum_of_errors_of_zero_pct / self.forecasts
+
+
+_SUMS = tuple(field.name for field in fields(Tally))
+_days = view_columns("track_record_days", "model_name", "target_date", "backfill", *_SUMS)
+_months = view_columns("track_record_months", "model_name", "symbol", "month", "backfill", *_SUMS)
 
 
 @dataclass(frozen=True)
@@ -83,37 +114,42 @@ def read_track_record(
     Args:
         connection: As `roi_reader`.
         model_name: The model name.
-        since: First target date that counts.
+        since: First target date that counts, the first day of a month: assets are summed by month.
         include_backfills: Whether forecasts made after their session opened also count.
+
+    Raises:
+        ValueError: `since` is not the first day of a month.
     """
-    # Counts and sums of errors, in the order of `Tally`: by date, by symbol, and of all.
-    sums: dict[tuple[date | None, str | None], npt.NDArray[np.float64]] = defaultdict(
-        lambda: np.zeros(7)
-    )
-    for first, last in _periods(connection, model_name, since):
-        for day, symbol, *figures in _count(
-            connection, model_name, first, last, include_backfills=include_backfills
-        ):
-            # The errors of no forecasts are null.
-            sums[day, symbol] += [figure or 0 for figure in figures]
-    tallies = {key: _tally(figures) for key, figures in sums.items() if figures[0]}
+    if since.day != 1:
+        raise ValueError(f"since: received {since}; it has to be the first day of a month")
+    day, month = _days.c, _months.c
+    days: dict[date, Tally] = {}
     backfills = 0
-    if not include_backfills:
-        published = Forecast.view.c
-        backfills = connection.execute(
-            select(func.count()).where(
-                published.model_name == model_name,
-                published.target_date >= since,
-                published.horizon == 1,
-                published.backfill,
-            )
-        ).scalar_one()
+    # A day has a row for each source, and one more for its backfills.
+    for row in connection.execute(
+        select(_days)
+        .where(day.model_name == model_name, day.target_date >= since)
+        .order_by(day.target_date)
+    ):
+        if row.backfill and not include_backfills:
+            backfills += row.forecasts
+        else:
+            tally = Tally(*(getattr(row, name) for name in _SUMS))
+            days[row.target_date] = days.get(row.target_date, Tally()) + tally
+    of_assets = connection.execute(
+        select(month.symbol, *(func.sum(month[name]) for name in _SUMS))
+        .where(
+            month.model_name == model_name,
+            month.month >= since,
+            *([] if include_backfills else [~month.backfill]),
+        )
+        .group_by(month.symbol)
+        .order_by(month.symbol)
+    )
     return TrackRecord(
-        total=tallies.get((None, None)),
-        days={day: tally for (day, _), tally in tallies.items() if day is not None},
-        assets=dict(
-            sorted((symbol, tally) for (_, symbol), tally in tallies.items() if symbol is not None)
-        ),
+        total=sum(days.values(), Tally()) if days else None,
+        days=days,
+        assets={symbol: Tally(*sums) for symbol, *sums in of_assets},
         backfills=backfills,
     )
 
@@ -138,67 +174,4 @@ def newest_skill(skills: Sequence[LiveSkill]) -> LiveSkill | None:
             if (row.split, row.horizon) == ("live", 1) and row.newest_sessions is not None
         ),
         None,
-    )
-
-
-def _tally(figures: npt.NDArray[np.float64]) -> Tally:
-    *counts, error, error_of_zero = figures.tolist()
-    forecasts, inside_80, inside_95, directions, hits = map(int, counts)
-    return Tally(
-        forecasts,
-        inside_80,
-        inside_95,
-        directions,
-        hits,
-        error / forecasts,
-        error_of_zero / forecasts,
-    )
-
-
-def _periods(connection: Connection, model_name: str, since: date) -> Iterator[tuple[date, date]]:
-    """Yield the first and last target dates of periods short enough for one statement each."""
-    published = Forecast.view.c
-    dated = (
-        select(published.target_date)
-        .where(
-            published.model_name == model_name,
-            published.target_date >= since,
-            published.horizon == 1,
-        )
-        .limit(1)
-    )
-    first = connection.execute(dated.order_by(published.target_date)).scalar()
-    last = connection.execute(dated.order_by(published.target_date.desc())).scalar()
-    while first is not None and last is not None and first <= last:
-        end = min(last, first + _MAX_PERIOD - timedelta(days=1))
-        yield first, end
-        first = end + timedelta(days=1)
-
-
-def _count(
-    connection: Connection, model_name: str, first: date, last: date, *, include_backfills: bool
-) -> Iterable[Sequence[Any]]:
-    """Return target date, symbol and the sums of one period: by date, by symbol, and of all."""
-    outcome = _realised_forecasts.c
-    predicted, actual = outcome.predicted_roi_pct, outcome.realised_roi_pct
-    return connection.execute(
-        select(
-            outcome.target_date,
-            outcome.symbol,
-            func.count(),
-            func.count().filter(outcome.inside_80),
-            func.count().filter(outcome.inside_95),
-            func.count().filter(predicted != 0, actual != 0),
-            func.count().filter(func.sign(predicted) * func.sign(actual) == 1),
-            func.sum(func.abs(actual - predicted)),
-            func.sum(func.abs(actual)),
-        )
-        .where(
-            outcome.model_name == model_name,
-            outcome.target_date.between(first, last),
-            outcome.horizon == 1,
-            *(() if include_backfills else (~outcome.backfill,)),
-        )
-        .group_by(func.grouping_sets(tuple_(outcome.target_date), tuple_(outcome.symbol), tuple_()))
-        .order_by(outcome.target_date, outcome.symbol)
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
-from pathlib import Path
 
 from sqlalchemy import Engine, insert
 
+from roi_forecast.data_path import DataPath
 from roi_forecast.database.tables import model_versions
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.dataset import Dataset
@@ -34,7 +34,7 @@ FINE_TUNE_EPOCHS = 20
 
 
 def train_candidate(
-    engine: Engine, run: ResolvedRun, dataset: Dataset, models_directory: Path, *, now: datetime
+    engine: Engine, run: ResolvedRun, dataset: Dataset, models_directory: DataPath, *, now: datetime
 ) -> ModelVersion:
     """Train the run's candidate, or take the version that the same inputs gave before.
 
@@ -62,7 +62,7 @@ def train_member(
     engine: Engine,
     run: ResolvedRun,
     dataset: Dataset,
-    models_directory: Path,
+    models_directory: DataPath,
     number: int,
     base_version_id: str | None,
 ) -> None:
@@ -96,7 +96,6 @@ def train_member(
         fine_tuning = FineTuning(base_network, config.trainable_layers)
         changes["epochs"] = min(config.epochs, FINE_TUNE_EPOCHS)
     directory = member_directory(inputs.directory, number, size)
-    directory.mkdir(parents=True, exist_ok=True)
     if size > 1:
         logger.info("member %d of %d, seed %d", number + 1, size, changes["seed"])
     train_model(
@@ -112,7 +111,7 @@ def combine_members(
     engine: Engine,
     run: ResolvedRun,
     dataset: Dataset,
-    models_directory: Path,
+    models_directory: DataPath,
     base_version_id: str | None,
     *,
     now: datetime,
@@ -176,7 +175,7 @@ def combine_members(
         return find_version(connection, version_id)
 
 
-def _finished_members(directory: Path, ensemble_size: int) -> list[TrainingResult]:
+def _finished_members(directory: DataPath, ensemble_size: int) -> list[TrainingResult]:
     results = []
     for number in range(ensemble_size):
         result = read_result(member_directory(directory, number, ensemble_size))

@@ -6,11 +6,32 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, select
 
-from roi_forecast.database.tables import datasets, model_versions
+from roi_forecast.database.views import view_columns
 from roi_forecast.errors import RegistryError
-from roi_forecast.registry.versions import find_champion
+
+_versions = view_columns(
+    "versions",
+    "version_id",
+    "model_name",
+    "state",
+    "run_id",
+    "seed",
+    "code_revision",
+    "created_at",
+    "source",
+    "dataset_id",
+    "first_date",
+    "last_date",
+    "symbols",
+    "context_symbols",
+    "publish",
+    "hyperparameters",
+)
+_records = view_columns(
+    "training_records", "version_id", "dataset_rows", "training_record", "metrics"
+)
 
 
 @dataclass(frozen=True)
@@ -35,19 +56,18 @@ class ComparedFact:
         return bool(self.first != self.second)
 
 
-def compare_versions(engine: Engine, first: str, second: str) -> list[ComparedFact]:
+def compare_versions(connection: Connection, first: str, second: str) -> list[ComparedFact]:
     """Return all facts of two versions, section by section.
 
     Args:
-        engine: Market database.
+        connection: Market database; the right to read its views is enough.
         first: A version's id, or a model name for its champion.
         second: Likewise.
 
     Raises:
         RegistryError: There is no such version.
     """
-    with engine.connect() as connection:
-        facts = [dict(_facts(_find(connection, wanted))) for wanted in (first, second)]
+    facts = [dict(_facts(_find(connection, wanted))) for wanted in (first, second)]
     keys = dict.fromkeys([*facts[0], *facts[1]])
     sections = {
         section: place for place, section in enumerate(dict.fromkeys(key[0] for key in keys))
@@ -59,13 +79,18 @@ def compare_versions(engine: Engine, first: str, second: str) -> list[ComparedFa
 
 
 def _find(connection: Connection, wanted: str) -> Mapping[str, Any]:
-    champion = find_champion(connection, wanted)
-    version_id = champion.version_id if champion else wanted
+    version = _versions.c
+    serves = (version.model_name == wanted) & (version.state == "champion")
     row = (
         connection.execute(
-            select(model_versions, datasets.c.manifest, datasets.c.rows)
-            .join(datasets, datasets.c.dataset_id == model_versions.c.dataset_id)
-            .where(model_versions.c.version_id == version_id)
+            select(
+                _versions, _records.c.dataset_rows, _records.c.training_record, _records.c.metrics
+            )
+            .join(_records, _records.c.version_id == version.version_id)
+            .where((version.version_id == wanted) | serves)
+            # A model name may be another version's id: the name wins.
+            .order_by(serves.desc())
+            .limit(1)
         )
         .mappings()
         .one_or_none()
@@ -73,7 +98,7 @@ def _find(connection: Connection, wanted: str) -> Mapping[str, Any]:
     if row is None:
         raise RegistryError(
             f"no model version and no model name with a champion is called {wanted!r}; "
-            "see the view roi.model_leaderboard"
+            "see the view roi.versions"
         )
     return dict(row)
 
@@ -82,11 +107,14 @@ def _facts(version: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
     for name in ("version_id", "model_name", "state", "run_id", "seed", "code_revision"):
         yield ("version", name), version[name]
     yield ("version", "created_at"), f"{version['created_at']:%Y-%m-%d %H:%M} UTC"
-    for name in ("source", "dataset_id", "rows"):
+    for name in ("source", "dataset_id"):
         yield ("data", name), version[name]
+    yield ("data", "rows"), version["dataset_rows"]
     yield ("data", "first_date"), str(version["first_date"])
     yield ("data", "last_date"), str(version["last_date"])
     yield ("data", "symbols"), ", ".join(version["symbols"])
+    yield ("data", "context_symbols"), ", ".join(version["context_symbols"]) or "none"
+    yield ("data", "publish"), version["publish"]
     record: Mapping[str, Any] = version["training_record"] or {}
     for name, value in sorted((record.get("parameters") or version["hyperparameters"]).items()):
         if name != "symbols":

@@ -6,12 +6,13 @@ import hashlib
 import json
 import logging
 import re
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 from sqlalchemy import Engine
 
 from roi_forecast.config import ModelConfig, RunConfig
+from roi_forecast.data_path import DataPath
 from roi_forecast.errors import RegistryError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
@@ -27,12 +28,12 @@ logger = logging.getLogger(__name__)
 _TRAINING_REVISION = 3
 
 
-def candidate_path(model_name: str, run_id: str) -> Path:
+def candidate_path(model_name: str, run_id: str) -> PurePosixPath:
     """Return where a run's candidate lies, relative to the registry.
 
     A run id may be any name that Airflow allows, `..` among them.
     """
-    return Path(model_name, "candidates", re.sub(r"^\.|[^A-Za-z0-9_.-]", "_", run_id))
+    return PurePosixPath(model_name, "candidates", re.sub(r"^\.|[^A-Za-z0-9_.-]", "_", run_id))
 
 
 class TrainingInputs:
@@ -43,7 +44,7 @@ class TrainingInputs:
         engine: Engine,
         run: ResolvedRun,
         dataset: Dataset,
-        models_directory: Path,
+        models_directory: DataPath,
         base_version_id: str | None,
     ) -> None:
         self._engine = engine
@@ -51,7 +52,7 @@ class TrainingInputs:
         self._dataset = dataset
         self._models_directory = models_directory
         self.path = candidate_path(run.model_name, run.run_id)
-        self.directory = models_directory / self.path
+        self.directory = models_directory / self.path.as_posix()
         self.base: ModelVersion | None = None
         self._base_files: VerifiedDirectory | None = None
         self.preprocessing = Preprocessing.of_dataset(dataset)
@@ -131,7 +132,7 @@ def training_fingerprint(
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _is_intact(version: ModelVersion, models_directory: Path) -> bool:
+def _is_intact(version: ModelVersion, models_directory: DataPath) -> bool:
     try:
         open_version(version, models_directory)
     except RegistryError as error:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sqlalchemy import Engine
 
 from roi_forecast.config import NetworkConfig
+from roi_forecast.data_path import DataPath
 from roi_forecast.errors import DatasetError, RegistryError, TrainingError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
@@ -39,7 +39,7 @@ class TrainingPlan:
 
 
 def plan_training(
-    engine: Engine, run: ResolvedRun, dataset: Dataset, models_directory: Path
+    engine: Engine, run: ResolvedRun, dataset: Dataset, models_directory: DataPath
 ) -> TrainingPlan:
     """Decide by the run's `training_mode` what its candidate starts from.
 
@@ -86,7 +86,7 @@ def plan_training(
 
 
 def _reason_for_scratch(
-    run: ResolvedRun, dataset: Dataset, champion: ModelVersion | None, models_directory: Path
+    run: ResolvedRun, dataset: Dataset, champion: ModelVersion | None, models_directory: DataPath
 ) -> str | None:
     if champion is None:
         return f"no version serves under {run.model_name!r} yet"
@@ -109,7 +109,7 @@ def _reason_for_scratch(
 
 
 def _differences(
-    run: ResolvedRun, dataset: Dataset, champion: ModelVersion, models_directory: Path
+    run: ResolvedRun, dataset: Dataset, champion: ModelVersion, models_directory: DataPath
 ) -> Iterator[str]:
     """Name everything that keeps the champion from being trained further on a dataset."""
     files = open_version(champion, models_directory)

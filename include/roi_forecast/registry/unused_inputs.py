@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import Connection, func, or_, select
 
+from roi_forecast.data_path import DataPath
 from roi_forecast.database.tables import datasets, model_versions, runs
+from roi_forecast.files.artifacts import whole_folders
 from roi_forecast.files.leftovers import newest_change
 
 _RECENT = timedelta(days=7)
+_CLOCKS_DIFFER = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ def find_active(connection: Connection, is_active: Callable[[str], bool]) -> lis
 
 
 def find_old_datasets(
-    connection: Connection, directory: Path, active: Sequence[ActiveRun], now: datetime
-) -> list[Path]:
+    connection: Connection, directory: DataPath, active: Sequence[ActiveRun], now: datetime
+) -> list[DataPath]:
     """Return the datasets of no version that has files and of no run that may still be active.
 
     Args:
@@ -74,8 +76,8 @@ def find_old_datasets(
 
 
 def find_old_networks(
-    connection: Connection, directory: Path, active: Sequence[ActiveRun], keep_backtests: int
-) -> list[Path]:
+    connection: Connection, directory: DataPath, active: Sequence[ActiveRun], keep_backtests: int
+) -> list[DataPath]:
     """Return the networks that none of the newest backtests used, nor one that is active.
 
     Backtests share their networks, and each marks with its time those that it uses.
@@ -94,13 +96,7 @@ def find_old_networks(
     ).all()
     if len(begun) < keep_backtests:
         return []
-    kept_since = min([*begun, *(run.claimed_at for run in active)]).timestamp()
+    oldest = min([*begun, *(run.claimed_at for run in active)])
+    # A worker's clock and that of the file server may differ.
+    kept_since = (oldest - _CLOCKS_DIFFER).timestamp()
     return [path for path in whole_folders(directory) if newest_change(path) < kept_since]
-
-
-def whole_folders(directory: Path) -> list[Path]:
-    """Return the whole folders in a directory; one that is being written begins with a dot."""
-    if not directory.is_dir():
-        return []
-    found = (path for path in directory.iterdir() if path.is_dir() and not path.is_symlink())
-    return sorted(path for path in found if not path.name.startswith("."))

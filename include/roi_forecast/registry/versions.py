@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, exists, or_, select
 
+from roi_forecast.data_path import DataPath
 from roi_forecast.database.tables import model_versions, predictions, promotions
 from roi_forecast.errors import DamagedVersionError, RegistryError
 from roi_forecast.files.artifacts import confined
@@ -52,9 +53,9 @@ class ModelVersion:
     @property
     def is_published(self) -> bool:
         """Whether its files were copied to where nothing is written any more."""
-        return Path(self.path).parent.name == VERSIONS_DIRECTORY
+        return PurePosixPath(self.path).parent.name == VERSIONS_DIRECTORY
 
-    def directory(self, models_directory: Path) -> Path:
+    def directory(self, models_directory: DataPath) -> DataPath:
         """Return where its files lie.
 
         Raises:
@@ -63,7 +64,7 @@ class ModelVersion:
         return confined(models_directory, self.path, RegistryError)
 
 
-def open_version(version: ModelVersion, models_directory: Path) -> VerifiedDirectory:
+def open_version(version: ModelVersion, models_directory: DataPath) -> VerifiedDirectory:
     """Open a version's files after checking every one of them against what was registered.
 
     Raises:
@@ -97,7 +98,7 @@ def find_version(connection: Connection, version_id: str) -> ModelVersion:
     """
     version = _find(connection, model_versions.c.version_id == version_id)
     if version is None:
-        raise RegistryError(f"no model version {version_id!r}; see the view roi.model_leaderboard")
+        raise RegistryError(f"no model version {version_id!r}; see the view roi.versions")
     return version
 
 

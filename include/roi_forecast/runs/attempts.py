@@ -118,6 +118,21 @@ def recorded(
             _release(connection, attempt_id)
 
 
+def start_of_attempt(engine: Engine, attempt: Attempt) -> datetime | None:
+    """Return when an attempt started, None if it never did."""
+    column = stage_attempts.c
+    with engine.connect() as connection:
+        started: datetime | None = connection.scalar(
+            select(func.min(column.started_at)).where(
+                column.run_id == attempt.run_id,
+                column.stage == attempt.stage,
+                column.map_index == attempt.map_index,
+                column.attempt == attempt.number,
+            )
+        )
+    return started
+
+
 def settle_runs(
     engine: Engine, is_active: Callable[[str, str], bool], has_succeeded: Callable[[str, str], bool]
 ) -> None:

@@ -73,6 +73,10 @@ class ResolvedRun(BaseModel):
         """Every symbol to extract, each once; one may be both an asset and a context asset."""
         return _each_once(self.asset_symbols, self.all_context_symbols)
 
+    def is_context(self, symbol: str) -> bool:
+        """Tell whether a symbol to extract is no asset, of the run or of the champion."""
+        return symbol not in self.config.symbols and symbol not in self.champion_symbols
+
     def last_date(self, asset: Asset) -> date:
         """Return the last date whose bar of an asset the run may use.
 
@@ -82,7 +86,7 @@ class ResolvedRun(BaseModel):
         if asset.symbol not in self.all_context_symbols:
             return self.as_of_date
         last = asset.exchange.last_final_date(self.published_at)
-        return max(last, self.as_of_date) if asset.symbol in self.asset_symbols else last
+        return last if self.is_context(asset.symbol) else max(last, self.as_of_date)
 
 
 def _each_once(*symbols: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,10 +1,11 @@
-"""The link `champion` of a model name, made from what the database says."""
+"""The link `champion` of a model name, made for people from what the database says."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
 
+from roi_forecast.data_path import DataPath
 from roi_forecast.files.leftovers import partial_path
 
 logger = logging.getLogger(__name__)
@@ -12,7 +13,7 @@ logger = logging.getLogger(__name__)
 LINK_NAME = "champion"
 
 
-def point_champion_link(models_directory: Path, model_name: str, version_path: str) -> bool:
+def point_champion_link(models_directory: DataPath, model_name: str, version_path: str) -> bool:
     """Make the link name the champion's directory, in one step; a right link stays untouched.
 
     Args:
@@ -21,8 +22,10 @@ def point_champion_link(models_directory: Path, model_name: str, version_path: s
         version_path: The champion's directory, relative to `models_directory`.
 
     Returns:
-        Whether the link was changed.
+        Whether the link was changed; an object store has no links.
     """
+    if not isinstance(models_directory, Path):
+        return False
     link = models_directory / model_name / LINK_NAME
     target = Path(version_path).relative_to(model_name)
     if link.is_symlink() and link.readlink() == target:

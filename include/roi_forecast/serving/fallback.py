@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
+from roi_forecast.data_path import DataPath
 from roi_forecast.errors import DamagedVersionError, NoChampionError, RegistryError
 from roi_forecast.registry.versions import ModelVersion, find_version, open_version
 from roi_forecast.serving.champion import find_undisputed, mark_damaged
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def open_whole_champion(
-    engine: Engine, models_directory: Path, model_name: str, run_id: str
+    engine: Engine, models_directory: DataPath, model_name: str, run_id: str
 ) -> ServingVersion:
     """Return the champion; where its files are damaged, let the version before serve first.
 
@@ -57,7 +57,7 @@ def open_whole_champion(
 
 
 def replace_damaged_champion(
-    engine: Engine, models_directory: Path, model_name: str, run_id: str
+    engine: Engine, models_directory: DataPath, model_name: str, run_id: str
 ) -> None:
     """Let the version before serve where the champion's files are damaged, if one can.
 
@@ -84,7 +84,7 @@ def fallback_author(run_id: str) -> str:
 
 def _fall_back(
     engine: Engine,
-    models_directory: Path,
+    models_directory: DataPath,
     champion: ModelVersion,
     damage: DamagedVersionError,
     run_id: str,

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import compress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from roi_forecast.array_types import FloatArray
 from roi_forecast.blas import on_one_blas_thread
 from roi_forecast.config import MultiStep
+from roi_forecast.data_path import DataPath
 from roi_forecast.database.tables import predictions
 from roi_forecast.errors import DatasetError, NothingToForecastError
 from roi_forecast.features.returns import to_percent
@@ -55,7 +55,7 @@ def store_forecasts(
     engine: Engine,
     run: ResolvedRun,
     dataset_id: str,
-    models_directory: Path,
+    models_directory: DataPath,
     *,
     candidate_id: str | None,
     now: datetime,

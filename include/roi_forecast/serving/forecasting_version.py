@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from sqlalchemy import Engine
 
+from roi_forecast.data_path import DataPath
 from roi_forecast.errors import NoChampionError, NothingToForecastError
 from roi_forecast.gate.decide import judge_alone
 from roi_forecast.registry.versions import ModelVersion, find_version, open_version
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def open_forecasting_version(
-    engine: Engine, run: ResolvedRun, candidate_id: str | None, models_directory: Path
+    engine: Engine, run: ResolvedRun, candidate_id: str | None, models_directory: DataPath
 ) -> ServingVersion:
     """Open the champion or, for a date inside the champion's data, the run's own candidate.
 

@@ -6,8 +6,8 @@ import logging
 import os
 import subprocess
 import sys
-from pathlib import Path
 
+from roi_forecast.data_path import parse_data_path
 from roi_forecast.errors import RegistryError, RoiForecastError
 from roi_forecast.files.verified import VerifiedDirectory, open_verified
 
@@ -59,7 +59,9 @@ def main() -> None:
 
     directory, checksum = sys.argv[1:]
     try:
-        files = open_verified(Path(directory), RegistryError, checksum=checksum, sealed=False)
+        files = open_verified(
+            parse_data_path(directory), RegistryError, checksum=checksum, sealed=False
+        )
         Forecaster.load(files).check_sample(files)
     except (RoiForecastError, OSError, ValueError, KeyError) as error:
         sys.exit(str(error))

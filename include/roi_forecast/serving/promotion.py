@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from sqlalchemy import Connection, Engine, select, update
 
+from roi_forecast.data_path import DataPath
 from roi_forecast.database.tables import gate_decisions, model_versions
 from roi_forecast.errors import RegistryError
-from roi_forecast.files.artifacts import published_directory
+from roi_forecast.files.artifacts import is_published, published_directory
 from roi_forecast.files.manifest import MANIFEST
 from roi_forecast.files.verified import open_verified
 from roi_forecast.registry.carried_out import VERDICT, find_carried_out
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 def promote_model(
-    engine: Engine, models_directory: Path, version_id: str, run_id: str, promoted_by: str
+    engine: Engine, models_directory: DataPath, version_id: str, run_id: str, promoted_by: str
 ) -> ModelVersion:
     """Publish a candidate that passed the gate and make it champion; safe to repeat.
 
@@ -113,14 +114,14 @@ def _decision(connection: Connection, run_id: str, version_id: str) -> _Decision
     return _Decision(row.opponent, row.reason)
 
 
-def _publish(models_directory: Path, version: ModelVersion) -> str:
+def _publish(models_directory: DataPath, version: ModelVersion) -> str:
     """Copy the version's files into `versions/`; return the path relative to the registry."""
-    path = Path(version.model_name, VERSIONS_DIRECTORY, version.version_id)
-    destination = models_directory / path
+    path = PurePosixPath(version.model_name, VERSIONS_DIRECTORY, version.version_id)
+    destination = models_directory / path.as_posix()
     source = open_version(version, models_directory)
     if source.directory == destination:
         return path.as_posix()
-    if not destination.is_dir():
+    if not is_published(destination):
         with published_directory(destination) as directory:
             for name in source.files:
                 target = directory / name

@@ -1,31 +1,29 @@
 """Retention: which files of versions, candidates, datasets and backtests stay.
 
-Rows are never deleted: what a version was, what it scored and what it forecast stays known.
+What a version was, what it scored over all assets and what it forecast stays known. Its scores
+by asset go with its files: of thousands of assets a candidate has half a million a day.
 """
 
 from __future__ import annotations
 
 import logging
-import re
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
-from sqlalchemy import Connection, Engine, func, or_, select, update
+from sqlalchemy import Connection, Engine, delete, func, or_, select, update
 
 from roi_forecast.backtest.files import networks_directory
-from roi_forecast.database.tables import datasets, model_versions, promotions, runs
+from roi_forecast.data_path import DataPath
+from roi_forecast.database.tables import datasets, evaluations, model_versions, promotions, runs
 from roi_forecast.errors import ConfigError
-from roi_forecast.files.artifacts import PLOTS_DIRECTORY
-from roi_forecast.files.leftovers import size_of, sweep_leftovers
+from roi_forecast.files.artifacts import PLOTS_DIRECTORY, delete_folder, whole_folders
+from roi_forecast.files.leftovers import newest_change, sweep_leftovers
 from roi_forecast.registry.training_inputs import candidate_path
 from roi_forecast.registry.unused_inputs import (
     find_active,
     find_old_datasets,
     find_old_networks,
-    whole_folders,
 )
 from roi_forecast.serving.champion import find_predecessor, find_undisputed, lock_champion
 from roi_forecast.settings import Settings
@@ -34,8 +32,6 @@ logger = logging.getLogger(__name__)
 
 MIN_VERSIONS = 2
 """The champion and the version that served before it are kept in any case."""
-
-_DELETED = re.compile(r"^\..*\.deleted$")
 
 
 @dataclass(frozen=True)
@@ -69,13 +65,14 @@ def prune_registry(
     is_active: Callable[[str], bool],
     now: datetime,
 ) -> Pruned:
-    """Delete the files that nothing needs any more, for every model name; safe to repeat.
+    """Delete files that nothing needs any more, and scores by asset; safe to repeat.
 
     Of each model name the newest versions that served stay, the champion and the version before it
     among them in any case. So do the newest candidates, and those of runs that are still active. A
     dataset goes with the last version that was trained on it, once no run of its as-of date is
     active or was resolved for a week. The networks that only older backtests used go, their figures
-    and plots stay. What killed processes left half-written goes when it is a day old.
+    and plots stay. What killed processes left half-written or half-deleted goes when
+    it is a day old, after a week where another host left it.
 
     Args:
         engine: Market database.
@@ -96,28 +93,27 @@ def prune_registry(
             f"{MIN_VERSIONS}, 0 and 1"
         )
     models, networks = settings.models_directory, networks_directory(settings.backtests_directory)
-    _finish_deletions(models, settings.datasets_directory, networks)
     swept = sweep_leftovers(
         (
             models,
             settings.datasets_directory,
             settings.backtests_directory,
             settings.tuning_directory,
-        ),
-        now,
+        )
     )
     with engine.connect() as connection:
         names = connection.scalars(select(model_versions.c.model_name).distinct()).all()
-    versions: list[Path] = []
-    candidates: list[Path] = []
-    plots: list[Path] = []
+    versions: list[DataPath] = []
+    candidates: list[DataPath] = []
+    plots: list[DataPath] = []
     for name in sorted(names):
         with engine.begin() as connection:
             lock_champion(connection, name)
             old_versions = _old_versions(connection, models, name, keep_versions)
             old_candidates = _old_candidates(connection, models, name, keep_candidates)
             # The row is marked first: a crash leaves files without use, never a use without files.
-            _mark(connection, models, [*old_versions, *old_candidates], now)
+            marked = _mark(connection, models, [*old_versions, *old_candidates], now)
+            _delete_scores_by_asset(connection, marked)
             plots += _old_plots(connection, models, name)
         versions += old_versions
         candidates += old_candidates
@@ -148,8 +144,8 @@ def prune_registry(
 
 
 def _old_versions(
-    connection: Connection, models_directory: Path, model_name: str, keep: int
-) -> list[Path]:
+    connection: Connection, models_directory: DataPath, model_name: str, keep: int
+) -> list[DataPath]:
     table = model_versions.c
     served_last = func.max(promotions.c.id)
     rows = connection.execute(
@@ -172,7 +168,9 @@ def _old_versions(
     return [path for path in found if path.name not in kept]
 
 
-def _old_plots(connection: Connection, models_directory: Path, model_name: str) -> list[Path]:
+def _old_plots(
+    connection: Connection, models_directory: DataPath, model_name: str
+) -> list[DataPath]:
     """Return the pictures of versions without files."""
     table = model_versions.c
     kept = connection.scalars(
@@ -185,8 +183,8 @@ def _old_plots(connection: Connection, models_directory: Path, model_name: str) 
 
 
 def _old_candidates(
-    connection: Connection, models_directory: Path, model_name: str, keep: int
-) -> list[Path]:
+    connection: Connection, models_directory: DataPath, model_name: str, keep: int
+) -> list[DataPath]:
     table = model_versions.c
     active = connection.execute(
         select(runs.c.run_id, runs.c.as_of_date).where(
@@ -205,45 +203,37 @@ def _old_candidates(
             ),
         )
     )
-    needed = {models_directory / candidate_path(model_name, run.run_id) for run in active}
+    needed = {
+        models_directory / candidate_path(model_name, run.run_id).as_posix() for run in active
+    }
     needed |= {models_directory / path for path in used}
     found = whole_folders(models_directory / model_name / "candidates")
-    newest_first = sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+    newest_first = sorted(found, key=newest_change, reverse=True)
     return [path for path in newest_first[keep:] if path not in needed]
 
 
 def _mark(
-    connection: Connection, models_directory: Path, folders: Iterable[Path], now: datetime
-) -> None:
-    paths = [folder.relative_to(models_directory).as_posix() for folder in folders]
-    connection.execute(
+    connection: Connection, models_directory: DataPath, folders: Iterable[DataPath], now: datetime
+) -> Sequence[str]:
+    """Note that the files of versions go; return those versions."""
+    paths = [str(folder).removeprefix(f"{models_directory}/") for folder in folders]
+    return connection.scalars(
         update(model_versions)
         .where(model_versions.c.path.in_(paths), model_versions.c.files_deleted_at.is_(None))
         .values(files_deleted_at=now)
+        .returning(model_versions.c.version_id)
+    ).all()
+
+
+def _delete_scores_by_asset(connection: Connection, version_ids: Sequence[str]) -> None:
+    connection.execute(
+        delete(evaluations).where(
+            evaluations.c.version_id.in_(version_ids), evaluations.c.symbol.is_not(None)
+        )
     )
 
 
-def _delete(folder: Path) -> int:
-    """Delete a folder in one step for its readers; return the bytes that its files took."""
-    size = size_of(folder)
-    leaving = folder.with_name(f".{folder.name}.deleted")
-    folder.rename(leaving)
-    shutil.rmtree(leaving)
+def _delete(folder: DataPath) -> int:
+    size = delete_folder(folder)
     logger.info("deleted %s, %.1f MB", folder, size / 1e6)
     return size
-
-
-def _finish_deletions(
-    models_directory: Path, datasets_directory: Path, networks_directory: Path
-) -> None:
-    parts: Sequence[Path] = (
-        *models_directory.glob("*/versions"),
-        *models_directory.glob("*/candidates"),
-        *models_directory.glob(f"*/{PLOTS_DIRECTORY}"),
-        datasets_directory,
-        networks_directory,
-    )
-    for part in parts:
-        for path in part.glob(".*"):
-            if _DELETED.match(path.name):
-                shutil.rmtree(path)

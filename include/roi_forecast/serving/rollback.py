@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine, exists, select
 
+from roi_forecast.data_path import DataPath
 from roi_forecast.database.tables import promotions
 from roi_forecast.errors import NoChampionError, RegistryError
 from roi_forecast.registry.versions import ModelVersion, find_champion, find_version, open_version
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 def roll_back_champion(
     engine: Engine,
-    models_directory: Path,
+    models_directory: DataPath,
     model_name: str,
     version_id: str | None,
     *,
@@ -74,7 +74,7 @@ def roll_back_champion(
 
 def reinstate(
     connection: Connection,
-    models_directory: Path,
+    models_directory: DataPath,
     version: ModelVersion,
     champion: ModelVersion,
     decided_by: str,

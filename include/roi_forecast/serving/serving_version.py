@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
+from roi_forecast.data_path import DataPath
 from roi_forecast.errors import NoChampionError
 from roi_forecast.files.verified import VerifiedDirectory
 from roi_forecast.registry.versions import ModelVersion, find_champion, open_version
@@ -21,7 +21,7 @@ class ServingVersion:
     files: VerifiedDirectory
 
 
-def open_champion(engine: Engine, models_directory: Path, model_name: str) -> ServingVersion:
+def open_champion(engine: Engine, models_directory: DataPath, model_name: str) -> ServingVersion:
     """Return the champion after checking its files; a link that a crash left behind is repaired.
 
     Raises:
@@ -35,7 +35,7 @@ def open_champion(engine: Engine, models_directory: Path, model_name: str) -> Se
     return open_serving(champion, models_directory)
 
 
-def open_serving(champion: ModelVersion, models_directory: Path) -> ServingVersion:
+def open_serving(champion: ModelVersion, models_directory: DataPath) -> ServingVersion:
     """Open a version that is known to serve: check its files and mend the link to it.
 
     Raises:

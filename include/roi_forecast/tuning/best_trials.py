@@ -1,4 +1,4 @@
-"""The best trials of a study."""
+"""The end of a search: its best trials, and what the scores depend on."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from sqlalchemy import Engine, func, select
 
 from roi_forecast.database.tables import trials
 from roi_forecast.errors import EvaluationError
+from roi_forecast.number_text import short, written
 from roi_forecast.runs.resolved_run import ResolvedRun
-from roi_forecast.tuning.study import searched
+from roi_forecast.tuning.importance import store_importance
+from roi_forecast.tuning.study import open_study, searched
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +30,15 @@ class RankedTrial:
     epochs: int
     parameters: Mapping[str, Any]
 
+    @property
+    def words(self) -> str:
+        """The parameters in words; the study keeps every digit."""
+        values = (
+            f"{name} {short(value) if isinstance(value, float) else value}"
+            for name, value in self.parameters.items()
+        )
+        return ", ".join(values)
+
 
 def best_trials(engine: Engine, study: str, count: int = SHOWN) -> list[RankedTrial]:
     """Return the trials with the highest validation R2, best first."""
@@ -41,8 +52,8 @@ def best_trials(engine: Engine, study: str, count: int = SHOWN) -> list[RankedTr
         return [RankedTrial(**row._mapping) for row in connection.execute(statement)]
 
 
-def log_best_trials(engine: Engine, run: ResolvedRun) -> None:
-    """Log the best trials of the run's study, and how a daily run takes the best one.
+def conclude_search(engine: Engine, run: ResolvedRun) -> None:
+    """Store the importance of the parameters, and log the best trials and how to take the best.
 
     Raises:
         EvaluationError: No trial of the study was scored.
@@ -64,10 +75,11 @@ def log_best_trials(engine: Engine, run: ResolvedRun) -> None:
     )
     for trial in best:
         logger.info(
-            "trial %d: validation R2 %.5f after %d epochs, %s",
+            "trial %d: smoothed R2 %s on validation rows after %d epochs, %s",
             trial.trial,
-            trial.validation_r2,
+            written(trial.validation_r2, 5),
             trial.epochs,
-            dict(trial.parameters),
+            trial.words,
         )
+    store_importance(engine, tuning.study, open_study(engine, tuning, run.config.seed, slot=0))
     logger.info('a daily run takes the best set with {"tuned_study": "%s"}', tuning.study)

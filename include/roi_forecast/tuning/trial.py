@@ -6,10 +6,8 @@ import hashlib
 import json
 import logging
 import math
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +16,12 @@ from optuna.trial import TrialState
 from sqlalchemy import Engine
 
 from roi_forecast.config import ModelConfig
+from roi_forecast.data_path import DataPath
 from roi_forecast.errors import TrainingError
 from roi_forecast.evaluation import metrics
 from roi_forecast.evaluation.scores import counted_smoothed
 from roi_forecast.features.dataset import Dataset
+from roi_forecast.files.artifacts import delete_folder
 from roi_forecast.linear.baseline import dataset_baseline
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.tuning.search_space import chosen_parameters
@@ -57,7 +57,7 @@ class TrialOutcome:
 
 
 def run_trial(
-    engine: Engine, run: ResolvedRun, dataset: Dataset, slot: int, directory: Path
+    engine: Engine, run: ResolvedRun, dataset: Dataset, slot: int, directory: DataPath
 ) -> TrialOutcome | None:
     """Run the next trial of the run's study.
 
@@ -95,7 +95,7 @@ def run_trial(
         logger.info("trial %d: validation R2 %.5f", trial.number, value)
         study.tell(trial, value)
     record_trials(engine, tuning.study, study)
-    shutil.rmtree(place, ignore_errors=True)
+    delete_folder(place)
     return TrialOutcome(trial.number, parameters, value)
 
 
@@ -126,7 +126,7 @@ def _train_and_score(
     trial: optuna.Trial,
     dataset: Dataset,
     config: ModelConfig,
-    directory: Path,
+    directory: DataPath,
 ) -> float:
     # Loading TensorFlow takes seconds, so only a worker with a trial does it.
     from roi_forecast.network.predictor import load_predictor

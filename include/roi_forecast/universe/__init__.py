@@ -9,7 +9,12 @@ from roi_forecast.universe.asset import (
     Publish,
     reference_exchange,
 )
-from roi_forecast.universe.declarations import EXCHANGES_FILE, UNIVERSE_FILE, load_universe
+from roi_forecast.universe.declarations import (
+    EXCHANGES_FILE,
+    UNIVERSE_FILE,
+    UNIVERSE_VARIABLE,
+    load_universe,
+)
 from roi_forecast.universe.exchange import Exchange
 from roi_forecast.universe.symbols import MAX_SYMBOL
 from roi_forecast.universe.universe import Universe
@@ -21,6 +26,7 @@ __all__ = [
     "MAX_SYMBOL",
     "NO_CONTEXT",
     "UNIVERSE_FILE",
+    "UNIVERSE_VARIABLE",
     "Asset",
     "Context",
     "Exchange",

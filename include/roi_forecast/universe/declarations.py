@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,8 @@ from roi_forecast.universe.universe import Universe, exchange_of
 
 UNIVERSE_FILE = Path(__file__).with_name("universe.toml")
 EXCHANGES_FILE = Path(__file__).with_name("exchanges.toml")
+UNIVERSE_VARIABLE = "ROI_UNIVERSE"
+"""Environment variable that names a universe file to take instead of `UNIVERSE_FILE`."""
 
 
 class _Entry(BaseModel):
@@ -48,13 +51,36 @@ class _Assets(BaseModel):
 _Declared = TypeVar("_Declared", bound=BaseModel)
 
 
-@lru_cache(maxsize=4)
-def load_universe(path: Path = UNIVERSE_FILE, exchanges_path: Path = EXCHANGES_FILE) -> Universe:
-    """Read the universe file and the exchanges.
+def load_universe(path: Path | None = None, exchanges_path: Path = EXCHANGES_FILE) -> Universe:
+    """Read the universe file and the exchanges; a process reads each file once.
+
+    Args:
+        path: The universe file; None takes the one that `ROI_UNIVERSE` names, or the project's.
+        exchanges_path: The file of the exchanges.
 
     Raises:
-        UniverseError: A file is missing or not TOML, or an entry is incomplete or duplicated.
+        UniverseError: A file is missing or not TOML, an entry is incomplete or duplicated, or
+            `ROI_UNIVERSE` is no absolute path.
     """
+    return _load(path or _universe_file(), exchanges_path)
+
+
+def _universe_file() -> Path:
+    given = os.environ.get(UNIVERSE_VARIABLE)
+    if not given:
+        return UNIVERSE_FILE
+    path = Path(given)
+    if not path.is_absolute():
+        # Each process of Airflow has another current folder.
+        raise UniverseError(
+            f"the environment variable {UNIVERSE_VARIABLE} is {quoted(given)}; expected the "
+            "absolute path of a file such as universe.toml"
+        )
+    return path
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, exchanges_path: Path) -> Universe:
     exchanges = _read(_Exchanges, exchanges_path).exchanges
     _refuse_duplicates(exchanges, exchanges_path)
     declared = _read(_Assets, path)
@@ -120,11 +146,17 @@ def _exchange_of(
     )
 
 
+def _is_chosen(path: Path) -> bool:
+    return os.environ.get(UNIVERSE_VARIABLE) == str(path)
+
+
 def _read(model: type[_Declared], path: Path) -> _Declared:
     try:
         return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UniverseError(f"cannot read the universe file {path}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        source = f", which {UNIVERSE_VARIABLE} names" if _is_chosen(path) else ""
+        raise UniverseError(f"cannot read the universe file {path}{source}: {reason}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         *place, key = first["loc"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from roi_forecast.quoting import quoted
 
@@ -39,6 +40,7 @@ CRYPTOCURRENCIES = frozenset(
 """Those that a symbol without a hyphen is checked for; as `BTC-USD`, any is accepted."""
 
 _SYMBOL = re.compile(r"\^?[A-Z0-9][A-Z0-9&_-]*(?P<suffix>[.=][A-Z]+)?")
+_SEPARATORS = re.compile(r"[\s,;]+")
 _METALS = {"XAU": "GC=F", "XAG": "SI=F", "XPT": "PL=F", "XPD": "PA=F"}
 """Precious metals, of which Yahoo has the futures only."""
 
@@ -103,6 +105,16 @@ _SUFFIXES = {
     ".N": "",
 }
 """Endings of other vendors, and Yahoo's suffix for the same exchange."""
+
+
+def typed_symbols(lines: Iterable[str]) -> list[str]:
+    """Return the symbols in lines that a person typed, in capitals.
+
+    Commas, semicolons and spaces separate symbols as well as lines do; empty lines do not count.
+    """
+    words = [word for line in lines for word in _SEPARATORS.split(line) if word]
+    # Other small letters have capitals that are other letters: the one of ß is SS.
+    return [word.upper() if word.isascii() else word for word in words]
 
 
 def is_symbol(symbol: str) -> bool:

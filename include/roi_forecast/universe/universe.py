@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from roi_forecast.errors import UniverseError
@@ -44,15 +45,19 @@ class Universe:
         Raises:
             UniverseError: The symbol is malformed or no declared exchange trades it.
         """
-        for asset in (*self.assets, *self.context):
-            if asset.symbol == symbol:
-                return asset
+        declared = self._declared.get(symbol)
+        if declared is not None:
+            return declared
         exchange = exchange_of(symbol, self.exchanges, self.path)
         return Asset(symbol, symbol, exchange.class_of(symbol), exchange)
 
     def select(self, symbols: Sequence[str]) -> tuple[Asset, ...]:
         """Return the assets of the symbols, in their order."""
         return tuple(self.asset(symbol) for symbol in symbols)
+
+    @cached_property
+    def _declared(self) -> Mapping[str, Asset]:
+        return {asset.symbol: asset for asset in (*self.context, *self.assets)}
 
     def declared(self, symbols: Sequence[str]) -> tuple[str, ...]:
         """Return the symbols whose exchange is declared, in their order; log the others."""

@@ -15,7 +15,7 @@ from roi_forecast.database.tables.models import (
     predictions,
     promotions,
 )
-from roi_forecast.database.tables.monitoring import champion_checks, drift
+from roi_forecast.database.tables.monitoring import drift, live_checks
 from roi_forecast.database.tables.runs import (
     history_changes,
     run_starts,
@@ -26,11 +26,13 @@ from roi_forecast.database.tables.runs import (
     trials,
 )
 from roi_forecast.database.tables.schema import SCHEMA, metadata
+from roi_forecast.database.tables.track_record import counted_days, counted_months, uncounted
 
 __all__ = [
     "SCHEMA",
     "assets",
-    "champion_checks",
+    "counted_days",
+    "counted_months",
     "daily_prices",
     "datasets",
     "drift",
@@ -38,6 +40,7 @@ __all__ = [
     "extractions",
     "gate_decisions",
     "history_changes",
+    "live_checks",
     "metadata",
     "model_versions",
     "predictions",
@@ -50,4 +53,5 @@ __all__ = [
     "stage_endings",
     "studies",
     "trials",
+    "uncounted",
 ]

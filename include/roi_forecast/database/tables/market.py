@@ -46,7 +46,7 @@ daily_prices = sa.Table(
         "close adjusted for splits and dividends, in its currency; close if the source lacks it",
     ),
     nullable("volume", sa.BigInteger, "shares or contracts traded; null if the source lacks it"),
-    column("fetched_at", MOMENT, "when the bar was fetched from its source"),
+    now("fetched_at", "when the bar was fetched from its source"),
     sa.CheckConstraint("volume >= 0", name="volume"),
     comment="Daily bars by source, as the source last gave them.",
 )
@@ -77,6 +77,7 @@ extractions = sa.Table(
     column("finished_at", MOMENT, "when it finished"),
     sa.CheckConstraint("status IN ('ok', 'failed')", name="status"),
     sa.Index("ix_extractions_coverage", "source", "symbol", "status"),
+    sa.Index("ix_extractions_failed", "run_id", postgresql_where=sa.text("status = 'failed'")),
     comment="What each run requested from a source for each asset, and the result.",
 )
 
@@ -98,7 +99,7 @@ price_checks = sa.Table(
     sa.CheckConstraint(
         "severity IN ('warn', 'drop_bar', 'drop_asset', 'stop_run')", name="severity"
     ),
-    sa.Index("ix_price_checks_run_id", "run_id"),
+    sa.Index("ix_price_checks_run_id", "run_id", "symbol"),
     sa.Index("ix_price_checks_failed", "run_id", "symbol", postgresql_where=sa.text("NOT passed")),
     comment="Results of each run's price checks.",
 )

@@ -118,6 +118,13 @@ evaluations = sa.Table(
     ),
     sa.CheckConstraint("(version_id IS NULL) = (split = 'backtest')", name="version_or_backtest"),
     sa.Index("ix_evaluations_version_id", "version_id"),
+    # Of thousands of assets, a version has a hundred figures each.
+    sa.Index(
+        "ix_evaluations_of_all_assets",
+        "version_id",
+        "split",
+        postgresql_where=sa.text("symbol IS NULL AND fold IS NULL"),
+    ),
     sa.Index(
         "ix_evaluations_live_sessions",
         "version_id",
@@ -134,11 +141,19 @@ gate_decisions = sa.Table(
     column("rule", sa.Text, "rule of the gate; verdict is the decision on all", primary_key=True),
     nullable("opponent", sa.Text, "the version it was compared with; null if none"),
     column("decisive", sa.Boolean, "false: for information only, does not affect the decision"),
-    nullable("threshold", sa.Double, "the limit, in the unit of observed"),
-    nullable("observed", sa.Double, "the figure compared with the limit, in its unit"),
+    nullable("threshold", sa.Double, "the limit of observed; reason names both"),
+    nullable(
+        "observed", sa.Double, "what the rule judges: of coverage its distance from the level"
+    ),
     column("passed", sa.Boolean, "true: passed"),
     column("reason", sa.Text, "why, in words"),
     now("decided_at", "when the gate decided"),
+    sa.Index(
+        "ix_gate_decisions_verdict",
+        "version_id",
+        "decided_at",
+        postgresql_where=sa.text("rule = 'verdict'"),
+    ),
     comment="The gate's decision on every rule for every candidate.",
 )
 
@@ -225,7 +240,15 @@ predictions = sa.Table(
         name="method",
     ),
     sa.Index("ix_predictions_as_of_date", "as_of_date"),
+    sa.Index(
+        "ix_predictions_next_session",
+        "source",
+        "symbol",
+        "target_date",
+        postgresql_where=sa.text("horizon = 1"),
+    ),
     sa.Index("ix_predictions_newest", "version_id", "horizon", "as_of_date"),
+    sa.Index("ix_predictions_run_id", "run_id"),
     sa.Index("ix_predictions_symbol", "symbol", "as_of_date"),
     sa.Index("ix_predictions_target_date", "target_date"),
     comment="Every forecast; a stored forecast never changes.",

@@ -17,8 +17,8 @@ from roi_forecast.database.tables.schema import (
     version_id,
 )
 
-champion_checks = sa.Table(
-    "champion_checks",
+live_checks = sa.Table(
+    "live_checks",
     metadata,
     run_id(primary_key=True),
     horizon(primary_key=True),
@@ -36,7 +36,7 @@ champion_checks = sa.Table(
     now("checked_at", "when it was checked"),
     sa.CheckConstraint("scope IN ('version', 'model_name')", name="scope"),
     sa.CheckConstraint("state IN ('passed', 'below', 'too_few')", name="state"),
-    sa.Index("ix_champion_checks_model_name", "model_name", "checked_at"),
+    sa.Index("ix_live_checks_model_name", "model_name", "checked_at"),
     comment="Each run's comparison of the champion's live figures with their limits.",
 )
 

@@ -39,6 +39,7 @@ runs = sa.Table(
         postgresql_where=sa.text("released_at IS NULL"),
     ),
     sa.Index("ix_runs_newest", sa.text("claimed_at DESC"), "run_id"),
+    sa.Index("ix_runs_study", sa.text("(resolved #>> '{tuning,study}')"), "claimed_at"),
     comment="Every resolved run; its stages read their parameters from here.",
 )
 
@@ -94,6 +95,12 @@ studies = sa.Table(
     source(),
     dataset_id(),
     column("identity", JSONB, "what all its trials have in common"),
+    nullable(
+        "importance",
+        JSONB(none_as_null=True),
+        "by searched parameter its share in what the scores vary by; null before a search ends, "
+        "and with too few scores",
+    ),
     now("created_at", "when the row was stored"),
     comment="Hyperparameter searches.",
 )
@@ -134,7 +141,7 @@ history_changes = sa.Table(
     column(
         "old_values",
         JSONB,
-        "the row before the change; of daily_prices the series and its first and last changed date",
+        "the row before; of daily_prices the series, of deleted evaluations run, version and split",
     ),
     now("changed_at", "when it was changed or deleted"),
     column(

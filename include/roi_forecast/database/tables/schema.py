@@ -59,10 +59,10 @@ def run_id(**options: Any) -> sa.Column[Any]:
     return column("run_id", sa.Text, "Airflow's id of the DAG run", **options)
 
 
-def model_name() -> sa.Column[Any]:
+def model_name(**options: Any) -> sa.Column[Any]:
     """Return the column of a model name."""
     comment = "name under which candidates compete and one champion serves"
-    return column("model_name", sa.Text, comment)
+    return column("model_name", sa.Text, comment, **options)
 
 
 def source(**options: Any) -> sa.Column[Any]:

@@ -59,6 +59,7 @@ WITH figures AS (
 )
 SELECT run.model_name,
        figures.*,
+       coalesce(figures.fold, -1) AS place,
        run.source,
        run.source = 'simulated' AS simulated,
        run.resolved -> 'config' ->> 'architecture' AS architecture,
@@ -69,6 +70,7 @@ JOIN roi.runs AS run ON run.run_id = figures.run_id;
 
 COMMENT ON VIEW roi.backtest_folds IS
     'Figures of backtests by run, fold and predictor; without a fold, of all folds together.';
+COMMENT ON COLUMN roi.backtest_folds.place IS 'the fold; -1 for all folds together';
 COMMENT ON COLUMN roi.backtest_folds.smoothed_r2 IS 'R2 of the smoothed ROI';
 COMMENT ON COLUMN roi.backtest_folds.smoothed_mae_pct IS
     'mean absolute error of the smoothed ROI, in percent';

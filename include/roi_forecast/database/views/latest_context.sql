@@ -1,5 +1,5 @@
 CREATE VIEW roi.latest_context AS
-SELECT version.model_name,
+SELECT champion.model_name,
        prediction.symbol,
        prediction.as_of_date,
        prediction.target_date,
@@ -9,24 +9,18 @@ SELECT version.model_name,
        (context.value ->> 'added_pct')::double precision AS added_pct,
        context.key = ANY (prediction.missing_context) AS missing,
        prediction.version_id
-FROM roi.model_versions AS version
-JOIN LATERAL (
-    SELECT max(newest.as_of_date) AS as_of_date
-    FROM roi.predictions AS newest
-    WHERE newest.version_id = version.version_id
-      AND newest.horizon = 1
-      AND newest.as_of_date >= version.last_date
-) AS newest ON true
+FROM roi.champions AS champion
 JOIN roi.predictions AS prediction
-  ON prediction.version_id = version.version_id
- AND prediction.as_of_date = newest.as_of_date
+  ON prediction.version_id = champion.version_id
+ AND prediction.as_of_date = champion.as_of_date
  AND prediction.horizon = 1
 CROSS JOIN LATERAL jsonb_each(prediction.context) AS context
-LEFT JOIN roi.assets AS asset ON asset.symbol = context.key
-WHERE version.state = 'champion';
+LEFT JOIN roi.assets AS asset ON asset.symbol = context.key;
 
 COMMENT ON VIEW roi.latest_context IS
     'What each context asset did, and what that adds to the newest next-session forecasts.';
+COMMENT ON COLUMN roi.latest_context.version_id IS 'the model version';
+COMMENT ON COLUMN roi.latest_context.as_of_date IS 'last session whose prices may be used';
 COMMENT ON COLUMN roi.latest_context.context_symbol IS 'symbol of the context asset';
 COMMENT ON COLUMN roi.latest_context.context_name IS 'name of the context asset';
 COMMENT ON COLUMN roi.latest_context.move_pct IS

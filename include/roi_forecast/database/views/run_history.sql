@@ -95,12 +95,12 @@ CROSS JOIN LATERAL (
         ELSE 'waiting'
     END AS state
 ) AS present
-LEFT JOIN LATERAL (
-    SELECT count(*) AS assets,
-           count(*) FILTER (WHERE extraction.status = 'failed') AS failed
-    FROM roi.extractions AS extraction
-    WHERE extraction.run_id = start.run_id
-) AS extraction ON true
+CROSS JOIN LATERAL (
+    SELECT (SELECT count(*) FROM roi.extractions AS every WHERE every.run_id = start.run_id)
+               AS assets,
+           (SELECT count(*) FROM roi.extractions AS every
+            WHERE every.run_id = start.run_id AND every.status = 'failed') AS failed
+) AS extraction
 LEFT JOIN LATERAL (
     SELECT decision.version_id,
            decision.passed,

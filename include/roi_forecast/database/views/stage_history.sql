@@ -2,6 +2,8 @@
 CREATE VIEW roi.stage_history AS
 SELECT attempt.attempt_id,
        attempt.run_id,
+       start.dag_id,
+       coalesce(run.model_name, start.model_name) AS model_name,
        attempt.stage,
        attempt.map_index,
        attempt.attempt,
@@ -21,6 +23,8 @@ SELECT attempt.attempt_id,
        END AS reason,
        alive.attempt_id IS NULL AND coalesce(ending.ends_run, false) AS ends_run
 FROM roi.stage_attempts AS attempt
+LEFT JOIN roi.run_starts AS start ON start.run_id = attempt.run_id
+LEFT JOIN roi.runs AS run ON run.run_id = attempt.run_id
 LEFT JOIN LATERAL (
     SELECT newest.ended_at, newest.outcome, newest.ends_run, newest.reason
     FROM roi.stage_endings AS newest
@@ -40,6 +44,10 @@ LEFT JOIN (
 
 COMMENT ON VIEW roi.stage_history IS
     'Every attempt at a stage of a run, including retries, with its state and the reason for it.';
+COMMENT ON COLUMN roi.stage_history.model_name IS
+    'the name under which candidates compete; null if the run was refused without one';
+COMMENT ON COLUMN roi.stage_history.started_at IS 'when the attempt started';
+COMMENT ON COLUMN roi.stage_history.reason IS 'why, in words; null while it runs';
 COMMENT ON COLUMN roi.stage_history.state IS
     'running, succeeded, skipped, waiting, retrying or failed';
 COMMENT ON COLUMN roi.stage_history.ended_at IS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
@@ -85,7 +85,7 @@ def replace_results(
     if symbol is not None:
         earlier = earlier.where(price_checks.c.symbol == symbol)
     connection.execute(earlier)
-    rows = [{"run_id": run_id, "source": source, **asdict(result)} for result in results]
+    rows = [{"run_id": run_id, "source": source, **vars(result)} for result in results]
     if rows:
         connection.execute(insert(price_checks), rows)
 

@@ -22,7 +22,8 @@ from roi_forecast.market.checks.check_results import (
 from roi_forecast.market.checks.context_checks import CONTEXT_CHECK, check_context
 from roi_forecast.market.checks.series_checks import SERIES_CHECKS, check_series
 from roi_forecast.market.reference_sessions import TradedDates, compare_with_calendar
-from roi_forecast.market.stored_bars import load_bars
+from roi_forecast.market.stored_bars import StoredBars
+from roi_forecast.number_text import percent
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import Asset, load_universe, reference_exchange
 
@@ -64,14 +65,20 @@ def check_prices(engine: Engine, run: ResolvedRun) -> PriceCheckReport:
     """
     symbols = run.asset_symbols
     with engine.connect() as connection:
-        bars = load_bars(connection, run.source_key, symbols, run.start_date, run.as_of_date, ())
+        stored = StoredBars(
+            connection, run.source_key, symbols, run.start_date, run.as_of_date, values=()
+        )
+        # Not joined: the dates of thousands of assets would be in memory twice.
+        bars = list(stored)
         failures = _extraction_failures(connection, run)
         context = check_context(connection, run, failures)
     assets = load_universe().select(symbols)
     traded = _traded_dates(bars, assets, run)
     reference = reference_exchange(run.assets).calendar
     rows = traded[reference].dates
-    dates = {symbol: own["trading_date"] for symbol, own in bars.groupby("symbol")}
+    dates = {
+        symbol: own["trading_date"] for block in bars for symbol, own in block.groupby("symbol")
+    }
     no_dates = pd.Series(dtype="datetime64[us]")
     results: list[CheckResult] = []
     reasons: dict[str, str] = {}
@@ -174,7 +181,7 @@ def _extraction_failures(connection: Connection, run: ResolvedRun) -> dict[str, 
 
 
 def _traded_dates(
-    bars: pd.DataFrame, assets: Sequence[Asset], run: ResolvedRun
+    bars: Sequence[pd.DataFrame], assets: Sequence[Asset], run: ResolvedRun
 ) -> dict[str, TradedDates]:
     groups: dict[str, list[Asset]] = defaultdict(list)
     for asset in assets:
@@ -197,7 +204,7 @@ def _check_quorum(
         "stop_run",
         share >= run.config.quorum,
         f"{len(usable)} of {len(run.config.symbols)} assets have usable prices, the quorum is "
-        f"{run.config.quorum:.0%}" + (f"; not usable: {named}" if named else ""),
+        f"{percent(run.config.quorum)}" + (f"; not usable: {named}" if named else ""),
         observed=share,
         allowed=run.config.quorum,
     )

@@ -8,6 +8,7 @@ import pandas as pd
 
 from roi_forecast.market.checks.check_results import CheckResult, Severity
 from roi_forecast.market.reference_sessions import TradedDates
+from roi_forecast.number_text import percent
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.universe import Asset
 
@@ -111,7 +112,7 @@ def check_series(
             "missing_sessions",
             absent.difference(traded.silent).empty and missing_share <= MAX_MISSING_SHARE,
             f"no bar on {len(absent)} of {len(expected)} sessions of its calendar {calendar} since "
-            f"{first.date()}; up to {MAX_MISSING_SHARE:.0%} are bridged by the last price",
+            f"{first.date()}; up to {percent(MAX_MISSING_SHARE)} are bridged by the last price",
             missing_share,
             MAX_MISSING_SHARE,
             "drop_asset" if missing_share > MAX_MISSING_SHARE else "warn",
@@ -120,7 +121,8 @@ def check_series(
             "off_calendar_bars",
             off_calendar.difference(traded.special).empty and off_share <= MAX_OFF_CALENDAR_SHARE,
             f"{len(off_calendar)} of {len(own_dates)} bars lie on dates outside its calendar "
-            f"{calendar}; more than {MAX_OFF_CALENDAR_SHARE:.0%} mean that its dates are shifted",
+            f"{calendar}; more than {percent(MAX_OFF_CALENDAR_SHARE)} mean that its dates are "
+            "shifted",
             off_share,
             MAX_OFF_CALENDAR_SHARE,
             "drop_asset" if off_share > MAX_OFF_CALENDAR_SHARE else "warn",
@@ -128,9 +130,9 @@ def check_series(
         result(
             "overlap",
             overlap >= MIN_OVERLAP,
-            f"it has bars on {overlap:.0%} of the run's {len(shared_rows)} rows since "
-            f"{first.date()}, at least {MIN_OVERLAP:.0%} are needed; the others would only repeat "
-            "its last price" + _why_rows_differ(calendar, reference),
+            f"it has bars on {percent(overlap)} of the run's {len(shared_rows)} rows since "
+            f"{first.date()}, at least {percent(MIN_OVERLAP)} are needed; the others would only "
+            "repeat its last price" + _why_rows_differ(calendar, reference),
             overlap,
             MIN_OVERLAP,
         ),

@@ -27,6 +27,7 @@ from roi_forecast.market.sources.simulated_events import (
     cumulative_value_retained,
     fate_of,
     is_missing,
+    price_errors,
 )
 from roi_forecast.market.sources.simulated_returns import simulate_log_roi
 from roi_forecast.market.sources.simulated_shocks import random_stream
@@ -110,7 +111,8 @@ def _simulate(asset: Asset, days: pd.DatetimeIndex) -> pd.DataFrame:
     close = whole / shares
     traded = _traded_prices(symbol, close * np.exp(-open_to_close), close)
     split_adjustment = shares / shares[-1:]
-    bars = pd.DataFrame({name: prices * split_adjustment for name, prices in traded.items()})
+    stated = split_adjustment * price_errors(fate, days)
+    bars = pd.DataFrame({name: prices * stated for name, prices in traded.items()})
     bars["adj_close"] = bars["close"] * (retained[-1:] / retained)
     volume = typical_volume * np.exp(_VOLUME_SPREAD * activity)
     bars["volume"] = np.round(volume / split_adjustment).astype("int64")

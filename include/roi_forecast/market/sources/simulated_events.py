@@ -6,6 +6,7 @@
 | `DELISTED2024` | the last bar is on a day in 2024 |
 | `SPLIT2024` | a split of five for one on a day in 2024 |
 | `GAPS10` | about 10 % of the bars are missing |
+| `WRONGBAR2024` | one bar in 2024 has ten times its prices |
 
 The day depends on the whole symbol, so `LISTED2023.NS` and `LISTED2023B.NS` differ. Every other
 symbol trades on all sessions of its exchange.
@@ -25,22 +26,26 @@ from roi_forecast.market.sources.simulated_shocks import random_stream
 from roi_forecast.universe import Asset
 
 SHARES_AFTER_SPLIT = 5
+FACTOR_OF_WRONG_BAR = 10
 
 DEAR = 4
 """A stock is split the day after it closes above this multiple of its first price."""
 
 _SHARE_WITH_DIVIDENDS = 0.7
 _DAYS_BETWEEN_DIVIDENDS = 130
-_FATE = re.compile(r"(?P<kind>LISTED|DELISTED|SPLIT)(?P<year>(?:19|20)\d\d)|GAPS(?P<percent>\d\d)")
+_FATE = re.compile(
+    r"(?P<kind>LISTED|DELISTED|SPLIT|WRONGBAR)(?P<year>(?:19|20)\d\d)|GAPS(?P<percent>\d\d)"
+)
 
 
 @dataclass(frozen=True)
 class Fate:
-    """An asset's fate: the limits of its bars, a split and the share of missing bars."""
+    """An asset's fate: the limits of its bars, a split, a wrong bar, the share of missing bars."""
 
     listed_from: date | None = None
     traded_until: date | None = None
     split_on: date | None = None
+    wrong_on: date | None = None
     missing_share: float = 0.0
 
 
@@ -53,9 +58,13 @@ def fate_of(symbol: str) -> Fate:
         return Fate(missing_share=int(match["percent"]) / 100)
     day_of_year = int(random_stream(symbol, "fate").integers(60, 300))
     day = date(int(match["year"]), 1, 1) + timedelta(days=day_of_year)
-    if match["kind"] == "LISTED":
-        return Fate(listed_from=day)
-    return Fate(traded_until=day) if match["kind"] == "DELISTED" else Fate(split_on=day)
+    kinds = {
+        "LISTED": Fate(listed_from=day),
+        "DELISTED": Fate(traded_until=day),
+        "SPLIT": Fate(split_on=day),
+        "WRONGBAR": Fate(wrong_on=day),
+    }
+    return kinds[match["kind"]]
 
 
 def cumulative_value_retained(
@@ -101,6 +110,16 @@ def cumulative_shares(
         first += int(dear.argmax()) + 1
         shares[first:] *= SHARES_AFTER_SPLIT
     return shares
+
+
+def price_errors(fate: Fate, days: pd.DatetimeIndex) -> FloatArray:
+    """Return the factors by which the source misstates the prices of days, shape (days,)."""
+    factors = np.ones(len(days))
+    if fate.wrong_on is not None:
+        # The first trading day from then on, if it has come.
+        first = int(days.searchsorted(pd.Timestamp(fate.wrong_on)))
+        factors[first : first + 1] = FACTOR_OF_WRONG_BAR
+    return factors
 
 
 def is_missing(symbol: str, fate: Fate, days: int) -> BoolArray:

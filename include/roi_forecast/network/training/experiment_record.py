@@ -15,6 +15,8 @@ from roi_forecast.network.training.result import TrainingResult
 from roi_forecast.settings import CODE_REVISION_VARIABLE
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "exchange-calendars")
+# The distribution that has a library in place of the one of its name.
+_REPLACEMENTS = {"tensorflow": "tensorflow-cpu"}
 
 
 def hyperparameters(config: RunConfig) -> dict[str, Any]:
@@ -55,13 +57,16 @@ def training_record(
 
 def library_versions() -> Mapping[str, str]:
     """Return the versions of the libraries that do the arithmetic of a training."""
-    versions = {}
-    for name in LIBRARIES:
+    return {name: _version(name) for name in LIBRARIES}
+
+
+def _version(library: str) -> str:
+    for name in (library, _REPLACEMENTS.get(library, library)):
         try:
-            versions[name] = version(name)
+            return version(name)
         except PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions
+            continue
+    return "not installed"
 
 
 def code_revision() -> str:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from roi_forecast.config import TrainingConfig
+from roi_forecast.data_path import DataPath
 from roi_forecast.errors import TrainingError
-from roi_forecast.files.artifacts import TENSORBOARD_DIRECTORY
 from roi_forecast.network.backend import keras
 from roi_forecast.network.training.batches import WindowBatches
 from roi_forecast.network.training.result import EpochRecord
 from roi_forecast.network.training.state import Arrays, TrainingState, save_state
+from roi_forecast.number_text import short, written
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
         config: TrainingConfig,
         state: TrainingState,
         training: WindowBatches,
-        directory: Path,
+        directory: DataPath,
         identity: Mapping[str, Any],
     ) -> None:
         super().__init__()
@@ -159,8 +160,8 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
         self.seconds += record.seconds
         self.history.append(record)
         logger.info(
-            "epoch %d/%d: loss %.6f mae %.5f validation_loss %.6f validation_mae %.5f "
-            "learning_rate %.2g (%.1f s)",
+            "epoch %d of %d: loss %.6f, MAE %.5f, on validation rows %.6f and %.5f, learning rate "
+            "%.2g (%.1f s)",
             record.epoch,
             self.params["epochs"],
             record.loss,
@@ -185,18 +186,15 @@ class TrainingProgress(keras.callbacks.Callback):  # type: ignore[misc]
 
 def recording_callbacks(
     progress: TrainingProgress,
-    directory: Path,
     on_epoch: Callable[[EpochRecord], None] | None,
-    *,
-    tensorboard: bool,
+    logs: Path | None,
 ) -> list[keras.callbacks.Callback]:
     """Return the callbacks that only record epochs; they come after those of `progress`.
 
     Args:
         progress: Keeps the records.
-        directory: Directory of the training.
         on_epoch: Receives each epoch once its state is saved.
-        tensorboard: Whether to write logs for TensorBoard.
+        logs: Folder of TensorBoard's logs; None: write none.
     """
     callbacks: list[keras.callbacks.Callback] = []
     if on_epoch is not None:
@@ -205,11 +203,9 @@ def recording_callbacks(
                 on_epoch_end=lambda _epoch, _logs: on_epoch(progress.history[-1])
             )
         )
-    if tensorboard:
+    if logs is not None:
         callbacks.append(
-            keras.callbacks.TensorBoard(
-                log_dir=str(directory / TENSORBOARD_DIRECTORY), histogram_freq=1, write_graph=True
-            )
+            keras.callbacks.TensorBoard(log_dir=str(logs), histogram_freq=1, write_graph=True)
         )
     return callbacks
 
@@ -226,9 +222,10 @@ def _require_finite(record: EpochRecord) -> None:
     losses = (record.loss, record.validation_loss)
     if not all(loss is None or math.isfinite(loss) for loss in losses):
         raise TrainingError(
-            f"the loss is no longer a finite number in epoch {record.epoch} (loss {record.loss}, "
-            f"validation_loss {record.validation_loss}) at learning_rate {record.learning_rate:g}; "
-            "set a lower learning_rate, or gradient_clip_norm (1.0 is a usual value)"
+            f"the loss is no longer a finite number in epoch {record.epoch} (training rows "
+            f"{written(record.loss, 6)}, validation rows {written(record.validation_loss, 6)}) at "
+            f"learning_rate {short(record.learning_rate)}; set a lower learning_rate, or "
+            "gradient_clip_norm (1.0 is a usual value)"
         )
 
 

@@ -7,10 +7,10 @@ import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from roi_forecast.files.artifacts import checksum, write_file
+from roi_forecast.data_path import DataPath
+from roi_forecast.files.artifacts import checksum, files_below, read_file, write_file
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class TrainingResult:
             network's score), `train` (all epochs, those before a resumption included) and `save`.
     """
 
-    directory: Path
+    directory: DataPath
     dataset_id: str
     history: tuple[EpochRecord, ...]
     best_epoch: int
@@ -83,7 +83,7 @@ class TrainingResult:
         return sum(record.seconds for record in self.history)
 
 
-def write_history(directory: Path, history: Sequence[EpochRecord]) -> None:
+def write_history(directory: DataPath, history: Sequence[EpochRecord]) -> None:
     """Write history.json."""
     text = json.dumps([asdict(record) for record in history], indent=1)
     write_file(directory / HISTORY_FILE, text.encode())
@@ -106,7 +106,7 @@ def finish(result: TrainingResult, identity: Mapping[str, Any]) -> None:
     write_file(result.directory / RESULT_FILE, json.dumps(content, indent=1).encode())
 
 
-def read_finished(directory: Path, identity: Mapping[str, Any]) -> TrainingResult | None:
+def read_finished(directory: DataPath, identity: Mapping[str, Any]) -> TrainingResult | None:
     """Return the result of a finished training of the same identity, or None.
 
     A directory whose files changed after they were marked as finished counts as unfinished; the
@@ -122,19 +122,20 @@ def read_finished(directory: Path, identity: Mapping[str, Any]) -> TrainingResul
     return result
 
 
-def read_result(directory: Path) -> TrainingResult | None:
+def read_result(directory: DataPath) -> TrainingResult | None:
     """Return the result of a finished training, whatever its identity, or None."""
     found = _read(directory)
     return None if found is None else found[0]
 
 
-def _read(directory: Path) -> tuple[TrainingResult, Mapping[str, Any]] | None:
-    marker = directory / RESULT_FILE
-    if not marker.exists():
+def _read(directory: DataPath) -> tuple[TrainingResult, Mapping[str, Any]] | None:
+    try:
+        marker = read_file(directory / RESULT_FILE)
+    except FileNotFoundError:
         return None
     try:
-        content = json.loads(marker.read_text())
-        history = json.loads((directory / HISTORY_FILE).read_text())
+        content = json.loads(marker)
+        history = json.loads(read_file(directory / HISTORY_FILE))
         if content["sha256"] != _digests(directory):
             raise ValueError("a file changed after it was written")
         identity = content["identity"]
@@ -146,18 +147,18 @@ def _read(directory: Path) -> tuple[TrainingResult, Mapping[str, Any]] | None:
             str(content["device"]),
             content["seconds"],
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         logger.warning("%s is damaged (%s); it counts as not trained", directory, error)
         return None
     return result, identity
 
 
-def _digests(directory: Path) -> dict[str, str]:
+def _digests(directory: DataPath) -> dict[str, str]:
     names = (NETWORK_FILE, MODEL_FILE, HISTORY_FILE)
     return {name: checksum(directory / name) for name in names}
 
 
-def member_directory(directory: Path, number: int, ensemble_size: int) -> Path:
+def member_directory(directory: DataPath, number: int, ensemble_size: int) -> DataPath:
     """Return the folder of a member, counted from 0; a single network lies in the version's own."""
     return directory if ensemble_size == 1 else directory / f"member_{number}"
 
@@ -182,17 +183,15 @@ def network_files(listed: Iterable[str]) -> tuple[str, ...]:
     return members
 
 
-def find_members(directory: Path) -> tuple[Path, ...]:
+def find_members(directory: DataPath) -> tuple[DataPath, ...]:
     """Return the folders of a version's networks in the order of their numbers.
 
     Empty where the version has no network. A gap in the numbers is an incomplete version and gives
     the folder without a file too, so that opening it fails.
     """
-    if (directory / NETWORK_FILE).is_file():
+    names = files_below(directory)
+    if NETWORK_FILE in names:
         return (directory,)
-    numbers = [
-        int(path.parent.name.removeprefix("member_"))
-        for path in directory.glob(f"member_*/{NETWORK_FILE}")
-    ]
-    size = max(numbers, default=-1) + 1
+    found = [re.fullmatch(rf"member_(\d+)/{re.escape(NETWORK_FILE)}", name) for name in names]
+    size = max((int(match[1]) for match in found if match), default=-1) + 1
     return tuple(directory / f"member_{number}" for number in range(size))

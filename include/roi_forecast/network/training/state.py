@@ -8,13 +8,13 @@ import logging
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from roi_forecast.files.artifacts import write_file
+from roi_forecast.data_path import DataPath
+from roi_forecast.files.artifacts import create_folder, delete_folder, read_file, write_file
 from roi_forecast.network.training.result import EpochRecord
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class TrainingState:
 _ARRAYS = ("variables", "optimizer_variables", "best_weights")
 
 
-def save_state(directory: Path, state: TrainingState, identity: Mapping[str, Any]) -> None:
+def save_state(directory: DataPath, state: TrainingState, identity: Mapping[str, Any]) -> None:
     """Replace the state of a training directory in one step.
 
     Args:
@@ -59,8 +59,7 @@ def save_state(directory: Path, state: TrainingState, identity: Mapping[str, Any
         state: The state after an epoch.
         identity: What makes a training the same as this one, as JSON values.
     """
-    folder = directory / STATE_DIRECTORY
-    folder.mkdir(exist_ok=True)
+    create_folder(directory / STATE_DIRECTORY)
     scalars = {
         "identity": dict(identity),
         "lengths": {name: len(getattr(state, name)) for name in _ARRAYS},
@@ -77,19 +76,24 @@ def save_state(directory: Path, state: TrainingState, identity: Mapping[str, Any
     text = np.frombuffer(json.dumps(scalars).encode(), dtype=np.uint8)
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, scalars=text, **arrays)
-    write_file(folder / _STATE_FILE, content.getvalue())
+    write_file(directory / STATE_DIRECTORY / _STATE_FILE, content.getvalue())
 
 
-def load_state(directory: Path, identity: Mapping[str, Any]) -> TrainingState | None:
+def load_state(directory: DataPath, identity: Mapping[str, Any]) -> TrainingState | None:
     """Return the state of a training of the same identity, or None.
 
     The log says why a state is discarded: it is damaged, or of other data or settings.
+
+    Raises:
+        OSError: It is there but cannot be read.
     """
     path = directory / STATE_DIRECTORY / _STATE_FILE
-    if not path.exists():
+    try:
+        stored = read_file(path)
+    except FileNotFoundError:
         return None
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with np.load(io.BytesIO(stored), allow_pickle=False) as content:
             scalars = json.loads(content["scalars"].tobytes())
             if scalars["identity"] != identity:
                 logger.info("%s is of other data or settings; training from the start", path)
@@ -105,6 +109,15 @@ def load_state(directory: Path, identity: Mapping[str, Any]) -> TrainingState | 
             history=tuple(EpochRecord(**record) for record in scalars["history"]),
             stopped=scalars["stopped"],
         )
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         logger.warning("%s is damaged (%s); training from the start", path, error)
         return None
+
+
+def delete_state(directory: DataPath) -> None:
+    """Delete the state of a training that has ended.
+
+    Raises:
+        OSError: The object store does not answer.
+    """
+    delete_folder(directory / STATE_DIRECTORY)

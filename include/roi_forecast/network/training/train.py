@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,9 +14,10 @@ import numpy as np
 
 from roi_forecast.array_types import FloatArray
 from roi_forecast.config import ModelConfig
+from roi_forecast.data_path import DataPath
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.files.artifacts import write_file
+from roi_forecast.files.artifacts import create_folder, delete_file, write_file
 from roi_forecast.files.manifest import MANIFEST
 from roi_forecast.linear.baseline import linear_baseline
 from roi_forecast.linear.through_time import Linear
@@ -56,7 +57,8 @@ from roi_forecast.network.training.result import (
     read_finished,
     write_history,
 )
-from roi_forecast.network.training.state import STATE_DIRECTORY, load_state
+from roi_forecast.network.training.state import delete_state, load_state
+from roi_forecast.network.training.tensorboard import log_directory
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +73,7 @@ OnEpoch = Callable[[EpochRecord], None]
 def train_model(
     dataset: Dataset,
     config: ModelConfig,
-    directory: Path,
+    directory: DataPath,
     *,
     fine_tuning: FineTuning | None = None,
     on_epoch: OnEpoch | None = None,
@@ -109,16 +111,16 @@ def train_model(
     finished = read_finished(directory, identity)
     if finished is not None:
         logger.info("%s already holds this training; nothing to do", directory)
-        shutil.rmtree(directory / STATE_DIRECTORY, ignore_errors=True)
+        delete_state(directory)
         return finished
     _require_targets(dataset)
     check_outliers(dataset, config)
     device = training_device()
     require_precision(config.precision)
-    directory.mkdir(parents=True, exist_ok=True)
+    create_folder(directory)
     # What these say about the files is no longer true.
     for name in (RESULT_FILE, MANIFEST):
-        (directory / name).unlink(missing_ok=True)
+        delete_file(directory / name)
 
     linear = Linear.fit(dataset, config.half_life)
     training, validation = (
@@ -174,9 +176,9 @@ def train_model(
         stage_seconds,
     )
     finish(result, identity)
-    shutil.rmtree(directory / STATE_DIRECTORY, ignore_errors=True)
+    delete_state(directory)
     logger.info(
-        "kept the weights of epoch %d of %d (validation_loss %.6f; untrained %.6f)",
+        "kept the weights of epoch %d of %d (loss on validation rows %.6f, untrained %.6f)",
         result.best_epoch,
         result.epochs,
         result.history[result.best_epoch].validation_loss,
@@ -238,7 +240,7 @@ def _train(
     dataset: Dataset,
     baselines: tuple[FloatArray, FloatArray],
     config: ModelConfig,
-    directory: Path,
+    directory: DataPath,
     identity: dict[str, Any],
     on_epoch: OnEpoch | None,
     *,
@@ -269,24 +271,22 @@ def _train(
     else:
         logger.info("resuming after epoch %d of %d", state.history[-1].epoch, config.epochs)
     progress = TrainingProgress(config, state, training, directory, identity)
-    network.fit(
-        training,
-        validation_data=validation,
-        # A training that early stopping had ended only gets its best weights back.
-        initial_epoch=config.epochs if state.stopped else state.history[-1].epoch,
-        epochs=config.epochs,
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            *progress.callbacks,
-            *recording_callbacks(progress, directory, on_epoch, tensorboard=tensorboard),
-        ],
-    )
+    with log_directory(directory) if tensorboard else nullcontext() as logs:
+        network.fit(
+            training,
+            validation_data=validation,
+            # A training that early stopping had ended only gets its best weights back.
+            initial_epoch=config.epochs if state.stopped else state.history[-1].epoch,
+            epochs=config.epochs,
+            shuffle=False,
+            verbose=0,
+            callbacks=[*progress.callbacks, *recording_callbacks(progress, on_epoch, logs)],
+        )
     return progress
 
 
 def _save_network(
-    network: keras.Model, config: ModelConfig, dataset: Dataset, directory: Path
+    network: keras.Model, config: ModelConfig, dataset: Dataset, directory: DataPath
 ) -> keras.Model:
     if config.precision != "float32":
         # The weights are float32 already; the model must load on any machine.
@@ -304,7 +304,7 @@ def _save_network(
 
 
 def _require_same_forecasts(
-    network: keras.Model, dataset: Dataset, baseline: FloatArray, directory: Path
+    network: keras.Model, dataset: Dataset, baseline: FloatArray, directory: DataPath
 ) -> None:
     # Everything after training forecasts in numpy, so this is the place to compare it with Keras.
     targets = dataset.split.validation[:_COMPARED_WINDOWS]

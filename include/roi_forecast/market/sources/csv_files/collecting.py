@@ -13,28 +13,22 @@ import pyarrow.compute as pc
 from roi_forecast.errors import SourceDataError
 from roi_forecast.market.sources.csv_files.faults import Fault, is_event
 from roi_forecast.market.sources.csv_files.layout.columns import meaning_of, plain
-from roi_forecast.market.sources.csv_files.layout.exchanges import EXCHANGES
 from roi_forecast.market.sources.csv_files.layout.formats import GENERAL_NAMES
 from roi_forecast.market.sources.csv_files.layout.positions import NAMED_IN_LINE, Layout
 from roi_forecast.market.sources.csv_files.layout.symbols import Spelling, canonical, currency_of
 from roi_forecast.market.sources.csv_files.rows import FaultyLine, Rows
+from roi_forecast.market.sources.csv_files.symbol_numbers import (
+    MAX_FIELD,
+    MAX_OTHER_SYMBOLS,
+    SymbolNumbers,
+)
 from roi_forecast.market.sources.csv_files.values.date_evidence import DateEvidence
 from roi_forecast.market.sources.csv_files.values.example import Example
 from roi_forecast.market.sources.csv_files.values.numbers import NumberEvidence
 from roi_forecast.quoting import quoted
-from roi_forecast.universe.symbols import suffix_of
 
 MAX_LINES = 50_000
 """Lines of one symbol in one file; two hundred years of sessions."""
-
-MAX_FIELD = 64
-"""Characters of a date, price or volume."""
-
-MAX_OTHER_SYMBOLS = 10_000
-"""Number of symbols remembered that are in the files but were not requested."""
-
-_MAX_KNOWN = 200_000
-_OTHER = -1
 
 
 @dataclass
@@ -56,8 +50,6 @@ class Collector:
     file_symbol: str
     wanted: Collection[str] | None
     row: str = "line"
-    symbols: list[str] = field(default_factory=list)
-    others: dict[str, None] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
     loose: list[FaultyLine] = field(default_factory=list)
     remarks: int = 0
@@ -71,15 +63,12 @@ class Collector:
     lines: list[npt.NDArray[np.int32]] = field(default_factory=list)
     codes: list[npt.NDArray[np.int32]] = field(default_factory=list)
     date_codes: list[npt.NDArray[np.int32]] = field(default_factory=list)
-    _known: dict[str, int] = field(default_factory=dict)
     _known_dates: dict[str, int] = field(default_factory=dict)
     _counts: list[int] = field(default_factory=list)
     _words: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        # In `600519.SS.csv`, a line of 600519 leaves no doubt about its exchange.
-        suffix = suffix_of(self.file_symbol)
-        self._file_root = self.file_symbol.removesuffix(suffix) if suffix else None
+        self.numbered = SymbolNumbers(self.spelling, self.file_symbol, self.wanted)
         self.columns: dict[str, Mapping[str, int]] = {}
         for written, own in self.layout.columns.items():
             if written == NAMED_IN_LINE:
@@ -96,10 +85,19 @@ class Collector:
                     f"{self.name}: two columns are of the symbol {quoted(symbol)}; keep one of them"
                 )
             self.columns[symbol] = own
-        self.symbols = [symbol for symbol in self.columns if self._is_wanted(symbol)]
-        self.others = dict.fromkeys(s for s in self.columns if s not in self.symbols)
+        self.numbered.take(self.columns)
         kept = {at for symbol in self.symbols for at in self.columns[symbol].values()}
         self.value_positions = sorted(kept)
+
+    @property
+    def symbols(self) -> list[str]:
+        """The wanted symbols so far; a row's code is the place of its own."""
+        return self.numbered.symbols
+
+    @property
+    def others(self) -> dict[str, None]:
+        """The symbols so far that are not wanted."""
+        return self.numbered.others
 
     @property
     def positions(self) -> list[int]:
@@ -126,7 +124,7 @@ class Collector:
         if not len(rows.lines):
             return
         is_row = np.ones(len(rows.lines), bool)
-        codes = self._codes(rows)
+        codes = self._symbol_codes(rows)
         date_codes, new = self._date_codes(rows.columns[self.layout.date_at])
         self._drop_headers(rows, date_codes, new, is_row, fields_of)
         self._note_evidence(rows, date_codes, new, is_row)
@@ -141,51 +139,14 @@ class Collector:
         self._note_currencies(rows, codes, is_row)
         self._keep(rows, codes, date_codes, is_row)
 
-    def _is_wanted(self, symbol: str) -> bool:
-        return self.wanted is None or symbol in self.wanted
-
-    def _codes(self, rows: Rows) -> npt.NDArray[np.int64] | None:
-        """Return the number of each row's symbol, negative if it is not wanted."""
-        if self.layout.symbol_at is None:
+    def _symbol_codes(self, rows: Rows) -> npt.NDArray[np.int64] | None:
+        layout = self.layout
+        if layout.symbol_at is None:
             return None
-        encoded = self._written_symbols(rows, self.layout.symbol_at).dictionary_encode()
-        own = [self._code(text) for text in encoded.dictionary.to_pylist()]
-        numbers = encoded.indices.to_numpy(zero_copy_only=False)
-        codes: npt.NDArray[np.int64] = np.array(own, np.int64)[numbers]
+        exchanges = None if layout.exchange_at is None else rows.columns[layout.exchange_at]
+        codes = self.numbered.of_rows(rows.columns[layout.symbol_at], exchanges)
+        self._counts += [0] * (len(self.symbols) - len(self._counts))
         return codes
-
-    def _written_symbols(self, rows: Rows, at: int) -> pa.Array:
-        """Return the symbols, after the exchange if its column names one that is known."""
-        symbols = rows.columns[at]
-        if self.layout.exchange_at is None:
-            return symbols
-        exchanges = pc.utf8_upper(pc.utf8_trim_whitespace(rows.columns[self.layout.exchange_at]))
-        adds = pc.and_not(
-            pc.is_in(exchanges, pa.array(list(EXCHANGES))),
-            pc.match_substring_regex(symbols, r":|^\s*$"),
-        )
-        return pc.if_else(adds, pc.binary_join_element_wise(exchanges, symbols, ":"), symbols)
-
-    def _code(self, written: str) -> int:
-        code = self._known.get(written)
-        if code is not None:
-            return code
-        symbol = canonical(written, self.spelling) if len(written) <= MAX_FIELD else ""
-        if symbol == self._file_root:
-            symbol = self.file_symbol
-        if symbol and self._is_wanted(symbol):
-            code = self._known.get(f"={symbol}", len(self.symbols))
-            if code == len(self.symbols):
-                self._known[f"={symbol}"] = code
-                self.symbols.append(symbol)
-                self._counts.append(0)
-        else:
-            code = _OTHER
-            if symbol and len(self.others) < MAX_OTHER_SYMBOLS and meaning_of(written) is None:
-                self.others[symbol] = None
-        if len(self._known) < _MAX_KNOWN and len(written) <= MAX_FIELD:
-            self._known[written] = code
-        return code
 
     def _date_codes(self, column: pa.Array) -> tuple[npt.NDArray[np.int64], list[int]]:
         """Return the number of each row's date as text, and the numbers of new ones."""

@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from roi_forecast.config import RunConfig
-from roi_forecast.errors import ConfigError, SourceDataError, SourceError, SourceUnavailableError
-from roi_forecast.files.artifacts import confined
+from roi_forecast.errors import SourceDataError, SourceError, SourceUnavailableError
 from roi_forecast.market.bars import BAR_COLUMNS
 from roi_forecast.market.sources.csv_files.content.opening import MIB
 from roi_forecast.market.sources.csv_files.conventions import AS_THE_FILE_SHOWS, Conventions
@@ -24,6 +23,7 @@ from roi_forecast.market.sources.csv_files.folder import PriceFiles
 from roi_forecast.market.sources.csv_files.layout.symbols import refusal_of
 from roi_forecast.market.sources.csv_files.reading import BrokenOffError, read_file
 from roi_forecast.market.sources.csv_files.symbol_rows import SymbolRows
+from roi_forecast.market.sources.price_path import price_path
 from roi_forecast.market.sources.source import (
     FetchedBars,
     PriceSource,
@@ -281,17 +281,11 @@ def _require_one_kind_of_close(parts: Sequence[SymbolRows]) -> None:
 
 def open_source(config: RunConfig, settings: Settings, symbols: Sequence[str]) -> PriceSource:
     """Return the source; see `registry.open_source`."""
-    path, folder = Path(str(config.csv_path)), settings.csv_directory
-    if folder is not None:
-        try:
-            path = confined(folder, path, ConfigError)
-        except ConfigError as error:
-            raise ConfigError(f"csv_path: {error}") from None
     return CsvSource(
         config.source_key,
-        path,
-        allowed=folder,
+        price_path(config, settings),
+        allowed=settings.csv_directory,
         symbols=symbols,
-        conventions=Conventions(config.csv_dates, config.csv_decimal, config.csv_suffix),
+        conventions=Conventions(config.csv_dates, config.csv_decimal, config.csv_suffix or ""),
         max_bytes=settings.csv_file_mib * MIB,
     )

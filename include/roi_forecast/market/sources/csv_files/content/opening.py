@@ -16,6 +16,7 @@ from pathlib import Path
 
 from roi_forecast.errors import SourceDataError, SourceUnavailableError
 from roi_forecast.files.verified import KINDS_OF_FILE
+from roi_forecast.market.sources.price_path import no_such_path
 from roi_forecast.quoting import named
 
 MIB = 2**20
@@ -62,10 +63,7 @@ def _open_beneath(path: Path, allowed: Path) -> io.BufferedReader:
     except FileNotFoundError as error:
         if path.is_symlink():
             raise SourceDataError(f"{name}: a link to nothing; remove it") from error
-        raise SourceUnavailableError(
-            f"{name}: no such file or folder on this machine; csv_path must be a path that the "
-            "workers see"
-        ) from error
+        raise SourceUnavailableError(no_such_path(path)) from error
     except OSError as error:
         raise not_readable(name, error) from error
 

@@ -1,4 +1,4 @@
-CREATE VIEW roi.failed_checks AS
+CREATE VIEW roi.failed_price_checks AS
 SELECT run.model_name,
        price_check.id,
        price_check.run_id,
@@ -16,10 +16,10 @@ FROM roi.price_checks AS price_check
 JOIN roi.runs AS run ON run.run_id = price_check.run_id
 WHERE NOT price_check.passed;
 
-COMMENT ON VIEW roi.failed_checks IS
+COMMENT ON VIEW roi.failed_price_checks IS
     'The price checks that failed.';
-COMMENT ON COLUMN roi.failed_checks.simulated IS 'true: the prices are simulated, not real';
-COMMENT ON COLUMN roi.failed_checks.symbol IS
+COMMENT ON COLUMN roi.failed_price_checks.simulated IS 'true: the prices are simulated, not real';
+COMMENT ON COLUMN roi.failed_price_checks.symbol IS
     'the asset''s symbol; null if the check is about the whole run';
-COMMENT ON COLUMN roi.failed_checks.trading_date IS
+COMMENT ON COLUMN roi.failed_price_checks.trading_date IS
     'session of the bar; null if the check is about the whole series';

@@ -1,4 +1,4 @@
-CREATE VIEW roi.changed_history AS
+CREATE VIEW roi.changed_rows AS
 SELECT change.id,
        change.table_name,
        change.operation,
@@ -9,6 +9,6 @@ SELECT change.id,
        change.application_name
 FROM roi.history_changes AS change;
 
-COMMENT ON VIEW roi.changed_history IS
+COMMENT ON VIEW roi.changed_rows IS
     'Every change and deletion of a stored row, with its old values, time and login.';
-COMMENT ON COLUMN roi.changed_history.rows IS 'number of rows changed or deleted';
+COMMENT ON COLUMN roi.changed_rows.rows IS 'number of rows changed or deleted';

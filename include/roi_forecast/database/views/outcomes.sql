@@ -5,7 +5,7 @@
 -- day of 5,000 assets x 750 sessions, against 66 ms by searches alone (benchmarks/speed.md).
 -- OFFSET 0 computes the ROI once. Adding 0 to a date keeps PostgreSQL from applying a query's date
 -- to the prices and scanning all symbols of that date, which takes twice as long.
-CREATE VIEW roi.prediction_outcomes AS
+CREATE VIEW roi.outcomes AS
 SELECT version.model_name,
        prediction.symbol,
        prediction.as_of_date,
@@ -82,22 +82,22 @@ WHERE outcome.realised_roi_pct IS NOT NULL
         AND later.trading_date > prediction.target_date
   ));
 
-COMMENT ON VIEW roi.prediction_outcomes IS
+COMMENT ON VIEW roi.outcomes IS
     'Each forecast whose target session is past, next to the actual ROI.';
-COMMENT ON COLUMN roi.prediction_outcomes.realised_roi_pct IS
+COMMENT ON COLUMN roi.outcomes.realised_roi_pct IS
     'actual ROI from the as-of date to the target date, in percent';
-COMMENT ON COLUMN roi.prediction_outcomes.realised_gap_pct IS
+COMMENT ON COLUMN roi.outcomes.realised_gap_pct IS
     'actual ROI from the as-of close to the next opening, in percent; null if there is none';
-COMMENT ON COLUMN roi.prediction_outcomes.realised_open_to_close_pct IS
+COMMENT ON COLUMN roi.outcomes.realised_open_to_close_pct IS
     'actual ROI from that opening to the close, in percent; null where realised_gap_pct is';
-COMMENT ON COLUMN roi.prediction_outcomes.error_pct IS
+COMMENT ON COLUMN roi.outcomes.error_pct IS
     'actual minus forecast ROI, in percentage points';
-COMMENT ON COLUMN roi.prediction_outcomes.direction_hit IS
+COMMENT ON COLUMN roi.outcomes.direction_hit IS
     'true: forecast and actual ROI have the same sign; null where either is 0';
-COMMENT ON COLUMN roi.prediction_outcomes.inside_80 IS
+COMMENT ON COLUMN roi.outcomes.inside_80 IS
     'true: the actual ROI is inside the 80 % interval';
-COMMENT ON COLUMN roi.prediction_outcomes.inside_95 IS
+COMMENT ON COLUMN roi.outcomes.inside_95 IS
     'true: the actual ROI is inside the 95 % interval';
-COMMENT ON COLUMN roi.prediction_outcomes.filled_target IS
+COMMENT ON COLUMN roi.outcomes.filled_target IS
     'true: no bar on the target date, so the price before it was carried forward';
-COMMENT ON COLUMN roi.prediction_outcomes.simulated IS 'true: the prices are simulated, not real';
+COMMENT ON COLUMN roi.outcomes.simulated IS 'true: the prices are simulated, not real';
