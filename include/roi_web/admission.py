@@ -12,8 +12,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from starlette.responses import JSONResponse
-
+from roi_web.http.problems import problem_response
 from roi_web.queues import Queue, QueueFullError
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Admission:
                 await place.enter_async_context(self._places)
             except QueueFullError:
                 await place.aclose()
-                await _refuse(scope, receive, send)
+                await _refusal(scope)(scope, receive, send)
                 return
 
             async def leave_and_send(message: Message) -> None:
@@ -74,8 +73,10 @@ class Admission:
             await self._app(scope, receive, leave_and_send)
 
 
-_refuse = JSONResponse(
-    {"detail": "too many requests are waiting; try again"},
-    status_code=503,
-    headers={"Retry-After": str(_RETRY_SECONDS)},
-)
+def _refusal(scope: Scope) -> ASGIApp:
+    return problem_response(
+        503,
+        "too many requests are waiting; try again",
+        root=scope.get("root_path", ""),
+        headers={"Retry-After": str(_RETRY_SECONDS)},
+    )

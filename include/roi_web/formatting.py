@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import json as standard_json
+import math
+import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
+
+from roi_forecast.number_text import is_zero, without_sign_of_zero
 
 MINUS = "\N{MINUS SIGN}"
 ABSENT = "\N{EN DASH}"
+_MINUS = re.compile(r"(?<!\w)-(?=\d)")
 
 
 def number(value: float | None, digits: int = 2) -> str:
     """Return a number with a real minus sign, or a dash for none."""
-    if value is None or value != value:
+    if value is None or not math.isfinite(value):
         return ABSENT
-    text = f"{value:,.{digits}f}"
-    if not any(digit in text for digit in "123456789"):
-        text = text.lstrip("-")
-    return text.replace("-", MINUS)
+    return without_sign_of_zero(f"{value:,.{digits}f}").replace("-", MINUS)
 
 
 def signed(value: float | None, digits: int = 2) -> str:
     """Return a number with its sign; zero has none."""
     text = number(value, digits)
-    nothing = text == ABSENT or not any(digit in text for digit in "123456789")
-    return text if nothing or text.startswith(MINUS) else f"+{text}"
+    return text if is_zero(text) or text.startswith(MINUS) else f"+{text}"
 
 
 def percent(value: float | None, digits: int = 2) -> str:
@@ -60,6 +63,65 @@ def words(value: str) -> str:
     return value.replace("_", " ")
 
 
+def verdict(passed: bool) -> str:
+    """Return the gate's verdict on a candidate."""
+    return "promoted" if passed else "rejected"
+
+
 def count(amount: int, singular: str, plural: str | None = None) -> str:
     """Return an amount with its noun: 1 forecast, 2 forecasts."""
     return f"{amount:,} {singular if amount == 1 else plural or singular + 's'}"
+
+
+def prose(text: str | None) -> str:
+    """Return a stored sentence with real minus signs; nothing for none."""
+    return _MINUS.sub(MINUS, text or "")
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return words as a list in a sentence: a, b and c."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def seconds(amount: float | None) -> str:
+    """Return a duration: 0.4 s, 12 s, 3 min 5 s, 2 h 10 min."""
+    if amount is None:
+        return ABSENT
+    if amount < 10:
+        return f"{max(amount, 0.0):.1f} s"
+    whole = round(amount)
+    minutes, rest = divmod(whole, 60)
+    if minutes == 0:
+        return f"{rest} s"
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def json(value: object) -> str:
+    """Return a parameter as a run's configuration states it, with numbers at sensible length."""
+    return standard_json.dumps(_shortened(value), ensure_ascii=False)
+
+
+def plain(value: object) -> str:
+    """Return a parameter as words: none, yes, 0.001, or the items of a list."""
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return ", ".join(map(plain, value))
+    return json(value)
+
+
+def _shortened(value: object) -> object:
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, list):
+        return [_shortened(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _shortened(item) for name, item in value.items()}
+    return value

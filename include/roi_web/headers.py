@@ -18,11 +18,13 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 
-_ALWAYS = {
+ALWAYS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
+
+_UNCHANGING = (200, 206, 304)
 
 
 class SecurityHeaders:
@@ -35,12 +37,13 @@ class SecurityHeaders:
         """Pass the request on and add the missing headers to the response."""
         # The address of a static file contains a digest of its content.
         static = "/static/" in scope.get("path", "")
-        cache = "public, max-age=31536000, immutable" if static else "private, no-store"
 
         async def send_completed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _ALWAYS.items():
+                lasts = static and message["status"] in _UNCHANGING
+                cache = "public, max-age=31536000, immutable" if lasts else "private, no-store"
+                for name, value in ALWAYS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", cache)
             await send(message)

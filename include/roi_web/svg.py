@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 PLOT_WIDTH = 1000
 """Width of the nested drawing that paths use."""
@@ -18,12 +18,14 @@ PLOT_WIDTH = 1000
 
 def element(name: str, *content: Markup | str, **attributes: object) -> Markup:
     """Return an element; `class_` becomes class, other underscores become hyphens."""
-    words = Markup("").join(
-        Markup(' {}="{}"').format(_name(key), _text(value))
+    # A page has thousands: Markup.format takes three times as long.
+    words = "".join(
+        f' {_name(key)}="{escape(_text(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
-    return Markup("<{}{}>{}</{}>").format(name, words, Markup("").join(content), name)
+    # Names come from the code; values and content are escaped.
+    return Markup(f"<{name}{words}>{Markup('').join(content)}</{name}>")  # noqa: S704  # nosec B704
 
 
 def stretched(top: float, height: float, *content: Markup) -> Markup:

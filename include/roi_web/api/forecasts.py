@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from roi_forecast.reading.records import (
-    ContextEffect,
-    Forecast,
-    LatestForecast,
-    ModelName,
-    Outcome,
-    PathForecast,
-)
+from roi_forecast.reading.context import ContextEffect, read_context
+from roi_forecast.reading.forecasts import Forecast, LatestForecast, Outcome
+from roi_forecast.reading.model_names import ModelName
+from roi_forecast.written_date import WrittenDate
+from roi_web.api.routes import ApiRoute
 from roi_web.api.shapes import (
     RESPONSES,
     HorizonQuery,
     ListQuery,
+    ModelQuery,
     NameQuery,
     Page,
-    SymbolQuery,
+    PeriodQuery,
     VersionQuery,
     Word,
+    require_known,
 )
 from roi_web.database import ReadConnection
 
-router = APIRouter(tags=["forecasts"], responses=RESPONSES)
+router = APIRouter(tags=["forecasts"], responses=RESPONSES, route_class=ApiRoute)
 
 
-class ForecastQuery(HorizonQuery, VersionQuery):
+class OutcomeQuery(HorizonQuery, VersionQuery, PeriodQuery):
+    """Forecasts whose target session is past."""
+
+    backfill: bool | None = Field(
+        None, description="Only forecasts made after (true) or before their session opened."
+    )
+
+
+class ForecastQuery(OutcomeQuery):
     """Published forecasts."""
 
-    as_of_date: date | None = Field(None, description="Only this date (YYYY-MM-DD).")
-    target_date: date | None = Field(None, description="Only this date (YYYY-MM-DD).")
+    as_of_date: WrittenDate | None = Field(None, description="Only this date (YYYY-MM-DD).")
+    target_date: WrittenDate | None = Field(None, description="Only this date (YYYY-MM-DD).")
 
 
 class ContextQuery(NameQuery):
@@ -44,16 +50,14 @@ class ContextQuery(NameQuery):
     symbol: Word = Field(description="The asset, by its Yahoo symbol.")
 
 
-class OutcomeQuery(HorizonQuery, VersionQuery):
-    """Forecasts whose target session is past."""
+class MeanContextEffect(BaseModel):
+    """What a context asset did, and what that adds to the newest forecasts on average."""
 
-    since: date | None = Field(
-        None, exclude=True, description="Only target dates from this one on."
-    )
-    until: date | None = Field(None, exclude=True, description="Only target dates up to this one.")
-    backfill: bool | None = Field(
-        None, description="Only forecasts made after (true) or before their session opened."
-    )
+    symbol: str = Field(description="the context asset")
+    name: str | None
+    move_pct: float = Field(description="its ROI between the last two publication times, percent")
+    added_pct: float = Field(description="mean over the assets, in percentage points")
+    missing: bool = Field(description="true: it lacks a bar that was due")
 
 
 @router.get("/model-names")
@@ -66,18 +70,10 @@ def list_model_names(
 
 @router.get("/forecasts/latest")
 def list_latest_forecasts(
-    connection: ReadConnection, query: Annotated[SymbolQuery, Query()]
-) -> Page[LatestForecast]:
-    """List each serving champion's forecasts of the next session, by symbol."""
-    return query.read(connection, LatestForecast)
-
-
-@router.get("/forecasts/latest/path")
-def list_latest_forecast_paths(
     connection: ReadConnection, query: Annotated[HorizonQuery, Query()]
-) -> Page[PathForecast]:
-    """List each serving champion's forecasts of all sessions ahead, by symbol and horizon."""
-    return query.read(connection, PathForecast)
+) -> Page[LatestForecast]:
+    """List each serving champion's newest forecasts, by symbol and horizon."""
+    return query.read(connection, LatestForecast)
 
 
 @router.get("/forecasts/latest/context")
@@ -88,12 +84,22 @@ def list_latest_context(
     return query.read(connection, ContextEffect)
 
 
+@router.get("/forecasts/latest/context/mean")
+def list_mean_context(
+    connection: ReadConnection, query: Annotated[ModelQuery, Query()]
+) -> list[MeanContextEffect]:
+    """List what each context asset adds to the newest forecasts, mean over the assets."""
+    require_known(connection, model_name=query.model_name)
+    context = read_context(connection, query.model_name)
+    return [MeanContextEffect.model_validate(row, from_attributes=True) for row in context]
+
+
 @router.get("/forecasts")
 def list_forecasts(
     connection: ReadConnection, query: Annotated[ForecastQuery, Query()]
 ) -> Page[Forecast]:
     """List every forecast ever published, newest as-of date first."""
-    return query.read(connection, Forecast)
+    return query.read(connection, Forecast, *query.in_period(Forecast.view.c.target_date))
 
 
 @router.get("/outcomes")
@@ -101,10 +107,4 @@ def list_outcomes(
     connection: ReadConnection, query: Annotated[OutcomeQuery, Query()]
 ) -> Page[Outcome]:
     """List forecasts whose target session is past with the actual ROI, newest first."""
-    target_date = Outcome.view.c.target_date
-    conditions = []
-    if query.since is not None:
-        conditions.append(target_date >= query.since)
-    if query.until is not None:
-        conditions.append(target_date <= query.until)
-    return query.read(connection, Outcome, *conditions)
+    return query.read(connection, Outcome, *query.in_period(Outcome.view.c.target_date))

@@ -5,41 +5,66 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 
-from roi_forecast.reading.health import HealthSummary, read_health
-from roi_forecast.reading.records import (
+from roi_forecast.reading.health import (
     AssetHealth,
     ChampionCheck,
     Drift,
     FailedCheck,
-    LiveSkill,
-    Run,
+    HealthSummary,
+    read_health,
 )
-from roi_forecast.reading.track_record import read_live_skill
+from roi_forecast.reading.runs import Run, RunState
+from roi_forecast.reading.track_record import LiveSkill, read_live_skill
+from roi_web.api.routes import ApiRoute, FormatQuery
 from roi_web.api.shapes import (
     RESPONSES,
-    ModelNameFilter,
+    ModelQuery,
     NameQuery,
     Page,
     RunQuery,
     SymbolQuery,
     Word,
+    require_known,
 )
 from roi_web.database import ReadConnection
 
-router = APIRouter(tags=["health"], responses=RESPONSES)
+router = APIRouter(tags=["health"], responses=RESPONSES, route_class=ApiRoute)
+
+
+class HealthQuery(FormatQuery):
+    """A summary of one model name, or of each."""
+
+    model_name: Word | None = Field(None, description="Only this model name.")
+
+
+class RunHistoryQuery(RunQuery):
+    """DAG runs."""
+
+    dag_id: Word | None = Field(None, description="Only runs of this DAG.")
+    state: RunState | None = Field(None, description="Only runs in this state.")
 
 
 class FailedCheckQuery(SymbolQuery, RunQuery):
     """Failed checks of the prices."""
 
 
+class ChampionCheckQuery(NameQuery):
+    """Checks of the champions."""
+
+    newest: bool | None = Field(
+        None, description="Only those of each model name's newest checked session (true)."
+    )
+
+
 @router.get("/health")
 def get_health(
-    connection: ReadConnection, model_name: ModelNameFilter = None
+    connection: ReadConnection, query: Annotated[HealthQuery, Query()]
 ) -> list[HealthSummary]:
     """Return one summary for each model name: its newest run and the state of its prices."""
-    return read_health(connection, model_name)
+    require_known(connection, model_name=query.model_name)
+    return read_health(connection, query.model_name)
 
 
 @router.get("/health/assets")
@@ -59,16 +84,16 @@ def list_failed_checks(
 
 
 @router.get("/runs")
-def list_runs(connection: ReadConnection, query: Annotated[RunQuery, Query()]) -> Page[Run]:
+def list_runs(connection: ReadConnection, query: Annotated[RunHistoryQuery, Query()]) -> Page[Run]:
     """List the DAG runs, newest first: what each extracted, checked and decided."""
     return query.read(connection, Run)
 
 
 @router.get("/champion-checks")
 def list_champion_checks(
-    connection: ReadConnection, query: Annotated[NameQuery, Query()]
+    connection: ReadConnection, query: Annotated[ChampionCheckQuery, Query()]
 ) -> Page[ChampionCheck]:
-    """List the newest check of each champion: whether its live scores hold."""
+    """List every check of a champion's live scores against a limit, newest first."""
     return query.read(connection, ChampionCheck)
 
 
@@ -80,8 +105,8 @@ def list_drift(connection: ReadConnection, query: Annotated[SymbolQuery, Query()
 
 @router.get("/live-skill")
 def get_live_skill(
-    connection: ReadConnection,
-    model_name: Annotated[Word, Query(description="The model name.")],
+    connection: ReadConnection, query: Annotated[ModelQuery, Query()]
 ) -> list[LiveSkill]:
     """Return the scores of a model name's published forecasts, by horizon."""
-    return read_live_skill(connection, model_name)
+    require_known(connection, model_name=query.model_name)
+    return read_live_skill(connection, query.model_name)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from roi_forecast.reading.records import AssetHealth
+from roi_forecast.reading.health import AssetHealth
 from roi_web.formatting import count, day
 from roi_web.svg import element
 
@@ -26,9 +26,12 @@ def asset_state(row: AssetHealth) -> str:
     # A context asset that lacks a bar fails a check.
     if row.context:
         return "well"
-    if row.last_bar_date is None or row.last_bar_date < row.as_of_date:
-        return "behind"
-    return "well"
+    return "well" if asset_is_up_to_date(row) else "behind"
+
+
+def asset_is_up_to_date(row: AssetHealth) -> bool:
+    """Tell whether an asset has a bar of the as-of date."""
+    return row.last_bar_date is not None and row.last_bar_date >= row.as_of_date
 
 
 def asset_squares(assets: Sequence[AssetHealth]) -> Markup:

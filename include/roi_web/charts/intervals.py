@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from roi_forecast.reading.records import Forecast
+from roi_forecast.reading.forecasts import Forecast
 from roi_web.formatting import number, percent
 from roi_web.svg import Scale, chart, column_axis, column_grid, element, round_up
 from roi_web.svg import percent as at

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from markupsafe import Markup
 
-from roi_forecast.reading.records import Forecast, Outcome
+from roi_forecast.reading.forecasts import Outcome
 from roi_forecast.reading.track_record import Tally
 from roi_web.formatting import count, day, number, percent, share, short_day, signed
 from roi_web.svg import (
@@ -30,39 +30,30 @@ _AXIS_HEIGHT = 22
 _TWO_SIDED_95 = 1.96
 
 
-def hit_chart(forecasts: Sequence[Forecast], outcomes: Sequence[Outcome]) -> Markup:
+def hit_chart(outcomes: Sequence[Outcome]) -> Markup:
     """Return past forecasts of one asset: each interval, and the actual ROI, by target date.
 
     The actual ROI is a disc within the 80 % interval and a diamond outside of it.
 
     Args:
-        forecasts: Forecasts of the next session with their bounds.
-        outcomes: Of those forecasts; a forecast without one is not drawn.
+        outcomes: Of forecasts of the next session.
     """
-    intervals = {(row.version_id, row.as_of_date): row for row in forecasts}
-    known = sorted(
-        (
-            (row, interval)
-            for row in outcomes
-            if (interval := intervals.get((row.version_id, row.as_of_date)))
-        ),
-        key=lambda pair: (pair[0].target_date, pair[0].created_at),
-    )
+    known = sorted(outcomes, key=lambda row: (row.target_date, row.created_at))
     values = [
         value
-        for row, interval in known
-        for value in (row.realised_roi_pct, interval.lower_80_pct, interval.upper_80_pct)
+        for row in known
+        for value in (row.realised_roi_pct, row.lower_80_pct, row.upper_80_pct)
     ]
     reach = max(map(abs, values), default=1.0) * 1.08
     upward = Scale(-reach, reach, _HEIGHT - _AXIS_HEIGHT, 6)
     across = Scale(-0.5, len(known) - 0.5, 0.0, 1.0)
     marks = []
-    for index, (row, interval) in enumerate(known):
+    for index, row in enumerate(known):
         x = across(index)
-        lower, upper = upward(interval.lower_80_pct), upward(interval.upper_80_pct)
+        lower, upper = upward(row.lower_80_pct), upward(row.upper_80_pct)
         words = (
-            f"{day(row.target_date)}: realised {percent(row.realised_roi_pct)}, 80 % interval "
-            f"{percent(interval.lower_80_pct, 1)} to {percent(interval.upper_80_pct, 1)}"
+            f"{day(row.target_date)}: actual {percent(row.realised_roi_pct)}, 80 % interval "
+            f"{percent(row.lower_80_pct, 1)} to {percent(row.upper_80_pct, 1)}"
             + (", backfill" if row.backfill else "")
         )
         marks.append(
@@ -73,13 +64,13 @@ def hit_chart(forecasts: Sequence[Forecast], outcomes: Sequence[Outcome]) -> Mar
                 class_="backfill" if row.backfill else None,
             )
         )
-    inside = sum(row.inside_80 for row, _ in known)
+    inside = sum(row.inside_80 for row in known)
     words = (
-        f"{inside} of {count(len(known), 'realised ROI')} lay within the 80 % interval"
+        f"{inside} of {count(len(known), 'actual ROI')} lay within the 80 % interval"
         if known
         else "No outcome yet"
     )
-    dates = [row.target_date for row, _ in known]
+    dates = [row.target_date for row in known]
     return chart(words, _HEIGHT, *_grid(upward), *marks, *_percents(upward), *_ends(dates))
 
 
@@ -160,7 +151,9 @@ def calibration_chart(tally: Tally) -> Markup:
     for tick in across.ticks(4):
         x = across(tick)
         parts.append(vertical_line(x, 4, 96, "grid"))
-        parts.append(element("text", f"{100 * tick:g} %", x=at(x), y="114", class_="tick middle"))
+        parts.append(
+            element("text", f"{number(100 * tick, 0)} %", x=at(x), y="114", class_="tick middle")
+        )
     for index, (label, claimed, inside, observed) in enumerate(levels):
         y = 28 + 44 * index
         spread = _TWO_SIDED_95 * math.sqrt(observed * (1 - observed) / tally.forecasts)

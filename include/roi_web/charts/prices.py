@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
+from roi_forecast.reading.forecasts import Forecast
 from roi_forecast.reading.histories import PriceHistory
-from roi_forecast.reading.records import Forecast
 from roi_web.formatting import day, number, percent, short_day
 from roi_web.svg import Scale, chart, element, horizontal_line, path, stretched, vertical_line
 from roi_web.svg import percent as at

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from roi_forecast.reading.records import VersionSummary
+from roi_forecast.reading.versions import VersionSummary
 from roi_web.formatting import number
 from roi_web.svg import Scale, chart, column_axis, column_grid, element, titled, vertical_line
 from roi_web.svg import percent as at

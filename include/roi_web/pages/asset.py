@@ -9,14 +9,9 @@ from fastapi.responses import HTMLResponse
 
 from roi_forecast.market.missing_columns import in_words, missed
 from roi_forecast.reading.context import read_context
-from roi_forecast.reading.histories import read_price_histories
-from roi_forecast.reading.records import (
-    AssetHealth,
-    Forecast,
-    LatestForecast,
-    Outcome,
-    PathForecast,
-)
+from roi_forecast.reading.forecasts import Forecast, LatestForecast, Outcome
+from roi_forecast.reading.health import AssetHealth
+from roi_forecast.reading.histories import read_currency, read_price_histories
 from roi_forecast.reading.track_record import newest_skill, read_live_skill
 from roi_forecast.reading.versions import read_next_day_skill
 from roi_web.api.shapes import Word
@@ -54,7 +49,7 @@ def show_asset(
         raise HTTPException(
             404, f"nothing was forecast for {symbol!r} under the model name {model_name!r}"
         )
-    latest, _ = LatestForecast.read(
+    ahead, _ = LatestForecast.read(
         connection,
         LatestForecast.view.c.model_name == model_name,
         LatestForecast.view.c.symbol == symbol,
@@ -66,12 +61,7 @@ def show_asset(
         Outcome.view.c.horizon == 1,
         limit=PAST_FORECASTS,
     )
-    newest = latest[0] if latest else None
-    ahead, _ = PathForecast.read(
-        connection,
-        PathForecast.view.c.model_name == model_name,
-        PathForecast.view.c.symbol == symbol,
-    )
+    newest = next((row for row in ahead if row.horizon == 1), None)
     reference = newest or past[0]
     health, _ = AssetHealth.read(
         connection,
@@ -95,9 +85,10 @@ def show_asset(
         context=read_context(connection, newest.model_name, symbol) if newest else [],
         lately=newest_skill(read_live_skill(connection, newest.model_name)) if newest else None,
         history=history,
+        currency=read_currency(connection, reference.source, symbol),
         lacking=in_words(missing) if missing else None,
         prices=price_chart(history, ahead) if history and len(history.prices) > 1 else None,
         outcomes=outcomes,
-        hits=hit_chart(past, outcomes),
+        hits=hit_chart(outcomes),
         inside_80=sum(row.inside_80 for row in outcomes),
     )

@@ -10,8 +10,9 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
 
 from roi_forecast.reading.context import read_context
+from roi_forecast.reading.forecasts import LatestForecast
+from roi_forecast.reading.health import ChampionCheck
 from roi_forecast.reading.histories import read_price_histories
-from roi_forecast.reading.records import ChampionCheck, LatestForecast
 from roi_forecast.reading.track_record import newest_skill, read_live_skill
 from roi_forecast.reading.versions import read_next_day_skill
 from roi_web.charts.intervals import interval_axis, interval_bar, shared_scale
@@ -49,8 +50,10 @@ def show_forecasts(
     """Show one page of the list of assets, after searching and sorting all of them."""
     rows = _read_latest(connection, chosen)
     _, sort_key = ORDERS[order]
+    words = search.casefold().split()
     found = sorted(
-        (row for row in rows if _matches(row, search)), key=lambda row: (sort_key(row), row.symbol)
+        (row for row in rows if not words or _matches(row, words)),
+        key=lambda row: (sort_key(row), row.symbol),
     )
     pages = max(1, -(-len(found) // ASSETS_ON_A_PAGE))
     page = min(page, pages)
@@ -70,6 +73,7 @@ def show_forecasts(
         connection,
         ChampionCheck.view.c.version_id == (rows[0].version_id if rows else None),
         ChampionCheck.view.c.serving,
+        ChampionCheck.view.c.newest,
         ChampionCheck.view.c.state == "below",
     )
     scale = shared_scale(rows)
@@ -99,17 +103,13 @@ def show_forecasts(
 
 
 def _read_latest(connection: Connection, chosen: Chosen) -> list[LatestForecast]:
-    """Read the newest forecasts of the chosen name, however many assets there are."""
-    rows: list[LatestForecast] = []
-    cursor: str | None = None
-    is_chosen = LatestForecast.view.c.model_name == chosen.model_name
-    while True:
-        items, cursor = LatestForecast.read(connection, is_chosen, cursor=cursor)
-        rows += items
-        if cursor is None:
-            return rows
+    """Read the newest next-session forecasts of the chosen name, however many there are."""
+    latest = LatestForecast.view.c
+    return LatestForecast.read_all(
+        connection, latest.model_name == chosen.model_name, latest.horizon == 1
+    )
 
 
-def _matches(row: LatestForecast, search: str) -> bool:
-    words = search.casefold().split()
-    return all(word in f"{row.symbol} {row.name or ''}".casefold() for word in words)
+def _matches(row: LatestForecast, words: list[str]) -> bool:
+    name = f"{row.symbol} {row.name or ''}".casefold()
+    return all(word in name for word in words)

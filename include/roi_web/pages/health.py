@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
-from sqlalchemy import or_
 
 from roi_forecast.market.missing_columns import lines_about, missed
-from roi_forecast.reading.health import read_health
-from roi_forecast.reading.records import AssetHealth, Drift, FailedCheck, Run
-from roi_web.charts.assets import asset_squares, asset_state
+from roi_forecast.reading.health import AssetHealth, FailedCheck, read_drift
+from roi_forecast.reading.runs import Run
+from roi_web.charts.assets import asset_is_up_to_date, asset_squares, asset_state
 from roi_web.chosen import ChosenName
 from roi_web.database import ReadConnection
 from roi_web.navigation import Tab
 from roi_web.rendering import render
 
-TAB = Tab("health", "Data health", position=4)
+TAB = Tab("health", "Data health", position=7)
 
 router = APIRouter()
 
+_ROWS_SHOWN = 100
+_SQUARES_SHOWN = 500
 _CHECKS_SHOWN = 50
-_RUNS_SHOWN = 20
+_RUNS_SHOWN = 10
 
 
 @router.get(f"/{TAB.path}")
@@ -28,30 +29,36 @@ def show_health(request: Request, connection: ReadConnection, chosen: ChosenName
     """Show the newest run of the chosen model name, its assets, and earlier runs."""
     model_name = chosen.model_name
     run_id = chosen.name.last_run_id if chosen.name else None
-    summaries = read_health(connection, model_name) if model_name else []
-    assets, _ = AssetHealth.read(connection, AssetHealth.view.c.model_name == model_name)
+    newest, _ = Run.read(connection, Run.view.c.run_id == run_id)
+    assets = AssetHealth.read_all(connection, AssetHealth.view.c.model_name == model_name)
+    own = [row for row in assets if not row.context]
+    last_bars = [row.last_bar_date for row in own if row.last_bar_date is not None]
+    notable = [row for row in assets if asset_state(row) != "well"]
+    well = [row for row in assets if asset_state(row) == "well"]
+    drawn = [*notable, *well][:_SQUARES_SHOWN]
     checks, _ = FailedCheck.read(
         connection, FailedCheck.view.c.run_id == run_id, limit=_CHECKS_SHOWN
     )
-    # A run that was refused at its start may have no name, or one without a page.
-    history = Run.view.c
-    shown = or_(history.model_name == model_name, history.as_of_date.is_(None))
-    runs, _ = Run.read(connection, shown, limit=_RUNS_SHOWN)
-    drift, _ = Drift.read(connection, Drift.view.c.model_name == model_name)
+    runs, _ = Run.read(connection, chosen.has_run, limit=_RUNS_SHOWN)
     return render(
         request,
         "health.html",
         tab=TAB,
         chosen=chosen,
-        summary=summaries[0] if summaries else None,
+        run=newest[0] if newest else None,
         assets=assets,
-        squares=asset_squares(assets),
+        own=len(own),
+        up_to_date=sum(asset_is_up_to_date(row) for row in own),
+        oldest_last_bar=min(last_bars, default=None),
+        squares=asset_squares(drawn),
+        drawn=len(drawn),
         lacking=lines_about(
             {row.symbol: missed(row.missing_columns, context=row.context) for row in assets}
         ),
-        notable=[row for row in assets if asset_state(row) != "well"],
+        notable=notable,
         checks=checks,
+        checked_run=run_id,
         runs=runs,
-        drift=drift,
-        drifting=[row for row in drift if row.drifting],
+        drift=read_drift(connection, model_name, _ROWS_SHOWN) if model_name else None,
+        shown=_ROWS_SHOWN,
     )

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
-from roi_forecast.errors import RegistryError
+from roi_forecast.data_path import DataPath
 from roi_forecast.market.missing_columns import lines_about
-from roi_forecast.reading.records import (
-    ChampionCheck,
+from roi_forecast.reading.health import ChampionCheck
+from roi_forecast.reading.versions import (
     GateRuling,
-    ModelName,
     Promotion,
     VersionDetails,
     VersionSummary,
+    read_details,
+    read_next_day_skill,
+    read_version,
 )
-from roi_forecast.reading.versions import read_next_day_skill, read_version
 from roi_forecast.registry.plots import Plots, find_plots
 from roi_web.api.shapes import Word
 from roi_web.charts.scores import BASELINES, score_axis, score_line, score_scale
-from roi_web.chosen import Chosen, ChosenName
+from roi_web.chosen import ChosenName, choose
 from roi_web.database import ReadConnection
 from roi_web.navigation import Tab
+from roi_web.plots import plot_response
 from roi_web.rendering import render
 
 TAB = Tab("versions", "Versions", position=3)
@@ -68,6 +69,7 @@ def show_versions(
         connection,
         ChampionCheck.view.c.model_name == model_name,
         ChampionCheck.view.c.serving,
+        ChampionCheck.view.c.newest,
     )
     scale = score_scale([*champion, *versions])
     verdicts: dict[str, GateRuling] = {}
@@ -81,6 +83,7 @@ def show_versions(
         chosen=chosen,
         champion=champion[0] if champion else None,
         checks=checks,
+        skill=read_next_day_skill(connection, champion[0].version_id) if champion else None,
         versions=[
             (version, score_line(version, scale), verdicts.get(version.version_id))
             for version in versions
@@ -100,14 +103,11 @@ def show_plot(
     name: Annotated[Word, Path()],
 ) -> Response:
     """Return one of a version's plots."""
-    found = read_version(connection, version_id)
-    plots = _plots(request, found.details) if found else None
+    details = read_details(connection, version_id)
+    plots = _plots(request, details) if details else None
     if plots is None or name not in plots.files:
         raise HTTPException(404, f"version {version_id!r} has no plot {name!r}")
-    try:
-        return Response(plots.read(name), media_type="image/png")
-    except (RegistryError, OSError) as error:
-        raise HTTPException(404, f"the plot {name!r} of {version_id!r} is damaged") from error
+    return plot_response(plots, name, version_id)
 
 
 @router.get("/versions/{version_id}")
@@ -119,8 +119,6 @@ def show_version(
     if found is None:
         raise HTTPException(404, f"there is no version {version_id!r}")
     details = found.details
-    names, _ = ModelName.read(connection)
-    name = next(name for name in names if name.model_name == details.model_name)
     leaderboard = VersionSummary.view.c
     (summary,), _ = VersionSummary.read(
         connection,
@@ -136,14 +134,14 @@ def show_version(
         request,
         "version.html",
         tab=TAB,
-        chosen=Chosen(names, name),
+        chosen=choose(request, connection, details.model_name),
         details=details,
         lacking=lines_about(details.missing_columns),
         plots=list(plots.files) if (plots := _plots(request, details)) else [],
         summary=summary,
         axis=score_axis(scale),
         line=score_line(summary, scale),
-        scores=[score for score in found.scores if score.symbol is None],
+        scores=found.scores,
         skill=read_next_day_skill(connection, version_id),
         decisions=decisions,
         promotions=promotions,
@@ -151,7 +149,7 @@ def show_version(
 
 
 def _plots(request: Request, details: VersionDetails) -> Plots | None:
-    models_directory: FilePath | None = request.app.state.models_directory
+    models_directory: DataPath | None = request.app.state.models_directory
     if models_directory is None:
         return None
     return find_plots(models_directory, details.model_name, details.version_id)

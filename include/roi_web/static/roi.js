@@ -54,25 +54,4 @@
       show();
     });
   }
-
-  for (const table of document.querySelectorAll("table[data-sortable]")) {
-    const headers = [...table.tHead.rows[0].cells];
-    headers.forEach((header, column) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.append(...header.childNodes);
-      header.append(button);
-      button.addEventListener("click", () => {
-        const up = header.getAttribute("aria-sort") !== "ascending";
-        headers.forEach((other) => other.removeAttribute("aria-sort"));
-        header.setAttribute("aria-sort", up ? "ascending" : "descending");
-        const value = (row) => row.cells[column].textContent.trim().replace("\u2212", "-");
-        const compare = header.classList.contains("n")
-          ? (a, b) => (parseFloat(value(a)) || 0) - (parseFloat(value(b)) || 0)
-          : (a, b) => value(a).localeCompare(value(b));
-        const rows = [...table.tBodies[0].rows].sort(compare);
-        table.tBodies[0].append(...(up ? rows : rows.reverse()));
-      });
-    });
-  }
 })();
