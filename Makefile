@@ -21,11 +21,17 @@ export ROI_MODEL := $(value MODEL)
 export ROI_OUT := $(value OUT)
 export ROI_A := $(value A)
 export ROI_B := $(value B)
-unexport SOURCE CSV CONF QUERY OWNER PORT YES PRICES WHAT MODEL OUT A B SECTIONS
+export ROI_ARGS := $(value ARGS)
+export ROI_FROM := $(value FROM)
+export ROI_CHART := $(value CHART)
+export ROI_SESSIONS := $(value SESSIONS)
+export ROI_SEED := $(value SEED)
+export ROI_KILLS := $(value KILLS)
+unexport SOURCE CSV CONF QUERY OWNER PORT YES PRICES WHAT MODEL OUT A B SECTIONS ARGS FROM CHART SESSIONS SEED KILLS
 unexport $(filter PYTHON%,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run check-csv backtest tune up down tensorboard sql compare export clean test lint audit format benchmark-accuracy benchmark-speed env
+.PHONY: help setup setup-dev run check-csv backtest tune up down airflow tensorboard sql database database-url compare export backup restore clean test test-containers test-kubernetes bill-of-materials lint audit format benchmark-accuracy benchmark-speed soak env
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,17 +60,32 @@ up: setup ## the live Airflow in the foreground, on 127.0.0.1:8080; PORT=… nam
 down: setup ## stop the live Airflow
 	@$(LAUNCH) roi_local.commands.down
 
+airflow: setup ## Airflow's own command line; ARGS='dags list'
+	@$(LAUNCH) roi_local.commands.airflow
+
 tensorboard: setup ## TensorBoard on the logs of all trainings, on 127.0.0.1:6006; PORT=… names another port
 	@$(LAUNCH) roi_local.commands.tensorboard
 
 sql: setup ## psql on the views, read-only; QUERY='…' answers one query as CSV; OWNER=1 may change everything
 	@$(LAUNCH) roi_local.commands.sql
 
+database: setup ## keep PostgreSQL running until Ctrl-C, for notebooks and BI tools; PORT=5433 listens on 127.0.0.1
+	@$(LAUNCH) roi_local.database.keep_running
+
+database-url: setup ## print the read-only ROI_DATABASE_URL of a database that runs
+	@$(LAUNCH) roi_local.database.url
+
 compare: setup ## two versions side by side; A=version or model name B=likewise
 	@$(LAUNCH) roi_local.commands.compare
 
 export: setup ## CSV: the combined price and ROI table, or WHAT=view; OUT=path MODEL=name
 	@$(LAUNCH) roi_local.commands.export
+
+backup: setup ## write a complete backup of databases, models and datasets, while anything runs; OUT=new folder
+	@$(LAUNCH) roi_local.commands.backup save
+
+restore: setup ## put a backup in place of the installation, after asking; FROM=folder; YES=1 answers
+	@$(LAUNCH) roi_local.commands.backup restore
 
 env: setup ## write .env with the secrets of an installation by docker compose; keeps what is there
 	@$(LAUNCH) roi_production.environment_file
@@ -73,7 +94,16 @@ clean: setup ## delete databases, models and logs, after asking; YES=1 answers
 	@$(LAUNCH) roi_local.commands.clean
 
 test: setup-dev ## run all tests; ARGS='-k scaling' passes options to pytest
-	@$(VENV) -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(VENV) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-containers: setup-dev ## install, upgrade, kill, back up and restore by docker compose, on an engine of its own; as root
+	@$(VENV) -m pytest tests/containers -m containers -p no:xdist -o log_cli=true -o log_cli_level=INFO -o log_cli_format='%(asctime)s %(message)s' $(ARGS)
+
+bill-of-materials: ## print the packages of an image as CycloneDX; IMAGE=roi-forecast-cpu
+	@docker run --rm --network none $(or $(IMAGE),roi-forecast-services) cat /opt/roi/bill-of-materials/python.cdx.json
+
+test-kubernetes: setup-dev ## render kubernetes/ with Helm and Airflow's chart and check every object; CHART=airflow-1.22.0.tgz
+	@$(VENV) -m pytest tests/production/test_kubernetes.py
 
 lint: setup-dev ## check format, style, types and security; shows known advisories of the packages
 	@$(VENV) -m ruff format --check .
@@ -94,3 +124,7 @@ benchmark-accuracy: setup-dev ## model, intervals and next-day skill beside ever
 
 benchmark-speed: setup-dev ## training steps, start-up, storing, scale, views, API and a daily run; SECTIONS='steps scale' selects
 	@$(VENV) benchmarks/speed.py
+
+soak: setup-dev ## hundreds of simulated sessions with faults, then kills at stages; SESSIONS=250 SEED=0 KILLS=200 OUT=folder
+	@$(VENV) benchmarks/many_sessions.py
+	@ROI_KILLS=$${ROI_KILLS:-200} $(VENV) -m pytest -q tests/faults/test_kills.py

@@ -11,7 +11,7 @@ from roi_airflow.parameters import run_parameters
 from roi_airflow.tasks.dataset_tasks import dataset_of, resolve_symbols
 from roi_airflow.tasks.stage import begin_run, open_stage
 from roi_forecast.config import BacktestRunConfig
-from roi_forecast.settings import TRAINING_POOL
+from roi_production.training_pod import training_arguments
 
 DOCUMENTATION = """
 Walks forward through past prices: refits the linear part and the network as time passes and
@@ -41,7 +41,7 @@ def backtest_roi_forecast() -> None:
         with begin_run() as installation:
             return resolve_symbols(installation, resolve.resolve_backtest)
 
-    @task(queue="gpu", pool=TRAINING_POOL, retries=2, execution_timeout=timedelta(hours=12))
+    @task(**training_arguments(), execution_timeout=timedelta(hours=12))
     def walk_forward(dataset_id: str) -> None:
         """Walk forward with every predictor, continuing where a killed attempt stopped."""
         from roi_forecast.backtest.run import run_backtest

@@ -19,7 +19,8 @@ from roi_airflow.tasks.promotion_tasks import settle_promotion
 from roi_airflow.tasks.retries import ExponentialBackoff
 from roi_airflow.tasks.stage import begin_run, is_run_active, open_stage, will_retry
 from roi_airflow.trading_days import TradingDayTimetable
-from roi_forecast.settings import TRAINING_POOL, usual_publish
+from roi_forecast.settings import usual_publish
+from roi_production.training_pod import training_arguments
 
 DOCUMENTATION = """
 Forecasts the return on investment of every asset for the next session.
@@ -40,11 +41,11 @@ if it has one, under a model name of its own.
 then clear that task.
 **To return** to an older version, trigger `roll_back_champion`.
 
-The results are in the market database: `roi.latest_predictions`, `roi.latest_context` (what other
-markets did and add to them), `roi.prediction_outcomes`, `roi.model_leaderboard`,
+The results are in the market database: `roi.latest_forecasts`, `roi.latest_context` (what other
+markets did and add to them), `roi.outcomes`, `roi.versions`,
 `roi.champion_history`, and the reasons in `roi.gate_decisions`.
 `roi.live_skill` shows how good live forecasts were. If they are below a limit,
-`champion_below_limit` runs and says what to do, and `roi.champion_alerts` has the figures.
+`champion_below_limit` runs and says what to do, and `roi.champion_checks` has the figures.
 
 Other DAGs can be scheduled on the assets `roi_prices`, `roi_dataset`, `roi_champion` and
 `roi_forecasts`.
@@ -91,9 +92,7 @@ def daily_roi_forecast() -> None:
         ]
 
     @task(
-        queue="gpu",
-        pool=TRAINING_POOL,
-        retries=2,
+        **training_arguments(),
         execution_timeout=timedelta(hours=6),
         map_index_template="network {{ network_number }}",
         doc_md="Train one network, continuing where a killed attempt stopped.",

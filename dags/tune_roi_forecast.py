@@ -11,7 +11,7 @@ from roi_airflow.parameters import run_parameters
 from roi_airflow.tasks.dataset_tasks import dataset_of, resolve_symbols
 from roi_airflow.tasks.stage import begin_run, is_run_active, open_stage
 from roi_forecast.config import TuningRunConfig
-from roi_forecast.settings import TRAINING_POOL
+from roi_production.training_pod import training_arguments
 
 DOCUMENTATION = """
 Searches for better hyperparameters.
@@ -53,9 +53,7 @@ def tune_roi_forecast() -> None:
             return study.open_search(stage.engine, stage.run, dataset, is_run_active)
 
     @task(
-        queue="gpu",
-        pool=TRAINING_POOL,
-        retries=2,
+        **training_arguments(),
         execution_timeout=timedelta(hours=6),
         map_index_template="{{ trial }}",
         doc_md="Train with parameters that were not tried yet, and score them on validation rows.",
@@ -77,11 +75,11 @@ def tune_roi_forecast() -> None:
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def report_best() -> None:
-        """Log the best trials of the study."""
-        from roi_forecast.tuning.best_trials import log_best_trials
+        """Log the best trials of the study, and store what its scores depend on."""
+        from roi_forecast.tuning.best_trials import conclude_search
 
         with open_stage(last=True) as stage:
-            log_best_trials(stage.engine, stage.run)
+            conclude_search(stage.engine, stage.run)
 
     dataset_id = dataset_of(resolve_run())
     slots = open_search(dataset_id)

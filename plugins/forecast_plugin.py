@@ -28,6 +28,13 @@ def limit_requests(app: ASGIApp) -> ASGIApp:
     return RequestLimits(app)
 
 
+def refuse_runs(app: ASGIApp) -> ASGIApp:
+    """Wrap the API server; only its process loads the packages for that."""
+    from roi_airflow.api_server.run_refusals import RunRefusals
+
+    return RunRefusals(app)
+
+
 class ForecastPlugin(AirflowPlugin):
     """Pages, task links, protection of the API server, the schedule and its deadline.
 
@@ -49,6 +56,7 @@ class ForecastPlugin(AirflowPlugin):
         }
     ]
     fastapi_root_middlewares = [  # noqa: RUF012
+        {"middleware": refuse_runs, "args": [], "kwargs": {}, "name": "refusals of runs"},
         {"middleware": limit_requests, "args": [], "kwargs": {}, "name": "request limits"},
         {"middleware": SecurityHeaders, "args": [], "kwargs": {}, "name": "security headers"},
     ]

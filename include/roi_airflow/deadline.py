@@ -69,6 +69,24 @@ def forecast_deadline(environment: Mapping[str, str] = os.environ) -> DeadlineAl
     Raises:
         PreflightError: The environment gives no valid number of minutes, or no valid `publish`.
     """
+    after = deadline_after(environment)
+    if after is None:
+        return None
+    return DeadlineAlert(
+        # A run is queued when it is due; a backfill run was due in the past.
+        reference=FirstQueued(),
+        interval=after,
+        callback=SyncCallback(report_late_forecasts),
+        name="forecasts are late",
+    )
+
+
+def deadline_after(environment: Mapping[str, str] = os.environ) -> timedelta | None:
+    """Return how long after a run is queued forecasts may be missing; None if that is turned off.
+
+    Raises:
+        PreflightError: As `forecast_deadline`.
+    """
     usual = DEFAULT_DEADLINE_MINUTES[usual_publish(environment)]
     text = environment.get(DEADLINE_VARIABLE) or str(usual)
     if text == NO_DEADLINE:
@@ -78,13 +96,7 @@ def forecast_deadline(environment: Mapping[str, str] = os.environ) -> DeadlineAl
             f"{DEADLINE_VARIABLE}: received {text!r}; expected a whole number of minutes above "
             f"0, or {NO_DEADLINE!r}"
         )
-    return DeadlineAlert(
-        # A run is queued when it is due; a backfill run was due in the past.
-        reference=FirstQueued(),
-        interval=timedelta(minutes=int(text)),
-        callback=SyncCallback(report_late_forecasts),
-        name="forecasts are late",
-    )
+    return timedelta(minutes=int(text))
 
 
 def _has_forecasts(run_id: str) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from airflow.sdk import Param
 
+from roi_airflow.refusals import form_defaults
 from roi_forecast.config import Config, RunConfig, parameter_schemas
-from roi_forecast.settings import usual_publish
+from roi_forecast.quoting import listed
 
+_MAX_OFFERED = 40
+"""Symbols of the universe that the form shows."""
 _ABBREVIATIONS = ("csv", "lstm", "l2")
 
 
@@ -21,28 +21,19 @@ def run_parameters(kind: type[Config] = RunConfig) -> dict[str, Param]:
     Args:
         kind: The kind of run.
     """
+    defaults = form_defaults(kind)
     parameters = {}
     for name, schema in parameter_schemas(kind).items():
-        default = schema.pop("default")
-        if name == "publish":
-            default = usual_publish()
-        parameters[name] = Param(default, **{**schema, "title": _title(name)})
+        del schema["default"]
+        offered = schema.pop("offered", ())
+        if offered:
+            schema["description"] += f" The universe has {listed(offered, _MAX_OFFERED)}."
+        choices = schema.get("items", {}).get("enum")
+        if choices:
+            # Airflow's form offers a list of values for examples alone, and no others.
+            schema["examples"] = choices
+        parameters[name] = Param(defaults[name], **{**schema, "title": _title(name)})
     return parameters
-
-
-def explicit_parameters(conf: Mapping[str, Any], form: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that a person gave, without those that the form left untouched.
-
-    The trigger form sends every parameter. One with the form's own value was not chosen, so a
-    preset may replace it.
-
-    Args:
-        conf: The conf of the run.
-        form: Default of every parameter of the form.
-    """
-    if not form.keys() <= conf.keys():
-        return dict(conf)
-    return {name: value for name, value in conf.items() if name not in form or value != form[name]}
 
 
 def _title(name: str) -> str:

@@ -85,16 +85,17 @@ class TradingDayTimetable(Timetable):
         """
         calendars = sys.modules.get("roi_forecast.market.calendars")
         reference = reference_exchange(self._assets)
-        until = f" until {calendars.last_known_session(reference)}" if calendars else ""
-        count = len(self._assets)
-        due = f"once the last bar of {count} assets is final"
+        until = f"until {calendars.last_known_session(reference)}, " if calendars else ""
+        number = len(self._assets)
+        count = "one asset" if number == 1 else f"{number} assets"
+        due = f"once the last bar of {count} is final"
         if self._publish == "before_open":
-            due = f"{BEFORE_OPEN_MINUTES} minutes before the first exchange of {count} assets opens"
+            due = f"{BEFORE_OPEN_MINUTES} minutes before the first exchange of {count} opens"
         elif self._context.assets:
             due += ", and those of the context assets that come before the next opening"
         return (
             f"A run for each session of the calendar {self._calendar}, {due}. Holidays are "
-            f"known{until} as far as the calendar's data reach; later every usual trading day "
+            f"known {until}as far as the calendar's data reach; later every usual trading day "
             "counts as a session."
         )
 

@@ -2,19 +2,25 @@
 
 python -m roi_local.airflow_process run DAG_ID CONF
 python -m roi_local.airflow_process scheduler
+python -m roi_local.airflow_process register
 """
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from roi_forecast.settings import POOLS
 from roi_local.run_progress.events import EVENTS_VARIABLE, Event, write_event
+
+_CONNECTION_SECONDS = 5.0
+_SECONDS_BETWEEN_CONNECTIONS = 0.2
 
 
 def carry_out(dag_id: str, conf: Mapping[str, Any]) -> None:
@@ -43,13 +49,23 @@ def carry_out(dag_id: str, conf: Mapping[str, Any]) -> None:
 
 
 def schedule() -> None:
-    """Become Airflow's scheduler, once nothing is left that it would take for its own."""
+    """Become Airflow's scheduler, once its tasks find the API server and no killed run is left."""
     from airflow.__main__ import main
 
     fail_abandoned_runs()
     create_pools(POOLS)
+    wait_for_api_server(os.environ["AIRFLOW__API__HOST"], int(os.environ["AIRFLOW__API__PORT"]))
     # Without -s, its log server would listen on all addresses.
     sys.argv = ["airflow", "scheduler", "-s"]
+    main()  # type: ignore[no-untyped-call]
+
+
+def register() -> None:
+    """Store the DAGs and the pools in Airflow's database, as its processes do when they run."""
+    from airflow.__main__ import main
+
+    create_pools(POOLS)
+    sys.argv = ["airflow", "dags", "reserialize"]
     main()  # type: ignore[no-untyped-call]
 
 
@@ -63,6 +79,21 @@ def create_pools(pools: Mapping[str, int]) -> None:
 
     for name in pools.keys() - {pool.pool for pool in Pool.get_pools()}:
         Pool.create_or_update_pool(name, pools[name], description="", include_deferred=False)
+
+
+def wait_for_api_server(host: str, port: int) -> None:
+    """Wait until Airflow's API server takes connections.
+
+    A task that starts earlier gives up after a few seconds and counts as failed. `make up` ends
+    this process if the server ends.
+    """
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=_CONNECTION_SECONDS).close()
+        except OSError:
+            time.sleep(_SECONDS_BETWEEN_CONNECTIONS)
+        else:
+            return
 
 
 def fail_abandoned_runs() -> None:
@@ -92,5 +123,7 @@ def fail_abandoned_runs() -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "scheduler":
         schedule()
+    elif sys.argv[1] == "register":
+        register()
     else:
         carry_out(sys.argv[2], json.loads(sys.argv[3]))

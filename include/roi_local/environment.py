@@ -86,6 +86,11 @@ class Home:
         return self.directory / "data"
 
     @property
+    def secrets_file(self) -> Path:
+        """The secrets that are generated once."""
+        return self.directory / "secrets.json"
+
+    @property
     def stack_file(self) -> Path:
         """Where the live stack answers, for other commands."""
         return self.directory / "stack.json"
@@ -118,7 +123,7 @@ class Secrets:
 
 def load_secrets(home: Home) -> Secrets:
     """Read the installation's secrets, generating them on first use (file mode 600)."""
-    path = home.directory / "secrets.json"
+    path = home.secrets_file
     if not path.exists():
         create_private_folder(home.directory)
         content = {

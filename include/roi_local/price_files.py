@@ -37,7 +37,9 @@ def print_price_files(conf: Mapping[str, Any], out: TextIO) -> None:
         SourceError: There is no such file or folder, or it holds no file of prices.
     """
     names = {"csv_dates": "dates", "csv_decimal": "decimal", "csv_suffix": "suffix"}
-    conventions = Conventions(**{names[key]: conf[key] for key in names if key in conf})
+    conventions = Conventions(
+        **{names[key]: conf[key] for key in names if conf.get(key) is not None}
+    )
     files = understand(Path(conf["csv_path"]), conventions)
     shown = _shown(files)
     for contents in shown:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from roi_forecast.config import Config, RunConfig, parse_config
+from roi_forecast.config import Config, RunConfig
+from roi_forecast.planning.parameter_check import check_start
 from roi_forecast.quoting import named, quoted
+from roi_forecast.settings import Settings
+from roi_local.environment import Home
 from roi_local.errors import LocalError
+from roi_local.stack import is_stack_up
 
 SOURCE_VARIABLE = "ROI_SOURCE"
 CSV_VARIABLE = "ROI_CSV"
@@ -30,6 +35,7 @@ def run_parameters(
     Raises:
         LocalError: CONF is not a JSON object, or CSV names nothing.
         ConfigError: A parameter is unknown, out of bounds or contradicts another one.
+        PreflightError: There is no file or folder at csv_path, or ROI_PUBLISH is wrong.
     """
     csv = environment.get(CSV_VARIABLE, "")
     source = environment.get(SOURCE_VARIABLE, "")
@@ -43,7 +49,10 @@ def run_parameters(
             )
         conf["csv_path"] = str(path)
     conf |= _parse_conf(environment.get(CONF_VARIABLE, ""))
-    parse_config(kind, conf)
+    # The live stack, which would carry the run out, has an environment of its own.
+    settings = None if is_stack_up(Home.from_environment()) else Settings.of_prices()
+    usual = {} if settings is None else {"publish": settings.publish}
+    check_start(kind, {**usual, **conf}, now=datetime.now(UTC), settings=settings)
     return conf
 
 

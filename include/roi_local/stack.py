@@ -15,6 +15,9 @@ from roi_local.environment import ADMINISTRATOR, UP_PURPOSE, Home, load_secrets
 from roi_local.errors import LocalError
 from roi_local.private_files import is_locked
 
+DEFAULT_PORT = 8080
+"""TCP port of the API server unless PORT names another one."""
+
 _READY_SECONDS = 180
 _REQUEST_SECONDS = 30
 _COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
@@ -41,6 +44,11 @@ class Stack:
     def address(self) -> str:
         """URL of the API server."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pages_address(self) -> str:
+        """URL of the forecast pages in Airflow's navigation."""
+        return f"{self.address}/plugin/roi-forecasts"
 
     def write(self, home: Home) -> None:
         """Store this for other commands; the file counts only while the lock is held."""

@@ -32,9 +32,10 @@ def create_forecast_pages() -> FastAPI:
     """
     from airflow.api_fastapi.core_api.security import requires_access_dag
 
+    from roi_airflow.deadline import deadline_after
     from roi_forecast.reading.engine import create_reader_engine
     from roi_forecast.settings import Settings
-    from roi_web.application import create_application
+    from roi_web.application import USUAL_DEADLINE, create_application
 
     settings = Settings.from_environment()
     return create_application(
@@ -44,4 +45,6 @@ def create_forecast_pages() -> FastAPI:
         dag_id=DAILY_DAG,
         airflow_url=airflow_path(),
         models_directory=settings.models_directory,
+        backtests_directory=settings.backtests_directory,
+        deadline=deadline_after() or USUAL_DEADLINE,
     )

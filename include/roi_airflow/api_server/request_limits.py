@@ -15,7 +15,6 @@ from airflow.configuration import conf
 from limits import parse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse
 from starlette.routing import Match, Mount
 
 from roi_airflow.api_server.clients import (
@@ -26,8 +25,10 @@ from roi_airflow.api_server.clients import (
     token_subject,
 )
 from roi_airflow.api_server.login_limits import ACCOUNT_PAUSE, LoginLimits, account_in
+from roi_airflow.api_server.repeated_body import repeated
 from roi_airflow.api_server.request_counts import RequestCounts
 from roi_web.admission import CLIENT
+from roi_web.http.problems import problem_response
 from roi_web.queues import QueueFullError
 
 if TYPE_CHECKING:
@@ -87,8 +88,9 @@ class RequestLimits:
         try:
             await self._admit(scope, receive, send)
         except _RefusalError as refusal:
-            content = {"detail": refusal.detail}
-            response = JSONResponse(content, refusal.status_code, refusal.headers)
+            response = problem_response(
+                refusal.status_code, refusal.detail, headers=refusal.headers
+            )
             await response(scope, receive, send)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,7 +125,8 @@ class RequestLimits:
         slot = self._counts.slot(name)
         if not self._counts.add(limit, slot):
             wait = max(1.0, self._counts.seconds_left(limit, slot))
-            raise _too_many("too many requests; try again later", wait)
+            detail = f"too many requests, {limit} are allowed; try again in {math.ceil(wait)} s"
+            raise _too_many(detail, wait)
 
     async def _log_in(
         self, scope: Scope, receive: Receive, send: Send, subject: str | None
@@ -134,10 +137,10 @@ class RequestLimits:
         except ClientDisconnect:
             return
         account = account_in(request.headers.get("content-type", ""), body)
-        repeated = _repeated(body, receive)
+        again = repeated(body, receive)
         if account is None:
             self._count(scope, subject, PEOPLE)
-            await self._app(scope, repeated, send)
+            await self._app(scope, again, send)
             return
         messages: list[Message] = []
 
@@ -145,7 +148,7 @@ class RequestLimits:
             messages.append(message)
 
         async def is_right() -> bool:
-            await self._app(scope, repeated, keep)
+            await self._app(scope, again, keep)
             return _is_login(messages[0])
 
         try:
@@ -226,15 +229,6 @@ class _BoundedBody:
                 await send(message)
 
         return send_unless_refused
-
-
-def _repeated(body: bytes, receive: Receive) -> Receive:
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive_again() -> Message:
-        return messages.pop() if messages else await receive()
-
-    return receive_again
 
 
 def _is_login(start: Message) -> bool:

@@ -54,7 +54,7 @@ def resolve_symbols(
     pool=PRICES_POOL,
     retries=3,
     retry_policy=ExponentialBackoff(timedelta(seconds=20), timedelta(minutes=10)),
-    execution_timeout=timedelta(minutes=15),
+    execution_timeout=timedelta(hours=1),
     map_index_template="{{ symbol }}",
     doc_md="Store the bars of one asset, or of a batch of assets, that are new or changed.",
 )
@@ -74,6 +74,7 @@ def extract_prices(symbols: list[str]) -> None:
             source,
             now=datetime.now(UTC),
             will_retry=will_retry(),
+            done_since=stage.started_trying_at(),
         )
 
 

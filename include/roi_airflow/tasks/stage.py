@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import (
 from sqlalchemy import Engine
 
 from roi_airflow.metrics import measured
-from roi_airflow.parameters import explicit_parameters
+from roi_airflow.refusals import explicit_parameters
 from roi_airflow.tasks.reasons import reason_of, retry_reason
 from roi_forecast.config import asked_model_name
 from roi_forecast.database.engine import create_database_engine
@@ -27,7 +27,14 @@ from roi_forecast.errors import (
     RunConflictError,
     SourceUnavailableError,
 )
-from roi_forecast.runs.attempts import Attempt, Ending, record_start, recorded, settle_runs
+from roi_forecast.runs.attempts import (
+    Attempt,
+    Ending,
+    record_start,
+    recorded,
+    settle_runs,
+    start_of_attempt,
+)
 from roi_forecast.runs.resolved_run import ResolvedRun, load_run
 from roi_forecast.settings import Settings
 
@@ -57,6 +64,17 @@ class Stage(Installation):
         from roi_forecast.features.storage import load_dataset
 
         return load_dataset(self.settings.datasets_directory / dataset_id)
+
+    def started_trying_at(self) -> datetime | None:
+        """Return when the first attempt at the task began; None in the first attempt.
+
+        A cleared task begins anew: its next attempt counts as the first.
+        """
+        task_instance: Any = get_current_context()["ti"]
+        first = task_instance.max_tries - (task_instance.task.retries or 0) + 1
+        if task_instance.try_number <= first:
+            return None
+        return start_of_attempt(self.engine, replace(_attempt(), number=first))
 
 
 @contextmanager
@@ -179,14 +197,6 @@ def _recorded(
     engine: Engine, *, last: bool = False, then_waits_for: str | None = None
 ) -> AbstractContextManager[None]:
     context = get_current_context()
-    task_instance: Any = context["ti"]
-    index = task_instance.map_index
-    attempt = Attempt(
-        run_id=context["dag_run"].run_id,
-        stage=task_instance.task_id,
-        map_index=-1 if index is None else index,
-        number=task_instance.try_number,
-    )
     at_the_end = Ending("succeeded", ends_run=last)
     if then_waits_for is not None:
         at_the_end = Ending("waiting", then_waits_for)
@@ -203,7 +213,19 @@ def _recorded(
             return Ending("retrying", retry_reason(error, context))
         return Ending("failed", reason_of(error))
 
-    return recorded(engine, attempt, at_the_end=at_the_end, after_error=after_error)
+    return recorded(engine, _attempt(), at_the_end=at_the_end, after_error=after_error)
+
+
+def _attempt() -> Attempt:
+    context = get_current_context()
+    task_instance: Any = context["ti"]
+    index = task_instance.map_index
+    return Attempt(
+        run_id=context["dag_run"].run_id,
+        stage=task_instance.task_id,
+        map_index=-1 if index is None else index,
+        number=task_instance.try_number,
+    )
 
 
 @contextmanager

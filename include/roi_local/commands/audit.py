@@ -21,8 +21,10 @@ from roi_local.environment import REPOSITORY
 
 REQUIREMENTS = (
     "requirements.txt",
+    "requirements-services.txt",
     "requirements-production.txt",
     "requirements-gpu.txt",
+    "requirements-bill-of-materials.txt",
     "requirements-dev.txt",
 )
 _SECONDS = 120

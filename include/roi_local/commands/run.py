@@ -36,14 +36,15 @@ from roi_local.processes import end_processes, mark
 from roi_local.run_parameters import run_parameters
 from roi_local.run_progress.events import EVENTS_VARIABLE, EventReader
 from roi_local.run_progress.followed_run import FollowedRun
+from roi_local.run_progress.next_steps import NextStep, print_next_steps
 from roi_local.run_progress.progress import ProgressPrinter
 from roi_local.run_progress.report import print_report, print_table
-from roi_local.stack import is_stack_up, read_stack
+from roi_local.stack import DEFAULT_PORT, Stack, is_stack_up, read_stack
 
 DAILY_DAG = "daily_roi_forecast"
 
-Report = Callable[[Engine, str, TextIO], None]
-"""Prints the result of a run, from the market database and the run's id."""
+Report = Callable[[Engine, str, TextIO], list[NextStep]]
+"""Prints the result of a run, from the market database and the run's id, and says what is next."""
 
 # Airflow's process has nothing to clean up: the next run marks an unfinished one as failed.
 _PATIENCE_SECONDS = 2.0
@@ -57,7 +58,7 @@ _ONE_PROCESS = {
 }
 
 
-def run_once(dag_id: str, conf: Mapping[str, Any], report: Report) -> int:
+def run_once(dag_id: str, conf: Mapping[str, Any], report: Report, page: str = "") -> int:
     """Run a DAG to its end, in the installation that the environment names, and print the result.
 
     The live stack runs it if it is up, otherwise one process of Airflow does.
@@ -66,6 +67,7 @@ def run_once(dag_id: str, conf: Mapping[str, Any], report: Report) -> int:
         dag_id: The DAG.
         conf: The run's parameters.
         report: Prints the result of a run that succeeded.
+        page: Path of the page that shows it, below that of the forecasts.
 
     Raises:
         LocalError: The run failed or could not start; the message names the reason and the log.
@@ -97,15 +99,25 @@ def run_once(dag_id: str, conf: Mapping[str, Any], report: Report) -> int:
             run, log_path = _run_in_one_process(
                 home, environment, dag_id, conf, printer, stages, out
             )
-        failure = run.failure()
+        failure, steps = run.failure(), list[NextStep]()
         if failure is None and run.run_id is not None:
             market = create_database_engine(postgres.url(MARKET_DATABASE, login=PIPELINE_LOGIN))
-            report(market, run.run_id, out)
+            steps = report(market, run.run_id, out)
             market.dispose()
         _print_times(stages, run, time.monotonic() - began, out)
+        if steps:
+            steps = [_page_step(home, page), *steps, NextStep("its log", str(log_path))]
+            print_next_steps(steps, out)
     if failure is not None:
         raise LocalError(f"{failure} (log: {log_path})")
     return 0
+
+
+def _page_step(home: Home, page: str) -> NextStep:
+    if is_stack_up(home):
+        return NextStep("on a page", read_stack(home).pages_address + page)
+    stack = Stack(os.getpid(), DEFAULT_PORT)
+    return NextStep("on a page", f"make up, then {stack.pages_address}{page}")
 
 
 def _run_in_one_process(

@@ -19,6 +19,9 @@ from roi_local.postgres.server import start_postgres
 QUERY_VARIABLE = "ROI_QUERY"
 OWNER_VARIABLE = "ROI_OWNER"
 
+# PostgreSQL writes 15 significant digits and so many more; 8 tell any price to the cent.
+_DIGITS = "-c extra_float_digits=-7"
+
 
 def run_psql(home: Home, query: str, *, as_owner: bool = False) -> int:
     """Open psql, or answer one query as CSV with a header on standard output.
@@ -41,9 +44,12 @@ def run_psql(home: Home, query: str, *, as_owner: bool = False) -> int:
             f"--username={SUPERUSER if as_owner else PERSON_LOGIN}",
             f"--dbname={MARKET_DATABASE}",
         ]
+        environment = os.environ | {"PGOPTIONS": _DIGITS}
         if query.strip():
             return subprocess.run(
-                [*command, "--csv", "--set=ON_ERROR_STOP=1", f"--command={query}"], check=False
+                [*command, "--csv", "--set=ON_ERROR_STOP=1", f"--command={query}"],
+                env=environment,
+                check=False,
             ).returncode
         if not as_owner:
             print(
@@ -53,7 +59,7 @@ def run_psql(home: Home, query: str, *, as_owner: bool = False) -> int:
             )
         # psql takes a Ctrl-C itself, to cancel a query.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        return subprocess.run(command, check=False).returncode
+        return subprocess.run(command, env=environment, check=False).returncode
 
 
 def _is_owner(switch: str) -> bool:

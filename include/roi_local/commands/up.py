@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
+from roi_forecast.universe import load_universe
 from roi_local.command import Interrupted, run_command
 from roi_local.environment import (
     ADMINISTRATOR,
@@ -23,15 +23,14 @@ from roi_local.environment import (
     load_secrets,
 )
 from roi_local.errors import LocalError
+from roi_local.ports import require_free_port
 from roi_local.postgres.databases import prepare_airflow, prepare_market
 from roi_local.postgres.programs import last_line
 from roi_local.postgres.server import start_postgres
 from roi_local.private_files import hold_lock
 from roi_local.processes import end_processes, mark
 from roi_local.run_progress.events import EVENTS_VARIABLE
-from roi_local.stack import Stack
-
-DEFAULT_PORT = 8080
+from roi_local.stack import DEFAULT_PORT, Stack
 
 _COMPONENTS: dict[str, tuple[str, ...]] = {
     "api-server": ("airflow", "api-server"),
@@ -52,7 +51,10 @@ def run_stack(home: Home, port: int) -> int:
     Raises:
         LocalError: Another `make up` or `make run` is at work, the port is taken, or a process
             ended.
+        UniverseError: The file that `ROI_UNIVERSE` names cannot be used.
     """
+    # Airflow would start without its daily DAG.
+    load_universe()
     stack = Stack(os.getpid(), port)
     with ExitStack() as cleanup:
         with hold_lock(
@@ -68,7 +70,7 @@ def run_stack(home: Home, port: int) -> int:
                 end_processes(home.mark(purpose))
             for path in (home.stack_file, home.events_file(UP_PURPOSE)):
                 path.unlink(missing_ok=True)
-            _require_free_port(port)
+            require_free_port(port)
             print("Starting PostgreSQL and migrating the databases ...", flush=True)
             postgres = cleanup.enter_context(start_postgres(home.postgres_directory))
             environment = airflow_environment(home, postgres, port=port)
@@ -123,21 +125,10 @@ def _supervise(
             announced = True
             password = load_secrets(home).administrator_password
             print(f"Airflow is up at {stack.address}", flush=True)
+            print(f"The forecast pages are at {stack.pages_address}", flush=True)
             print(f"Log in as {ADMINISTRATOR} with the password {password}", flush=True)
             print("Ctrl-C here or `make down` elsewhere stops it.", flush=True)
         time.sleep(1)
-
-
-def _require_free_port(port: int) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise LocalError(
-                f"port {port} of 127.0.0.1 cannot be used ({error.strerror}); "
-                "choose another one with PORT=..."
-            ) from None
 
 
 def _log_path(home: Home, name: str) -> Path:

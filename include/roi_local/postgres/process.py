@@ -102,8 +102,8 @@ def clear_remains(data_directory: Path) -> None:
     """
     remains = [process for process in psutil.process_iter() if _serves(process, data_directory)]
     _end(remains, signal.SIGQUIT)
-    for name in ("postmaster.pid", f"{SOCKET_NAME}.lock"):
-        (data_directory / name).unlink(missing_ok=True)
+    for path in (data_directory / "postmaster.pid", *data_directory.glob(".s.PGSQL.*.lock")):
+        path.unlink(missing_ok=True)
     _delete_copied_programs(data_directory)
 
 

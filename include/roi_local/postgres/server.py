@@ -1,4 +1,6 @@
-"""PostgreSQL from a wheel: a server for one machine, reached through a Unix socket only.
+"""PostgreSQL from a wheel: a server for one machine, reached through a Unix socket.
+
+If asked to, it also listens on a TCP port of 127.0.0.1, where one login gets in, by password.
 
 Several processes may share the server of one data directory. Each holds a shared lock while it
 uses the server, and the last one stops it. The kernel releases the lock of a killed process.
@@ -26,6 +28,7 @@ from psycopg import errors, sql
 
 from roi_forecast.inherited import forget_postgres_settings
 from roi_local.errors import LocalError
+from roi_local.postgres.listener import Listener, listening_port
 from roi_local.postgres.process import (
     SOCKET_NAME,
     clear_remains,
@@ -97,12 +100,16 @@ class EmbeddedPostgres:
             sql.Identifier(name), sql.Identifier(template)
         )
         with _connect(self.socket_directory) as connection:
-            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
-            if known.fetchone() is None:
+            if not _has_database(connection, name):
                 with suppress(errors.DuplicateDatabase, errors.UniqueViolation):
                     connection.execute(statement)
                     return True
         return False
+
+    def has_database(self, name: str) -> bool:
+        """Tell whether a database exists."""
+        with _connect(self.socket_directory) as connection:
+            return _has_database(connection, name)
 
     def drop_database(self, name: str) -> None:
         """Delete a database if it is there, ending whatever is connected to it."""
@@ -140,7 +147,7 @@ class EmbeddedPostgres:
         self.stop()
 
 
-def start_postgres(data_directory: Path) -> EmbeddedPostgres:
+def start_postgres(data_directory: Path, listener: Listener | None = None) -> EmbeddedPostgres:
     """Start the server of a data directory, or join a running one; creates the data once.
 
     PostgreSQL refuses to run as root, so for root it runs as the system user `pgserver`. Only the
@@ -148,10 +155,11 @@ def start_postgres(data_directory: Path) -> EmbeddedPostgres:
 
     Args:
         data_directory: Folder that holds nothing but this server's data; may not exist yet.
+        listener: Where the server has to listen besides; None leaves that to who starts it.
 
     Raises:
-        LocalError: The server did not start (the message ends with its last log line), or the
-            folder of the data directory is not ours.
+        LocalError: The server did not start (the message ends with its last log line), it runs
+            already without the listener, or the folder of the data directory is not ours.
     """
     data_directory = data_directory.resolve()
     with _exclusively(data_directory), ExitStack() as cleanup:
@@ -161,7 +169,12 @@ def start_postgres(data_directory: Path) -> EmbeddedPostgres:
         try:
             fcntl.flock(users, fcntl.LOCK_SH)
             if not _answers(data_directory, socket_directory, lambda: is_running(data_directory)):
-                process = _create_and_start(data_directory, socket_directory)
+                process = _create_and_start(data_directory, socket_directory, listener)
+            elif listener and listening_port(data_directory) != listener.port:
+                raise LocalError(
+                    f"PostgreSQL runs already, and not on port {listener.port}: end `make up` and "
+                    "whatever else uses it, and start them again after this"
+                )
         except BaseException:
             users.close()
             raise
@@ -208,21 +221,25 @@ def _exclusively(data_directory: Path) -> AbstractContextManager[None]:
     return hold_lock(_lock_path(data_directory, "change"))
 
 
-def _create_and_start(data_directory: Path, socket_directory: Path) -> subprocess.Popen[bytes]:
+def _create_and_start(
+    data_directory: Path, socket_directory: Path, listener: Listener | None
+) -> subprocess.Popen[bytes]:
     clear_remains(data_directory)
     programs = server_programs()
     try:
         create_data(data_directory, programs)
-        return _start_server(data_directory, socket_directory, programs)
+        return _start_server(data_directory, socket_directory, programs, listener)
     except BaseException:
         delete_copy(programs)
         raise
 
 
 def _start_server(
-    data_directory: Path, socket_directory: Path, programs: Path
+    data_directory: Path, socket_directory: Path, programs: Path, listener: Listener | None
 ) -> subprocess.Popen[bytes]:
     settings = {**_SETTINGS, "cluster_name": cluster_name(data_directory)}
+    if listener:
+        settings |= listener.prepare(data_directory)
     log_path = server_log(data_directory)
     command = [str(programs / "bin" / "postgres")]
     with log_path.open("ab") as log:
@@ -254,6 +271,11 @@ def _answers(data_directory: Path, socket_directory: Path, is_alive: Callable[[]
         else:
             return True
     return False
+
+
+def _has_database(connection: psycopg.Connection[tuple[object, ...]], name: str) -> bool:
+    known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+    return known.fetchone() is not None
 
 
 def _connect(socket_directory: Path) -> psycopg.Connection[tuple[object, ...]]:

@@ -12,20 +12,23 @@ from sqlalchemy import Connection, Engine, column, select, table
 
 from roi_forecast.database.tables import (
     SCHEMA,
-    champion_checks,
     extractions,
     gate_decisions,
+    live_checks,
     model_versions,
     price_checks,
     promotions,
     runs,
 )
-from roi_forecast.evaluation.metrics import written
 from roi_forecast.evaluation.overall_figures import LEFT_OUT, without
+from roi_forecast.labels import horizon_label, observed_and_allowed, rule_label
 from roi_forecast.market.missing_columns import lines_about, missed
+from roi_forecast.number_text import direction, signed, with_bounds, written
 from roi_forecast.reading.context import read_context
+from roi_forecast.reading.forecasts import LatestForecast
 from roi_forecast.registry.carried_out import VERDICT
 from roi_forecast.serving.fallback import fallback_author
+from roi_local.run_progress.next_steps import NextStep, sql_step
 
 _MAX_LISTED = 40
 _EXTREMES = 10
@@ -33,8 +36,8 @@ _EXTREMES = 10
 
 _NUMBER = re.compile(r"[+-]?[\d.]*")
 
-_forecast_path = table(
-    "latest_forecast_path",
+_latest_forecasts = table(
+    "latest_forecasts",
     column("model_name"),
     column("symbol"),
     column("as_of_date"),
@@ -48,8 +51,8 @@ _forecast_path = table(
 )
 
 
-def print_report(engine: Engine, run_id: str, out: TextIO) -> None:
-    """Print the verdict on a run's candidate, the newest forecasts, and a query for them.
+def print_report(engine: Engine, run_id: str, out: TextIO) -> list[NextStep]:
+    """Print the verdict on a run's candidate and the newest forecasts; return what is next.
 
     Args:
         engine: Market database.
@@ -60,13 +63,27 @@ def print_report(engine: Engine, run_id: str, out: TextIO) -> None:
         model_name = connection.scalar(select(runs.c.model_name).where(runs.c.run_id == run_id))
         if model_name is None:
             print(f"Run {run_id} left nothing in the market database.", file=out)
-            return
+            return []
         _print_missing_prices(connection, run_id, out)
         _print_verdict(connection, run_id, out)
         _print_fallback(connection, run_id, out)
         _print_alerts(connection, run_id, out)
         _print_context(connection, model_name, out)
         _print_forecasts(connection, model_name, out)
+    return _next_steps(model_name)
+
+
+def _next_steps(model_name: str) -> list[NextStep]:
+    question = (
+        f"SELECT symbol, target_date, predicted_roi_pct FROM roi.{LatestForecast.view.name} "  # nosec B608 # noqa: S608, it is shown, not run
+        f"WHERE model_name = '{model_name}' AND horizon = 1 ORDER BY predicted_roi_pct DESC"
+    )
+    own = '{"source": "yahoo", "model_name": "mine", "symbols": ["AAPL", "GC=F"]}'
+    return [
+        sql_step("in SQL", question),
+        NextStep("more questions in SQL", "docs/sql.md"),
+        NextStep("your own symbols", f"make run CONF='{own}'"),
+    ]
 
 
 def _print_missing_prices(connection: Connection, run_id: str, out: TextIO) -> None:
@@ -75,10 +92,7 @@ def _print_missing_prices(connection: Connection, run_id: str, out: TextIO) -> N
         .where(extractions.c.run_id == run_id, extractions.c.status == "failed")
         .order_by(extractions.c.symbol)
     ).all()
-    if failed:
-        print("\nNot extracted:", file=out)
-        for row in failed:
-            print(f"  {row.error}", file=out)
+    _print_some("Not extracted", [row.error for row in failed], "roi.extractions", out)
     fetched = connection.execute(
         select(extractions.c.symbol, extractions.c.context, extractions.c.missing_columns)
         .where(extractions.c.run_id == run_id)
@@ -87,20 +101,33 @@ def _print_missing_prices(connection: Connection, run_id: str, out: TextIO) -> N
     lacking = lines_about(
         {row.symbol: missed(row.missing_columns, context=row.context) for row in fetched}
     )
-    if lacking:
-        print("\nBars lack columns:", file=out)
-        for line in lacking:
-            print(f"  {line}", file=out)
+    _print_some("Bars lack columns", lacking, "roi.extractions", out)
     check = price_checks.c
-    dropped = connection.scalars(
-        select(check.message)
-        .where(check.run_id == run_id, check.severity == "drop_asset", ~check.passed)
-        .order_by(check.symbol)
+    found = connection.execute(
+        select(check.severity, check.message)
+        .where(
+            check.run_id == run_id,
+            check.severity.in_(("drop_asset", "drop_bar")),
+            # It repeats the others of its asset.
+            check.check_name != "usable",
+            ~check.passed,
+        )
+        .order_by(check.symbol, check.trading_date)
     ).all()
-    if dropped:
-        print("\nLeft out of this run:", file=out)
-        for message in dropped:
-            print(f"  {message}", file=out)
+    for severity, title in (("drop_asset", "Left out of this run"), ("drop_bar", "Doubted bars")):
+        messages = [row.message for row in found if row.severity == severity]
+        _print_some(title, messages, "roi.price_checks", out)
+
+
+def _print_some(title: str, lines: Sequence[str], table_name: str, out: TextIO) -> None:
+    """Print the first lines under a title, and where the others are."""
+    if not lines:
+        return
+    print(f"\n{title}:", file=out)
+    for line in lines[:_MAX_LISTED]:
+        print(f"  {line}", file=out)
+    if len(lines) > _MAX_LISTED:
+        print(f"  and {len(lines) - _MAX_LISTED} more in {table_name}", file=out)
 
 
 def _print_verdict(connection: Connection, run_id: str, out: TextIO) -> None:
@@ -125,34 +152,33 @@ def _print_verdict(connection: Connection, run_id: str, out: TextIO) -> None:
     if verdict is None:
         print("\nGate: this run came to no decision.", file=out)
         return
-    outcome = "passed" if verdict.passed else "was rejected by"
+    outcome = "promoted" if verdict.passed else "rejected"
     label = " (trained on simulated prices)" if verdict.source == "simulated" else ""
-    print(f"\nVersion {verdict.version_id}{label} {outcome} the gate.", file=out)
+    print(f"\nVersion {verdict.version_id}{label} was {outcome}.", file=out)
     lines = [
         (
-            row.rule,
-            _number(row.threshold),
-            _number(row.observed),
+            rule_label(row.rule),
+            *observed_and_allowed(row.rule, row.observed, row.threshold),
             "passed" if row.passed else "failed",
             "" if row.decisive else "shown, does not decide",
         )
         for row in rows
         if row is not verdict
     ]
-    print_table(lines, out, ("rule", "threshold", "observed", "", ""))
+    print_table(lines, out, ("rule", "observed", "required", "", ""))
     if not verdict.passed:
         print(f"  {verdict.reason}", file=out)
     figures = verdict.metrics
     left_out = figures.get(LEFT_OUT, {})
     gap, open_to_close = (
-        _signed(figures.get(f"{part}_r2_against_zero")) for part in ("gap", "open_to_close")
+        signed(figures.get(f"{part}_r2_against_zero")) for part in ("gap", "open_to_close")
     )
+    hits = direction(figures.get("directional_accuracy"), figures.get("directions_share"))
     print(
-        f"Test R2 of the smoothed ROI, most of which is known a day ahead: "
+        f"Smoothed R2 on test rows, most of which is known a day ahead: "
         f"{written(figures.get('r2'))}{without(left_out.get('r2', {}))}.\n"
-        f"Test R2 of the next-day ROI against zero: "
-        f"{_estimate(figures, 'next_day_r2_against_zero')}; opening gap {gap}, open to close "
-        f"{open_to_close}{_direction(figures.get('directional_accuracy'))}.\n"
+        f"Next-day R2 against zero on test rows: {_estimate(figures, 'next_day_r2_against_zero')}; "
+        f"opening gap {gap}, open to close {open_to_close}{hits and f'; {hits}'}.\n"
         f"{_network(figures)}",
         file=out,
     )
@@ -171,20 +197,20 @@ def _print_fallback(connection: Connection, run_id: str, out: TextIO) -> None:
 
 
 def _print_alerts(connection: Connection, run_id: str, out: TextIO) -> None:
-    check = champion_checks.c
+    check = live_checks.c
     below = connection.execute(
-        select(check.version_id, check.horizon, check.reason)
+        select(check.version_id, check.reason)
         .where(check.run_id == run_id, check.state == "below")
         .order_by(check.horizon, check.measure)
     ).all()
     if below:
         print(f"\nChampion {below[0].version_id} is below its limit:", file=out)
         for row in below:
-            print(f"  horizon {row.horizon}: {row.reason}", file=out)
+            print(f"  {row.reason}", file=out)
 
 
 def _print_forecasts(connection: Connection, model_name: str, out: TextIO) -> None:
-    forecast = _forecast_path.c
+    forecast = _latest_forecasts.c
     path = connection.execute(
         select(
             forecast.symbol,
@@ -211,8 +237,8 @@ def _print_forecasts(connection: Connection, model_name: str, out: TextIO) -> No
             row.symbol,
             str(row.as_of_date),
             str(row.target_date),
-            f"{row.predicted_roi_pct:+.4f}",
-            "" if row.gap_roi_pct is None else f"{row.gap_roi_pct:+.4f}",
+            signed(row.predicted_roi_pct),
+            "" if row.gap_roi_pct is None else signed(row.gap_roi_pct),
             _interval(row.lower_80_pct, row.upper_80_pct),
             str(farthest[row.symbol].target_date),
             _interval(farthest[row.symbol].lower_80_pct, farthest[row.symbol].upper_80_pct),
@@ -229,26 +255,22 @@ def _print_forecasts(connection: Connection, model_name: str, out: TextIO) -> No
         "forecast",
         "gap",
         "80 % interval",
-        "farthest",
+        horizon_label(path[-1].horizon),
         "80 % interval",
     )
     columns = len(header) if path[-1].horizon > 1 else 6
     print_table([line[:columns] for line in lines], out, header[:columns])
-    question = (
-        "SELECT symbol, target_date, predicted_roi_pct FROM roi.latest_predictions "  # nosec B608 # noqa: S608, it is shown, not run
-        f"WHERE model_name = '{model_name}' ORDER BY predicted_roi_pct DESC"
-    )
-    print(f'\nAsk for them with:\n  make sql QUERY="{question}"', file=out)
 
 
 def _print_context(connection: Connection, model_name: str, out: TextIO) -> None:
     rows = read_context(connection, model_name)
     if not rows:
         return
-    moves = ", ".join(f"{row.symbol} {row.move_pct:+.2f}" for row in rows)
+    added = signed(sum(row.added_pct for row in rows), 3)
+    moves = ", ".join(f"{row.symbol} {signed(row.move_pct, 2)}" for row in rows)
     print(
         f"\nContext between the last two publication times, ROI in percent: {moves}.\n"
-        f"It adds {sum(row.added_pct for row in rows):+.3f} on average. The part in the opening "
+        f"It adds {added} on average. The part in the opening "
         "gap cannot be earned by buying at the close before.",
         file=out,
     )
@@ -258,7 +280,7 @@ def _print_context(connection: Connection, model_name: str, out: TextIO) -> None
 
 
 def _interval(lower: float, upper: float) -> str:
-    return f"{lower:+.2f} to {upper:+.2f}"
+    return f"{signed(lower, 2)} to {signed(upper, 2)}"
 
 
 def print_table(
@@ -293,18 +315,4 @@ def _network(figures: Mapping[str, Any]) -> str:
 
 
 def _estimate(figures: Mapping[str, Any], name: str) -> str:
-    lower, upper = (_signed(figures.get(f"{name}_{bound}_95")) for bound in ("lower", "upper"))
-    return f"{_signed(figures.get(name))} (95 %: {lower} to {upper})"
-
-
-def _signed(value: Any) -> str:
-    return "undefined" if value is None else f"{value:+.4f}"
-
-
-def _direction(share: Any) -> str:
-    # Forecasts that are all zero have no direction.
-    return "" if share is None else f"; direction right in {100 * share:.1f} %"
-
-
-def _number(value: Any) -> str:
-    return "" if value is None else f"{value:.4f}"
+    return with_bounds(*(figures.get(f"{name}{bound}") for bound in ("", "_lower_95", "_upper_95")))

@@ -1,0 +1,1 @@
+"""Backup and restore: of the market on any PostgreSQL, and of a whole local installation."""

@@ -1,0 +1,1 @@
+"""The market database of a local installation for programs other than ours."""
