@@ -40,6 +40,10 @@ def create_databases(addresses: Addresses) -> None:
             _create_login(connection, getattr(addresses, name))
         _execute(connection, "GRANT {} TO {}", WRITER_ROLE, addresses.pipeline.username)
         _execute(connection, "GRANT {} TO {}", READER_ROLE, addresses.pages.username)
+        # Optuna's tables belong to the pipeline, which creates them; the owner backs them up.
+        _execute(
+            connection, "GRANT {} TO {}", addresses.pipeline.username, addresses.owner.username
+        )
         _create_database(connection, market, addresses.owner)
         _create_database(connection, airflow, addresses.airflow)
         for url in (addresses.results, addresses.pool_reader):
