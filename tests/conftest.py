@@ -18,15 +18,26 @@ from roi_forecast.settings import Settings
 from roi_local.postgres.server import EmbeddedPostgres, start_postgres
 
 if TYPE_CHECKING:
+    from upath import UPath
+
     from live_stack import SharedStack
+    from object_store import ObjectStore
     from planted import Planted
+    from roi_forecast.data_path import DataPath
     from serving_version import Served, ServedTemplate
 
+OBJECT_STORE = "object store"
 _TEMPLATE = "market_template"
 
 # How long an example takes on a busy machine decides nothing.
 settings.register_profile("any-speed", deadline=None)
 settings.load_profile("any-speed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the files that take longest, so that no process works alone at the end."""
+    longest = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in longest)
 
 
 @pytest.fixture(scope="session")
@@ -84,10 +95,39 @@ def _served_template(
 
 
 @pytest.fixture
-def served(_served_template: ServedTemplate, tmp_path: Path) -> Iterator[Served]:
-    """An installation of the test's own in which a version serves."""
-    with _served_template.clone(new_name("served"), tmp_path / "served") as clone:
+def served(
+    request: pytest.FixtureRequest, _served_template: ServedTemplate, tmp_path: Path
+) -> Iterator[Served]:
+    """An installation of the test's own in which a version serves.
+
+    Its data lie in a folder, or where the test says so by `IN_BOTH` of `object_store`, there too.
+    """
+    directory: DataPath = tmp_path / "served"
+    if getattr(request, "param", None) == OBJECT_STORE:
+        directory = request.getfixturevalue("stored_folder")
+    with _served_template.clone(new_name("served"), directory) as clone:
         yield clone
+
+
+@pytest.fixture
+def stored_folder(
+    object_store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> UPath:
+    """A folder of the test's own in an object store."""
+    from object_store import fresh_folder
+
+    return fresh_folder(object_store, tmp_path.name, tmp_path / "host", monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[ObjectStore]:
+    """A local S3 server."""
+
+    from object_store import ObjectStore
+
+    store = ObjectStore()
+    yield store
+    store.stop()
 
 
 @pytest.fixture(scope="session")
@@ -103,12 +143,16 @@ def shared_stack() -> Iterator[SharedStack]:
 def planted(postgres: EmbeddedPostgres, market_template: str) -> Iterator[Planted]:
     """A database as after 60 sessions of two model names; tests only read it."""
     from planted import planted_market
+    from planted_experiments import plant_experiments
 
     reference = {"assets": 5, "sessions": 60, "versions": 4, "context": ["^GSPC", "INR=X"]}
     simulated = {"assets": 2, "sessions": 20, "versions": 1, "source": "simulated"}
     with planted_market(
         postgres, market_template, reference, {**simulated, "model_name": "simulated"}
     ) as market:
+        plant_experiments(
+            market.engine, model_name="reference", source="yahoo", dataset_id="reference-data"
+        )
         yield market
 
 

@@ -25,6 +25,7 @@ from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.serving.forecast_store import StoredForecasts, store_forecasts
 from roi_forecast.serving.promotion import promote_model, reject_model
 from roi_forecast.settings import Settings
+from tiny_network import TINY_NETWORK
 
 SYMBOLS = ("RELIANCE.NS", "TCS.NS", "INFY.NS", "GC=F")
 SMALL_RUN: dict[str, Any] = {
@@ -32,11 +33,7 @@ SMALL_RUN: dict[str, Any] = {
     "symbols": SYMBOLS,
     "start_date": "2023-07-03",
     "as_of_date": "2024-12-27",
-    "seq_len": 12,
-    "lstm_units": (4, 4),
-    "attention_heads": 1,
-    "attention_key_dim": 4,
-    "dense_units": 8,
+    **TINY_NETWORK,
     "epochs": 2,
 }
 NOW = datetime(2025, 1, 15, 12, tzinfo=UTC)

@@ -25,6 +25,7 @@ from roi_local.environment import (
 from roi_local.processes import find_processes
 
 READY_SECONDS = 240
+MAKE_VARIABLES = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS")
 
 TINY_DAG = """
 import logging
@@ -82,8 +83,10 @@ def free_port() -> int:
 
 def command_environment(home: Home) -> dict[str, str]:
     """The environment in which a `make` target of another installation would run."""
+    # `make test` is a make too: one below it would print which folder it enters.
+    inherited = {name: text for name, text in os.environ.items() if name not in MAKE_VARIABLES}
     return {
-        **os.environ,
+        **inherited,
         HOME_VARIABLE: str(home.directory),
         DAGS_FOLDER_VARIABLE: str(home.dags_folder),
     }

@@ -15,7 +15,8 @@ process that used it ends, so with `pytest -n 2` there is still one. Hence its u
 
 - take a `model_name` of their own, and prices from the source `simulated` (there is no network),
 - do not stop it, pause its DAGs or delete what others made,
-- find a DAG of their own in `tests/live_dags/`, whose files lie next to the real ones.
+- find a DAG of their own in `tests/live_dags/`, whose files lie next to the real ones and to the
+  example of docs/airflow.md, `report.py`.
 
 While you write such a test, keep a stack up yourself (`ROI_HOME=… make up`) and name its folder
 with ROI_LIVE_STACK=…: tests then use that one and leave it running.
@@ -27,10 +28,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -46,31 +47,27 @@ from uuid import uuid4
 from sqlalchemy import Engine
 
 from airflow_runs import RunState, metadata_engine, read_run
+from documentation import commands, snippet
 from installation import READY_SECONDS, command_environment, free_port, remaining_processes
 from roi_forecast.database.engine import create_database_engine
 from roi_local.environment import (
     ADMINISTRATOR,
     AIRFLOW_DATABASE,
     MARKET_DATABASE,
-    PORT_VARIABLE,
     REPOSITORY,
     Home,
     load_secrets,
 )
 from roi_local.postgres.server import AIRFLOW_DRIVER, EmbeddedPostgres, start_postgres
 from roi_local.stack import Stack, is_stack_up, read_stack
+from tiny_network import TINY_NETWORK
 
 SMALL: dict[str, Any] = {
     "source": "simulated",
     "symbols": ["TCS.NS", "GC=F"],
     "start_date": "2023-07-03",
     "as_of_date": "2024-12-27",
-    "seq_len": 12,
-    "lstm_units": [4, 4],
-    "attention_heads": 1,
-    "attention_key_dim": 4,
-    "dense_units": 8,
-    "epochs": 1,
+    **TINY_NETWORK,
 }
 """A conf of the daily DAG with which a run takes seconds."""
 
@@ -222,11 +219,16 @@ def _start(home: Home, log_path: Path) -> None:
     shutil.copytree(REPOSITORY / "dags", home.dags_folder, ignore=shutil.ignore_patterns("__*"))
     for path in LIVE_DAGS.glob("*.py"):
         shutil.copy(path, home.dags_folder)
+    example = snippet("python", "docs/airflow.md")
+    (home.dags_folder / "report.py").write_text(example, encoding="utf-8")
+    (documented,) = {command.text for command in commands("stack")}
     # A file and a session of its own: it outlives the pytest process that starts it.
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "roi_local.commands.up"],
-            env=command_environment(home) | {PORT_VARIABLE: str(free_port())},
+            shlex.split(documented),
+            cwd=REPOSITORY,
+            # The packages are there: these tests run in them.
+            env=command_environment(home) | {"PORT": str(free_port()), "PYTHON": "true"},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -6,14 +6,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, HTTPException
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from databases import new_name
+from roi_forecast.data_path import DataPath
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.reading.engine import create_reader_engine
 from roi_forecast.settings import Settings
@@ -22,8 +24,9 @@ from roi_web.application import create_application
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-from planted_market import plant_market
+from planted_market import LAST_DATE, plant_market
 
+NOW = datetime.combine(LAST_DATE, time(23, 30), UTC)
 TOKEN = {"Authorization": "Bearer of-the-test"}
 DAG_ID = "daily_roi_forecast"
 
@@ -46,22 +49,23 @@ class Planted:
     engine: Engine
     reader: Engine
 
-    def application(self, models_directory: Path | None = None) -> FastAPI:
-        """Return an application below /roi, as Airflow mounts it."""
+    def application(self, models_directory: DataPath | None = None, **options: Any) -> FastAPI:
+        """Return an application below /roi, as Airflow mounts it, on the day of the last rows."""
         outer = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
         pages = create_application(
             self.reader,
             authorize,
             dag_id=DAG_ID,
             models_directory=models_directory,
+            **{"clock": lambda: NOW, **options},
         )
         outer.mount("/roi", pages)
         return outer
 
-    def client(self, models_directory: Path | None = None) -> TestClient:
+    def client(self, models_directory: DataPath | None = None, **options: Any) -> TestClient:
         """Return a client of the application that is logged in."""
         return TestClient(
-            self.application(models_directory=models_directory),
+            self.application(models_directory=models_directory, **options),
             "http://test/roi",
             headers=TOKEN,
             raise_server_exceptions=False,

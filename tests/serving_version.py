@@ -15,11 +15,18 @@ from sqlalchemy import Engine, delete, insert, select, update
 
 from daily_run import NOW, Outcome, carry_out
 from manifests import read_manifest
+from roi_forecast.data_path import DataPath
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.tables import gate_decisions, model_versions
 from roi_forecast.errors import RegistryError
 from roi_forecast.files.arrays import read_arrays
-from roi_forecast.files.artifacts import write_manifest
+from roi_forecast.files.artifacts import (
+    create_folder,
+    files_below,
+    read_file,
+    write_file,
+    write_manifest,
+)
 from roi_forecast.files.manifest import MANIFEST
 from roi_forecast.files.verified import open_verified
 from roi_forecast.forecaster.forecaster import CALIBRATION_FILE, Forecaster
@@ -35,6 +42,13 @@ MODEL_NAME = "simulated"
 _DATABASE = "served_template"
 
 
+def copy_files(source: DataPath, destination: DataPath) -> None:
+    """Copy a folder, within or between a file system and an object store."""
+    for name in files_below(source):
+        create_folder((destination / name).parent)
+        write_file(destination / name, read_file(source / name))
+
+
 @dataclass(frozen=True)
 class Served:
     """A market database and a registry with one champion, forecast once."""
@@ -44,8 +58,8 @@ class Served:
     outcome: Outcome
 
     @property
-    def models(self) -> Path:
-        """Folder of the registry."""
+    def models(self) -> Any:
+        """Folder of the registry: a `Path`, or a `UPath` of an object store."""
         return self.settings.models_directory
 
     @property
@@ -57,7 +71,7 @@ class Served:
         return version
 
     @property
-    def champion_directory(self) -> Path:
+    def champion_directory(self) -> Any:
         """Files of the version that serves."""
         return self.champion.directory(self.models)
 
@@ -86,7 +100,7 @@ class Served:
     def sign(self) -> None:
         """Take the files of the version that serves for its own."""
         champion, directory = self.champion, self.champion_directory
-        digest = write_manifest(directory, json.loads((directory / MANIFEST).read_text()))
+        digest = write_manifest(directory, json.loads((directory / MANIFEST).read_bytes()))
         own = model_versions.c.version_id == champion.version_id
         with self.engine.begin() as connection:
             connection.execute(update(model_versions).where(own).values(checksum=digest))
@@ -106,7 +120,7 @@ class Served:
         champion = self.champion
         path = f"{MODEL_NAME}/candidates/{version_id}"
         directory = self.models / path
-        shutil.copytree(self.champion_directory, directory)
+        copy_files(self.champion_directory, directory)
         manifest = read_manifest(directory, RegistryError)
         checksum = write_manifest(directory, {**manifest, "version_id": version_id})
         with self.engine.begin() as connection:
@@ -156,9 +170,12 @@ class ServedTemplate:
     outcome: Outcome
 
     @contextmanager
-    def clone(self, name: str, directory: Path) -> Iterator[Served]:
+    def clone(self, name: str, directory: DataPath) -> Iterator[Served]:
         """Give a copy of the database and of the data folder."""
-        shutil.copytree(self.directory, directory, symlinks=True)
+        if isinstance(directory, Path):
+            shutil.copytree(self.directory, directory, symlinks=True)
+        else:
+            copy_files(self.directory, directory)
         self.postgres.create_database(name, template=_DATABASE)
         settings = Settings(self.postgres.url(name), directory)
         engine = create_database_engine(settings.database_url)

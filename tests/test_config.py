@@ -8,6 +8,7 @@ from roi_forecast.config import (
     PRESETS,
     BacktestRunConfig,
     RunConfig,
+    TuningRunConfig,
     asked_model_name,
     parameter_schemas,
     parse_config,
@@ -137,13 +138,40 @@ def test_context_is_that_of_the_universe_unless_given_and_none_for_a_csv(
     assert (context.symbols, context.publish) == (symbols, "before_open")
 
 
-def test_forms_offer_the_context_of_the_universe_and_its_assets() -> None:
-    schema = parameter_schemas()["context_symbols"]
-    assert schema["type"] == ["null", "array"]
-    assert schema["default"] is None
-    assert schema["examples"][:2] == ["^GSPC", "^NDX"]
-    assert "RELIANCE.NS" in schema["examples"]
-    assert schema["values_display"]["^GSPC"] == "S&P 500 (^GSPC)"
+LINES = [
+    (["AAPL", "MSFT"], ("AAPL", "MSFT")),
+    (["aapl", " Msft\t"], ("AAPL", "MSFT")),
+    (["AAPL", "", "MSFT", "  ", ""], ("AAPL", "MSFT")),
+    (["AAPL, MSFT;gc=f  ^gspc,"], ("AAPL", "MSFT", "GC=F", "^GSPC")),
+    (["GC=F\n"], ("GC=F",)),
+    (["[]"], ()),
+]
+
+
+@pytest.mark.parametrize(("lines", "symbols"), LINES)
+def test_symbols_are_read_as_people_type_them(lines: list[str], symbols: tuple[str, ...]) -> None:
+    assert parse_run_config({"context_symbols": lines}).context_symbols == symbols
+    default = parse_run_config({}).symbols
+    for kind in (RunConfig, BacktestRunConfig, TuningRunConfig):
+        assert parse_config(kind, {"symbols": lines}).symbols == (symbols or default)
+
+
+@pytest.mark.parametrize("lines", [[""], ["", " "], [", ;"]])
+def test_lines_without_a_symbol_are_like_nothing_given(lines: list[str]) -> None:
+    given = {"symbols": lines, "context_symbols": lines}
+    for source in ({"source": "simulated"}, {"source": "csv", "csv_path": "/prices.csv"}):
+        assert parse_run_config({**source, **given}) == parse_run_config(source)
+
+
+def test_schemas_let_any_symbol_pass_and_name_those_of_the_universe() -> None:
+    schemas = parameter_schemas()
+    assert schemas["context_symbols"]["type"] == ["null", "array"]
+    assert schemas["context_symbols"]["default"] is None
+    assert schemas["context_symbols"]["offered"][:2] == ["^GSPC", "^NDX"]
+    assert schemas["symbols"]["offered"] == [asset.symbol for asset in load_universe().assets]
+    for name in ("symbols", "context_symbols"):
+        assert not {"examples", "enum"} & schemas[name].keys()
+        assert schemas[name]["items"] == {"type": "string"}
 
 
 @pytest.mark.parametrize("horizons", [[20, 5], [20, 1, 5]])
@@ -170,13 +198,19 @@ def test_horizons_are_sorted_and_begin_with_the_next_session(horizons: list[int]
             {"context_symbols": ["AAPL", "AAPL"]},
             ["context_symbols", "list each symbol once; duplicates: AAPL"],
         ),
-        ({"context_symbols": ["aapl"]}, ["context_symbols", "'aapl' is not a Yahoo symbol"]),
+        ({"context_symbols": ["a/b"]}, ["context_symbols", "'A/B' is not a Yahoo symbol"]),
         ({"context_symbols": ["SAP.XY"]}, ["context_symbols", "suffix '.XY' is not declared"]),
         ({"context_symbols": [f"A{n}" for n in range(51)]}, ["context_symbols", "at most 50"]),
         ({"publish": "now"}, ["publish", "'now'", "'after_close', 'before_open'"]),
         ({"symbols": ["SAP.XY"]}, ["'SAP.XY'", "suffix '.XY' is not declared", "[[exchanges]]"]),
-        ({"symbols": ["tcs.ns"]}, ["'tcs.ns' is not a Yahoo symbol"]),
+        ({"symbols": ["straße"]}, ["'straße' is not a Yahoo symbol"]),
+        ({"symbols": ["tcs.ns", "TCS.NS"]}, ["symbols", "duplicates: TCS.NS"]),
         ({"start_date": "2024-13-01"}, ["start_date", "'2024-13-01'", "written as a date"]),
+        ({"as_of_date": "20240102"}, ["as_of_date", "'20240102'", "written as a date"]),
+        ({"as_of_date": "1704153600"}, ["as_of_date", "'1704153600'", "written as a date"]),
+        ({"as_of_date": "1800-01-01"}, ["received '1800-01-01'", "or equal to 1900-01-01"]),
+        ({"start_date": 0}, ["start_date", "received 0", "written as a date"]),
+        ({"start_date": "2024-01-02T00:00"}, ["start_date", "written as a date"]),
         ({"model_name": "My Model"}, ["model_name", "'My Model'", "matching"]),
         ({"learning_rate": float("nan")}, ["learning_rate", "received nan"]),
         ({"source": "csv"}, ["csv_path", "received nothing"]),
@@ -257,10 +291,7 @@ def test_parameter_schemas_cover_every_field_with_type_description_and_default()
 @pytest.mark.parametrize(
     "values",
     [
-        {"symbols": ["GC=F\n"]},
         {"symbols": ["GC\x00=F"]},
-        {"symbols": [""]},
-        {"symbols": [" GC=F"]},
         {"symbols": [None]},
         {"symbols": [True]},
         {"symbols": "GC=F"},

@@ -102,10 +102,7 @@ def test_the_next_day_adds_one_forecast_for_each_asset_and_horizon(life: Life) -
 
 def test_a_new_champion_needs_a_pause_and_a_comparison_on_sessions_new_to_both(life: Life) -> None:
     assert not life.outcomes["friday"].verdict.promoted
-    assert (
-        "pace: sessions since the champion's data ended: 1,"
-        in life.outcomes["friday"].verdict.reason
-    )
+    assert "sessions since the champion's data ended: 1," in life.outcomes["friday"].verdict.reason
     later = life.outcomes["next_week"].verdict
     assert later.promoted
     rulings = {ruling.rule: ruling for ruling in later.rulings}
@@ -126,7 +123,7 @@ def test_a_rejected_candidate_leaves_the_champion_forecasting(life: Life) -> Non
 def test_a_run_of_the_past_never_promotes_but_forecasts_with_its_own_version(life: Life) -> None:
     past = life.outcomes["past"]
     assert not past.verdict.promoted
-    assert "as_of_date" in past.verdict.reason
+    assert "the as-of date" in past.verdict.reason
     assert past.forecasts.added == len(HORIZONS) * len(SYMBOLS)
     assert past.forecasts.version_id == past.version_id
     as_of = predictions.c.as_of_date == date(2024, 12, 20)
@@ -181,17 +178,18 @@ def test_another_model_name_has_a_champion_of_its_own(life: Life) -> None:
     assert usual.version_id != trial.version_id
 
 
-def test_latest_predictions_are_the_champions_at_its_newest_as_of_date(life: Life) -> None:
-    rows = life.rows("latest_predictions", "model_name", "symbol", "as_of_date", "target_date")
-    usual = [row for row in rows if row.model_name == "simulated"]
+def test_latest_forecasts_are_the_champions_at_its_newest_as_of_date(life: Life) -> None:
+    names = ("model_name", "symbol", "horizon", "as_of_date", "target_date")
+    rows = life.rows("latest_forecasts", *names)
+    usual = [row for row in rows if row.model_name == "simulated" and row.horizon == 1]
     assert len(usual) == len(SYMBOLS)
     assert {row.as_of_date for row in usual} == {date(2025, 1, 6)}
     assert {row.target_date for row in usual} == {date(2025, 1, 7)}
 
 
-def test_the_forecast_path_holds_every_horizon_of_the_newest_as_of_date(life: Life) -> None:
+def test_latest_forecasts_hold_every_horizon_of_the_newest_as_of_date(life: Life) -> None:
     names = ("model_name", "symbol", "as_of_date", "target_date", "horizon", "method")
-    rows = [row for row in life.rows("latest_forecast_path", *names) if row[0] == "simulated"]
+    rows = [row for row in life.rows("latest_forecasts", *names) if row[0] == "simulated"]
     assert {row.as_of_date for row in rows} == {date(2025, 1, 6)}
     expected = {
         (1, date(2025, 1, 7), "single_step"),
@@ -204,15 +202,14 @@ def test_the_forecast_path_holds_every_horizon_of_the_newest_as_of_date(life: Li
 
 def test_simulated_prices_are_labelled_in_every_view(life: Life) -> None:
     for view in (
-        "latest_predictions",
-        "prediction_outcomes",
-        "model_leaderboard",
+        "latest_forecasts",
+        "outcomes",
+        "versions",
         "champion_history",
         "leakage_audits",
         "live_skill",
-        "champion_status",
+        "champion_checks",
         "latest_drift",
-        "latest_forecast_path",
     ):
         assert {row.simulated for row in life.rows(view, "simulated")} == {True}
 
@@ -220,7 +217,7 @@ def test_simulated_prices_are_labelled_in_every_view(life: Life) -> None:
 def test_outcomes_hold_the_realised_return_of_the_carried_prices(life: Life) -> None:
     names = ("symbol", "as_of_date", "target_date", "horizon", "realised_roi_pct")
     parts = ("filled_target", "realised_gap_pct", "realised_open_to_close_pct")
-    outcomes = life.rows("prediction_outcomes", *names, *parts)
+    outcomes = life.rows("outcomes", *names, *parts)
     known = {(row.as_of_date, row.horizon) for row in outcomes}
     assert known >= {(date(2024, 12, 26), 1), (date(2024, 12, 20), 1), (date(2024, 12, 20), 5)}
     assert {horizon for _, horizon in known} == {1, 5}
@@ -255,12 +252,13 @@ def test_outcomes_hold_the_realised_return_of_the_carried_prices(life: Life) -> 
 
 
 def test_forecasts_made_after_their_session_opened_are_marked(life: Life) -> None:
-    assert {row.backfill for row in life.rows("latest_predictions", "backfill")} == {True}
+    rows = life.rows("latest_forecasts", "backfill", "horizon")
+    assert {row.backfill for row in rows if row.horizon == 1} == {True}
 
 
 def test_parts_of_a_forecast_make_up_the_next_session_alone(life: Life) -> None:
     names = ("horizon", "predicted_roi_pct", "gap_roi_pct", "open_to_close_roi_pct")
-    rows = life.rows("latest_forecast_path", *names, "missing_context")
+    rows = life.rows("latest_forecasts", *names, "missing_context")
     assert {row.horizon for row in rows} == set(HORIZONS)
     for row in rows:
         assert row.missing_context == []
@@ -273,7 +271,7 @@ def test_parts_of_a_forecast_make_up_the_next_session_alone(life: Life) -> None:
 
 def test_intervals_enclose_the_forecast(life: Life) -> None:
     names = ("lower_95_pct", "lower_80_pct", "predicted_roi_pct", "upper_80_pct", "upper_95_pct")
-    for row in life.rows("latest_predictions", *names):
+    for row in life.rows("latest_forecasts", *names):
         assert list(row) == sorted(row)
 
 
@@ -288,33 +286,34 @@ def test_evaluations_cover_every_predictor_split_and_asset(life: Life) -> None:
     per_asset += 2 * 2 * 5  # two predictors have parts
     on_test_rows = 2 * 4  # and intervals at two levels, with coverage and score
     on_test_rows += 2 * 2 * (5 + 4)  # and all metrics at two farther horizons
-    expected = (len(SYMBOLS) + 1) * (3 * per_asset + on_test_rows)
-    expected += 3 * (5 + 2 * 2) * 7  # bounds, t and ranks of all assets together
-    expected += 2 * (4 + 2 * (7 + 4))  # those of coverage, and of farther horizons
+    expected = (len(SYMBOLS) + 1) * (per_asset + on_test_rows)
+    expected += 2 * per_asset  # training and validation rows are scored for all assets together
+    expected += 3 * (5 + 2 * 2) * 8  # bounds, t, ranks and directions of all assets together
+    expected += 2 * (4 + 2 * (8 + 4))  # those of coverage, and of farther horizons
     expected += 3 * 3  # what the network adds, with its bounds
     assert life.count(evaluations, evaluations.c.run_id == "thursday") == expected
 
 
 def test_leaderboard_ranks_a_names_versions_by_their_score(life: Life) -> None:
-    rows = life.rows("model_leaderboard", "model_name", "rank", "r2", "no_skill_r2", "state")
+    rows = life.rows("versions", "model_name", "rank", "r2", "no_skill_r2", "state")
     usual = sorted((row for row in rows if row.model_name == "simulated"), key=lambda row: row.rank)
     assert [row.r2 for row in usual] == sorted((row.r2 for row in usual), reverse=True)
     assert sum(row.state == "champion" for row in usual) == 1
 
 
 def test_every_version_has_a_verdict_on_its_fit_that_names_figures(life: Life) -> None:
-    rows = life.rows("model_leaderboard", "fit_verdict", "fit_advice")
+    rows = life.rows("versions", "fit_verdict", "fit_advice")
     assert rows
     for row in rows:
         assert row.fit_verdict in {"overfit", "underfit", "unimproved", "balanced"}
-        assert "to the next-day R2 of training and" in row.fit_advice
+        assert "on training and validation rows the network adds" in row.fit_advice
 
 
 def test_forecasts_of_the_past_are_scored_as_backfills_and_judge_nobody(life: Life) -> None:
     scored = life.rows("live_skill", "model_name", "split", "mae_pct")
     assert {row.split for row in scored if row.model_name == "simulated"} == {"backfill"}
     assert all(row.mae_pct > 0 for row in scored)
-    assert {row.state for row in life.rows("champion_status", "state")} == {"too_few"}
+    assert {row.state for row in life.rows("champion_checks", "state")} == {"too_few"}
 
 
 def test_champion_history_has_no_gap(life: Life) -> None:

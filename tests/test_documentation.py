@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import pkgutil
 import re
 import runpy
 import shlex
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import unquote
 
 import pytest
-import yaml
 from sqlalchemy import Engine, create_engine, text
 
+from documentation import (
+    EXECUTED,
+    NOT_EXECUTED,
+    PAGES,
+    SHOWN_ONLY,
+    SNIPPETS,
+    USER_PAGES,
+    all_commands,
+    commands,
+    group_of,
+    read_blocks,
+    snippet,
+    snippets,
+)
 from roi_airflow.assets import CHAMPION, DATASET, FORECASTS, PRICES
-from roi_airflow.notification import create_notifier
 from roi_forecast.config import (
     BacktestRunConfig,
     RunConfig,
@@ -36,28 +42,20 @@ from roi_forecast.market.sources.csv_files.layout.formats import (
     SYMBOL_A_COLUMN,
 )
 from roi_forecast.price_sources import LIVE_SOURCES
-from roi_forecast.reading.records import LatestForecast
+from roi_forecast.reading.forecasts import LatestForecast
 from roi_forecast.settings import key_variable, url_variable
 from roi_forecast.universe import load_universe
 from roi_local.environment import REPOSITORY
 from roi_local.postgres.server import EmbeddedPostgres
 from roi_web import api
 
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-USER_PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
-PAGES = [
-    *USER_PAGES,
-    REPOSITORY / "SECURITY.md",
-    REPOSITORY / "tests" / "README.md",
-    *sorted((REPOSITORY / "benchmarks").glob("*.md")),
-]
 MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yaml").read_text(encoding="utf-8"))
-MAX_WORDS = 11_500
-"""Words that people wrote and others read; generated tables are looked up."""
+MAX_WORDS = 14_700
+"""Words that people wrote and others read; generated tables and queries are looked up."""
 
-_GENERATED = re.compile(
-    r"<!-- tables -->.*|<!-- (markets|formats) -->.*?<!-- end of \1 -->", re.DOTALL
+_LOOKED_UP = re.compile(
+    r"<!-- tables -->.*|<!-- (markets|formats|views) -->.*?<!-- end of \1 -->|^```sql$.*?^```$",
+    re.DOTALL | re.MULTILINE,
 )
 CONFIGURATIONS = {"run": RunConfig, "backtest": BacktestRunConfig, "tune": TuningRunConfig}
 
@@ -66,40 +64,45 @@ def read(page: Path) -> str:
     return page.read_text(encoding="utf-8")
 
 
-def snippets(language: str) -> list[str]:
-    fence = re.compile(rf"^```{language}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-    return [snippet for page in PAGES for snippet in fence.findall(read(page))]
+def test_every_command_and_snippet_is_executed_by_a_test_or_says_why_not() -> None:
+    taken, others = set(), []
+    for command in all_commands():
+        group = group_of(command)
+        if group is not None:
+            taken.add(group)
+        elif not any(re.match(pattern, command.text) for pattern in NOT_EXECUTED):
+            others.append(str(command))
+    assert others == [], "name a group for it in documentation.py, and execute it in a test"
+    assert taken == set(EXECUTED)
+    shown = {(block.language, block.page) for block in read_blocks()}
+    assert {
+        (language, page)
+        for language, page in shown
+        if language not in ("bash", *SHOWN_ONLY)
+        and not {(language, page), (language, None)} & {*SNIPPETS}
+    } == set()
 
 
-COMMANDS = [
-    line
-    for snippet in snippets("bash")
-    for line in re.sub(r"\s*\\\n\s*", " ", snippet).splitlines()
-]
-QUERIES = sorted(
-    {
-        *(query for page in PAGES for query in re.findall(r"make sql QUERY='([^']+)'", read(page))),
-        *snippets("sql"),
-    }
-)
+@pytest.mark.parametrize("group", EXECUTED)
+def test_a_test_takes_each_group_from_the_pages(group: str) -> None:
+    asked = re.compile(rf'\bcommands\("{group}"\)')
+    files = (REPOSITORY / "tests").rglob("*.py")
+    assert any(asked.search(read(path)) for path in files if path != Path(__file__))
 
 
-def test_every_snippet_is_of_a_kind_that_a_test_checks() -> None:
-    found = {kind for page in PAGES for kind in re.findall(r"^```(\w*)$", read(page), re.MULTILINE)}
-    assert found - {""} == {"bash", "sql", "python", "json", "mermaid"}
+@pytest.mark.parametrize(("language", "page"), SNIPPETS)
+def test_a_test_takes_the_snippets_from_the_pages(language: str, page: str | None) -> None:
+    asked = f'snippet("{language}", "{page}")' if page else f'snippets("{language}")'
+    assert any(asked in read(path) for path in (REPOSITORY / "tests").rglob("*.py"))
 
 
 def test_every_task_of_the_flow_chart_exists() -> None:
-    (chart,) = snippets("mermaid")
+    chart = snippet("mermaid", "README.md")
     folders = (REPOSITORY / "dags", REPOSITORY / "include" / "roi_airflow" / "tasks")
     code = "\n".join(read(path) for folder in folders for path in folder.glob("*.py"))
     tasks = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", chart))
     assert len(tasks) >= 10
     assert tasks <= set(re.findall(r"def (\w+)\(", code))
-
-
-def test_readme_shows_queries() -> None:
-    assert len(re.findall("make sql QUERY=", README)) >= 5
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +112,7 @@ def reader(postgres: EmbeddedPostgres, market_template: str) -> Iterator[Engine]
     engine.dispose()
 
 
-@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("query", [block.text for block in snippets("sql")])
 def test_a_reader_may_run_every_query(reader: Engine, query: str) -> None:
     with reader.connect() as connection:
         connection.execute(text("SET ROLE roi_reader"))
@@ -132,70 +135,6 @@ def test_every_table_and_view_that_a_page_names_exists(reader: Engine) -> None:
     assert {entry for entry in named if entry[1] not in names} == set()
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_is_one_that_works(command: str) -> None:
-    check_command(command)
-
-
-def check_command(command: str) -> None:
-    """Check one line of a shell as far as that goes without carrying it out."""
-    match shlex.split(re.sub(r"^CODE_REVISION=\$\(git [^)]+\) ", "", command), comments=True):
-        case ["sudo", *rest]:
-            check_command(shlex.join(rest))
-        case ["make", target, *assignments]:
-            check_make(target, dict(word.split("=", 1) for word in assignments))
-        case ["docker", "compose", *rest]:
-            check_compose(rest)
-        case ["airflow", *arguments]:
-            check_airflow(arguments)
-        case ["python", "-m", module, *arguments]:
-            assert find_spec(module) is not None
-            assert module != "roi_production.backup" or arguments[0] in ("save", "restore")
-        case ["curl" | "token=$(curl", *_]:
-            check_requests(command)
-        case [setting] if "=" in setting:
-            assert setting.partition("=")[0] in ("ROI_NOTIFIER", "ROI_NOTIFIER_ARGUMENTS")
-        case ["git" | "cp" | "install" as program, *_]:
-            assert shutil.which(program)
-        case _:
-            pytest.fail(f"no check for the command {command}")
-
-
-def check_make(target: str, variables: dict[str, str]) -> None:
-    assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
-    for name, value in variables.items():
-        assert re.search(rf"\$\(value {name}\)", MAKEFILE), name
-        if name == "CONF":
-            parse_config(CONFIGURATIONS[target], json.loads(value))
-
-
-def check_compose(words: list[str]) -> None:
-    services = COMPOSE["services"]
-    match words:
-        case ["run", "--rm", "--volume", _, service, *inner] | ["exec", "-T", service, *inner]:
-            assert service in services
-            if inner[0] != "pg_dump":
-                check_command(shlex.join(inner))
-        case ["logs", service]:
-            assert service in services
-        case ["build"] | ["up", "--detach"]:
-            pass
-        case _:
-            pytest.fail(f"no check for docker compose {words}")
-
-
-def check_airflow(arguments: list[str]) -> None:
-    """Let Airflow parse the arguments, in a process of its own since it reads its settings."""
-    parse = "import sys; from airflow.cli.cli_parser import get_parser as p; p().parse_args()"
-    subprocess.run([sys.executable, "-c", parse, *arguments], check=True, timeout=120)
-
-
-def check_requests(command: str) -> None:
-    addresses = set(re.findall(r"http://127\.0\.0\.1:8080([^\s'?]*)", command))
-    assert addresses
-    assert addresses - {"/auth/token"} <= {f"/roi{route.path}" for route in api.router.routes}
-
-
 def test_every_route_of_the_api_is_documented() -> None:
     page = read(REPOSITORY / "docs" / "pages.md")
     cells = " ".join(re.findall(r"^\| (`/.*?) \|", page, re.MULTILINE))
@@ -205,38 +144,14 @@ def test_every_route_of_the_api_is_documented() -> None:
 
 def test_every_conf_is_accepted() -> None:
     found = [
-        (target, conf)
-        for page in PAGES
-        for target, conf in re.findall(
-            r"make (run|backtest|tune)[^\n]*? CONF='(\{.*?\})'", read(page)
-        )
+        (command.text.split()[1], json.loads(word.removeprefix("CONF=")))
+        for command in commands("runs")
+        for word in shlex.split(command.text)
+        if word.startswith("CONF=")
     ]
     assert len(found) >= 8
     for target, conf in found:
-        parse_config(CONFIGURATIONS[target], json.loads(conf))
-
-
-def test_the_notifier_of_the_example_can_be_created() -> None:
-    environment = dict(
-        shlex.split(command)[0].split("=", 1)
-        for command in COMMANDS
-        if command.startswith("ROI_NOTIFIER")
-    )
-    notifier = create_notifier(environment)
-    assert type(notifier).__name__ == environment["ROI_NOTIFIER"].rpartition(".")[2]
-
-
-def test_the_dag_of_the_example_follows_the_forecasts(capsys: pytest.CaptureFixture[str]) -> None:
-    (snippet,) = snippets("python")
-    *statements, call = ast.parse(snippet).body
-    names: dict[str, object] = {}
-    exec(compile(ast.Module(statements, []), "snippet", "exec"), names)
-    assert isinstance(call, ast.Expr)
-    dag = eval(compile(ast.Expression(call.value), "snippet", "eval"), names)
-    assert [(asset.name, asset.uri) for asset in dag.schedule] == [(FORECASTS.name, FORECASTS.uri)]
-    event = SimpleNamespace(extra={"model_name": "reference", "as_of_date": "2024-12-31"})
-    dag.get_task("send").python_callable(triggering_asset_events={FORECASTS: [event]})
-    assert capsys.readouterr().out == "reference 2024-12-31\n"
+        parse_config(CONFIGURATIONS[target], conf)
 
 
 def test_every_asset_of_the_dags_is_documented() -> None:
@@ -255,8 +170,7 @@ def test_every_gauge_to_watch_is_on_the_dashboard() -> None:
 
 
 def test_the_answer_of_the_api_has_the_documented_fields() -> None:
-    (snippet,) = snippets("json")
-    answer = json.loads(snippet)
+    answer = json.loads(snippet("json", "docs/pages.md"))
     assert set(answer) == {"items", "next_cursor"}
     assert set(answer["items"][0]) - {"…"} <= set(LatestForecast.model_fields)
 
@@ -349,7 +263,7 @@ def test_architecture_names_every_package_and_only_what_exists() -> None:
 
 
 def test_the_documentation_is_short() -> None:
-    written = [_GENERATED.sub("", read(page)) for page in USER_PAGES]
+    written = [_LOOKED_UP.sub("", read(page)) for page in USER_PAGES]
     assert sum(len(text.split()) for text in written) <= MAX_WORDS
 
 

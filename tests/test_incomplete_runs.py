@@ -26,7 +26,8 @@ from roi_forecast.market.bars import BAR_COLUMNS
 from roi_forecast.market.missing_columns import in_words
 from roi_forecast.market.stored_bars import load_bars
 from roi_forecast.reading.engine import create_reader_engine
-from roi_forecast.reading.records import Outcome, VersionDetails
+from roi_forecast.reading.forecasts import Outcome
+from roi_forecast.reading.versions import VersionDetails
 from roi_forecast.registry.versions import find_version, open_version
 from roi_forecast.settings import Settings
 from roi_local.postgres.server import EmbeddedPostgres

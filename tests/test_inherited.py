@@ -173,7 +173,7 @@ def make(home: Path, *arguments: str, **variables: str) -> str:
 
 QUERY = (
     "SELECT symbol, as_of_date, target_date, horizon, predicted_roi_pct, lower_80_pct, "
-    "upper_95_pct FROM roi.latest_forecast_path ORDER BY symbol, horizon"
+    "upper_95_pct FROM roi.latest_forecasts ORDER BY symbol, horizon"
 )
 
 

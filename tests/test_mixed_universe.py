@@ -91,7 +91,7 @@ def test_stocks_among_cryptocurrencies_are_left_out_with_what_to_do(
     symbols = ("BTC-USD", "ETH-USD", "SOL-USD", "AAPL", "EURUSD=X")
     with pytest.raises(PriceCheckError, match=r"4 of 5 assets have usable prices") as refusal:
         prepare(*market, "weekends", {"symbols": symbols, "quorum": 0.9})
-    assert "AAPL: it has bars on 69% of the run's" in str(refusal.value)
+    assert "AAPL: it has bars on 69 % of the run's" in str(refusal.value)
     assert "Rows are sessions of 24/7, the calendar of most assets" in str(refusal.value)
     run, dataset = prepare(*market, "cryptocurrencies", {"symbols": symbols, "model_name": "other"})
     assert dataset.symbols == (*symbols[:3], "EURUSD=X")

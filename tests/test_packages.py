@@ -21,29 +21,35 @@ from roi_local.environment import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
 FILES = {
-    "run": "requirements.txt",
+    "local": "requirements.txt",
+    "services": "requirements-services.txt",
     "production": "requirements-production.txt",
     "gpu": "requirements-gpu.txt",
+    "bill-of-materials": "requirements-bill-of-materials.txt",
     "dev": "requirements-dev.txt",
 }
+# The image's build installs it alone, next to the packages that it lists.
+ALONE = {"bill-of-materials"}
 FOLDERS = {
-    "run": ("include", "dags", "plugins"),
-    "production": ("include/roi_production",),
+    "local": ("include", "dags", "plugins"),
+    "services": ("include/roi_production",),
     "dev": ("tests", "benchmarks"),
 }
 # The distribution `apache-airflow` holds no module: it pins these two, and is what is installed.
 PARTS_OF_AIRFLOW = {"apache-airflow-core", "apache-airflow-task-sdk"}
 # benchmarks/speed.py installs it into an environment of its own.
 NOT_INSTALLED = {"torch"}
+IMPORTS = ast.Import | ast.ImportFrom
 
 DISTRIBUTIONS = packages_distributions()
 
 
 def declared(group: str) -> set[str]:
     """Return the names that a group declares, those of the groups it includes among them."""
-    names = {
-        canonicalize_name(Requirement(text).name) for text in PROJECT["project"]["dependencies"]
-    }
+    names = set()
+    if group not in ALONE:
+        dependencies = PROJECT["project"]["dependencies"]
+        names = {canonicalize_name(Requirement(text).name) for text in dependencies}
     for entry in PROJECT["dependency-groups"].get(group, ()):
         if isinstance(entry, dict):
             names |= declared(entry["include-group"])
@@ -54,8 +60,8 @@ def declared(group: str) -> set[str]:
 
 def sources(group: str) -> list[Path]:
     paths = {path for folder in FOLDERS[group] for path in (REPOSITORY / folder).rglob("*.py")}
-    if group == "run":
-        paths -= set(sources("production"))
+    if group == "local":
+        paths -= set(sources("services"))
     return sorted(paths)
 
 
@@ -94,16 +100,26 @@ def provider(module: str) -> str:
 
 
 def undeclared(group: str, paths: list[Path]) -> dict[str, set[str]]:
+    """Return the undeclared distributions that files import from, with the files' names."""
+    found: dict[str, set[str]] = {}
+    for path in paths:
+        for name in undeclared_in(group, [path.read_text(encoding="utf-8")]):
+            found.setdefault(name, set()).add(path.name)
+    return found
+
+
+def undeclared_in(group: str, sources: list[str]) -> set[str]:
+    """Return the distributions that sources import from and a group does not declare."""
     known = declared(group)
     if "apache-airflow" in known:
         known |= PARTS_OF_AIRFLOW
-    found: dict[str, set[str]] = {}
     skipped = own_modules() | set(sys.stdlib_module_names) | NOT_INSTALLED
-    for path in paths:
-        for module in imported_modules(path.read_text(encoding="utf-8")):
-            if module.split(".")[0] not in skipped and (name := provider(module)) not in known:
-                found.setdefault(name, set()).add(path.name)
-    return found
+    modules = {module for source in sources for module in imported_modules(source)}
+    return {
+        name
+        for module in modules
+        if module.split(".")[0] not in skipped and (name := provider(module)) not in known
+    }
 
 
 @pytest.mark.parametrize("group", FOLDERS)
@@ -117,11 +133,68 @@ def test_an_import_that_is_declared_nowhere_is_found(tmp_path: Path) -> None:
         "import numpy.linalg\nfrom airflow.sdk import dag\n"
         "def later():\n    from airflow.providers.fab.www import app\n    import pip._internal\n"
     )
-    assert undeclared("run", [path]) == {
+    assert undeclared("local", [path]) == {
         "apache-airflow-providers-fab": {"stage.py"},
         "pip": {"stage.py"},
     }
-    assert undeclared("production", [path]) == {"pip": {"stage.py"}}
+    assert undeclared("services", [path]) == {"pip": {"stage.py"}}
+
+
+# What Airflow's services execute of the project: a DAG file only as it is parsed, since workers
+# execute its tasks; the others with all that their functions import.
+SERVICES = (
+    "plugins/*.py",
+    "include/roi_web/**/*.py",
+    "include/roi_airflow/deadline.py",
+    "include/roi_airflow/notification.py",
+    "include/roi_production/backup.py",
+    "include/roi_production/health.py",
+    "include/roi_production/initialise.py",
+)
+
+
+def own_file(module: str) -> Path | None:
+    """Return the file of a module of the project, or of what holds a name of one."""
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        path = REPOSITORY / "include" / Path(*parts[:length])
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file():
+                return file
+    return None
+
+
+def sources_reached(paths: list[Path], *, by_calls: bool) -> dict[Path, str]:
+    """Return the imports of files and of all files that they lead to, as source.
+
+    Args:
+        paths: Where to begin.
+        by_calls: Whether imports inside functions count; else those that loading carries out.
+    """
+    found: dict[Path, str] = {}
+    waiting = list(paths)
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            nodes = ast.walk(tree) if by_calls else tree.body
+            lines = [ast.unparse(each) for each in nodes if isinstance(each, IMPORTS)]
+            found[path] = "\n".join(lines)
+            waiting += filter(None, map(own_file, imported_modules(found[path])))
+    return found
+
+
+def test_services_execute_only_what_their_image_has(tmp_path: Path) -> None:
+    called = [path for pattern in SERVICES for path in REPOSITORY.glob(pattern)]
+    loaded = sources_reached(sorted(REPOSITORY.glob("dags/*.py")), by_calls=False)
+    assert len(loaded) > 50
+    sources = [*sources_reached(called, by_calls=True).values(), *loaded.values()]
+    assert undeclared_in("services", sources) == set()
+
+    page = tmp_path / "page.py"
+    page.write_text("def page():\n    import roi_forecast.network.training.train\n")
+    reached = sources_reached([page], by_calls=True)
+    assert "tensorflow" in undeclared_in("services", list(reached.values()))
 
 
 @pytest.mark.parametrize("group", FILES)

@@ -73,3 +73,20 @@ def test_a_dag_file_loads_little_besides_airflow(file):
     ).split()
     slow = {"tensorflow", "keras", "pandas", "sklearn", "scipy", "yfinance", "exchange_calendars"}
     assert not slow & set(own)
+
+
+def test_refusing_a_run_at_the_api_loads_the_calendars_for_recent_dates_only():
+    loaded = in_a_fresh_process(
+        "import sys\n"
+        "from datetime import UTC, datetime\n"
+        "from roi_airflow.refusals import refusal\n"
+        "slow = ('pandas', 'numpy', 'exchange_calendars', 'tensorflow', 'sqlalchemy')\n"
+        "before = set(sys.modules)\n"
+        "def ask(conf):\n"
+        "    refusal('daily_roi_forecast', conf, now=datetime.now(UTC), settings=None)\n"
+        "    return sorted(set(slow) & (set(sys.modules) - before))\n"
+        "print(ask({'epoch': 3}), ask({'as_of_date': '2024-01-05', 'symbols': ['AAPL']}))\n"
+        "print(ask({'as_of_date': '2199-01-05'}))\n"
+    )
+    first, *_, last = loaded.splitlines()
+    assert (first, last) == ("[] []", "['exchange_calendars', 'numpy', 'pandas']")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from roi_forecast.universe import (
     EXCHANGES_FILE,
     MAX_CONTEXT,
     UNIVERSE_FILE,
+    UNIVERSE_VARIABLE,
     load_universe,
     reference_exchange,
 )
@@ -66,10 +68,10 @@ def test_more_context_than_a_run_may_have_is_refused(tmp_path: Path) -> None:
     entries = [f'[[context]]\nsymbol = "X{number}"\n' for number in range(42)]
     edited.write_text(UNIVERSE_FILE.read_text() + "\n" + "\n".join(entries))
     assert len(load_universe(edited).context) == MAX_CONTEXT == 50
-    load_universe.cache_clear()
-    edited.write_text(edited.read_text() + '\n[[context]]\nsymbol = "ONE"\n')
+    more = tmp_path / "more.toml"
+    more.write_text(edited.read_text() + '\n[[context]]\nsymbol = "ONE"\n')
     with pytest.raises(UniverseError, match=r"51 \[\[context\]\] entries; at most 50"):
-        load_universe(edited)
+        load_universe(more)
 
 
 def test_a_misspelt_list_is_named_instead_of_ignored(tmp_path: Path) -> None:
@@ -267,3 +269,27 @@ def test_a_word_that_others_take_for_nothing_is_a_symbol(symbol: str) -> None:
 def test_no_assets_have_no_reference_exchange() -> None:
     with pytest.raises(UniverseError, match="at least one symbol"):
         reference_exchange([])
+
+
+def test_the_environment_names_another_universe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('[[assets]]\nsymbol = "AAPL"\n\n[[context]]\nsymbol = "INFY.NS"\n')
+    monkeypatch.setenv(UNIVERSE_VARIABLE, str(own))
+    universe = load_universe()
+    assert [asset.symbol for asset in universe.assets] == ["AAPL"]
+    assert [asset.symbol for asset in universe.context] == ["INFY.NS"]
+
+
+def test_a_universe_that_cannot_be_found_everywhere_or_is_missing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(UNIVERSE_VARIABLE, "own.toml")
+    with pytest.raises(UniverseError, match=r"ROI_UNIVERSE is 'own\.toml'; expected the absolute"):
+        load_universe()
+    for name, reason in (("none.toml", "No such file or directory"), ("", "Is a directory")):
+        monkeypatch.setenv(UNIVERSE_VARIABLE, str(tmp_path / name))
+        message = f"cannot read the universe file {tmp_path / name}, which ROI_UNIVERSE names: "
+        with pytest.raises(UniverseError, match=f"^{re.escape(message + reason)}$"):
+            load_universe()

@@ -86,10 +86,11 @@ def test_network_and_linear_part_are_stored_fold_by_fold_with_their_peers(
     assert not list(plot.parent.glob("*.partial"))
 
     again = run.model_copy(update={"run_id": "again"})
-    changed = {path: path.stat().st_mtime_ns for path in networks.glob("*/*")}
+    files = [path for path in networks.glob("*/*") if path.name != "last_use"]
+    changed = {path: path.stat().st_mtime_ns for path in files}
     repeated = run_backtest(market_engine, again, dataset, settings.backtests_directory)
     np.testing.assert_array_equal(repeated["model"].smoothed, walks["model"].smoothed)
-    assert {path: path.stat().st_mtime_ns for path in networks.glob("*/*")} == changed
+    assert {path: path.stat().st_mtime_ns for path in files} == changed
 
 
 def test_second_call_replaces_the_figures_of_the_run(
@@ -158,7 +159,9 @@ def test_range_without_enough_rows_is_one_error_before_any_training(
 def test_first_target_outside_the_prices_is_refused_before_any_work(
     market_engine: Engine, settings: Settings, first: str
 ) -> None:
-    with pytest.raises(ConfigError, match=f"first_target_date: received {first}; it must lie"):
+    with pytest.raises(
+        ConfigError, match=f"first_target_date: received {first}; it must (not )?lie"
+    ):
         resolve(market_engine, settings, first_target_date=first)
     with market_engine.connect() as connection:
         assert connection.scalar(select(runs.c.run_id)) is None

@@ -7,14 +7,13 @@ from datetime import date
 import numpy as np
 import pytest
 
-from forecaster.untrained import correcting
+from forecaster.untrained import Formula, correcting
 from network.synthetic_dataset import synthetic_dataset, with_wild_rows_from
 from roi_forecast.backtest.walk_forward import WalkForward, walk_forward
 from roi_forecast.config import ModelConfig
 from roi_forecast.errors import EvaluationError
 from roi_forecast.features.dataset import Dataset, split_targets
 from roi_forecast.forecaster.forecaster import Forecaster, ThroughTime
-from roi_forecast.forecaster.recursive import WindowForecaster
 from roi_forecast.linear.through_time import Linear
 
 DATASET = synthetic_dataset(rows=400, context=2, lead=0.4)
@@ -24,10 +23,10 @@ HORIZONS = (1, 5)
 
 
 @dataclass(frozen=True)
-class Untrained:
+class Untrained(Formula):
     """What stands for a trained network."""
 
-    forecast_windows: WindowForecaster = correcting
+    forecast_windows: Callable[[np.ndarray, np.ndarray], np.ndarray] = correcting.forecast_windows
     networks: tuple[None] = (None,)
 
 

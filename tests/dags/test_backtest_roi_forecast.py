@@ -98,7 +98,7 @@ def test_backtest_in_live_airflow_ends_with_folds_and_a_plot(shared_stack: Share
     }
     out = io.StringIO()
     backtests = shared_stack.home.data_directory / "backtests"
-    print_backtest(shared_stack.market, run_id, backtests, out)
-    (line,) = [line for line in out.getvalue().splitlines() if line.startswith("Plot")]
-    assert Path(line.removeprefix("Plot of the folds: ")).is_file()
-    assert "smoothed r2" in out.getvalue()
+    plot, *_ = print_backtest(shared_stack.market, run_id, backtests, out)
+    assert Path(plot.how).is_file()
+    assert "smoothed R2" in out.getvalue()
+    assert "no-skill forecast" in out.getvalue()

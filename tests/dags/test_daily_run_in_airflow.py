@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,7 @@ from roi_local.environment import AIRFLOW_DATABASE, PORT_VARIABLE, REPOSITORY, H
 from roi_local.postgres.server import start_postgres
 from roi_local.run_parameters import CONF_VARIABLE, SOURCE_VARIABLE
 from roi_local.stack import Stack
+from tiny_network import TINY_NETWORK
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -40,11 +42,7 @@ SYMBOLS = ("RELIANCE.NS", "TCS.NS", "INFY.NS", "GC=F")
 SMALL: dict[str, Any] = {
     "start_date": "2023-07-03",
     "as_of_date": "2024-12-27",
-    "seq_len": 12,
-    "lstm_units": [4, 4],
-    "attention_heads": 1,
-    "attention_key_dim": 4,
-    "dense_units": 8,
+    **TINY_NETWORK,
     "epochs": 2,
 }
 
@@ -107,11 +105,19 @@ def test_make_run_ends_with_forecasts_of_the_sound_assets_and_names_the_others(
     home: Home, first_run: CompletedProcess[str]
 ) -> None:
     assert first_run.returncode == 0, first_run.stderr
-    assert "passed the gate" in first_run.stdout
+    assert re.search(r"Version \S+ was promoted\.", first_run.stdout)
     assert "UnknownSymbolError: NOSUCH.NS" in first_run.stdout
     assert "extract_prices" in first_run.stdout
     assert "Time per stage" in first_run.stdout
-    rows = query(home, "SELECT symbol FROM roi.latest_predictions WHERE model_name = 'reference'")
+    steps = first_run.stdout.partition("Where to look next:\n")[2].splitlines()
+    assert "make up, then http://127.0.0.1:8080/plugin/roi-forecasts" in steps[0]
+    assert steps[1].strip().startswith("in SQL")
+    assert "WHERE model_name = 'reference'" in steps[1]
+    assert Path(steps[-1].split()[-1]).is_file()
+    rows = query(
+        home,
+        "SELECT symbol FROM roi.latest_forecasts WHERE model_name = 'reference' AND horizon = 1",
+    )
     assert sorted(rows) == sorted(SYMBOLS)
 
 
@@ -186,7 +192,7 @@ def test_live_runs_of_one_name_wait_for_each_other_and_a_rejection_is_a_success(
     wait_for_claim(home, "two")
     run_ids += [
         stack.trigger(home, DAILY_DAG, {**common, **conf})
-        for conf in ({"architecture": "hybrid", "model_name": "two"}, {"epoch": 3})
+        for conf in ({"architecture": "hybrid", "model_name": "two"}, {"tuned_study": "unheard"})
     ]
     promoted, rejected, refused = wait_for_end(home, run_ids)
 
@@ -214,10 +220,10 @@ def test_live_runs_of_one_name_wait_for_each_other_and_a_rejection_is_a_success(
     assert forecasts == ["2024-12-26,2", "2024-12-27,2"]
 
 
-def test_unknown_key_is_named_in_the_log_of_the_run(live_stack: LiveStack, home: Home) -> None:
+def test_unknown_study_is_named_in_the_log_of_the_run(live_stack: LiveStack, home: Home) -> None:
     """Follows the test above, whose third run was refused."""
     logs = Path(home.task_logs_directory, f"dag_id={DAILY_DAG}").rglob("task_id=resolve_run/*.log")
-    assert any("did you mean epochs?" in path.read_text() for path in logs)
+    assert any("tuned_study: received 'unheard'" in path.read_text() for path in logs)
 
 
 def test_a_night_without_yahoo_ends_with_forecasts_from_the_fallback_source(
@@ -239,8 +245,8 @@ def test_a_night_without_yahoo_ends_with_forecasts_from_the_fallback_source(
     assert run.state == "success"
     rows = query(
         home,
-        "SELECT model_name, symbol FROM roi.latest_predictions WHERE model_name LIKE 'night%' "
-        "ORDER BY symbol",
+        "SELECT model_name, symbol FROM roi.latest_forecasts WHERE model_name LIKE 'night%' "
+        "AND horizon = 1 ORDER BY symbol",
     )
     assert rows == [f"night_twelve_data,{symbol}" for symbol in sorted(symbols)]
     history = query(

@@ -6,6 +6,7 @@ from airflow.sdk.exceptions import ParamValidationError
 
 from roi_airflow.api_server.links import OWN_TAG
 from roi_airflow.notification import report_failure
+from roi_airflow.refusals import KINDS, form_defaults
 from roi_local.environment import REPOSITORY
 
 
@@ -25,6 +26,10 @@ def test_dag_and_tasks_are_documented_and_failures_are_reported(dag: DAG) -> Non
     assert OWN_TAG in dag.tags
     assert dag.on_failure_callback is report_failure
     dag.params.validate()
+
+
+def test_a_request_for_a_run_is_checked_by_the_form_of_its_dag(dag: DAG) -> None:
+    assert dag.params.dump() == form_defaults(KINDS[dag.dag_id])
 
 
 def test_rollback_is_started_by_hand_and_emits_the_champion() -> None:

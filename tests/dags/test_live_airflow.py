@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import shlex
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
+from shutil import which
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from sqlalchemy import ColumnElement, column, insert, select, table
 
+from documentation import commands, snippet
+from installation import run_command
 from live_stack import SMALL, SharedStack, task_states
 from monitoring.live_forecasts import end_data_before
 from roi_forecast.database.tables import (
@@ -25,7 +33,7 @@ from roi_forecast.database.tables import (
     promotions,
     runs,
 )
-from roi_forecast.reading.records import LatestForecast
+from roi_forecast.reading.forecasts import LatestForecast
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -87,7 +95,8 @@ def plain_run(shared_stack: SharedStack, plain: str) -> str:
 @pytest.fixture(scope="module")
 def backfill(shared_stack: SharedStack, plain_run: str) -> list[str]:
     """Backfill sessions under a name of their own; later prices are stored already."""
-    return start_backfill(shared_stack, "backfilled", BACKFILLED)
+    (documented,) = commands("backfill")
+    return start_backfill(shared_stack, "backfilled", BACKFILLED, documented.text)
 
 
 @pytest.fixture(scope="module")
@@ -98,14 +107,24 @@ def known_days(shared_stack: SharedStack) -> list[str]:
     return start_backfill(shared_stack, "known", KNOWN)
 
 
-def start_backfill(stack: SharedStack, model_name: str, days: list[date]) -> list[str]:
-    """Have Airflow run some sessions, all at the same time if it likes; return the runs."""
+def start_backfill(
+    stack: SharedStack, model_name: str, days: list[date], documented: str | None = None
+) -> list[str]:
+    """Have Airflow run some sessions, all at the same time if it likes; return the runs.
+
+    Args:
+        stack: The live stack.
+        model_name: Of the runs.
+        days: The sessions.
+        documented: A command of a page that does it; None asks by REST.
+    """
     conf = {key: value for key, value in SMALL.items() if key != "as_of_date"}
+    conf |= {**PROMOTED, "model_name": model_name}
     body = {
         "dag_id": DAILY,
         "from_date": f"{days[0]}T00:00:00Z",
         "to_date": f"{days[-1]}T00:00:00Z",
-        "dag_run_conf": {**conf, **PROMOTED, "model_name": model_name},
+        "dag_run_conf": conf,
         "max_active_runs": len(days),
     }
 
@@ -115,7 +134,14 @@ def start_backfill(stack: SharedStack, model_name: str, days: list[date]) -> lis
         assert status in (200, 409), answer
         return status == 200
 
-    wait_until(is_accepted)
+    if documented is None:
+        wait_until(is_accepted)
+    else:
+        (arguments,) = re.fullmatch(r"make airflow ARGS='(.*)'", documented).groups()
+        assert (f"{days[0]}", f"{days[-1]}") == tuple(re.findall(r"\d{4}-\d\d-\d\d", arguments))
+        more = f"--max-active-runs {len(days)} --dag-run-conf {shlex.quote(json.dumps(conf))}"
+        answer = run_command(stack.home, "airflow", ROI_ARGS=f"{arguments} {more}")
+        assert answer.returncode == 0, answer.stdout + answer.stderr
 
     def run_ids() -> list[str]:
         path = f"/api/v2/dags/{DAILY}/dagRuns?run_type=backfill&order_by=logical_date"
@@ -186,7 +212,8 @@ def test_an_ensemble_s_networks_train_as_mapped_tasks_and_serve_as_one_version(
     )
     assert len(versions) == 1
     newest = LatestForecast.view.c
-    spread = rows(shared_stack, newest.member_spread_pct, where=newest.model_name == "followed")
+    is_next = (newest.model_name == "followed") & (newest.horizon == 1)
+    spread = rows(shared_stack, newest.member_spread_pct, where=is_next)
     assert len(spread) == 2
     assert all(percent is not None and percent >= 0 for (percent,) in spread)
 
@@ -194,11 +221,38 @@ def test_an_ensemble_s_networks_train_as_mapped_tasks_and_serve_as_one_version(
 def test_dags_scheduled_on_the_forecasts_follow_and_know_the_event(
     shared_stack: SharedStack, plain_run: str
 ) -> None:
-    wait_until(lambda: logged(shared_stack, "dag_id=follows_forecasts", plain_run))
+    # The example of docs/airflow.md.
+    wait_until(lambda: logged(shared_stack, "dag_id=report", "followed 2024-12-27"))
     wait_until(lambda: logged(shared_stack, "dag_id=prune_registry", "deleted the files of"))
 
 
-def test_every_task_links_to_the_forecast_page_and_tasks_of_others_do_not(
+@pytest.mark.skipif(which("jq") is None, reason="there is no jq on this machine")
+def test_requests_of_the_page_are_answered_as_it_shows(
+    shared_stack: SharedStack, plain_run: str, tmp_path: Path
+) -> None:
+    lines = "\n".join(command.text for command in commands("requests"))
+    lines = lines.replace("http://127.0.0.1:8080", shared_stack.address)
+    lines = lines.replace("…", shared_stack.password).replace("=reference", "=followed")
+    answer = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", lines],
+        cwd=tmp_path,
+        env={**os.environ, "no_proxy": "127.0.0.1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (written,) = tmp_path.iterdir()
+    assert {"model_name", "predicted_roi_pct"} <= {*written.read_text().splitlines()[0].split(",")}
+    received = json.loads(answer.stdout)
+    shown = json.loads(snippet("json", "docs/pages.md"))
+    assert received.keys() == shown.keys()
+    assert {item["symbol"] for item in received["items"]} == {"GC=F"}
+    (item,) = (item for item in received["items"] if item["horizon"] == 1)
+    assert {*shown["items"][0]} - {"…"} <= {*item}
+    assert item["target_date"] == "2024-12-30"
+
+
+def test_every_task_links_to_the_page_of_its_run_and_tasks_of_others_do_not(
     shared_stack: SharedStack, plain_run: str
 ) -> None:
     def links(dag_id: str, run_id: str, task_id: str) -> Any:
@@ -207,7 +261,9 @@ def test_every_task_links_to_the_forecast_page_and_tasks_of_others_do_not(
         assert status == 200
         return answer["extra_links"]["ROI forecasts"]
 
-    page = f"{shared_stack.address}/plugin/roi-forecasts"
+    runs = f"{shared_stack.address}/plugin/roi-forecasts/roi/runs"
+    page = f"{runs}/{plain_run}?dag_id={DAILY}"
+    assert "+00:00" in plain_run
     assert links(DAILY, plain_run, "forecast") == page
     assert links(DAILY, plain_run, "resolve_run") == page
     run_id = shared_stack.trigger("late_or_failing", fail=True)
@@ -239,9 +295,9 @@ def approved_run(shared_stack: SharedStack, asked: str) -> str:
     shown = answer_approval(shared_stack, asked, "Approve")
     assert "become champion of approved?" in shown
     assert "Trained on simulated prices." in shown
-    assert "| no_skill |" in shown
+    assert "| no-skill forecast |" in shown
     assert f"({shared_stack.address}/roi/versions/" in shown
-    assert "| test R2 of the next-day ROI, against forecasting zero |" in shown
+    assert "| next-day R2 against zero |" in shown
     return asked
 
 
@@ -470,12 +526,12 @@ def test_a_champion_below_its_limit_runs_the_task_that_says_so(
     assert (run.state, task_states(run)["champion_below_limit"]) == ("success", {"success"})
     folder = f"dag_id={DAILY}/run_id={plain_run}/task_id=champion_below_limit"
     (message,) = wait_until(lambda: logged(shared_stack, folder, "is below its limit"))
-    assert f"champion {version_id} is below its limit (roi.champion_alerts): see" in message
+    assert f"champion {version_id} is below its limit (roi.champion_checks): see" in message
 
 
-def test_unknown_parameter_of_a_rollback_is_named(shared_stack: SharedStack) -> None:
-    run_id = shared_stack.trigger("roll_back_champion", version="x")
+def test_a_rollback_of_an_unknown_name_is_refused_by_its_task(shared_stack: SharedStack) -> None:
+    run_id = shared_stack.trigger("roll_back_champion", model_name="unknown")
     assert shared_stack.wait_for_end("roll_back_champion", run_id).state == "failed"
     assert logged(
-        shared_stack, f"dag_id=roll_back_champion/run_id={run_id}", "did you mean version_id?"
+        shared_stack, f"dag_id=roll_back_champion/run_id={run_id}", "model name 'unknown'"
     )

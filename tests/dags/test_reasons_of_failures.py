@@ -16,7 +16,9 @@ from sqlalchemy import select, text
 from airflow_runs import RunState
 from daily_prices import save_prices
 from live_stack import SMALL, SharedStack
-from roi_forecast.reading.records import Run
+from roi_forecast.errors import ConfigError
+from roi_forecast.reading.runs import Run
+from roi_local.run_parameters import CONF_VARIABLE, run_parameters
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -57,7 +59,13 @@ def assert_last_line_is_the_reason(lines: list[dict[str, Any]], reason: str) -> 
 
 @pytest.fixture(scope="module")
 def refused(shared_stack: SharedStack) -> str:
-    return shared_stack.trigger(DAILY, **SMALL, model_name="refused", epoch=3)
+    """A run that did not come through a door which would have refused it."""
+    assets = shared_stack.request("GET", "/api/v2/assets?name_pattern=roi_forecasts")[1]["assets"]
+    (asset_id,) = (asset["id"] for asset in assets if asset["name"] == "roi_forecasts")
+    body = {"conf": {**SMALL, "model_name": "refused", "epoch": 3}}
+    status, run = shared_stack.request("POST", f"/api/v2/assets/{asset_id}/materialize", body)
+    assert status == 200, run
+    return str(run["dag_run_id"])
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +96,10 @@ def test_a_refused_run_is_on_record_with_the_whole_reason(
     found = history(shared_stack, refused)
     assert (found.state, found.failed_stage) == ("failed", "resolve_run")
     assert (found.model_name, found.as_of_date) == ("refused", None)
-    assert found.reason.startswith("run parameters refused: epoch: ")
+    conf = json.dumps({**SMALL, "model_name": "refused", "epoch": 3})
+    with pytest.raises(ConfigError) as at_the_terminal:
+        run_parameters({CONF_VARIABLE: conf})
+    assert found.reason == str(at_the_terminal.value)
     assert "did you mean epochs?" in found.reason
     lines = log_of(shared_stack, refused, "resolve_run", 1)
     assert_last_line_is_the_reason(lines, found.reason)
@@ -176,8 +187,11 @@ def test_a_run_marked_by_a_person_is_settled_by_the_next(shared_stack: SharedSta
     shared_stack.wait_for_state(DAILY, run_id, "approve_promotion", "awaiting_input", PATIENCE)
     path = f"/api/v2/dags/{DAILY}/dagRuns/{run_id}"
     assert shared_stack.request("PATCH", path, {"state": "failed"})[0] == 200
-    shared_stack.trigger(DAILY, **SMALL, model_name="marked", epoch=3)
-    found = wait_for_history(shared_stack, run_id, lambda row: row.state != "waiting")
+    shared_stack.trigger(DAILY, **SMALL, model_name="marked", tuned_study="unheard")
+    # What forecasts meanwhile may still run when the run is marked.
+    found = wait_for_history(
+        shared_stack, run_id, lambda row: row.state not in ("waiting", "running")
+    )
     assert (found.state, found.reason) == (
         "failed",
         "it was marked as failed or deleted from outside",

@@ -119,7 +119,7 @@ def _expected_outcomes(connection: Connection) -> dict[tuple[Any, ...], dict[str
 def test_outcomes_agree_with_the_tables(irregular: Planted) -> None:
     with irregular.engine.connect() as connection:
         expected = _expected_outcomes(connection)
-        rows = connection.execute(text("SELECT * FROM roi.prediction_outcomes")).mappings().all()
+        rows = connection.execute(text("SELECT * FROM roi.outcomes")).mappings().all()
     found = {
         (row["version_id"], row["symbol"], row["as_of_date"], row["horizon"]): row for row in rows
     }
@@ -132,7 +132,7 @@ def test_outcomes_agree_with_the_tables(irregular: Planted) -> None:
     assert {row["direction_hit"] for row in rows} == {True, False, None}
 
 
-@pytest.mark.parametrize("view", ["prediction_outcomes", "asset_health"])
+@pytest.mark.parametrize("view", ["outcomes", "asset_health"])
 def test_rows_equal_those_of_the_plain_view(irregular: Planted, view: str) -> None:
     assert_rows_are_those_of_the_plain_view(irregular.engine, view)
 

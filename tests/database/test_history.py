@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -12,11 +13,21 @@ from sqlalchemy import Engine, case, delete, insert, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
 from databases import ensure_login
+from planted import planted_market
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.migrate import migrate
 from roi_forecast.database.roles import WRITER_ROLE
-from roi_forecast.database.tables import daily_prices, history_changes, metadata, price_checks, runs
+from roi_forecast.database.tables import (
+    daily_prices,
+    evaluations,
+    history_changes,
+    metadata,
+    price_checks,
+    runs,
+)
+from roi_forecast.database.tables.track_record import DERIVED
 from roi_forecast.market.store import replace_bars, upsert_bars
+from roi_local.postgres.server import EmbeddedPostgres
 
 RUN = {
     "run_id": "first",
@@ -112,6 +123,32 @@ def test_each_deleted_row_is_recorded(market_engine: Engine, pipeline: Engine) -
     assert sorted(found) == [("DELETE", "gaps"), ("DELETE", "quorum")]
 
 
+def test_deleted_figures_leave_one_row_per_version_with_their_values_where_they_are_few(
+    postgres: EmbeddedPostgres, market_template: str
+) -> None:
+    market = {"assets": 3, "sessions": 5, "versions": 2}
+    with planted_market(postgres, market_template, market) as planted:
+        with planted.engine.connect() as connection:
+            stored = connection.execute(select(evaluations).order_by(evaluations.c.id)).all()
+        first, second = (stored[0].id, stored[1].id)
+        with planted.engine.begin() as connection:
+            connection.execute(delete(evaluations).where(evaluations.c.id.in_([first, second])))
+            connection.execute(delete(evaluations))
+        recorded = changes(planted.engine)
+    few, *many = (change["old_values"] for change in recorded)
+    assert [(row["metric"], row["value"]) for row in few["figures"]] == [
+        (row.metric, row.value) for row in stored[:2]
+    ]
+    left = Counter((row.run_id, row.version_id, row.split) for row in stored[2:])
+    assert len(left) > 1
+    assert sum(left.values()) > 20
+    assert {
+        (change["run_id"], change["version_id"], change["split"]): recorded[number]["rows"]
+        for number, change in enumerate(many, start=1)
+    } == left
+    assert all("figures" not in change for change in many)
+
+
 def bars(dates: list[str], close: float) -> pd.DataFrame:
     prices = dict.fromkeys(("open", "high", "low", "close", "adj_close"), close)
     frame = pd.DataFrame(
@@ -136,7 +173,11 @@ def test_restated_and_removed_bars_leave_one_row_per_series(
         restated = [frame.assign(close=2.0)[1:3] for frame in both]
         upsert_bars(connection, "yahoo", pd.concat(restated))
         replace_bars(connection, "yahoo", "GC=F", bars(dates[:1], 1.0))
-    found = [(change["rows"], change["old_values"]) for change in changes(market_engine)]
+    recorded = changes(market_engine)
+    olds = [change["old_values"].pop("bars") for change in recorded]
+    assert [[bar["close"] for bar in old] for old in olds] == [[1.0, 1.0]] * 2 + [[2.0, 2.0, 1.0]]
+    assert [bar["trading_date"] for bar in olds[0]] == dates[1:3]
+    found = [(change["rows"], change["old_values"]) for change in recorded]
     middle = {"source": "yahoo", "first_date": "2024-12-27", "last_date": "2024-12-30"}
     assert sorted(found[:2], key=lambda pair: pair[1]["symbol"]) == [
         (2, middle | {"symbol": "GC=F"}),
@@ -158,13 +199,25 @@ def test_every_table_also_records_changes_by_its_owner(market_engine: Engine) ->
             )
         ).all()
     assert {tuple(row) for row in recorded} == {
-        (table.name, 2) for table in metadata.tables.values()
+        (table.name, 2) for table in metadata.tables.values() if table not in DERIVED
     }
     with market_engine.begin() as connection:
         connection.execute(insert(runs).values(RUN))
         connection.execute(delete(runs))
         connection.execute(delete(history_changes))
     assert [change["table_name"] for change in changes(market_engine)] == ["history_changes"]
+
+
+def test_many_restated_bars_leave_their_range_alone(
+    market_engine: Engine, pipeline: Engine
+) -> None:
+    days = [str(day) for day in pd.bdate_range("2024-11-01", periods=21).date]
+    with pipeline.begin() as connection:
+        replace_bars(connection, "yahoo", "GC=F", bars(days, 1.0))
+        replace_bars(connection, "yahoo", "GC=F", bars(days, 2.0))
+    (change,) = changes(market_engine)
+    assert change["rows"] == len(days)
+    assert "bars" not in change["old_values"]
 
 
 @pytest.mark.parametrize(
@@ -218,5 +271,5 @@ def test_a_reader_sees_the_history(market_engine: Engine) -> None:
         connection.execute(insert(runs).values(RUN))
         connection.execute(delete(runs))
         connection.execute(text("SET LOCAL ROLE roi_reader"))
-        rows = connection.execute(text("SELECT * FROM roi.changed_history")).mappings().all()
+        rows = connection.execute(text("SELECT * FROM roi.changed_rows")).mappings().all()
     assert [(row["table_name"], row["old_values"]["run_id"]) for row in rows] == [("runs", "first")]

@@ -49,11 +49,11 @@ def as_login(engine: Engine, login: str) -> Engine:
         "LOCK TABLE roi.runs IN ACCESS SHARE MODE",
         "LOCK TABLE roi.run_history IN ACCESS EXCLUSIVE MODE",
         "LOCK TABLE roi.run_history IN ROW SHARE MODE",
-        "SELECT * FROM roi.latest_predictions FOR SHARE",
-        "SELECT * FROM roi.price_history FOR KEY SHARE",
-        "DELETE FROM roi.price_history",
-        "INSERT INTO roi.changed_history DEFAULT VALUES",
-        "UPDATE roi.changed_history SET rows = 0",
+        "SELECT * FROM roi.latest_forecasts FOR SHARE",
+        "SELECT * FROM roi.prices FOR KEY SHARE",
+        "DELETE FROM roi.changed_rows",
+        "INSERT INTO roi.changed_rows DEFAULT VALUES",
+        "UPDATE roi.changed_rows SET rows = 0",
         "CREATE TEMPORARY TABLE large (a integer)",
         "CREATE TABLE public.other (a integer)",
         "CREATE SCHEMA other",
@@ -74,7 +74,7 @@ def as_login(engine: Engine, login: str) -> Engine:
         "SET SESSION AUTHORIZATION writer_of_test",
         "ALTER ROLE reader_of_test CONNECTION LIMIT -1",
         "ALTER VIEW roi.run_history RENAME TO other",
-        "DROP VIEW roi.latest_predictions",
+        "DROP VIEW roi.latest_forecasts",
         "TRUNCATE roi.runs",
         "GRANT roi_reader TO writer_of_test",
         "SELECT * FROM pg_authid",
@@ -150,11 +150,14 @@ def test_a_reader_cannot_connect_to_another_database(restricted: Engine, databas
 def test_a_writer_is_not_limited_and_takes_the_locks(restricted: Engine) -> None:
     with as_login(restricted, "writer_of_test").begin() as connection:
         lock_until_commit(connection, "claim", "reference")
-        connection.execute(text("CREATE TEMPORARY TABLE incoming (a integer)"))
         assert connection.execute(text("SHOW transaction_read_only")).scalar_one() == "off"
         assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "0"
-        with pytest.raises(ProgrammingError, match="permission denied"):
-            connection.execute(text("SELECT lo_create(0)"))
+    for refused in ("SELECT lo_create(0)", "CREATE TEMPORARY TABLE large (a integer)"):
+        with (
+            as_login(restricted, "writer_of_test").begin() as connection,
+            pytest.raises(ProgrammingError, match="permission denied"),
+        ):
+            connection.execute(text(refused))
 
 
 def test_neither_stages_nor_a_migration_wait_for_a_reader(

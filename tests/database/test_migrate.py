@@ -18,18 +18,16 @@ from roi_forecast.errors import PreflightError
 from roi_local.postgres.server import EmbeddedPostgres
 
 VIEWS = (
-    "latest_predictions",
-    "prediction_outcomes",
-    "model_leaderboard",
+    "latest_forecasts",
+    "outcomes",
+    "versions",
     "champion_history",
     "leakage_audits",
     "live_skill",
-    "champion_status",
-    "champion_alerts",
+    "champion_checks",
     "latest_drift",
     "backtest_folds",
     "latest_context",
-    "latest_forecast_path",
 )
 
 
@@ -114,7 +112,7 @@ def test_a_changed_comment_is_restored(
 def test_a_changed_table_is_refused_by_name(market_url: str, market_engine: Engine) -> None:
     with market_engine.begin() as connection:
         connection.execute(text("ALTER TABLE roi.runs ALTER COLUMN model_name DROP NOT NULL"))
-        connection.execute(text("DROP TABLE roi.price_restatements"))
+        connection.execute(text("DROP TABLE roi.price_restatements CASCADE"))
     with pytest.raises(PreflightError, match="tables differ from this code: ") as error:
         migrate(market_url)
     assert "add_table price_restatements" in str(error.value)

@@ -48,7 +48,7 @@ def _repeat_a_run_of_the_past(connection: Connection) -> None:
     connection.execute(evaluations.insert(), again)
 
 
-@pytest.mark.parametrize("view", ["latest_drift", "live_skill"])
+@pytest.mark.parametrize("view", ["latest_drift", "live_skill", "versions"])
 def test_rows_equal_those_of_the_plain_view(watched: Planted, view: str) -> None:
     assert_rows_are_those_of_the_plain_view(watched.engine, view)
 

@@ -17,12 +17,10 @@ from roi_forecast.reading.track_record import read_track_record
 from roi_local.postgres.server import EmbeddedPostgres
 
 VIEWS = (
-    "published_forecasts",
-    "prediction_outcomes",
-    "realised_forecasts",
-    "latest_predictions",
+    "forecasts",
+    "outcomes",
+    "latest_forecasts",
     "latest_context",
-    "latest_forecast_path",
 )
 
 TWO_AHEAD = {
@@ -154,7 +152,7 @@ def test_the_track_record_never_counts_them(market: Planted, include_backfills: 
     end_of_data(market, days[20])
     with market.reader.connect() as connection:
         record = read_track_record(
-            connection, "reference", days[0], include_backfills=include_backfills
+            connection, "reference", days[0].replace(day=1), include_backfills=include_backfills
         )
     # The target of the newest forecast lies ahead; those of 20 to 24 are backfills.
     counted = days[20:-1] if include_backfills else days[25:-1]

@@ -20,7 +20,7 @@ from serving_version import PARAMETERS
 
 MAY_CHANGE = {
     "assets": {"UPDATE"},
-    "champion_checks": {"DELETE"},
+    "live_checks": {"DELETE"},
     "daily_prices": {"DELETE"},
     "drift": {"DELETE"},
     "evaluations": {"UPDATE", "DELETE"},
@@ -29,6 +29,7 @@ MAY_CHANGE = {
     "model_versions": {"UPDATE"},
     "price_checks": {"DELETE"},
     "runs": {"UPDATE"},
+    "studies": {"UPDATE"},
 }
 
 
@@ -74,7 +75,7 @@ def test_writer_repeats_a_run_and_the_replaced_rows_are_recorded(
             .where(history_changes.c.operation == "DELETE")
             .distinct()
         ).all()
-    assert {"champion_checks", "drift", "price_checks"} <= set(deleted)
+    assert {"live_checks", "drift", "price_checks"} <= set(deleted)
 
 
 @pytest.mark.parametrize("operation", ["UPDATE", "DELETE", "TRUNCATE"])
@@ -95,7 +96,9 @@ def test_writer_changes_only_what_a_repeated_stage_replaces(
                 connection.execute(statement)
 
 
-def test_writer_reads_every_table_and_adds_to_all_but_the_history(writer: Engine) -> None:
+def test_writer_reads_every_table_and_adds_to_all_but_the_history_and_what_is_counted(
+    writer: Engine,
+) -> None:
     with writer.connect() as connection:
         for table in metadata.tables.values():
             connection.execute(select(table).limit(1))
@@ -105,13 +108,18 @@ def test_writer_reads_every_table_and_adds_to_all_but_the_history(writer: Engine
                 "AND relkind IN ('r', 'v') AND has_table_privilege(oid, 'INSERT')"
             )
         ).all()
-    expected = {table.name for table in metadata.tables.values()} - {"history_changes"}
+    expected = {table.name for table in metadata.tables.values()} - {
+        "history_changes",
+        "counted_days",
+        "counted_months",
+        "uncounted",
+    }
     assert set(addable) == expected
 
 
 def test_writer_cannot_change_a_table_through_a_view(writer: Engine) -> None:
     """PostgreSQL lets users write through a view of one table, with the rights of its owner."""
-    for statement in ("DELETE FROM roi.price_history", "UPDATE roi.changed_history SET rows = 0"):
+    for statement in ("DELETE FROM roi.changed_rows", "UPDATE roi.changed_rows SET rows = 0"):
         with (
             pytest.raises(ProgrammingError, match="permission denied"),
             writer.begin() as connection,

@@ -44,20 +44,22 @@ def test_every_view_has_a_file_and_every_relation_and_column_a_comment(
 
 def test_a_view_comes_after_those_that_it_reads() -> None:
     order = list(read_views())
-    assert order.index("champion_status") < order.index("champion_alerts")
+    assert order.index("forecasts") < order.index("latest_forecasts")
     assert order.index("model_names") < order.index("asset_health")
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        "DROP VIEW roi.latest_predictions",
-        "DROP VIEW roi.champion_status CASCADE",
+        "DROP VIEW roi.track_record_days",
+        "DROP VIEW roi.forecasts CASCADE",
         "DROP SCHEMA roi CASCADE",
         "ALTER VIEW roi.gate_rulings RENAME TO gate_rules; DROP VIEW roi.gate_rules",
         "ALTER VIEW roi.gate_rulings RENAME COLUMN rule TO name",
-        """CREATE OR REPLACE VIEW roi.price_history AS
-        SELECT source, symbol, trading_date, 2 * adj_close AS adj_close, true AS simulated
+        """CREATE OR REPLACE VIEW roi.prices AS
+        SELECT source, symbol, ''::text AS name, trading_date, open, high, low, close,
+               2 * adj_close AS adj_close, volume, ''::text AS currency, fetched_at,
+               true AS simulated
         FROM roi.daily_prices""",
         "COMMENT ON VIEW roi.live_skill IS 'nothing'",
         "COMMENT ON COLUMN roi.live_skill.mae_pct IS NULL",

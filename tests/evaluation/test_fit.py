@@ -96,7 +96,7 @@ def test_validation_rows_that_are_harder_for_everyone_are_no_overfit() -> None:
 def test_the_advice_holds_the_figures_and_the_curves() -> None:
     fit = judge_fit(FitFigures((0.802, 0.696), LINEAR, LIMIT), [training()], hyperparameters())
     for words in (
-        "the network adds 0.000 to the next-day R2 of training and -0.007 to that of validation",
+        "the network adds 0.000 and -0.007 to the next-day R2",
         "R2 of the smoothed ROI 0.802 and 0.696",
         "no-skill forecast 0.799 and 0.700",
         "validation loss lowest after epoch 4 of 14, 10 % higher at the end",

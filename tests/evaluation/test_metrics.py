@@ -136,9 +136,3 @@ def test_an_opponent_that_is_always_right_leaves_nothing_to_compare_with(unit: f
     opponent[:, 0] = unit
     found = metrics.r2_against("r2", opponent)(actual, unit * PREDICTED)
     assert np.isfinite(found).tolist() == [True, False, False]
-
-
-@pytest.mark.parametrize("figure", [None, float("nan")])
-def test_what_is_not_defined_is_no_number(figure: float | None) -> None:
-    assert metrics.written(figure) == "undefined"
-    assert metrics.written(0.123456, 2) == "0.12"

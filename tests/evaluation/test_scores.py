@@ -72,11 +72,11 @@ def test_scores_are_those_of_the_published_move_to_the_target_date() -> None:
     found = {(score.target, score.symbol, score.metric): score for score in scores}
     of_horizons, of_parts = ["next_day_pct", "horizon_4_pct", "horizon_9_pct"], 2
     assert {score.target for score in scores} == {*of_horizons, "gap_pct", "open_to_close_pct"}
-    bounds_t_and_ranks, of_coverage = 3 + 2 + 2, 2 * 2
+    bounds, t, ranks, directions, of_coverage = 4, 1, 2, 1, 4
+    skill = bounds + t + ranks + directions
+    of_horizon, of_part = ((1 + ASSETS) * count + skill for count in (9, 5))
     assert len(found) == len(scores)
-    assert len(scores) == 3 * ((1 + ASSETS) * 9 + bounds_t_and_ranks + of_coverage) + of_parts * (
-        (1 + ASSETS) * 5 + bounds_t_and_ranks
-    )
+    assert len(scores) == 3 * (of_horizon + of_coverage) + of_parts * of_part
     for number, horizon in enumerate(forecasts.horizons):
         target = of_horizons[number]
         errors: dict[str, list[float]] = {symbol: [] for symbol in DATASET.symbols}
@@ -106,6 +106,15 @@ def test_scores_are_those_of_the_published_move_to_the_target_date() -> None:
         assert overall.last_date == DATASET.dates[-1].item()
         bounds = [found[target, None, f"r2_against_zero_{side}_95"] for side in ("lower", "upper")]
         assert bounds[0].value < found[target, None, "r2_against_zero"].value < bounds[1].value
+
+
+def test_rows_that_training_has_seen_are_scored_for_all_assets_together_alone() -> None:
+    forecasts = forecasts_of(TEST, (1,))
+    found = {
+        split: {score.symbol for score in score_forecasts(forecasts, DATASET, "model", split)}
+        for split in ("train", "validation", "test")
+    }
+    assert found == {"train": {None}, "validation": {None}, "test": {None, *DATASET.symbols}}
 
 
 def test_parts_are_scored_where_the_bar_and_the_asset_have_opens() -> None:

@@ -126,8 +126,17 @@ def test_fewer_than_two_blocks_of_sessions_leave_figures_without_bounds(
 ) -> None:
     few = Scored(ACTUAL[:sessions], SIGNAL[:sessions])
     found = dict(skill_figures(few, horizon))
-    bounded = [name for name in found if name != "rank_correlation"]
+    bounded = [name for name in found if name not in ("rank_correlation", "directions_share")]
     assert np.isnan([found[name] for name in bounded]).all()
     assert np.isfinite(found["rank_correlation"])
     one_more = Scored(ACTUAL[: sessions + 1], SIGNAL[: sessions + 1])
     assert np.isfinite(list(dict(skill_figures(one_more, horizon)).values())).all()
+
+
+def test_the_share_with_a_direction_leaves_out_zeros_on_either_side() -> None:
+    actual = np.array([[1.0, 0.0], [-1.0, 2.0], [np.nan, 3.0]])
+    forecast = np.array([[0.5, 0.5], [0.0, -0.5], [0.5, 0.0]])
+    found = dict(skill_figures(Scored(actual, forecast)))
+    assert found["directions_share"] == pytest.approx(2 / 5)
+    nothing = dict(skill_figures(Scored(np.full((2, 1), np.nan), np.zeros((2, 1)))))
+    assert np.isnan(nothing["directions_share"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from daily_run import NOW
 from manifests import read_manifest
 from roi_forecast.config import parse_run_config
 from roi_forecast.database.tables import (
+    datasets,
     evaluations,
     gate_decisions,
     model_versions,
@@ -20,7 +24,8 @@ from roi_forecast.database.tables import (
 )
 from roi_forecast.errors import RegistryError
 from roi_forecast.evaluation.evaluate import evaluate_model
-from roi_forecast.evaluation.stored_evaluation import COMMON
+from roi_forecast.evaluation.scores import Score
+from roi_forecast.evaluation.stored_evaluation import COMMON, insert_scores
 from roi_forecast.files.artifacts import checksum
 from roi_forecast.gate.approval import record_approval
 from roi_forecast.gate.decide import decide_promotion
@@ -239,3 +244,30 @@ def test_another_run_may_promote_a_version_that_was_replaced_again(replaced: Ser
         )
     promote_model(replaced.engine, replaced.models, "next", "later", "test")
     assert replaced.champion.version_id == "next"
+
+
+def test_storing_figures_holds_none_of_them_in_memory(served: Served) -> None:
+    day = date(2024, 12, 27)
+
+    def figures(count: int) -> Iterator[tuple[None, Score]]:
+        for number in range(count):
+            yield (
+                None,
+                Score("zero", "x", f"SIM{number}", "backtest", day, day, 1, "mae", float("nan")),
+            )
+
+    def peak(count: int) -> int:
+        with served.engine.connect() as connection:
+            dataset_id = connection.scalars(select(datasets.c.dataset_id)).one()
+            tracemalloc.start()
+            insert_scores(connection, "stored", None, dataset_id, figures(count))
+            found = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            stored = connection.execute(
+                select(evaluations.c.value).where(evaluations.c.run_id == "stored")
+            ).all()
+            assert len(stored) == count
+            assert {row.value for row in stored} == {None}
+        return found
+
+    assert peak(6000) < 1.5 * peak(1000)

@@ -19,23 +19,27 @@ def test_a_view_is_written_with_a_header_and_all_its_rows(served: Served, tmp_pa
     path = tmp_path / "latest.csv"
     path.write_text("an older export")
 
-    rows = export_view(served.engine, "latest_predictions", path)
+    rows = export_view(served.engine, "latest_forecasts", path)
 
     with path.open(newline="") as file:
         table = list(csv.DictReader(file))
     with served.engine.connect() as connection:
-        expected = connection.execute(text("SELECT * FROM roi.latest_predictions")).mappings().all()
-    assert len(table) == rows == len(expected) == 2
+        expected = connection.execute(text("SELECT * FROM roi.latest_forecasts")).mappings().all()
+    assert len(table) == rows == len(expected) == 6
     assert list(table[0]) == list(expected[0])
-    by_symbol = {row["symbol"]: float(row["predicted_roi_pct"]) for row in table}
-    assert by_symbol == {row["symbol"]: row["predicted_roi_pct"] for row in expected}
+    written = {
+        (row["symbol"], int(row["horizon"])): float(row["predicted_roi_pct"]) for row in table
+    }
+    assert written == {
+        (row["symbol"], row["horizon"]): row["predicted_roi_pct"] for row in expected
+    }
 
 
-@pytest.mark.parametrize("name", ["daily_prices", "latest_predictions; DROP TABLE roi.runs", ""])
+@pytest.mark.parametrize("name", ["daily_prices", "latest_forecasts; DROP TABLE roi.runs", ""])
 def test_an_unknown_view_is_refused_with_the_known_names(
     market_engine: Engine, tmp_path: Path, name: str
 ) -> None:
-    with pytest.raises(ExportError, match=r"no view '.*champion_history, .*latest_predictions"):
+    with pytest.raises(ExportError, match=r"no view '.*champion_history, .*latest_forecasts"):
         export_view(market_engine, name, tmp_path / "out.csv")
     assert list(tmp_path.iterdir()) == []
 

@@ -6,9 +6,12 @@ Reads one JSON line for each process to fork, and answers with two: its id, then
 from __future__ import annotations
 
 import json
+import logging
 import os
+import socket
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+from roi_forecast.data_path import parse_data_path
 from roi_forecast.files.verified import VerifiedDirectory
 from roi_forecast.settings import Settings
 
@@ -27,15 +31,30 @@ class ForkServer:
         self._process = process
 
     def start(
-        self, settings: Settings, stage: str, parameters: dict[str, Any], now: datetime
+        self,
+        settings: Settings,
+        stage: str,
+        parameters: dict[str, Any],
+        now: datetime,
+        host: Path | None = None,
     ) -> int:
-        """Start a stage in a process of its own and return the process's id."""
+        """Start a stage in a process of its own and return the process's id.
+
+        Args:
+            settings: The installation.
+            stage: Name of the stage.
+            parameters: Of the run.
+            now: The present.
+            host: Folder of temporary files of the host it runs on, whose name is the folder's.
+        """
         order = {
             "stage": stage,
             "parameters": parameters,
             "now": now.isoformat(),
             "database_url": settings.database_url,
             "data_directory": str(settings.data_directory),
+            "host": None if host is None else str(host),
+            "variables": {name: os.environ[name] for name in os.environ if name[:4] == "AWS_"},
         }
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order) + "\n")
@@ -86,6 +105,8 @@ def _serve(answers: IO[str]) -> None:
 
     # A fresh process would import TensorFlow once more; each stage here is a fresh process already.
     promotion.check_loads = check_in_this_process
+    logging.basicConfig(level=logging.WARNING)
+    logging.getLogger("roi_forecast").setLevel(logging.INFO)
 
     for line in sys.stdin:
         order = json.loads(line)
@@ -93,7 +114,11 @@ def _serve(answers: IO[str]) -> None:
         if process_id == 0:
             status = 1
             try:
-                settings = Settings(order["database_url"], Path(order["data_directory"]))
+                os.environ.update(order["variables"])
+                if order["host"] is not None:
+                    _become_host(Path(order["host"]))
+                data_directory = parse_data_path(order["data_directory"])
+                settings = Settings(order["database_url"], data_directory)
                 now = datetime.fromisoformat(order["now"])
                 work = Work(settings, "run", order["parameters"], now)
                 STAGES[order["stage"]](work)
@@ -106,6 +131,14 @@ def _serve(answers: IO[str]) -> None:
         print(process_id, file=answers, flush=True)
         _, status = os.waitpid(process_id, 0)
         print(os.waitstatus_to_exitcode(status), file=answers, flush=True)
+
+
+def _become_host(folder: Path) -> None:
+    """Take a name and a folder of temporary files that no process of another host has."""
+    folder.mkdir(exist_ok=True)
+    os.environ["TMPDIR"] = str(folder)
+    tempfile.tempdir = None
+    socket.gethostname = lambda: folder.name
 
 
 if __name__ == "__main__":

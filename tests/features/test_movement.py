@@ -126,7 +126,7 @@ def test_an_asset_that_does_not_move_is_named_and_the_rest_is_as_without_it(
     found = dataset_of(bars)
     assert STILL not in found.symbols
     require_same(found, dataset_of(bars, tuple({"RELIANCE.NS", "TCS.NS", GOLD})))
-    assert f"{STILL}: its price moves by more than 0.05%" in caplog.text
+    assert f"{STILL}: its price moves by more than 0.05 %" in caplog.text
 
 
 def test_a_still_asset_that_starts_late_costs_the_others_no_row() -> None:
@@ -233,7 +233,7 @@ def test_a_run_names_a_still_asset_among_its_failed_checks(
     )
     assert STILL not in dataset.symbols
     view = table(
-        "failed_checks",
+        "failed_price_checks",
         *(column(name) for name in ("run_id", "symbol", "check_name", "observed", "message")),
         schema="roi",
     )

@@ -94,3 +94,5 @@ def test_smoothed_ahead_is_the_smoothing_of_known_and_forecast_values_together(
     known, forecast = log_rois[:6], log_rois[6:]
     found = smoothed_ahead(forecast.cumsum(axis=0), known[6 - span + 1 :], span)
     np.testing.assert_allclose(found, smooth(log_rois, span)[-5:], atol=1e-9)
+    some = smoothed_ahead(forecast.cumsum(axis=0), known[6 - span + 1 :], span, (1, 4))
+    np.testing.assert_array_equal(some, found[[0, 3]])

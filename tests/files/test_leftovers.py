@@ -4,16 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from roi_forecast.files.leftovers import Swept, partial_path, sweep_leftovers
+from roi_forecast.files.leftovers import Swept, partial_path, server_time, sweep_leftovers
 
-NOW = datetime(2025, 3, 4, 12, tzinfo=UTC)
 WRITERS = {
     "a folder": """
 with published_directory(folder / "whole") as working:
@@ -35,8 +35,8 @@ def plant(path: Path, content: bytes = b"1234") -> Path:
 
 
 def age(path: Path, **elapsed: float) -> None:
-    """Date everything below a path, and itself, back from NOW."""
-    moment = (NOW - timedelta(**elapsed)).timestamp()
+    """Date everything below a path, and itself, back."""
+    moment = time.time() - timedelta(**elapsed).total_seconds()
     for entry in (path, *path.rglob("*")):
         os.utime(entry, (moment, moment), follow_symlinks=False)
 
@@ -79,7 +79,7 @@ def test_old_leftovers_go_and_young_ones_and_whole_files_stay(tmp_path: Path) ->
     age(touched_lately, days=9)
     age(part, hours=1)
 
-    swept = sweep_leftovers([tmp_path / "models", tmp_path / "datasets", tmp_path / "none"], NOW)
+    swept = sweep_leftovers([tmp_path / "models", tmp_path / "datasets", tmp_path / "none"])
 
     assert swept == Swept(count=3, freed_bytes=6)
     assert not any(os.path.lexists(path) for path in (old_folder, old_file, old_link))
@@ -87,7 +87,7 @@ def test_old_leftovers_go_and_young_ones_and_whole_files_stay(tmp_path: Path) ->
     assert hidden.is_file()
     assert young.is_file()
     assert part.is_file()
-    assert sweep_leftovers([tmp_path], NOW) == Swept(0, 0)
+    assert sweep_leftovers([tmp_path]) == Swept(0, 0)
 
 
 @pytest.mark.parametrize("what", WRITERS)
@@ -97,9 +97,36 @@ def test_files_of_a_living_process_stay_however_old_and_go_once_it_is_killed(
     with writing(tmp_path, what) as process:
         (leftover,) = tmp_path.iterdir()
         age(leftover, days=30)
-        assert sweep_leftovers([tmp_path], NOW) == Swept(0, 0)
+        assert sweep_leftovers([tmp_path]) == Swept(0, 0)
         assert leftover.exists()
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert sweep_leftovers([tmp_path], NOW) == Swept(1, 4)
+        assert sweep_leftovers([tmp_path]) == Swept(1, 4)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_another_host_writes_stays_for_a_week_even_where_its_locks_are_out_of_sight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "other.host")
+    theirs = plant(partial_path(tmp_path / "one.csv"))
+    monkeypatch.setattr("socket.gethostname", lambda: "this-host")
+    own = plant(partial_path(tmp_path / "one.csv"))
+    age(tmp_path, days=6, hours=23)
+    assert sweep_leftovers([tmp_path]).count == 1
+    assert theirs.exists()
+    assert not own.exists()
+    age(tmp_path, days=7, seconds=1)
+    assert sweep_leftovers([tmp_path]).count == 1
+
+
+def test_ages_are_by_the_clock_of_the_file_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    young = plant(partial_path(tmp_path / "one"))
+    in_a_year = time.time() + 365 * 86400
+    monkeypatch.setattr("time.time", lambda: in_a_year)
+    assert sweep_leftovers([tmp_path]).count == 0
+    assert young.exists()
+    assert abs(server_time(tmp_path) - young.stat().st_mtime) < 60
+    assert list(tmp_path.iterdir()) == [young]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from forecaster.untrained import correcting
+from forecaster.untrained import Formula, correcting
 from network.synthetic_dataset import synthetic_dataset, with_wild_rows_from
 from roi_forecast.config import MultiStep
 from roi_forecast.errors import EvaluationError, RegistryError
@@ -104,9 +104,7 @@ def test_validation_rows_take_part_in_the_factors_alone(calibration: Calibration
 def test_a_network_that_adds_nothing_publishes_the_linear_part_to_the_last_digit(
     method: MultiStep,
 ) -> None:
-    def silent(windows: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-        return baseline
-
+    silent = Formula(lambda windows, baseline: baseline)
     calibration = fit(network=silent)
     assert calibration.network == 0.0
     assert not calibration.ahead["recursive"].any()
@@ -152,7 +150,7 @@ def test_horizon_1_is_the_next_day_in_both_ways(
     known = known_sum(DATASET.log_roi, TEST, span)
     linear = LINEAR[TEST.start :]
     windows = np.stack([DATASET.inputs[row - DATASET.seq_len : row] for row in TEST])
-    scaled = correcting(windows, scaler.transform((known + linear) / span))
+    scaled = correcting.forecast_windows(windows, scaler.transform((known + linear) / span))
     np.testing.assert_allclose(cumulated[0], span * scaler.inverse(scaled) - known, atol=1e-8)
     published = calibration.publish(method, linear, cumulated)
     alone = calibration.intervals(DATASET, LINEAR, published[:1], TEST)[0]
@@ -185,7 +183,7 @@ def test_a_network_that_knows_what_the_linear_part_misses_is_published() -> None
         found: np.ndarray = baseline + 0.5 * missed / span * DATASET.scaler.slope
         return found
 
-    assert fit(network=knowing).network == pytest.approx(1.0)
+    assert fit(network=Formula(knowing)).network == pytest.approx(1.0)
 
 
 def test_a_network_of_noise_is_hardly_published(calibration: Calibration) -> None:

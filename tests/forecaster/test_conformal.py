@@ -109,7 +109,7 @@ def test_half_width_of_a_row_rests_on_earlier_scores_alone() -> None:
     np.testing.assert_array_equal(found[:21], expected[:21])
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 70), st.integers(1, 12))
+@given(st.integers(0, 2**32 - 1), st.integers(1, 70), st.integers(1, 40))
 def test_a_place_of_a_window_is_that_of_the_window_sorted(
     seed: int, length: int, windows: int
 ) -> None:

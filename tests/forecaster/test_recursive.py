@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from forecaster.untrained import correcting
+from forecaster.untrained import Formula, correcting
 from network.synthetic_dataset import synthetic_dataset, with_wild_rows_from
 from roi_forecast.errors import DatasetError
 from roi_forecast.features.dataset import Dataset
@@ -55,7 +55,7 @@ def test_each_step_is_the_forecast_of_rows_to_which_the_steps_before_were_append
             # Beyond the next session the linear part expects nothing.
             expected_next = linear(range(origin, origin + 1))[0] if step == 0 else 0.0
             baseline = scaler.transform((known + expected_next) / span)
-            scaled = correcting(window, baseline[np.newaxis])[0]
+            scaled = correcting.forecast_windows(window, baseline[np.newaxis])[0]
             log_roi = np.vstack([log_roi, span * scaler.inverse(scaled) - known])
             # No further context move.
             moves = np.vstack([moves, np.zeros(context)])
@@ -66,7 +66,7 @@ def test_each_step_is_the_forecast_of_rows_to_which_the_steps_before_were_append
 def test_a_network_that_adds_nothing_forecasts_the_linear_part_and_no_move_after_it() -> None:
     origins = range(150, 160)
     found = forecast_recursively(
-        lambda windows, baseline: baseline,
+        Formula(lambda windows, baseline: baseline),
         Preprocessing.of_dataset(DATASET),
         DATASET,
         linear(origins),

@@ -3,9 +3,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import delete, select
 
-from roi_forecast.database.tables import gate_decisions
+from plain_words import not_for_people
+from roi_forecast.database.tables import gate_decisions, live_checks, price_checks, promotions
 from roi_forecast.errors import EvaluationError, RegistryError
 from roi_forecast.gate.approval import APPROVAL, describe_decision, record_approval
+from roi_forecast.labels import rule_label
+from roi_forecast.monitoring.monitor import monitor_champion
 from roi_forecast.registry.carried_out import VERDICT
 from roi_forecast.serving import promotion
 from roi_forecast.serving.promotion import promote_model
@@ -31,11 +34,30 @@ def test_description_shows_every_figure_and_every_ruling(served: Served) -> None
     assert shown.startswith("**Trained on simulated prices.** ")
     for name in ("r2", "linear_r2", "no_skill_r2", "next_day_r2_against_zero"):
         assert f"| {champion.metrics[name]:.4f} |" in shown
+    rows = shown.partition("| rule |")[2].splitlines()
     for ruling in served.outcome.verdict.rulings:
-        row = next(line for line in shown.splitlines() if line.startswith(f"| {ruling.rule} |"))
+        row = next(row for row in rows if row.startswith(f"| {rule_label(ruling.rule)} |"))
         assert ruling.reason in row
         assert ("shown only" in row) is not ruling.decisive
     assert served.outcome.verdict.reason in shown
+
+
+def test_stored_reasons_and_the_description_are_written_for_people(served: Served) -> None:
+    monitor_champion(served.engine, served.outcome.run)
+    version_id = served.champion.version_id
+    texts = [describe_decision(served.engine, served.outcome.run, version_id)]
+    with served.engine.connect() as connection:
+        for column in (
+            gate_decisions.c.reason,
+            live_checks.c.reason,
+            price_checks.c.message,
+            promotions.c.reason,
+        ):
+            found = connection.scalars(select(column)).all()
+            assert found, column
+            texts += found
+    for text in texts:
+        assert not_for_people(text) == [], text
 
 
 def test_rejection_turns_the_verdict_and_keeps_the_version_from_serving(

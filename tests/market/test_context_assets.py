@@ -25,8 +25,7 @@ from roi_forecast.market.extraction_batches import extract_batch, extraction_bat
 from roi_forecast.market.sources.registry import open_source
 from roi_forecast.market.sources.simulated import SimulatedSource
 from roi_forecast.planning.resolve import resolve_run
-from roi_forecast.reading.health import read_health
-from roi_forecast.reading.records import AssetHealth
+from roi_forecast.reading.health import AssetHealth, read_health
 from roi_forecast.runs.attempts import record_start
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.settings import Settings
@@ -87,7 +86,7 @@ def carry_out(engine: Engine, settings: Settings, run: ResolvedRun) -> PriceChec
 
 def found_by_sql(engine: Engine, symbol: str) -> dict[str, str]:
     """The failed checks of a symbol, as a person finds them."""
-    query = text("SELECT check_name, severity FROM roi.failed_checks WHERE symbol = :symbol")
+    query = text("SELECT check_name, severity FROM roi.failed_price_checks WHERE symbol = :symbol")
     with engine.connect() as connection:
         return {row[0]: row[1] for row in connection.execute(query, {"symbol": symbol})}
 

@@ -148,6 +148,6 @@ def test_the_dag_ends_green_on_a_day_with_every_fault_that_no_retry_mends(prices
     for symbol in missing - {"SHIFTED.NS", "GAPS.NS"}:
         assert f"{symbol}: " in answer.stdout
     rows = run_command(
-        home, "sql", **{QUERY_VARIABLE: "SELECT symbol FROM roi.latest_predictions"}
+        home, "sql", **{QUERY_VARIABLE: "SELECT symbol FROM roi.latest_forecasts"}
     ).stdout.split()
     assert set(rows[1:]) == set(symbols) - missing

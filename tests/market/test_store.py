@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.errors import CheckViolation
 from sqlalchemy import delete, func, select
-from sqlalchemy.exc import IntegrityError
 
 from roi_forecast.database.tables import assets, daily_prices
 from roi_forecast.market.bars import BAR_COLUMNS
@@ -64,7 +64,7 @@ def test_the_last_bar_before_a_date_may_lack_its_volume(market_engine, prices):
 
 def test_the_database_takes_no_negative_volume(market_engine, prices):
     wrong = prices.assign(volume=-1.0)
-    with market_engine.begin() as connection, pytest.raises(IntegrityError, match="volume"):
+    with market_engine.begin() as connection, pytest.raises(CheckViolation, match="volume"):
         upsert_bars(connection, "yahoo", wrong)
 
 
@@ -85,6 +85,40 @@ def test_upsert_counts_and_changes_only_rows_that_differ(market_engine, prices):
     with market_engine.begin() as connection:
         upsert_bars(connection, "yahoo", prices)
         assert upsert_bars(connection, "yahoo", corrected) == 2
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    changed=st.sets(st.integers(0, 59)),
+    absent=st.sets(st.integers(0, 59)),
+    emptied=st.sets(st.tuples(st.integers(0, 59), st.sampled_from(["open", "low", "volume"]))),
+)
+def test_any_bars_may_be_restated_missing_or_lack_values(
+    changed, absent, emptied, market_engine, prices
+):
+    given_bars = prices.groupby("symbol").head(30).reset_index(drop=True).head(60)
+    restated = given_bars.astype({"volume": "float64"})
+    restated.loc[sorted(changed), "close"] += 1
+    for row, name in emptied:
+        restated.loc[row, name] = np.nan
+    expected = changed | absent | {row for row, _ in emptied}
+    with market_engine.begin() as connection:
+        connection.execute(delete(daily_prices))
+        upsert_bars(connection, "yahoo", given_bars.drop(index=sorted(absent)).sample(frac=1))
+    first = datetime.now(UTC)
+    with market_engine.begin() as connection:
+        assert upsert_bars(connection, "yahoo", restated.sample(frac=1)) == len(expected)
+        loaded = load_bars(connection, "yahoo", SYMBOLS, START, END)
+        later = daily_prices.c.fetched_at > first
+        written = connection.execute(
+            select(daily_prices.c.symbol, daily_prices.c.trading_date).where(later)
+        ).all()
+    in_order = restated[ALL_COLUMNS].sort_values(["symbol", "trading_date"], ignore_index=True)
+    pd.testing.assert_frame_equal(loaded, in_order, check_exact=True)
+    keys = restated.loc[sorted(expected), ["symbol", "trading_date"]]
+    assert sorted(map(tuple, written)) == sorted(
+        (symbol, day.date()) for symbol, day in keys.itertuples(index=False)
+    )
 
 
 def test_a_connection_that_rolled_back_or_was_used_before_stores_only_the_bars_given(
@@ -160,11 +194,19 @@ def test_load_of_nothing_has_the_promised_columns(market_engine):
     assert loaded["trading_date"].dtype == "datetime64[us]"
 
 
-@pytest.mark.parametrize("fault", ["doubled", "missing"])
+@pytest.mark.parametrize("volume", [2.0**63, np.inf])
+def test_upsert_refuses_a_volume_that_the_column_cannot_hold(volume, market_engine, prices):
+    with market_engine.begin() as connection, pytest.raises(ValueError, match="volume"):
+        upsert_bars(connection, "yahoo", prices.assign(volume=volume))
+
+
+@pytest.mark.parametrize("fault", ["doubled", "missing", "no date"])
 def test_upsert_refuses_incomplete_bars_and_stores_none(fault, market_engine, prices):
     wrong = pd.concat([prices, prices.head(1)], ignore_index=True) if fault == "doubled" else prices
     if fault == "missing":
         wrong = prices.assign(close=prices["close"].mask(prices.index == 3))
+    if fault == "no date":
+        wrong = prices.assign(trading_date=prices["trading_date"].mask(prices.index == 3))
     with market_engine.begin() as connection, pytest.raises(ValueError, match="complete"):
         upsert_bars(connection, "yahoo", wrong)
     with market_engine.connect() as connection:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select, text
 
+from docs.questions import QUESTIONS
 from roi_forecast.array_types import FloatArray
-from roi_forecast.database.tables import champion_checks, evaluations
+from roi_forecast.database.tables import evaluations, live_checks
 from roi_forecast.monitoring import asset_drift
 from roi_forecast.monitoring.monitor import Monitoring, monitor_champion, report_alerts
 from serving_version import MODEL_NAME, Served
@@ -65,7 +66,18 @@ def skill(served: Served, **wanted: Any) -> dict[str, Any]:
 
 
 def states(served: Served) -> dict[str, str]:
-    return {row["measure"]: row["state"] for row in read(served, "champion_status", *STATUS)}
+    rows = read(served, "champion_checks", "newest", *STATUS)
+    return {row["measure"]: row["state"] for row in rows if row["newest"]}
+
+
+def below(served: Served) -> list[dict[str, Any]]:
+    """The checks that found the champion below a limit; current: of the newest run, serving."""
+    names = ("measure", "version_id", "run_id", "newest", "serving", "state", "reason")
+    return [
+        {**row, "current": row["newest"] and row["serving"]}
+        for row in read(served, "champion_checks", *names)
+        if row["state"] == "below"
+    ]
 
 
 def halves(actual: FloatArray, predicted: FloatArray, share: float) -> FloatArray:
@@ -100,10 +112,14 @@ def test_scores_are_those_that_sql_computes_from_the_outcomes(watched: Served) -
         "avg(inside_80::int) AS inside_80, avg(inside_95::int) AS inside_95, "
         "avg(direction_hit::int) AS direction, count(*) AS rows, "
         "count(DISTINCT target_date) AS sessions "
-        "FROM roi.prediction_outcomes WHERE NOT filled_target"
+        "FROM roi.outcomes WHERE NOT filled_target"
     )
+    by_year = text(QUESTIONS[10].replace("'reference'", f"'{MODEL_NAME}'"))
     with watched.engine.connect() as connection:
         row = connection.execute(oracle).one()
+        year = connection.execute(by_year).one()
+    assert everything["r2_against_zero"] == pytest.approx(year.r2_against_zero)
+    assert everything["sessions"] == year.sessions
     assert everything["mae_pct"] == pytest.approx(row.mae)
     assert everything["mae_of_zero_pct"] == pytest.approx(row.zero)
     assert everything["coverage_80"] == pytest.approx(float(row.inside_80))
@@ -193,8 +209,8 @@ def test_a_champion_within_its_limits_raises_no_alert(
         found = monitor(watched)
     assert found.alerts == ()
     assert set(states(watched).values()) == {"passed"}
-    assert "passes its 4 limits at horizon 1" in caplog.text
-    assert read(watched, "champion_alerts", "measure") == []
+    assert "passes its 4 limits, next session" in caplog.text
+    assert below(watched) == []
     assert report_alerts(watched.engine, watched.outcome.run.run_id) is None
 
 
@@ -229,11 +245,11 @@ def test_too_narrow_intervals_are_reported_everywhere(
     assert alert.measure == "coverage_80"
     assert alert.upper_95 is not None
     assert alert.upper_95 < alert.threshold == pytest.approx(0.75)
-    assert "is below its limit at horizon 1: coverage_80" in caplog.text
-    (row,) = read(watched, "champion_alerts", "measure", "version_id", "current", "reason")
+    assert "is below its limit: next-day 80 % coverage" in caplog.text
+    (row,) = below(watched)
     assert (row["measure"], row["current"]) == ("coverage_80", True)
     assert row["version_id"] == found.version_id
-    assert "limit 0.7500, over its own newest 60 sessions" in row["reason"]
+    assert "limit 0.75, over its own newest 60 sessions" in row["reason"]
     advice = report_alerts(watched.engine, watched.outcome.run.run_id)
     assert advice is not None
     assert advice in caplog.text
@@ -249,7 +265,7 @@ def test_an_alert_stays_but_is_no_longer_current_after_a_later_run_without_one(
     forget(watched)
     publish_sound(watched, known)
     assert not monitor(watched, run_id="later").alerts
-    alerts = read(watched, "champion_alerts", "run_id", "current")
+    alerts = below(watched)
     assert {row["run_id"] for row in alerts} == {watched.outcome.run.run_id}
     assert {row["current"] for row in alerts} == {False}
     assert set(states(watched).values()) == {"passed"}
@@ -282,7 +298,7 @@ def test_a_figure_below_its_limit_is_not_reported_if_chance_could_explain_it(
     publish(watched, known.targets, predicted, half, half * 3 + errors)
     monitor(watched)
     (row,) = [
-        row for row in read(watched, "champion_status", *STATUS) if row["measure"] == "coverage_80"
+        row for row in read(watched, "champion_checks", *STATUS) if row["measure"] == "coverage_80"
     ]
     assert row["observed"] < row["threshold"] < row["upper_95"]
     assert row["state"] == "passed"
@@ -323,7 +339,7 @@ def test_monitoring_again_replaces_the_stored_results(watched: Served) -> None:
         with watched.engine.connect() as connection:
             return [
                 connection.scalar(select(func.count()).select_from(stored)) or 0
-                for stored in (evaluations, champion_checks)
+                for stored in (evaluations, live_checks)
             ]
 
     first = counts()

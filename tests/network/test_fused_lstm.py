@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roi_forecast.config import ModelConfig
-from roi_forecast.network.layers import FusedLSTM
+from roi_forecast.network.layers import WIDE, FusedLSTM
 from roi_forecast.network.network import build_network
 
 
@@ -42,7 +42,7 @@ def outputs_and_gradients(
 @given(
     batch=st.integers(1, 5),
     rows=st.integers(1, 12),
-    features=st.integers(1, 6),
+    features=st.integers(1, 15),
     units=st.integers(1, 6),
     go_backwards=st.booleans(),
     return_sequences=st.booleans(),
@@ -90,6 +90,20 @@ def test_fused_lstm_runs_no_loop_and_keras_lstm_does():
     assert {name for name in ran[keras.layers.LSTM] if "While" in name}
 
 
+@pytest.mark.parametrize(("features", "is_wide"), [(4 * WIDE, False), (4 * WIDE + 1, True)])
+def test_fused_lstm_projects_the_rows_of_many_features_in_one_product(features, is_wide):
+    layer = FusedLSTM(4, return_sequences=True)
+    layer.build((None, 8, features))
+    run = tf.function(layer)
+    ran = operations(run, tf.TensorSpec((None, 8, features)))
+    assert "BlockLSTM" in ran
+    assert ("MatMul" in ran) == is_wide
+    # Layers after it need to know the number of rows.
+    assert run.get_concrete_function(tf.TensorSpec((None, 8, features))).output_shapes == (
+        tf.TensorShape((None, 8, 4))
+    )
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -127,12 +141,13 @@ def test_fused_lstm_and_keras_lstm_take_each_others_configuration_and_weights():
     assert FusedLSTM.from_config(stock.get_config()).get_config() == stock.get_config()
 
 
+@pytest.mark.parametrize("assets", [3, 4 * WIDE + 1])
 def test_saved_network_goes_into_keras_own_layers_and_a_file_of_those_back(
-    tmp_path: Path,
+    tmp_path: Path, assets: int
 ):
     config = ModelConfig(architecture="hybrid", lstm_units=(4, 4), attention_key_dim=4)
-    network = build_network(config, 8, 3)
-    windows = {"scaled": np.random.default_rng(0).random((5, 8, 3)).astype(np.float32)}
+    network = build_network(config, 8, assets)
+    windows = {"scaled": np.random.default_rng(0).random((5, 8, assets)).astype(np.float32)}
     network.save(tmp_path / "fused.keras")
 
     stock = keras.Model.from_config(in_keras_own_layers(network.get_config()))
@@ -144,7 +159,7 @@ def test_saved_network_goes_into_keras_own_layers_and_a_file_of_those_back(
 
     stock.save(tmp_path / "stock.keras")
     again = keras.saving.load_model(tmp_path / "stock.keras")
-    fused = build_network(config, 8, 3)
+    fused = build_network(config, 8, assets)
     fused.set_weights(again.get_weights())
     np.testing.assert_allclose(fused.predict_on_batch(windows), expected, atol=1e-5)
     np.testing.assert_allclose(again.predict_on_batch(windows), expected, atol=1e-5)

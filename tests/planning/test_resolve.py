@@ -235,7 +235,7 @@ def test_what_is_extracted_is_each_asset_and_context_asset_of_run_and_champion_o
     [
         (["KO", "KO"], r"context_symbols.*list each symbol once; duplicates: KO"),
         (["ABC.XX"], r"context_symbols.*suffix '\.XX' is not declared"),
-        (["nonsense"], r"context_symbols.*symbol 'nonsense' is not a Yahoo symbol"),
+        (["non/sense"], r"context_symbols.*symbol 'NON/SENSE' is not a Yahoo symbol"),
     ],
 )
 def test_a_wrong_context_symbol_is_refused_like_a_wrong_symbol(

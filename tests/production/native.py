@@ -165,7 +165,7 @@ class NativeCompose:
         ]
         if service == "redis":
             command[-1] = command[-1].replace(
-                "dir /data", f"dir {self.folder}\\nport {self._ports['redis:6379']}"
+                "dir /data", f"dir {self.folder}\nport {self._ports['redis:6379']}"
             )
         environment = self.environment(service) | {
             SERVICE_VARIABLE: name,

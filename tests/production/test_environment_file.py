@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from documentation import commands
 from production.compose_file import read_environment_file
+from roi_local.environment import REPOSITORY
 from roi_local.errors import LocalError
 from roi_production.environment_file import SECRETS, SETTINGS, write_environment
 from special_files import SPECIAL_FILES
@@ -21,6 +26,27 @@ def test_every_secret_is_long_different_and_safe_in_urls_and_compose(
     assert len(set(values)) == len(values)
     for value in values:
         assert re.fullmatch(r"[A-Za-z0-9_=-]{32,}", value)
+
+
+def test_the_command_of_the_page_writes_the_file(tmp_path: Path) -> None:
+    (documented,) = {command.text for command in commands("environment file")}
+    planned = subprocess.run(
+        [*shlex.split(documented), "--dry-run", f"--directory={REPOSITORY}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # The file would be that of this clone: the test names another one.
+    line = f"{planned.stdout.splitlines()[-2]} {tmp_path / '.env'}"
+    shown = subprocess.run(
+        ["bash", "-c", line.replace(".venv/bin/python", sys.executable)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"{tmp_path / '.env'}: POSTGRES_PASSWORD," in shown.stdout
+    assert {*read_environment_file(tmp_path / ".env")} == {*SECRETS, *SETTINGS}
 
 
 def test_only_the_owner_may_read_the_file(tmp_path: Path) -> None:

@@ -226,10 +226,10 @@ def test_the_same_runs_again_complete_and_add_nothing(team: Team, survived: dict
 
 
 def test_the_log_of_a_refused_run_gives_the_reason(team: Team) -> None:
-    run_id = team.trigger(epoch=3)
+    run_id = team.trigger(tuned_study="unheard")
     (run,) = team.wait_for_end([run_id])
     assert run.state == "failed"
-    assert "did you mean epochs?" in team.log(run_id, "resolve_run", 1)
+    assert "tuned_study: received 'unheard'" in team.log(run_id, "resolve_run", 1)
 
 
 def add_user(team: Team, role: str) -> None:

@@ -46,7 +46,7 @@ def test_reader_is_granted_nothing_but_select_on_views(planted: Planted) -> None
     "statement",
     [
         "INSERT INTO roi.assets VALUES ('A', 'A', 'stock', 'NSE', 'XBOM', 'INR')",
-        "DELETE FROM roi.price_history",
+        "DELETE FROM roi.changed_rows",
         "UPDATE roi.predictions SET horizon = 2",
         "CREATE TABLE roi.mine (id integer)",
         "SELECT nextval('roi.promotions_id_seq')",
@@ -85,7 +85,7 @@ def test_user_of_its_own_reads_through_the_reader_url(planted: Planted) -> None:
     )
     with engine.connect() as connection:
         names = connection.execute(text("SELECT session_user, current_user")).one()
-        connection.execute(text("SELECT * FROM roi.latest_predictions"))
+        connection.execute(text("SELECT * FROM roi.latest_forecasts"))
     engine.dispose()
     assert tuple(names) == ("pages_of_test", "roi_reader")
 

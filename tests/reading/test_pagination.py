@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import base64
 import json
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 from hypothesis import given
@@ -9,14 +11,15 @@ from hypothesis import strategies as st
 from sqlalchemy import inspect, text
 
 from planted import Planted
+from roi_forecast import reading
 from roi_forecast.database.tables import SCHEMA
-from roi_forecast.reading import records
+from roi_forecast.reading.forecasts import Forecast
 from roi_forecast.reading.pagination import CursorError, Record
-from roi_forecast.reading.records import Forecast
 
 RECORDS = {
     name: value
-    for name, value in vars(records).items()
+    for module in iter_modules(reading.__path__)
+    for name, value in vars(import_module(f"{reading.__name__}.{module.name}")).items()
     if isinstance(value, type) and issubclass(value, Record) and value is not Record
 }
 LISTS = [name for name, record in RECORDS.items() if record.order]

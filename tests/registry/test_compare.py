@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import update
 
+from plain_words import not_for_people
 from roi_forecast.database.tables import model_versions
 from roi_forecast.errors import RegistryError
 from roi_forecast.registry.compare import compare_versions
@@ -35,10 +37,11 @@ def test_versions_are_compared_by_parameters_libraries_training_and_metrics(
     other = served.add_candidate("other")
     change(served, other)
 
-    facts = {
-        (fact.section, fact.name): fact
-        for fact in compare_versions(served.engine, "simulated", other)
-    }
+    with served.engine.connect() as connection:
+        facts = {
+            (fact.section, fact.name): fact
+            for fact in compare_versions(connection, "simulated", other)
+        }
 
     assert facts["version", "version_id"].first == champion
     differing = {key for key, fact in facts.items() if fact.differs}
@@ -52,17 +55,28 @@ def test_versions_are_compared_by_parameters_libraries_training_and_metrics(
     assert facts["version", "code_revision"].first
 
 
+def test_the_lines_have_no_name_of_a_metric_and_no_number_that_is_none(served: Served) -> None:
+    other = served.add_candidate("other")
+    change(served, other)
+    with served.engine.connect() as connection:
+        facts = compare_versions(connection, "simulated", other)
+    metrics = "\n".join(comparison_lines(facts)).partition("\nmetrics\n")[2]
+    assert metrics
+    assert not_for_people(metrics) == []
+
+
 def test_the_lines_show_all_metrics_and_of_the_rest_what_differs(served: Served) -> None:
     other = served.add_candidate("other")
     change(served, other)
 
-    lines = comparison_lines(compare_versions(served.engine, "simulated", other))
+    with served.engine.connect() as connection:
+        lines = comparison_lines(compare_versions(connection, "simulated", other))
 
-    starts = [line[:30].strip() for line in lines]
+    starts = [re.split(r"  +", line.strip())[0] for line in lines]
     assert "* lstm_dropout" in starts
     assert "epochs" not in starts
-    assert "* r2" in starts
-    assert "mae" in starts
+    assert "* R2 of the scaled smoothed ROI" in starts
+    assert "MAE of the scaled smoothed ROI" in starts
     assert [line for line in lines if not line.startswith((" ", "*"))] == [
         "version",
         "",
@@ -79,5 +93,8 @@ def test_the_lines_show_all_metrics_and_of_the_rest_what_differs(served: Served)
 
 
 def test_an_unknown_version_is_named(served: Served) -> None:
-    with pytest.raises(RegistryError, match="is called 'absent'; see the view"):
-        compare_versions(served.engine, "simulated", "absent")
+    with (
+        served.engine.connect() as connection,
+        pytest.raises(RegistryError, match="is called 'absent'; see the view"),
+    ):
+        compare_versions(connection, "simulated", "absent")

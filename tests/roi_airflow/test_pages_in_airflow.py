@@ -24,6 +24,7 @@ from airflow_browser import (
 )
 from browser import accessibility_violations, chromium, keep_screenshot
 from live_stack import SMALL, SharedStack
+from roi_airflow.api_server.links import run_page
 from roi_airflow.api_server.pages import DAILY_DAG
 from roi_forecast.database.tables import model_versions, promotions
 from roi_web import api, pages
@@ -122,9 +123,22 @@ def test_person_triggers_approves_sees_the_forecasts_and_rolls_back(
     assert accessibility_violations(inner) == []
     # Once: where the two addresses differ Airflow loads the frame a second time.
     assert loaded == ["/roi/assets/GC=F", "/plugin/roi-forecasts/roi/assets/GC=F"]
+    with page.expect_download() as picture:
+        frame.get_by_role("button", name="Download picture").first.click()
+    assert picture.value.suggested_filename.startswith("GC=F-adjusted-close")
 
+    loaded.clear()
+    # As the button of each of its tasks.
+    page.goto(f"{address}/plugin{run_page(DAILY_DAG, run_id).partition('/plugin')[2]}")
+    frame = forecast_frame(page)
+    expect(frame.get_by_role("heading", level=1)).to_have_text(run_id)
+    expect(frame.get_by_text("Versions that it let serve")).to_be_visible()
+    keep_screenshot(page, "airflow-page-of-a-run", full_page=False)
+    assert loaded.count(f"/roi/runs/{run_id}") == 1
     frame.get_by_role("link", name="Data health").click()
     frame.get_by_role("link", name=run_id).first.click()
+    page.wait_for_url(lambda url: url.endswith(f"/plugin/roi-forecasts/roi/runs/{run_id}"))
+    frame.get_by_role("link", name="This run in Airflow").click()
     page.wait_for_url(lambda url: f"/dags/{DAILY_DAG}/runs/" in url and "plugin" not in url)
 
     rolled_back = trigger_with_config(

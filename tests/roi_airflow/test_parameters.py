@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from airflow.sdk.exceptions import ParamValidationError
 from pydantic import Field
 
-from roi_airflow.parameters import explicit_parameters, run_parameters
+from roi_airflow.parameters import run_parameters
+from roi_airflow.refusals import KINDS, explicit_parameters
 from roi_forecast.config import (
     PRESETS,
     BacktestRunConfig,
+    Config,
     RunConfig,
     SharedConfig,
     TuningRunConfig,
@@ -98,10 +101,46 @@ def test_words_for_choices_cover_every_choice() -> None:
             assert set(param.schema["values_display"]) == set(map(str, param.schema["enum"])), name
 
 
-def test_assets_of_the_universe_can_be_picked_by_name() -> None:
-    schema = run_parameters()["symbols"].schema
-    assert schema["examples"] == [asset.symbol for asset in load_universe().assets]
-    assert schema["values_display"]["TCS.NS"].endswith("(TCS.NS)")
+def test_symbols_are_free_text_whose_description_names_those_of_the_universe() -> None:
+    universe = load_universe()
+    for name, assets in (("symbols", universe.assets), ("context_symbols", universe.context)):
+        param = run_parameters()[name]
+        # Airflow's form lets people choose among examples only.
+        assert not {"examples", "enum", "offered"} & param.schema.keys()
+        assert param.resolve(["ANY.XY"]) == ["ANY.XY"]
+        for asset in assets:
+            assert asset.symbol in str(param.description)
+
+
+def test_a_universe_of_thousands_does_not_fill_the_form(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    universe = tmp_path / "universe.toml"
+    entries = (f'[[assets]]\nsymbol = "SIM{number}.NS"' for number in range(5000))
+    universe.write_text("\n".join(entries), encoding="utf-8")
+    monkeypatch.setenv("ROI_UNIVERSE", str(universe))
+    description = str(run_parameters()["symbols"].description)
+    assert "SIM0.NS, SIM1.NS, " in description
+    assert "and 4960 more" in description
+    assert len(description) < 1000
+
+
+@pytest.mark.parametrize("kind", KINDS.values())
+def test_what_is_empty_in_the_form_may_stay_empty(kind: type[Config]) -> None:
+    for name, param in run_parameters(kind).items():
+        if param.value in (None, "", []):
+            # Airflow's form refuses to send an empty value of another type.
+            assert param.schema["type"][0] == "null", name
+            assert param.value != "", name
+            parse_config(kind, {name: None})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(BacktestRunConfig, "predictors"), (TuningRunConfig, "tuned")]
+)
+def test_a_list_of_certain_values_is_chosen_from_them(kind: type[SharedConfig], name: str) -> None:
+    schema = run_parameters(kind)[name].schema
+    assert schema["examples"] == schema["items"]["enum"]
 
 
 def test_the_preset_replaces_values_that_the_form_left_untouched() -> None:

@@ -243,7 +243,7 @@ def test_weekdays_follow_the_end_of_the_calendar_and_the_description_and_a_warni
     assert len(runs) == 10
     assert all(run.logical_date and run.logical_date.weekday() < 5 for run in runs)
     assert f"XBOM has no data after {end}; holidays there count as sessions" in caplog.text
-    assert f"known until {end} as far as" in TradingDayTimetable().description
+    assert f"known until {end}, as far as" in TradingDayTimetable().description
 
 
 @pytest.mark.parametrize(

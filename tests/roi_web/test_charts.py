@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roi_forecast.reading.forecasts import Forecast, Outcome
 from roi_forecast.reading.histories import PriceHistory
-from roi_forecast.reading.records import Forecast, Outcome
 from roi_forecast.reading.track_record import Tally
 from roi_web.charts.intervals import interval_bar, shared_scale
 from roi_web.charts.outcomes import advantage_chart, calibration_chart, coverage_chart, hit_chart
@@ -51,7 +51,9 @@ def forecast(
 def outcome(realised: float, day: date, *, inside: bool, backfill: bool = False) -> Outcome:
     return Outcome(
         model_name="reference", symbol="GC=F", as_of_date=day - timedelta(days=1),
-        target_date=day, horizon=1, predicted_roi_pct=0.1, realised_roi_pct=realised,
+        target_date=day, horizon=1, predicted_roi_pct=0.1,
+        lower_80_pct=-1.4, upper_80_pct=1.6, lower_95_pct=-2.9, upper_95_pct=3.1,
+        realised_roi_pct=realised,
         error_pct=realised - 0.1, direction_hit=realised > 0, inside_80=inside, inside_95=True,
         gap_roi_pct=0.1, open_to_close_roi_pct=0.0, realised_gap_pct=None,
         realised_open_to_close_pct=None, missing_context=[],
@@ -61,7 +63,7 @@ def outcome(realised: float, day: date, *, inside: bool, backfill: bool = False)
 
 
 def tally(inside_80: int, error: float, zero: float, forecasts: int = 10) -> Tally:
-    return Tally(forecasts, inside_80, forecasts, forecasts, 5, error, zero)
+    return Tally(forecasts, inside_80, forecasts, forecasts, 5, forecasts * error, forecasts * zero)
 
 
 def drawn(svg: str) -> ElementTree.Element:
@@ -145,17 +147,16 @@ def test_sparkline_needs_two_prices() -> None:
 
 def test_hits_are_discs_and_misses_diamonds() -> None:
     days = [DAY - timedelta(days=offset) for offset in range(3)]
-    forecasts = [forecast(as_of_date=day - timedelta(days=1), target_date=day) for day in days]
     outcomes = [
         outcome(0.2, days[0], inside=True),
         outcome(-3.0, days[1], inside=False),
         outcome(0.1, days[2], inside=True, backfill=True),
     ]
-    svg = hit_chart(forecasts, outcomes)
+    svg = hit_chart(outcomes)
     assert svg.count('class="hit"') == 2
     assert svg.count('class="miss"') == 1
     assert svg.count('class="backfill"') == 1
-    assert "2 of 3 realised ROIs lay within the 80 % interval" in svg
+    assert "2 of 3 actual ROIs lay within the 80 % interval" in svg
 
 
 def test_coverage_columns_are_as_tall_as_the_share_inside() -> None:

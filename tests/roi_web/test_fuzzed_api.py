@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
 import schemathesis
 from fastapi.routing import APIRoute
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from schemathesis.specs.openapi.schemas import OpenApiSchema
@@ -37,6 +39,10 @@ def test_every_answer_is_as_described(
         suppress_health_check=list(HealthCheck),
     )
     def ask(case: schemathesis.Case) -> None:
+        # Starlette's mounts match no path with a line break: it never reaches the application.
+        assume("\n" not in unquote(case.formatted_path))
+        # Of an empty list nothing is sent, so that the request may be a right one.
+        assume([] not in case.query.values())
         # No schema can describe which cursors exist.
         response = case.call_and_validate(headers=TOKEN, excluded_checks=[positive_data_acceptance])
         asked.append(response.status_code)

@@ -4,15 +4,18 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
 from markupsafe import escape
-from sqlalchemy import insert, select, update
+from sqlalchemy import cast, insert, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 
 from planted import DAG_ID, TOKEN, Planted, planted_market
+from roi_forecast.data_path import DataPath
 from roi_forecast.database.tables import assets, evaluations, model_versions, predictions
-from roi_forecast.files.artifacts import write_manifest
+from roi_forecast.files.artifacts import create_folder, write_file, write_manifest
 from roi_forecast.runs.attempts import Attempt, Ending, record_start, recorded
 from roi_local.postgres.server import EmbeddedPostgres
 from roi_web.formatting import MINUS, percent, signed
@@ -20,7 +23,7 @@ from roi_web.navigation import Tab
 from roi_web.pages import TABS
 from special_files import SPECIAL_FILES
 
-PAGES = ("/", "/track-record", "/versions", "/health")
+PAGES = ("/", "/track-record", "/versions", "/backtests", "/tuning", "/runs", "/health")
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +68,9 @@ def shown_symbols(html: str) -> list[str]:
 @pytest.mark.parametrize("path", PAGES)
 def test_page_of_an_empty_database_says_what_to_do(unplanted: Planted, path: str) -> None:
     html = page(unplanted.client(), path)
-    assert re.search(r"No (forecasts|outcome|version|run) yet", html)
-    assert 'href="/dags/daily_roi_forecast" data-airflow' in html
+    assert re.search(r"No (forecasts|outcome|version|backtest|search|run) yet", html)
+    dag = {"/backtests": "backtest", "/tuning": "tune"}.get(path, "daily")
+    assert f'href="/dags/{dag}_roi_forecast" data-airflow' in html
 
 
 @pytest.mark.parametrize("tab", TABS, ids=lambda tab: tab.title)
@@ -112,9 +116,12 @@ def test_skill_is_next_to_the_forecasts_in_fitting_words(client: TestClient) -> 
 def test_skill_and_the_network_are_judged_by_their_bounds(
     lonely: Planted, lower: float | None, upper: float | None, words: str, of_network: str
 ) -> None:
+    own = {"network_r2_gain_lower_95": lower, "network_r2_gain_upper_95": upper}
+    metrics = model_versions.c.metrics.concat(cast(own, JSONB))
     with lonely.engine.begin() as connection:
+        connection.execute(update(model_versions).values(metrics=metrics))
         for bound, value in (("lower", lower), ("upper", upper)):
-            of_bound = evaluations.c.metric.like(f"r2%_{bound}_95")
+            of_bound = evaluations.c.metric == f"r2_against_zero_{bound}_95"
             connection.execute(update(evaluations).where(of_bound).values(value=value))
     assert words in page(lonely.client(), "/")
     for path in ("/versions", "/versions/reference-version-00"):
@@ -256,17 +263,16 @@ def test_track_record_counts_backfills_only_when_asked(client: TestClient) -> No
 def test_version_page_shows_the_gate_s_reasons(client: TestClient) -> None:
     html = page(client, "/versions/reference-version-02")
     assert "champion: R2 0.7560 against 0.7710" in html
-    assert '<span class="failed">reject</span>' in html
-    run = "scheduled__reference__"
-    assert f'href="/dags/daily_roi_forecast/runs/{run}' in html
+    assert '<span class="failed">rejected</span>' in html
+    assert 'href="/roi/runs/scheduled__reference__' in html
 
 
 def test_run_links_keep_every_character_of_the_run_id(client: TestClient) -> None:
-    html = page(client, "/health")
-    assert (
-        "/dags/daily_roi_forecast/runs/scheduled__reference__2026-11-20T22%3A15%3A00%2B00%3A00"
-        in html
-    )
+    run_id = "scheduled__reference__2026-11-20T22:15:00+00:00"
+    assert f'href="/roi/runs/{run_id}"' in page(client, "/health")
+    html = page(client, f"/runs/{run_id}")
+    assert f"<h1>{run_id}</h1>" in html
+    assert f'href="/dags/daily_roi_forecast/runs/{quote(run_id, safe="")}" data-airflow' in html
 
 
 def begin(market: Planted, run_id: str, dag_id: str = DAG_ID) -> None:
@@ -305,7 +311,7 @@ def test_health_shows_the_state_and_the_complete_reason_of_every_run(lonely: Pla
         for item in listed
         if (
             words := re.findall(
-                r'<span class="(?:passed|failed|tag)">([^<]+)</span>.*?data-airflow>([^<]+)</a>'
+                r'<span class="(?:passed|failed|tag)">([^<]+)</span>.*?<a href[^>]*>([^<]+)</a>'
                 r'.*?<p class="reason">(.*?)</p>',
                 item,
                 re.DOTALL,
@@ -316,7 +322,7 @@ def test_health_shows_the_state_and_the_complete_reason_of_every_run(lonely: Pla
     assert found["asking"][:2] == ("waiting", "approve_promotion: for a person&#39;s answer")
     assert found["refused"][:2] == ("failed at resolve_run", str(escape(reason)))
     assert found["walking"][0] == "done"
-    assert 'href="/dags/backtest_roi_forecast/runs/walking"' in found["walking"][2]
+    assert 'href="/roi/runs/walking"' in found["walking"][2]
     (planted,) = [state for run_id, (state, *_) in found.items() if "2026-11-20" in run_id]
     assert planted == "done"
 
@@ -410,14 +416,16 @@ def test_login_covers_the_pages_of_every_path(planted: Planted) -> None:
     assert logged_in.get("/roi/versions/").status_code == 404
 
 
+@pytest.mark.parametrize("place", ["tmp_path", "stored_folder"])
 def test_a_version_s_plots_are_shown_with_it_to_a_logged_in_person(
-    planted: Planted, tmp_path: Path
+    planted: Planted, place: str, request: pytest.FixtureRequest
 ) -> None:
-    published = tmp_path / "reference" / "plots" / "reference-version-03"
-    published.mkdir(parents=True)
-    (published / "error_by_asset.png").write_bytes(b"\x89PNG of the test")
+    models: DataPath = request.getfixturevalue(place)
+    published = models / "reference" / "plots" / "reference-version-03"
+    create_folder(published)
+    write_file(published / "error_by_asset.png", b"\x89PNG of the test")
     write_manifest(published, {})
-    client = planted.client(models_directory=tmp_path)
+    client = planted.client(models_directory=models)
 
     html = page(client, "/versions/reference-version-03")
 

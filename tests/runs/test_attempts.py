@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select, text
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.roles import WRITER_ROLE
 from roi_forecast.database.tables import stage_attempts, stage_endings
-from roi_forecast.reading.records import Run
+from roi_forecast.reading.runs import Run
 from roi_forecast.runs.attempts import (
     ATTEMPT_LOCKS,
     Attempt,

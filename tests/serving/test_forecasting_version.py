@@ -117,7 +117,7 @@ def test_a_candidate_that_would_not_serve_alone_either_does_not_forecast(knowing
     own = add_own(knowing)
     metrics = knowing.version(own).metrics
     change(knowing, own, metrics={**metrics, "next_day_r2_against_zero_upper_95": -0.01})
-    with pytest.raises(NothingToForecastError, match=r"own was rejected: next_day: next-day R2"):
+    with pytest.raises(NothingToForecastError, match=r"own was rejected: next-day R2"):
         forecast(knowing, own)
     run = knowing.outcome.run
     config = run.config.model_copy(update={"gate_override_reason": "wanted all the same"})
@@ -130,7 +130,9 @@ def test_nothing_overrides_a_leak(knowing: Served) -> None:
         connection.execute(update(datasets).values(manifest={}))
     run = knowing.outcome.run
     config = run.config.model_copy(update={"gate_override_reason": "wanted all the same"})
-    with pytest.raises(NothingToForecastError, match="own was rejected: leakage"):
+    with pytest.raises(
+        NothingToForecastError, match="own was rejected: its dataset was never audited"
+    ):
         forecast(knowing, own, config=config)
     assert rows(knowing) == 0
 

@@ -26,7 +26,7 @@ from roi_forecast.market.sources.registry import open_source
 from roi_forecast.planning.resolve import resolve_tuning
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.settings import Settings
-from roi_forecast.tuning.best_trials import best_trials, log_best_trials
+from roi_forecast.tuning.best_trials import best_trials, conclude_search
 from roi_forecast.tuning.study import open_search, open_study
 from roi_forecast.tuning.trial import run_trial, validation_r2
 
@@ -246,7 +246,7 @@ def test_a_trial_that_cannot_be_trained_counts_as_pruned_and_the_search_continue
 
     assert stored(market_engine)[0].state == "pruned"
     with pytest.raises(EvaluationError, match="no trial of study 'spring' was scored"):
-        log_best_trials(market_engine, search[0])
+        conclude_search(market_engine, search[0])
 
 
 def test_a_trial_whose_score_is_not_defined_counts_as_pruned(

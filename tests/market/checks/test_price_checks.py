@@ -78,7 +78,7 @@ def test_check_stops_the_run_and_keeps_the_verdicts_when_the_quorum_is_missed(
     server.break_symbol("GC=F", "no_adjusted_close")
     run = make_run(quorum=0.75)
     extract_all(market_engine, run, yahoo)
-    with pytest.raises(PriceCheckError, match=r"2 of 4 assets.*quorum is 75%") as raised:
+    with pytest.raises(PriceCheckError, match=r"2 of 4 assets.*quorum is 75 %") as raised:
         check_prices(market_engine, run)
     assert "TCS.NS: Yahoo does not know the symbol" in str(raised.value)
     assert "GC=F: Yahoo's answer has no adjusted close" in str(raised.value)
@@ -170,11 +170,11 @@ def test_dates_of_all_assets_shifted_by_a_day_stop_the_run(market_engine, make_r
 
 
 def test_simulated_assets_meet_the_fates_that_their_names_ask_for(market_engine, make_run):
-    fated = ("DELISTED2024.NS", "GAPS10.NS", "GAPS40.NS", "SPLIT2024.NS")
+    fated = ("DELISTED2024.NS", "GAPS10.NS", "GAPS40.NS", "SPLIT2024.NS", "WRONGBAR2024.NS")
     run = make_run(source="simulated", symbols=("TCS.NS", "INFY.NS", *fated), quorum=0.5)
     extract_all(market_engine, run, SimulatedSource())
     report = check_prices(market_engine, run)
-    assert report.usable == ("TCS.NS", "INFY.NS", "GAPS10.NS", "SPLIT2024.NS")
+    assert report.usable == ("TCS.NS", "INFY.NS", "GAPS10.NS", "SPLIT2024.NS", "WRONGBAR2024.NS")
     assert "its last bar is of 2024-" in report.missing["DELISTED2024.NS"]
     assert "no bar on" in report.missing["GAPS40.NS"]
     assert "missing_sessions" in [r.check_name for r in failures(report, "GAPS10.NS")]

@@ -16,9 +16,9 @@ def test_pictures_are_read_back_by_tensorboard_itself(tmp_path: Path) -> None:
     imsave(tmp_path / "one.png", np.zeros((20, 30)))
     png = (tmp_path / "one.png").read_bytes()
 
-    write_images(tmp_path / "logs", {"error_by_asset": png, "loss_curves": png}, step=7)
+    write_images(tmp_path, {"error_by_asset": png, "loss_curves": png}, step=7)
 
-    logs = EventAccumulator(str(tmp_path / "logs"), size_guidance={IMAGES: 0})
+    logs = EventAccumulator(str(tmp_path / "tensorboard"), size_guidance={IMAGES: 0})
     logs.Reload()
     assert sorted(logs.Tags()["images"]) == ["error_by_asset", "loss_curves"]
     (image,) = logs.Images("error_by_asset")
@@ -36,7 +36,7 @@ def test_writing_pictures_loads_no_tensorflow(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; "
         "from roi_forecast.network.training.tensorboard import write_images; "
-        f"write_images(Path({str(tmp_path / 'logs')!r}), "
+        f"write_images(Path({str(tmp_path)!r}), "
         f"{{'a': Path({str(tmp_path / 'one.png')!r}).read_bytes()}}, 0); "
         "sys.exit('tensorflow' in sys.modules)"
     )

@@ -140,7 +140,7 @@ def test_train_gives_the_same_weights_again_though_test_rows_are_wild(trained, a
     assert_same_weights(result.directory, trained.directory)
     assert without_seconds(result) == without_seconds(trained)
     first = result.history[1]
-    expected = f"epoch 1/40: loss {first.loss:.6f} mae {first.mae:.5f} validation_loss "
+    expected = f"epoch 1 of 40: loss {first.loss:.6f}, MAE {first.mae:.5f}, on validation rows "
     assert any(line.startswith(expected) for line in lines)
 
 

@@ -138,17 +138,20 @@ def test_the_size_limit_of_a_body_depends_on_sender_and_application(
     for content in (b"x" * (most + 1), pieces(most + 1)):
         answer = client.post(path, content=content, headers=headers)
         assert answer.status_code == 413
+        assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json() == {
-            "detail": f"the body of this request may have at most {most} bytes"
+            "type": "about:blank",
+            "title": "Request Entity Too Large",
+            "status": 413,
+            "detail": f"the body of this request may have at most {most} bytes",
         }
 
 
 def test_a_body_that_is_parsed_while_it_arrives_is_refused_for_its_size() -> None:
     answer = create_client().post("/parsed", content=pieces(ANONYMOUS_BODY_BYTES + 1))
     assert answer.status_code == 413
-    assert answer.json() == {
-        "detail": f"the body of this request may have at most {ANONYMOUS_BODY_BYTES} bytes"
-    }
+    sentence = f"the body of this request may have at most {ANONYMOUS_BODY_BYTES} bytes"
+    assert answer.json()["detail"] == sentence
 
 
 @pytest.mark.parametrize("bearer", ["forged", "expired"])
@@ -205,7 +208,10 @@ def test_anonymous_requests_beyond_the_rate_get_the_time_to_try_again(path: str)
     assert {client.get(path).status_code for _ in range(3)} == {200}
     refused = client.get(path)
     assert refused.status_code == 429
-    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    wait = int(refused.headers["retry-after"])
+    assert 1 <= wait <= 60
+    sentence = f"too many requests, 3 per 1 minute are allowed; try again in {wait} s"
+    assert refused.json()["detail"] == sentence
 
 
 def test_a_signed_in_person_is_not_limited_by_others_at_the_address() -> None:

@@ -52,7 +52,12 @@ def test_the_last_attempt_at_a_batch_knows_that_it_is_the_last(
 
     class Stage:
         def __enter__(self) -> SimpleNamespace:
-            return SimpleNamespace(engine=None, run=run, settings=Settings("", tmp_path))
+            return SimpleNamespace(
+                engine=None,
+                run=run,
+                settings=Settings("", tmp_path),
+                started_trying_at=lambda: None,
+            )
 
         def __exit__(self, *error: object) -> None:
             pass

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select
 
 from roi_airflow.tasks import stage
 from roi_airflow.tasks.stage import activity_of, begin_run, open_installation, session_of_run
-from roi_forecast.database.tables import stage_endings
+from roi_forecast.database.tables import stage_attempts, stage_endings
 from roi_forecast.errors import (
     ConfigError,
     NothingToForecastError,
@@ -23,7 +23,7 @@ from roi_forecast.errors import (
     RunConflictError,
     SourceUnavailableError,
 )
-from roi_forecast.reading.records import Run
+from roi_forecast.reading.runs import Run
 
 
 class TaskInstance:
@@ -101,6 +101,31 @@ def task(market_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Si
     }
     monkeypatch.setattr(stage, "get_current_context", lambda: context)
     return task_instance
+
+
+@pytest.mark.parametrize(
+    ("try_number", "max_tries", "first"),
+    # The first attempt, its retry, the first after the task was cleared, and the retry of that one.
+    [(1, 3, None), (2, 3, 1), (5, 7, None), (6, 7, 5)],
+)
+def test_a_retry_knows_when_the_first_attempt_since_the_task_was_cleared_began(
+    try_number: int,
+    max_tries: int,
+    first: int | None,
+    task: SimpleNamespace,
+    market_engine: Engine,
+) -> None:
+    task.task, task.max_tries = SimpleNamespace(retries=3), max_tries
+    for number in range(1, try_number + 1):
+        task.try_number = number
+        with open_installation() as installation, stage._recorded(installation.engine):
+            pass
+    columns = stage_attempts.c
+    with market_engine.connect() as connection:
+        began = dict(connection.execute(select(columns.attempt, columns.started_at)).all())
+    with open_installation() as installation:
+        current = stage.Stage(installation.engine, installation.settings, run=None)  # type: ignore[arg-type]
+        assert current.started_trying_at() == (None if first is None else began[first])
 
 
 def ended(market_engine: Engine) -> tuple[Any, ...]:

@@ -33,10 +33,20 @@ def test_query_is_answered_as_csv_with_a_header(
     assert rows == [["sym$bol", "text", "nothing"], ["M&M.NS", 'a "b", $HOME', ""]]
 
 
+def test_numbers_have_no_more_digits_than_a_person_needs(
+    home: Home, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        run_psql(home, "SELECT 0.95::float8 - 0.05 AS a, 1 / 3::float8 AS b, 123456.78 AS c") == 0
+    )
+
+    assert capfd.readouterr().out.splitlines()[1] == "0.9,0.33333333,123456.78"
+
+
 def test_views_can_be_asked_before_the_first_run(
     home: Home, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_psql(home, "SELECT symbol FROM roi.latest_predictions") == 0
+    assert run_psql(home, "SELECT symbol FROM roi.latest_forecasts") == 0
 
     assert capfd.readouterr().out == "symbol\n"
 
@@ -60,8 +70,8 @@ def test_server_that_was_running_continues(home: Home, capfd: pytest.CaptureFixt
 
 # Alone and after whatever a session can lift by itself.
 REFUSED = {
-    "DROP VIEW roi.latest_predictions": "must be owner of view",
-    "DELETE FROM roi.price_history": "permission denied",
+    "DROP VIEW roi.latest_forecasts": "must be owner of view",
+    "DELETE FROM roi.changed_rows": "permission denied",
     "SELECT * FROM roi.runs": "permission denied for table runs",
     "SET ROLE postgres": "permission denied to set role",
     "SET SESSION AUTHORIZATION postgres": "permission denied to set session authorization",
@@ -96,7 +106,7 @@ def test_query_reads_and_changes_nothing(
 
 def test_session_reads_and_changes_nothing(home: Home) -> None:
     lines = ["SELECT current_user;", "SHOW transaction_read_only;", "SHOW statement_timeout;"]
-    before = session(home, "\n".join([*lines, "DROP VIEW roi.latest_predictions;"]))
+    before = session(home, "\n".join([*lines, "DROP VIEW roi.latest_forecasts;"]))
     assert [line.strip() for line in before.stdout.splitlines() if line.startswith(" ")][1::2] == [
         "roi_person",
         "on",
@@ -123,7 +133,7 @@ def test_statement_of_a_reader_ends_at_its_limit(
 def test_owner_changes_everything_and_the_next_command_mends_the_views(
     home: Home, is_query: bool
 ) -> None:
-    statement = "DROP VIEW roi.latest_predictions;"
+    statement = "DROP VIEW roi.latest_forecasts;"
     owner = {"ROI_OWNER": "1"}
     if is_query:
         dropped = session(home, "", ROI_QUERY=statement, **owner)
@@ -131,7 +141,7 @@ def test_owner_changes_everything_and_the_next_command_mends_the_views(
         dropped = session(home, statement, **owner)
     assert (dropped.returncode, dropped.stdout.strip()) == (0, "DROP VIEW")
 
-    mended = session(home, "", ROI_QUERY="SELECT symbol FROM roi.latest_predictions")
+    mended = session(home, "", ROI_QUERY="SELECT symbol FROM roi.latest_forecasts")
     assert (mended.returncode, mended.stdout) == (0, "symbol\n")
 
 

@@ -33,8 +33,8 @@ def test_before_the_first_training_it_says_what_to_do(tmp_path: Path) -> None:
 def test_it_shows_the_runs_that_were_recorded_and_ends_with_a_signal(tmp_path: Path) -> None:
     home, port = Home(tmp_path), free_port()
     imsave(tmp_path / "one.png", np.zeros((2, 2)))
-    logs = home.data_directory / "models" / "trial" / "candidates" / "run" / "tensorboard"
-    write_images(logs, {"picture": (tmp_path / "one.png").read_bytes()}, 0)
+    training = home.data_directory / "models" / "trial" / "candidates" / "run"
+    write_images(training, {"picture": (tmp_path / "one.png").read_bytes()}, 0)
     process = subprocess.Popen(
         [sys.executable, "-m", "roi_local.commands.tensorboard"],
         env={**os.environ, HOME_VARIABLE: str(tmp_path), PORT_VARIABLE: str(port)}

@@ -6,7 +6,8 @@ from sqlalchemy import insert, select, update
 
 from daily_run import NOW
 from monitoring.live_forecasts import forget, past, publish
-from roi_forecast.database.tables import model_versions, predictions, price_checks
+from plain_words import not_for_people
+from roi_forecast.database.tables import gate_decisions, model_versions, predictions, price_checks
 from roi_forecast.monitoring.monitor import monitor_champion
 from roi_forecast.serving.fallback import replace_damaged_champion
 from roi_forecast.serving.promotion import promote_model
@@ -25,6 +26,17 @@ def test_the_report_names_the_fit_and_no_alert_where_there_is_none(served: Serve
     metrics = served.champion.metrics
     assert f"Fit: {metrics['fit_verdict']}; {metrics['fit_advice']}." in text
     assert "below its limit" not in text
+
+
+def test_the_report_has_no_word_of_the_program_and_no_number_that_is_none(served: Served) -> None:
+    assert not_for_people(report(served)) == []
+    metrics = {**dict.fromkeys(served.champion.metrics), "left_out": {}}
+    with served.engine.begin() as connection:
+        connection.execute(update(model_versions).values(metrics=metrics))
+        connection.execute(update(gate_decisions).values(observed=None))
+    text = report(served)
+    assert "undefined (no bounds)" in text
+    assert not_for_people(text) == []
 
 
 def test_the_report_gives_the_next_day_skill_with_bounds_and_what_the_network_adds(
@@ -49,7 +61,7 @@ def test_the_report_gives_the_next_day_skill_with_bounds_and_what_the_network_ad
     of_network = {"network_r2_gain_lower_95": -0.001, "network_r2_gain_upper_95": 0.0012}
     found = text(**known, **of_network)
     assert (
-        "Test R2 of the next-day ROI against zero: +0.0240 (95 %: +0.0100 to +0.0380); opening gap "
+        "Next-day R2 against zero on test rows: +0.0240 (95 %: +0.0100 to +0.0380); opening gap "
         "+0.2100, open to close -0.0004; direction right in 53.0 %.\n"
         "Of this the network adds +0.0002 (95 %: -0.0010 to +0.0012): nothing that can be told "
         "from chance.\n"
@@ -60,6 +72,8 @@ def test_the_report_gives_the_next_day_skill_with_bounds_and_what_the_network_ad
     assert "it costs accuracy." in text(
         **known, network_r2_gain_lower_95=-0.0003, network_r2_gain_upper_95=-0.0001
     )
+    few = text(**known, **of_network, directions_share=0.031)
+    assert "direction right in 53.0 % of the 3.1 % of forecasts that have one.\n" in few
     silent = text(**{**known, **of_network, "network_factor": 0.0, "directional_accuracy": None})
     assert "The network adds nothing: the linear part is published alone." in silent
     assert "direction" not in silent
@@ -94,6 +108,8 @@ def test_the_report_shows_the_next_session_and_the_farthest_horizon(served: Serv
     # Twenty sessions after 2024-12-27.
     assert "2025-01-24" in line
     assert len(line) <= 110
+    (header,) = (line for line in text.splitlines() if line.split()[:1] == ["symbol"])
+    assert "20 sessions ahead" in header
 
 
 def test_the_report_of_a_universe_of_hundreds_lists_its_extremes(served: Served) -> None:
@@ -141,7 +157,7 @@ def test_the_report_names_a_champion_below_its_limit_and_why(served: Served) -> 
     monitor_champion(served.engine, served.outcome.run)
     text = report(served)
     assert f"Champion {served.champion.version_id} is below its limit:" in text
-    assert "  horizon 1: coverage_80 0.0000, with 97.5 % confidence below" in text
+    assert "  next-day 80 % coverage 0.0000, with 97.5 % confidence below" in text
 
 
 def test_the_report_names_a_damaged_champion_and_what_serves_in_its_place(served: Served) -> None:

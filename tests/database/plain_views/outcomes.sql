@@ -1,4 +1,4 @@
-CREATE OR REPLACE VIEW roi.prediction_outcomes AS
+CREATE OR REPLACE VIEW roi.outcomes AS
 SELECT version.model_name,
        prediction.symbol,
        prediction.as_of_date,
