@@ -44,7 +44,7 @@ REQUESTS = {
     "health": "/api/v1/health",
     "page: forecasts": "/",
     "page: one asset": "/assets/ASSET123.NS",
-    "page: track record, 90 days": "/track-record",
+    "page: track record, 3 months": "/track-record",
     "page: track record, everything": "/track-record?period=all",
     "page: versions": "/versions",
     "page: data health": "/health",

@@ -60,6 +60,10 @@ class Shared:
     assets: int
     networks: tuple[None] = (None,)
 
+    def project(self, rows: np.ndarray) -> np.ndarray:
+        """As `Predictor.project`: the rows as they are."""
+        return rows
+
     def forecast_windows(self, windows: np.ndarray, baseline: FloatArray) -> FloatArray:
         """As `Predictor.forecast_windows`."""
         found = [

@@ -15,6 +15,10 @@ import numpy as np
 from sqlalchemy import Engine, Table, insert, text
 
 from roi_forecast.database import tables
+from roi_forecast.database.counting import count_outcomes
+from roi_forecast.evaluation.overall_figures import overall_figures
+from roi_forecast.evaluation.scores import Score
+from roi_forecast.labels import rule_label
 
 LAST_DATE = date(2026, 11, 20)
 RULES = ("no_skill", "next_day", "coverage_80", "pace", "champion", "r2_target", "verdict")
@@ -121,8 +125,10 @@ def plant_market(
     _store_versions(engine, model_name, source, symbols, dates, names, serving, context)
     _store_forecasts(engine, model_name, source, symbols, dates, serving, random, context)
     _store_runs(engine, model_name, source, symbols, dates)
+    with engine.begin() as connection:
+        count_outcomes(connection)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE"))
+        connection.execute(text("VACUUM ANALYZE"))
     return names[-1]
 
 
@@ -158,7 +164,8 @@ def _moment(day: date, hour: int) -> datetime:
     return datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
 
 
-def _run_id(model_name: str, day: date) -> str:
+def run_id_of(model_name: str, day: date) -> str:
+    """Return the id of the run of a model name on a day."""
     return f"scheduled__{model_name}__{day}T22:15:00+00:00"
 
 
@@ -187,6 +194,16 @@ def _store_prices(
             for column, symbol in enumerate(symbols)
         ),
     )
+
+
+def _overall(planted: Sequence[tuple[str, str, str, float]], dates: list[date]) -> dict[str, Any]:
+    """Return the figures of a version's record, as an evaluation stores them."""
+    scores = [
+        Score(predictor, target, None, "test", dates[0], dates[-1], 1, metric, value)
+        for predictor, target, metric, value in planted
+    ]
+    figures = overall_figures(scores).items()
+    return {name: value for name, value in figures if isinstance(value, float) and value == value}
 
 
 def _store_versions(
@@ -222,34 +239,9 @@ def _store_versions(
         last = (
             dates[-(-len(dates) * serving.index(name) // len(serving))] if name in serving else day
         )
-        run_id = _run_id(model_name, day)
+        run_id = run_id_of(model_name, day)
         state = "champion" if name == names[-1] else "retired" if name in serving else "rejected"
-        figures = {
-            "next_day_r2_against_zero": -0.0003,
-            "directional_accuracy": 0.506,
-            "network_factor": 0.08,
-        }
-        rows.append(
-            {
-                "version_id": name,
-                "model_name": model_name,
-                "state": state,
-                "fingerprint": name,
-                "run_id": run_id,
-                "dataset_id": f"{model_name}-data",
-                **first,
-                "last_date": last,
-                "hyperparameters": {"architecture": "hybrid", "epochs": 120},
-                "metrics": figures,
-                "seed": number,
-                "code_revision": "planted",
-                "path": "-",
-                "checksum": "-",
-                "created_at": _moment(day, 22),
-                "context_symbols": list(context),
-            }
-        )
-        for predictor, target, metric, value in (
+        planted = [
             ("model", "smoothed_scaled", "r2", 0.765 + 0.003 * (number % 4)),
             ("linear", "smoothed_scaled", "r2", 0.768),
             ("persistence", "smoothed_scaled", "r2", 0.55),
@@ -264,7 +256,28 @@ def _store_versions(
             ("model", "next_day_pct", "directional_accuracy", 0.506),
             ("model", "next_day_pct", "coverage_80", 0.803),
             ("model", "next_day_pct", "coverage_95", 0.951),
-        ):
+        ]
+        rows.append(
+            {
+                "version_id": name,
+                "model_name": model_name,
+                "state": state,
+                "fingerprint": name,
+                "run_id": run_id,
+                "dataset_id": f"{model_name}-data",
+                **first,
+                "last_date": last,
+                "hyperparameters": {"architecture": "hybrid", "epochs": 120},
+                "metrics": _overall(planted, dates) | {"network_factor": 0.08},
+                "seed": number,
+                "code_revision": "planted",
+                "path": "-",
+                "checksum": "-",
+                "created_at": _moment(day, 22),
+                "context_symbols": list(context),
+            }
+        )
+        for predictor, target, metric, value in planted:
             scores.append(
                 {
                     "run_id": run_id,
@@ -285,7 +298,7 @@ def _store_versions(
             reason = (
                 ("all 6 rules passed" if passed else "champion: R2 0.7560 against 0.7710")
                 if rule == "verdict"
-                else f"the figure of {rule} is {'kept' if passed else 'broken'}"
+                else f"the figure of {rule_label(rule)} is {'kept' if passed else 'broken'}"
             )
             decisions.append(
                 {
@@ -315,7 +328,7 @@ def _store_versions(
             )
         if context and name == names[-1]:
             newest = scores[-1] | {
-                "run_id": _run_id(model_name, dates[-1]),
+                "run_id": run_id_of(model_name, dates[-1]),
                 "predictor": "served",
                 "split": "live",
                 "newest_sessions": LIVE_SESSIONS,
@@ -407,7 +420,7 @@ def _store_forecasts(
                     day,
                     1,
                     targets[row],
-                    _run_id(model_name, day),
+                    run_id_of(model_name, day),
                     source,
                     f"{model_name}-data",
                     middle,
@@ -439,7 +452,7 @@ def _store_runs(
         tables.runs,
         [
             {
-                "run_id": _run_id(model_name, day),
+                "run_id": run_id_of(model_name, day),
                 "model_name": model_name,
                 "source": source,
                 "as_of_date": day,
@@ -455,7 +468,7 @@ def _store_runs(
         tables.run_starts,
         [
             {
-                "run_id": _run_id(model_name, day),
+                "run_id": run_id_of(model_name, day),
                 "dag_id": "daily_roi_forecast",
                 "model_name": model_name,
                 "started_at": _moment(day, 22),
@@ -471,7 +484,7 @@ def _store_runs(
             ),
             [
                 {
-                    "run_id": _run_id(model_name, day),
+                    "run_id": run_id_of(model_name, day),
                     "stage": stage,
                     "map_index": -1,
                     "attempt": 1,
@@ -493,7 +506,7 @@ def _store_runs(
             for attempt_id, (day, stage) in zip(attempt_ids, stages, strict=True)
         ],
     )
-    newest = _run_id(model_name, dates[-1])
+    newest = run_id_of(model_name, dates[-1])
     failing = symbols[1] if len(symbols) > 1 else None
     _store(
         engine,

@@ -25,7 +25,16 @@ from sqlalchemy import (
     true,
 )
 
-from roi_forecast.database.tables import champion_checks, drift, evaluations, predictions
+from roi_forecast.database.tables import (
+    assets,
+    drift,
+    evaluations,
+    extractions,
+    live_checks,
+    model_versions,
+    predictions,
+    runs,
+)
 
 _MEASURES = (
     "mae",
@@ -43,12 +52,14 @@ _METRICS = (
 )
 _CHECKED = ("r2_against_zero", "coverage_80", "coverage_95")
 _WINDOW = 60
+_PREDICTORS = ("model", "linear", "zero")
+_SPLITS = ("train", "validation", "test")
 
 
 def plant_monitoring(engine: Engine) -> None:
     """Store scores, checks and drift of each run whose forecasts are stored."""
     forecast = predictions.c
-    runs = (
+    of_runs = (
         select(
             forecast.run_id,
             forecast.version_id,
@@ -64,28 +75,28 @@ def plant_monitoring(engine: Engine) -> None:
     windows = select(func.unnest(text(f"ARRAY[{_WINDOW}, NULL]::integer[]")).label("newest"))
     newest = windows.subquery()
     scores = {
-        "run_id": runs.c.run_id,
-        "version_id": runs.c.version_id,
-        "dataset_id": runs.c.dataset_id,
+        "run_id": of_runs.c.run_id,
+        "version_id": of_runs.c.version_id,
+        "dataset_id": of_runs.c.dataset_id,
         "predictor": predictors.c.predictor,
         "target": literal("roi_pct"),
         "split": literal("live"),
         "newest_sessions": newest.c.newest,
-        "first_date": runs.c.first_date,
-        "last_date": runs.c.as_of_date,
+        "first_date": of_runs.c.first_date,
+        "last_date": of_runs.c.as_of_date,
         "rows": literal(1),
         "metric": metrics.c.metric,
         "value": func.random(),
     }
     measures = _each("measure", _CHECKED)
-    model_name = func.split_part(runs.c.version_id, "-version-", 1)
+    model_name = func.split_part(of_runs.c.version_id, "-version-", 1)
     checks = {
-        "run_id": runs.c.run_id,
+        "run_id": of_runs.c.run_id,
         "horizon": literal(1),
         "measure": measures.c.measure,
         "model_name": model_name,
-        "version_id": runs.c.version_id,
-        "as_of_date": runs.c.as_of_date,
+        "version_id": of_runs.c.version_id,
+        "as_of_date": of_runs.c.as_of_date,
         "scope": literal("version"),
         "sessions": literal(_WINDOW),
         "threshold": literal(0.0),
@@ -93,7 +104,7 @@ def plant_monitoring(engine: Engine) -> None:
         "upper_95": func.random() + 1,
         "state": literal("passed"),
         "reason": literal("planted"),
-        "checked_at": _at(runs.c.as_of_date),
+        "checked_at": _at(of_runs.c.as_of_date),
     }
     moved = {
         "run_id": forecast.run_id,
@@ -115,7 +126,7 @@ def plant_monitoring(engine: Engine) -> None:
         "drifting": func.random() > 0.98,
         "measured_at": _at(forecast.as_of_date),
     }
-    every_kind = runs.join(predictors, true()).join(metrics, true())
+    every_kind = of_runs.join(predictors, true()).join(metrics, true())
     of_forecasts = select(*moved.values()).where(forecast.horizon == 1)
     with engine.begin() as connection:
         connection.execute(
@@ -125,9 +136,9 @@ def plant_monitoring(engine: Engine) -> None:
             )
         )
         connection.execute(
-            insert(champion_checks).from_select(
+            insert(live_checks).from_select(
                 list(checks),
-                select(*checks.values()).select_from(runs.join(measures, true())),
+                select(*checks.values()).select_from(of_runs.join(measures, true())),
             )
         )
         connection.execute(insert(drift).from_select(list(moved), of_forecasts))
@@ -141,3 +152,57 @@ def _each(name: str, values: tuple[str, ...]) -> Subquery:
 
 def _at(day: ColumnElement[Any]) -> ColumnElement[Any]:
     return cast(day, DateTime(timezone=True)) + timedelta(hours=23)
+
+
+def plant_rows_by_asset(engine: Engine) -> None:
+    """Store what runs store of each asset: extractions of 36 runs, figures of the newest versions.
+
+    Args:
+        engine: Market database as `plant_market` leaves it, with one model name.
+    """
+    run, extraction, version = runs.c, extractions.c, model_versions.c
+    newest = select(func.max(run.as_of_date)).scalar_subquery()
+    newest_run = select(run.run_id).where(run.as_of_date == newest).scalar_subquery()
+    others = [column for column in extractions.columns if column.name != "run_id"]
+    figures = {"predictor": _PREDICTORS, "split": _SPLITS, "metric": _MEASURES}
+    values = {
+        name: func.unnest(cast(list(each), ARRAY(Text)))
+        .table_valued(name, name=f"{name}s")
+        .render_derived()
+        for name, each in figures.items()
+    }
+    score = {
+        **{name: version[name] for name in ("run_id", "version_id", "dataset_id")},
+        **{name: version[name] for name in ("first_date", "last_date")},
+        **{name: each.c[name] for name, each in values.items()},
+        "symbol": assets.c.symbol,
+        "target": literal("next_day_pct"),
+        "rows": literal(100),
+        "value": literal(0.5),
+    }
+    source = model_versions.join(assets, true())
+    for each in values.values():
+        source = source.join(each, true())
+    with engine.begin() as connection:
+        connection.execute(
+            insert(extractions).from_select(
+                ["run_id", *(column.name for column in others)],
+                select(run.run_id, *others)
+                .select_from(extractions.join(runs, true()))
+                .where(
+                    extraction.run_id == newest_run,
+                    run.as_of_date < newest,
+                    run.as_of_date > newest - 50,
+                ),
+            )
+        )
+        connection.execute(
+            insert(evaluations).from_select(
+                list(score),
+                select(*score.values())
+                .select_from(source)
+                .where(version.state.in_(["champion", "rejected"])),
+            )
+        )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))

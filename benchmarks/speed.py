@@ -1,6 +1,6 @@
 """How long training, start-up, stages and storing take, beside their peers.
 
-    python benchmarks/speed.py [--sections steps start-up upserts scale views api daily-run]
+    python benchmarks/speed.py [--sections first-minutes steps ...]
 
 Prints every table and writes them to benchmarks/speed.md. The section `steps` installs PyTorch into
 an environment of its own below .roi/benchmarks, 5 GB; ROI_TORCH_PYTHON names a Python that has it.
@@ -9,6 +9,7 @@ an environment of its own below .roi/benchmarks, 5 GB; ROI_TORCH_PYTHON names a 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import re
@@ -26,6 +27,7 @@ from output_file import output_file
 from reference_data import REPOSITORY, describe_machine
 from speed_api import api
 from speed_daily_run import daily_run
+from speed_first_minutes import first_minutes
 from speed_startup import start_up
 from speed_universes import scale
 from speed_upserts import upserts
@@ -115,6 +117,7 @@ def _torch_python() -> str:
 
 # A further subject is one more entry here: its title and a function that gives lines of Markdown.
 SECTIONS: dict[str, tuple[str, Callable[[argparse.Namespace], Iterator[str]]]] = {
+    "first-minutes": ("The first minutes", first_minutes),
     "steps": ("A training step", training_steps),
     "start-up": ("Start-up", start_up),
     "upserts": ("Storing prices", upserts),
@@ -153,6 +156,7 @@ def _facts(name: str, arguments: argparse.Namespace, seconds: float) -> str:
     if name in ("scale", "views", "api"):
         told += ["--assets", *map(str, arguments.assets)]
     told += [f"--years={arguments.years}"] if name == "scale" else []
+    told += [f"--conf={json.dumps(arguments.conf)}"] if name == "scale" and arguments.conf else []
     versions = ", ".join(f"{each} {version(each)}" for each in ("tensorflow", "keras", "numpy"))
     load = os.getloadavg()
     return (
@@ -169,6 +173,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--assets", nargs="+", type=int, default=[23, 500, 5000])
     parser.add_argument("--years", type=int, default=10)
+    parser.add_argument("--conf", type=json.loads, default={}, help="run parameters of `scale`")
     parser.add_argument("--upsert-assets", type=int, default=200)
     parser.add_argument("--processes", type=int, default=3, help="of each kind for start-up")
     parser.add_argument("--sessions", type=int, default=750, help="of the planted forecasts")

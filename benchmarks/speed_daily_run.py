@@ -31,7 +31,7 @@ def daily_run(arguments: argparse.Namespace) -> Iterator[str]:
             "ROI_PORT": str(free_port()),
         }
         columns = {name: _run(day, environment, arguments.timeout) for name, day in ALONE.items()}
-        with _live_airflow(environment, Path(home)):
+        with live_airflow(environment, Path(home)):
             for name, day in LIVE.items():
                 columns[name] = _run(day, environment, arguments.timeout)
     yield (
@@ -66,7 +66,8 @@ def _run(day: str, environment: Mapping[str, str], timeout: float) -> dict[str, 
 
 
 @contextmanager
-def _live_airflow(environment: Mapping[str, str], home: Path) -> Iterator[None]:
+def live_airflow(environment: Mapping[str, str], home: Path) -> Iterator[int]:
+    """Run `make up` for the block; give its process id, once Airflow is up."""
     log = home / "up.log"
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
@@ -81,7 +82,7 @@ def _live_airflow(environment: Mapping[str, str], home: Path) -> Iterator[None]:
                 if process.poll() is not None:
                     raise SystemExit(f"make up ended:\n{log.read_text(encoding='utf-8')[-2000:]}")
                 time.sleep(0.5)
-            yield
+            yield process.pid
         finally:
             process.terminate()
             process.wait()

@@ -88,7 +88,7 @@ def keras_steps(kind: str) -> Callable[[], None]:
     keras.utils.set_random_seed(0)
     tf.config.experimental.enable_op_determinism()
     config = ModelConfig(architecture="hybrid")
-    network = building.build_network(config, ROWS, ASSETS, np.zeros(ASSETS), None)
+    network = building.build_network(config, ROWS, ASSETS)
     compilation.compile_network(network, config)
     generator = np.random.default_rng(0)
     windows = {"scaled": generator.random((BATCH, ROWS, ASSETS)).astype(np.float32)}

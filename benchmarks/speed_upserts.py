@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from roi_forecast.database.engine import create_database_engine
 from roi_forecast.market.bars import BAR_COLUMNS
-from roi_forecast.market.binary_copy import binary_bars
+from roi_forecast.market.binary_copy import HEADER, TRAILER, binary_rows, series_of
 from roi_forecast.market.store import register_assets, upsert_bars
 from roi_forecast.universe import load_universe
 
@@ -83,9 +83,11 @@ def _measure(engine: Engine, calls: Sequence[pd.DataFrame]) -> Iterator[tuple[st
 
 
 def _seconds_of_copy(engine: Engine, bars: pd.DataFrame) -> float:
-    chunks = list(binary_bars(bars, BAR_COLUMNS[1:]))
-    # As in the stage's own table: a volume that is missing is NaN on its way.
-    names = ", ".join(["symbol", *BAR_COLUMNS[:-1], "volume::double precision"])
+    chunks = [HEADER]
+    for symbol, own in series_of(bars, BAR_COLUMNS[1:]):
+        chunks += binary_rows((symbol,), own, ["volume"])
+    chunks.append(TRAILER)
+    names = ", ".join(["symbol", *BAR_COLUMNS])
     with engine.begin() as connection:
         connection.execute(
             text(f"CREATE TABLE bare AS SELECT {names} FROM roi.daily_prices WITH NO DATA")

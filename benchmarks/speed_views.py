@@ -16,37 +16,47 @@ from roi_forecast.reading.engine import create_reader_engine
 from roi_forecast.settings import Settings
 
 QUERIES = {
-    "latest forecasts, all assets": "SELECT * FROM roi.latest_predictions",
+    "latest forecasts, all assets": "SELECT * FROM roi.latest_forecasts WHERE horizon = 1",
     "latest forecasts, 100 highest": (
-        "SELECT * FROM roi.latest_predictions ORDER BY predicted_roi_pct DESC LIMIT 100"
+        "SELECT * FROM roi.latest_forecasts ORDER BY predicted_roi_pct DESC LIMIT 100"
     ),
-    "latest forecast of an asset": "SELECT * FROM roi.latest_predictions WHERE symbol = :symbol",
-    "forecast path of an asset": "SELECT * FROM roi.latest_forecast_path WHERE symbol = :symbol",
-    "forecasts of an asset": "SELECT * FROM roi.published_forecasts WHERE symbol = :symbol",
-    "forecasts of a day, all assets": (
-        "SELECT * FROM roi.published_forecasts WHERE as_of_date = :day"
-    ),
-    "outcomes of an asset": "SELECT * FROM roi.prediction_outcomes WHERE symbol = :symbol",
+    "latest forecast of an asset": "SELECT * FROM roi.latest_forecasts WHERE symbol = :symbol",
+    "forecasts of an asset": "SELECT * FROM roi.forecasts WHERE symbol = :symbol",
+    "forecasts of a day, all assets": ("SELECT * FROM roi.forecasts WHERE as_of_date = :day"),
+    "outcomes of an asset": "SELECT * FROM roi.outcomes WHERE symbol = :symbol",
     "outcomes of a day, all assets": (
-        "SELECT * FROM roi.prediction_outcomes WHERE target_date = :day AND horizon = 1"
+        "SELECT * FROM roi.outcomes WHERE target_date = :day AND horizon = 1"
     ),
     "newest 100 outcomes": (
-        "SELECT * FROM roi.prediction_outcomes ORDER BY target_date DESC, symbol LIMIT 100"
+        "SELECT * FROM roi.outcomes ORDER BY target_date DESC, symbol LIMIT 100"
     ),
     "mean error of a day": (
-        "SELECT avg(abs(realised_roi_pct - predicted_roi_pct)) FROM roi.realised_forecasts "
-        "WHERE target_date = :day"
+        "SELECT avg(abs(realised_roi_pct - predicted_roi_pct)) FROM roi.outcomes "
+        "WHERE target_date = :day AND NOT filled_target"
     ),
-    "prices of an asset": (
-        "SELECT * FROM roi.price_history WHERE source = 'yahoo' AND symbol = :symbol"
+    "a month's error by asset, from outcomes": (
+        "SELECT symbol, avg(abs(error_pct)) FROM roi.outcomes WHERE model_name = 'reference' "
+        "AND target_date >= date_trunc('month', CAST(:day AS date)) "
+        "AND target_date < date_trunc('month', CAST(:day AS date)) + interval '1 month' "
+        "AND horizon = 1 AND NOT filled_target GROUP BY symbol"
     ),
-    "leaderboard": "SELECT * FROM roi.model_leaderboard",
+    "a month's error by asset, from sums": (
+        "SELECT symbol, sum_of_errors_pct / forecasts FROM roi.track_record_months "
+        "WHERE model_name = 'reference' AND month = date_trunc('month', CAST(:day AS date))"
+    ),
+    "coverage of every day": (
+        "SELECT target_date, inside_80::float8 / forecasts FROM roi.track_record_days "
+        "WHERE model_name = 'reference'"
+    ),
+    "prices of an asset": ("SELECT * FROM roi.prices WHERE source = 'yahoo' AND symbol = :symbol"),
+    "versions": "SELECT * FROM roi.versions",
     "champion history": "SELECT * FROM roi.champion_history",
+    "a version": "SELECT * FROM roi.versions WHERE version_id = 'reference-version-04'",
     "runs": "SELECT * FROM roi.run_history ORDER BY started_at DESC LIMIT 100",
     "health of an asset": "SELECT * FROM roi.asset_health WHERE symbol = :symbol",
     "health of all assets": "SELECT * FROM roi.asset_health",
-    "failed checks": "SELECT * FROM roi.failed_checks ORDER BY checked_at DESC LIMIT 100",
-    "champion's promises": "SELECT * FROM roi.champion_status",
+    "failed checks": "SELECT * FROM roi.failed_price_checks ORDER BY checked_at DESC LIMIT 100",
+    "newest champion checks": "SELECT * FROM roi.champion_checks WHERE newest",
     "drift": "SELECT * FROM roi.latest_drift",
     "live skill": "SELECT * FROM roi.live_skill",
 }
