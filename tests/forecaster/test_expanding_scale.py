@@ -10,6 +10,7 @@ from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.errors import TrainingError
 from roi_forecast.features import refits
 from roi_forecast.features.returns import log_roi_ahead
+from roi_forecast.forecaster import expanding_scale
 from roi_forecast.forecaster.expanding_scale import (
     ExpandingScale,
     fit_expanding_scale,
@@ -86,6 +87,7 @@ def test_many_assets_are_fitted_on_fewer_rows() -> None:
 def limit(patch: pytest.MonkeyPatch, rows: int, pairs: int) -> None:
     patch.setattr(refits, "MIN_ROWS", rows)
     patch.setattr(refits, "MAX_PAIRS", pairs)
+    patch.setattr(expanding_scale, "MAX_DRAWN", pairs)
 
 
 @pytest.mark.parametrize("horizon", [1, 3])
@@ -119,7 +121,7 @@ def test_a_fit_on_fewer_pairs_takes_that_share_of_the_rows_before_it(
         is_drawn = draws[22:stop] < 160 / ((stop - 22) * 3)
         own = fit_scale(ALL[22:stop], np.where(is_drawn, DATASET.log_roi[22:stop], np.nan))
         np.testing.assert_allclose(fit.slopes, own.slopes, rtol=1e-6)
-    monkeypatch.setattr(refits, "MAX_PAIRS", 10**6)
+    limit(monkeypatch, 500, 10**6)
     whole = fit_expanding_scale(INPUTS, DATASET.log_roi)
     assert not np.allclose(some.fits[0].slopes, whole.fits[0].slopes)
 

@@ -8,12 +8,14 @@ import pytest
 
 from network.saved_network import random_network, save_network
 from network.synthetic_dataset import synthetic_dataset, with_wild_rows_from
+from roi_forecast.config import MultiStep
 from roi_forecast.errors import RegistryError
 from roi_forecast.features import refits
 from roi_forecast.features.dataset import Dataset, split_targets
 from roi_forecast.features.returns import known_sum, smooth
 from roi_forecast.files.artifacts import write_manifest
 from roi_forecast.files.verified import VerifiedDirectory, open_verified
+from roi_forecast.forecaster import expanding_scale
 from roi_forecast.forecaster.calibration import METHODS
 from roi_forecast.forecaster.conformal import TRAILING
 from roi_forecast.forecaster.forecaster import Forecaster, ThroughTime, rows_needed
@@ -257,10 +259,26 @@ def test_months_after_the_versions_data_are_forecast_by_fits_of_their_own(
     )
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_network_that_is_not_published_changes_no_published_forecast(
+    forecaster: Forecaster, share: float, method: MultiStep
+) -> None:
+    calibration = replace(forecaster.calibration, network=share)
+    with_network = replace(forecaster, calibration=calibration)
+    alone = replace(with_network, predictor=None)
+    own, other = (each.forecast(DATASET, TEST, HORIZONS, method) for each in (with_network, alone))
+    is_same = np.allclose(own.log_roi, other.log_roi, rtol=1e-12, atol=1e-15)
+    assert is_same != calibration.publishes_network(method)
+    if is_same:
+        assert_same(replace(own, member_spread_pct=None), other, rtol=1e-12)
+
+
 @pytest.fixture
 def small_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A scale that rests on 200 rows, so that it does not need all of a small dataset."""
     monkeypatch.setattr(refits, "MAX_PAIRS", 600)
+    monkeypatch.setattr(expanding_scale, "MAX_DRAWN", 600)
     monkeypatch.setattr(refits, "MIN_ROWS", 100)
 
 

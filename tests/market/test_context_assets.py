@@ -121,7 +121,7 @@ def test_a_fault_of_a_context_asset_is_a_warning_with_its_name_that_sql_finds(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(
-        "roi_forecast.market.sources.yahoo.YahooSource.__init__.__defaults__", (1.0,)
+        "roi_forecast.market.sources.yahoo.YahooSource.__init__.__defaults__", (5.0,)
     )
     server.break_symbol("KO", fault)
     served = replace(settings, source_urls={"yahoo": server.url})

@@ -88,7 +88,7 @@ def test_day_with_every_fault_forecasts_the_sound_assets_and_names_the_others(
             settings.database_url, settings.data_directory, source_urls={"yahoo": server.url}
         )
         run = resolve_run(market_engine, served, "day", parameters, lambda other: True, now=NOW)
-        source = YahooSource(tmp_path, server.url, timeout=0.5)
+        source = YahooSource(tmp_path, server.url, timeout=5.0)
         for symbol in run.extraction_symbols:
             # As in the DAG, where the mapped task of one asset may fail alone.
             with suppress(SourceError):

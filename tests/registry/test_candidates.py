@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 from sqlalchemy import Engine, Row, select
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from daily_run import NOW, Outcome, carry_out, prepare
 from databases import fresh_market
@@ -22,6 +23,7 @@ from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.tables import model_versions, predictions
 from roi_forecast.errors import RegistryError, TrainingError
 from roi_forecast.features.dataset import Dataset
+from roi_forecast.forecaster import expanding_scale, scale
 from roi_forecast.linear.baseline import dataset_baseline
 from roi_forecast.network.predictor import load_predictor
 from roi_forecast.network.training.result import find_members
@@ -49,12 +51,17 @@ DAY: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Registry:
-    """An installation with two champions: of one network and of an ensemble."""
+    """An installation with two champions: of one network and of an ensemble.
+
+    Attributes:
+        blas_threads: What numpy's products had while the runs fitted a scale.
+    """
 
     engine: Engine
     settings: Settings
     single: Outcome
     ensemble: Outcome
+    blas_threads: set[int]
 
     @property
     def models(self) -> Path:
@@ -91,7 +98,19 @@ class Registry:
 def registry(
     postgres: EmbeddedPostgres, market_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Registry]:
-    with fresh_market(postgres, market_template) as url:
+    threads = set()
+
+    def fit_weights(*arguments: Any) -> Any:
+        libraries = [found for found in threadpool_info() if found["user_api"] == "blas"]
+        threads.update(found["num_threads"] for found in libraries)
+        return scale.fit_weights(*arguments)
+
+    with (
+        fresh_market(postgres, market_template) as url,
+        pytest.MonkeyPatch.context() as patch,
+        threadpool_limits(2, user_api="blas"),
+    ):
+        patch.setattr(expanding_scale, "fit_weights", fit_weights)
         settings = Settings(url, tmp_path_factory.mktemp("data"))
         engine = create_database_engine(url)
         yield Registry(
@@ -104,6 +123,7 @@ def registry(
                 "ensemble",
                 {**DAY, "model_name": "ensemble", "ensemble_size": MEMBERS},
             ),
+            threads,
         )
         engine.dispose()
 
@@ -126,6 +146,10 @@ def assert_same(own: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> Non
 
 def baseline_of(dataset: Dataset, targets: range) -> np.ndarray:
     return dataset_baseline(dataset, RunConfig().half_life, targets)
+
+
+def test_a_run_fits_in_products_on_one_thread(registry) -> None:
+    assert registry.blas_threads == {1}
 
 
 def test_an_ensemble_is_one_version_whose_forecast_is_the_mean_of_its_members(registry) -> None:

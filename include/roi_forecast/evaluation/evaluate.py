@@ -98,7 +98,9 @@ def evaluate_model(
     # A version that continues from another one has that one's columns and scaler.
     dataset = forecaster.preprocessing.read(dataset)
     forecasts = forecast_splits(forecaster, dataset, run.config)
-    linear = forecast_splits(replace(forecaster, predictor=None), dataset, run.config)
+    linear = forecasts
+    if forecaster.calibration.publishes_network(run.config.multi_step):
+        linear = forecast_splits(replace(forecaster, predictor=None), dataset, run.config)
     scores = list(score_candidate(dataset, forecasts, linear))
     trainings = read_trainings(find_members(files.directory))
     figures = {

@@ -167,6 +167,10 @@ class Calibration:
         np.add(near, later, out=cumulated[1:])
         return cumulated
 
+    def publishes_network(self, method: MultiStep) -> bool:
+        """Tell whether the network has a share in any published forecast of a method."""
+        return self.network > 0 or method == "recursive"
+
     def publish(self, method: MultiStep, linear: FloatArray, cumulated: FloatArray) -> FloatArray:
         """Return the published log ROI of every horizon.
 

@@ -15,13 +15,14 @@ import numpy.typing as npt
 
 from roi_forecast.array_types import FloatArray, IndexArray
 from roi_forecast.errors import TrainingError
-from roi_forecast.features import refits
 from roi_forecast.features.refits import fitted_rows, refit_rows
 from roi_forecast.forecaster.scale import PENALTY, Scale, fit_weights, require_moves
 from roi_forecast.forecaster.scale_inputs import INPUTS, MEMORY, ScaleInputs
 
 FIRST_FIT = 63
 """Rows before the first fit, where there are that many."""
+MAX_DRAWN = 100_000
+"""Pairs of a row and an asset that one fit takes of its rows, about."""
 
 # The shortest averages are noise before this row; the longest need not be full.
 _WARM_UP = 22
@@ -99,8 +100,8 @@ def fit_expanding_scale(
     """Fit the scale for the first session of every month, or of every quarter beyond the next day.
 
     A fit for the rows from t on is given the rows before t alone: the newest `fitted_rows` of those
-    whose moves ended before t. If even these hold more than MAX_PAIRS pairs of a row and an asset,
-    it takes a random part of them; which ones depends on nothing but their dates and how many
+    whose moves ended before t. If these hold more than MAX_DRAWN pairs of a row and an asset, it
+    takes a random part of them; which ones depends on nothing but their dates and how many
     assets there are.
 
     The first fit comes as soon as there are FIRST_FIT rows with inputs, whatever the month.
@@ -162,7 +163,7 @@ def _fit(
     # Row 0 has no inputs: nothing lies before it.
     first = max(min(_WARM_UP, stop - 1), stop - most, 1)
     counted = np.isfinite(log_rois[first:stop])
-    share = refits.MAX_PAIRS / counted.size
+    share = MAX_DRAWN / counted.size
     if share < 1.0:
         counted &= _draws(inputs.dates[first:stop], assets) < share
     rows, columns = np.nonzero(counted)

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from roi_forecast.array_types import BoolArray, FloatArray
-from roi_forecast.blas import on_one_blas_thread
 from roi_forecast.config import MultiStep
 from roi_forecast.data_path import DataPath
 from roi_forecast.errors import RegistryError
@@ -110,7 +109,6 @@ class Forecaster:
     calibration: Calibration
 
     @classmethod
-    @on_one_blas_thread
     def fit(cls, dataset: Dataset, predictor: Predictor | None, through_time: ThroughTime) -> Self:
         """Calibrate trained networks.
 

@@ -122,13 +122,15 @@ def fit_weights(design: FloatArray, moves: FloatArray, penalty: float) -> FloatA
     moves = np.maximum(moves, MIN_MOVE)
     weights = np.zeros(design.shape[1])
     weights[0] = np.log(moves.mean())
+    found = None
     if len(moves) > _FEW_PAIRS:
         few = slice(None, None, _PAIRS_IN_ONE)
         near = fit_weights(design[few].copy(), moves[few], penalty / _PAIRS_IN_ONE)
+        of_near = _evaluate(design, moves, penalties, near)
         # Without slopes the loss is that of the mean move; the few must not lead away from it.
-        if _evaluate(design, moves, penalties, near)[0] < len(moves) * (weights[0] + 1.0):
-            weights = near
-    loss, gradient, curvature = _evaluate(design, moves, penalties, weights)
+        if of_near[0] < len(moves) * (weights[0] + 1.0):
+            weights, found = near, of_near
+    loss, gradient, curvature = found or _evaluate(design, moves, penalties, weights)
     for _ in range(_MAX_STEPS):
         step = np.linalg.solve(curvature, gradient)
         if 0.5 * gradient @ step <= _TOLERANCE * len(moves):

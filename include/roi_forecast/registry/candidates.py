@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine, insert
 
+from roi_forecast.blas import on_one_blas_thread
 from roi_forecast.data_path import DataPath
 from roi_forecast.database.tables import model_versions
 from roi_forecast.errors import TrainingError
@@ -107,6 +108,7 @@ def train_member(
     )
 
 
+@on_one_blas_thread
 def combine_members(
     engine: Engine,
     run: ResolvedRun,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from roi_forecast.array_types import FloatArray
+from roi_forecast.blas import on_one_blas_thread
 from roi_forecast.config import ModelConfig
 from roi_forecast.data_path import DataPath
 from roi_forecast.errors import TrainingError
@@ -70,6 +71,7 @@ OnEpoch = Callable[[EpochRecord], None]
 """Receives each epoch once its state is saved; an exception ends the training."""
 
 
+@on_one_blas_thread
 def train_model(
     dataset: Dataset,
     config: ModelConfig,
