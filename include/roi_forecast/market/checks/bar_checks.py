@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -67,32 +67,28 @@ def split_doubted(
     Returns:
         The believed bars, and one failed result of severity `drop_bar` for each other bar.
     """
-    prices = bars[list(PRICE_COLUMNS)]
-    above = prices[["open", "close"]].max(axis=1) - prices["high"]
-    below = prices["low"] - prices[["open", "close"]].min(axis=1)
-    # Without a high or a low nothing lies outside it.
-    outside = (above.clip(lower=0).fillna(0) + below.clip(lower=0).fillna(0)) / prices[
-        "close"
-    ].abs()
+    prices = bars[list(PRICE_COLUMNS)].to_numpy(np.float64)
+    by_name = dict(zip(PRICE_COLUMNS, prices.T, strict=True))
+    required = np.stack([by_name[name] for name in REQUIRED_PRICES])
     faults = [
         (
             "missing_price",
-            prices[list(REQUIRED_PRICES)].isna().any(axis=1),
+            np.isnan(required).any(axis=0),
             f"{' or '.join(REQUIRED_PRICES)} is missing",
         ),
         ("non_positive_price", (prices <= 0).any(axis=1), "a price is zero or negative"),
         (
             "impossible_price",
-            (prices < MIN_PRICE).any(axis=1) | (prices > MAX_PRICE).any(axis=1),
+            ((prices < MIN_PRICE) | (prices > MAX_PRICE)).any(axis=1),
             f"a price lies outside {MIN_PRICE:g} to {MAX_PRICE:g}",
         ),
         (
             "inconsistent_range",
-            (outside > RANGE_TOLERANCE) | (prices["high"] < prices["low"]),
+            _is_outside(by_name),
             "open or close lies outside low to high",
         ),
     ]
-    doubted = pd.Series(data=False, index=bars.index)
+    doubted = np.zeros(len(bars), dtype=np.bool_)
     results = []
     for check_name, found, reason in faults:
         for _, bar in bars[found & ~doubted].iterrows():
@@ -108,6 +104,20 @@ def split_doubted(
         )
         results.append(_dropped(symbol, "jump", bar, reason, observed=move))
     return sound[~is_jump].reset_index(drop=True), results
+
+
+def _is_outside(prices: Mapping[str, FloatArray]) -> BoolArray:
+    """Tell of each bar whether open or close lies outside its range, beyond what settlements do.
+
+    Without a high or a low nothing lies outside it.
+    """
+    high, low, close = prices["high"], prices["low"], prices["close"]
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        above = np.fmax(np.fmax(prices["open"], close) - high, 0.0)
+        below = np.fmax(low - np.fmin(prices["open"], close), 0.0)
+        share = (above + below) / np.abs(close)
+    is_outside: BoolArray = (share > RANGE_TOLERANCE) | (high < low)
+    return is_outside
 
 
 def possible_prices(bars: pd.DataFrame) -> pd.DataFrame:
@@ -170,10 +180,12 @@ def find_jumps(
     believed = [math.log(close) for close in earlier_closes]
     first_level = float(np.median(levels[:FIRST_BARS])) if len(levels) else 0.0
     jumps = np.zeros(len(levels), dtype=bool)
-    moves = np.zeros(len(levels))
+    moves = np.diff(levels, prepend=believed[-1] if believed else first_level)
+    # No limit is smaller, so mostly all are believed.
+    if (np.abs(moves) <= MIN_JUMP).all():
+        return jumps, moves
     for number, level in enumerate(levels):
         moves[number] = level - (believed[-1] if believed else first_level)
-        # No limit is smaller, so the recent moves are not needed.
         if abs(moves[number]) <= MIN_JUMP:
             believed.append(level)
             continue
