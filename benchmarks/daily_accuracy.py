@@ -7,9 +7,10 @@ import numpy as np
 from roi_forecast.backtest.walk_forward import WalkForward
 from roi_forecast.config import ModelConfig
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.forecaster.forecaster import Forecaster, ThroughTime
+from roi_forecast.forecaster.forecaster import Forecaster
 from roi_forecast.forecaster.forecasts import Forecasts
 from roi_forecast.forecaster.intervals import Intervals
+from roi_forecast.forecaster.through_time import ThroughTime
 
 
 def daily_run(dataset: Dataset, walked: range) -> Forecasts:

@@ -10,8 +10,8 @@ from interval_peers import constant_scale, ewma_scale, har_scale
 from roi_forecast.backtest.walk_forward import REFIT_EVERY, WalkForward, intervals_of_scale
 from roi_forecast.evaluation.bootstrap import BLOCK_SESSIONS, bootstrap_mean
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.forecaster.expanding_scale import FIRST_FIT
 from roi_forecast.forecaster.intervals import Intervals
+from roi_forecast.scale.through_time import FIRST_FIT
 
 SHIPPED, GARCH = "shipped", "GARCH(1,1), Student t"
 

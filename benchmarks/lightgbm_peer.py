@@ -13,8 +13,8 @@ from peers import PeerForecasts, no_forecasts, parts_of
 from roi_forecast.array_types import FloatArray
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.forecaster.conformal import LEVELS
-from roi_forecast.forecaster.scale_inputs import scale_inputs
 from roi_forecast.forecaster.shrinkage import counted_log_roi
+from roi_forecast.scale.inputs import scale_inputs
 
 _LAGS = 5
 _SPANS = (22, 60)

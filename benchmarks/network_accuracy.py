@@ -17,7 +17,8 @@ from roi_forecast.evaluation.evaluate import score_candidate
 from roi_forecast.evaluation.overall_figures import SMOOTHED, TEST, find_overall
 from roi_forecast.evaluation.scores import Score
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.forecaster.forecaster import Forecaster, ThroughTime
+from roi_forecast.forecaster.forecaster import Forecaster
+from roi_forecast.forecaster.through_time import ThroughTime
 from roi_forecast.network.predictor import load_predictor
 from roi_forecast.network.training.train import train_model
 

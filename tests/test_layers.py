@@ -19,6 +19,7 @@ LAYERS = (
     "market",
     "features",
     "linear",
+    "scale",
     "network",
     "forecaster",
     "registry",

@@ -13,7 +13,8 @@ from roi_forecast.backtest.walk_forward import WalkForward, walk_forward
 from roi_forecast.config import ModelConfig
 from roi_forecast.errors import EvaluationError
 from roi_forecast.features.dataset import Dataset, split_targets
-from roi_forecast.forecaster.forecaster import Forecaster, ThroughTime
+from roi_forecast.forecaster.forecaster import Forecaster
+from roi_forecast.forecaster.through_time import ThroughTime
 from roi_forecast.linear.through_time import Linear
 
 DATASET = synthetic_dataset(rows=400, context=2, lead=0.4)

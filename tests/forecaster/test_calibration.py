@@ -15,13 +15,13 @@ from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.preprocessing import Preprocessing
 from roi_forecast.features.returns import known_sum, log_roi_ahead, to_percent
 from roi_forecast.forecaster.calibration import METHODS, Calibration, first_needed_row
-from roi_forecast.forecaster.expanding_scale import fit_expanding_scale
-from roi_forecast.forecaster.forecaster import ThroughTime
 from roi_forecast.forecaster.online_factor import online_factors
 from roi_forecast.forecaster.recursive import WindowForecaster
-from roi_forecast.forecaster.scale_inputs import scale_inputs
 from roi_forecast.forecaster.shrinkage import factors_ahead, supported_factor
+from roi_forecast.forecaster.through_time import ThroughTime
 from roi_forecast.linear.fit import LAGS
+from roi_forecast.scale.inputs import scale_inputs
+from roi_forecast.scale.through_time import fit_expanding_scale
 
 HALF_LIFE = 120.0
 DATASET = synthetic_dataset(rows=400, context=2, lead=0.4)

@@ -15,14 +15,15 @@ from roi_forecast.features.dataset import Dataset, split_targets
 from roi_forecast.features.returns import known_sum, smooth
 from roi_forecast.files.artifacts import write_manifest
 from roi_forecast.files.verified import VerifiedDirectory, open_verified
-from roi_forecast.forecaster import expanding_scale
 from roi_forecast.forecaster.calibration import METHODS
 from roi_forecast.forecaster.conformal import TRAILING
-from roi_forecast.forecaster.forecaster import Forecaster, ThroughTime, rows_needed
+from roi_forecast.forecaster.forecaster import Forecaster
 from roi_forecast.forecaster.forecasts import Forecasts
-from roi_forecast.forecaster.scale_inputs import MEMORY
+from roi_forecast.forecaster.through_time import ThroughTime, rows_needed
 from roi_forecast.linear.fit import LAGS
 from roi_forecast.network.predictor import Predictor, load_predictor
+from roi_forecast.scale import through_time
+from roi_forecast.scale.averages import MEMORY
 
 HALF_LIFE = 60.0
 WHOLE = synthetic_dataset(rows=430, context=2, lead=0.4)
@@ -278,7 +279,7 @@ def test_a_network_that_is_not_published_changes_no_published_forecast(
 def small_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A scale that rests on 200 rows, so that it does not need all of a small dataset."""
     monkeypatch.setattr(refits, "MAX_PAIRS", 600)
-    monkeypatch.setattr(expanding_scale, "MAX_DRAWN", 600)
+    monkeypatch.setattr(through_time, "MAX_DRAWN", 600)
     monkeypatch.setattr(refits, "MIN_ROWS", 100)
 
 

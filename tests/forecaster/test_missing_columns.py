@@ -15,8 +15,9 @@ from roi_forecast.config import FeatureConfig
 from roi_forecast.features.build import assemble_dataset
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.rows import align_rows
-from roi_forecast.forecaster.forecaster import Forecaster, ThroughTime
+from roi_forecast.forecaster.forecaster import Forecaster
 from roi_forecast.forecaster.forecasts import Forecasts
+from roi_forecast.forecaster.through_time import ThroughTime
 from roi_forecast.market.sources.simulated import SimulatedSource
 from roi_forecast.universe import Context, load_universe
 

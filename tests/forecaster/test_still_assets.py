@@ -22,7 +22,8 @@ from roi_forecast.features.build import align_moving_rows, assemble_dataset
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.rows import align_rows
 from roi_forecast.forecaster.calibration import METHODS
-from roi_forecast.forecaster.forecaster import Forecaster, ThroughTime
+from roi_forecast.forecaster.forecaster import Forecaster
+from roi_forecast.forecaster.through_time import ThroughTime
 from roi_forecast.market.sources.csv_files import CsvSource
 from roi_forecast.settings import Settings
 from roi_forecast.tuning.trial import validation_r2

@@ -23,7 +23,6 @@ from roi_forecast.database.engine import create_database_engine
 from roi_forecast.database.tables import model_versions, predictions
 from roi_forecast.errors import RegistryError, TrainingError
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.forecaster import expanding_scale, scale
 from roi_forecast.linear.baseline import dataset_baseline
 from roi_forecast.network.predictor import load_predictor
 from roi_forecast.network.training.result import find_members
@@ -33,6 +32,7 @@ from roi_forecast.registry.training_plan import TrainingPlan, plan_training
 from roi_forecast.registry.versions import ModelVersion, find_champion, find_version
 from roi_forecast.runs.claims import release_run
 from roi_forecast.runs.resolved_run import ResolvedRun
+from roi_forecast.scale import fit, through_time
 from roi_forecast.settings import Settings
 from roi_local.postgres.server import EmbeddedPostgres
 
@@ -103,14 +103,14 @@ def registry(
     def fit_weights(*arguments: Any) -> Any:
         libraries = [found for found in threadpool_info() if found["user_api"] == "blas"]
         threads.update(found["num_threads"] for found in libraries)
-        return scale.fit_weights(*arguments)
+        return fit.fit_weights(*arguments)
 
     with (
         fresh_market(postgres, market_template) as url,
         pytest.MonkeyPatch.context() as patch,
         threadpool_limits(2, user_api="blas"),
     ):
-        patch.setattr(expanding_scale, "fit_weights", fit_weights)
+        patch.setattr(through_time, "fit_weights", fit_weights)
         settings = Settings(url, tmp_path_factory.mktemp("data"))
         engine = create_database_engine(url)
         yield Registry(

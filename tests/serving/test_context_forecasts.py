@@ -16,7 +16,8 @@ from daily_run import NOW, carry_out, prepare
 from roi_forecast.database.tables import daily_prices, model_versions, predictions, price_checks
 from roi_forecast.errors import SourceDataError
 from roi_forecast.features.build import build_dataset
-from roi_forecast.forecaster.forecaster import Forecaster, ThroughTime
+from roi_forecast.forecaster.forecaster import Forecaster
+from roi_forecast.forecaster.through_time import ThroughTime
 from roi_forecast.market.sources.simulated import SimulatedSource
 from roi_forecast.market.sources.source import FetchedBars
 from roi_forecast.runs.resolved_run import ResolvedRun

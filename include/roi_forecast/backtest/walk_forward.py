@@ -20,12 +20,13 @@ from roi_forecast.evaluation.scores import ScoredRows, actual_roi_pct
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import to_percent
 from roi_forecast.forecaster.conformal import conformal_intervals
-from roi_forecast.forecaster.forecaster import Forecaster, ThroughTime
+from roi_forecast.forecaster.forecaster import Forecaster
 from roi_forecast.forecaster.forecasts import Forecasts, joined
 from roi_forecast.forecaster.intervals import Intervals
-from roi_forecast.forecaster.scale_inputs import scale_inputs
 from roi_forecast.forecaster.shrinkage import counted_log_roi
+from roi_forecast.forecaster.through_time import ThroughTime
 from roi_forecast.network.predictor import Predictor
+from roi_forecast.scale.inputs import scale_inputs
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from roi_forecast.evaluation.skill import r2_gain, skill_figures
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.features.returns import log_roi_ahead, to_percent
 from roi_forecast.forecaster.forecasts import Forecasts
-from roi_forecast.forecaster.scale_inputs import MarketRows
+from roi_forecast.scale.market_rows import MarketRows
 
 NEXT_DAY = "next_day_pct"
 GAP = "gap_pct"

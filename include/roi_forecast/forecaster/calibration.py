@@ -28,18 +28,14 @@ from roi_forecast.features.rounding import beyond_rounding
 from roi_forecast.forecaster.conformal import TRAILING
 from roi_forecast.forecaster.direct import DirectRidge, fit_direct
 from roi_forecast.forecaster.horizon_intervals import HorizonErrors, horizon_intervals
-from roi_forecast.forecaster.horizon_scale import HorizonScale
 from roi_forecast.forecaster.intervals import Intervals
 from roi_forecast.forecaster.recursive import ModelRows, WindowForecaster, forecast_recursively
-from roi_forecast.forecaster.scale_inputs import (
-    INPUTS,
-    MEMORY,
-    MarketRows,
-    RowSlice,
-    scale_inputs,
-)
 from roi_forecast.forecaster.shrinkage import counted_log_roi, factors_ahead, supported_factor
 from roi_forecast.linear.through_time import Linear
+from roi_forecast.scale.averages import MEMORY
+from roi_forecast.scale.horizons import HorizonScale
+from roi_forecast.scale.inputs import INPUTS, scale_inputs
+from roi_forecast.scale.market_rows import MarketRows, RowSlice
 
 METHODS: tuple[MultiStep, ...] = get_args(MultiStep)
 # Raised when what is stored changes its meaning; another one cannot be read.

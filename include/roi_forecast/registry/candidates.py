@@ -13,7 +13,8 @@ from roi_forecast.database.tables import model_versions
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.dataset import Dataset
 from roi_forecast.files.artifacts import write_manifest
-from roi_forecast.forecaster.forecaster import Forecaster, ThroughTime
+from roi_forecast.forecaster.forecaster import Forecaster
+from roi_forecast.forecaster.through_time import ThroughTime
 from roi_forecast.network.predictor import load_predictor
 from roi_forecast.network.training.experiment_record import (
     training_record,

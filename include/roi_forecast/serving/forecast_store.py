@@ -22,15 +22,16 @@ from roi_forecast.errors import DatasetError, NothingToForecastError
 from roi_forecast.features.returns import to_percent
 from roi_forecast.features.rows import PriceRows, load_rows
 from roi_forecast.forecaster.conformal import TRAILING
-from roi_forecast.forecaster.forecaster import Forecaster, rows_needed
+from roi_forecast.forecaster.forecaster import Forecaster
 from roi_forecast.forecaster.forecasts import Forecasts
-from roi_forecast.forecaster.scale_inputs import MEMORY
+from roi_forecast.forecaster.through_time import rows_needed
 from roi_forecast.market.calendars import next_sessions, sessions
 from roi_forecast.market.checks.price_checks import refused_context_symbols
 from roi_forecast.market.publication import counts_until
 from roi_forecast.quoting import listed
 from roi_forecast.registry.versions import ModelVersion
 from roi_forecast.runs.resolved_run import ResolvedRun
+from roi_forecast.scale.averages import MEMORY
 from roi_forecast.serving.forecasting_version import open_forecasting_version
 from roi_forecast.universe import Asset, load_universe, reference_exchange
 

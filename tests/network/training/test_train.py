@@ -30,8 +30,10 @@ from roi_forecast.features.dataset import Dataset
 from roi_forecast.files.artifacts import write_manifest
 from roi_forecast.linear.baseline import dataset_baseline
 from roi_forecast.network.predictor import load_predictor
+from roi_forecast.network.training import saving
 from roi_forecast.network.training import train as training
 from roi_forecast.network.training.result import TrainingResult
+from roi_forecast.network.training.saving import as_arrays
 from roi_forecast.network.training.state import load_state
 from roi_forecast.network.training.train import train_model
 
@@ -214,16 +216,13 @@ def test_train_that_is_cut_off_while_finishing_ends_without_training_again(
 def test_train_leaves_no_result_where_the_saved_file_forecasts_something_else(
     dataset, tmp_path, monkeypatch
 ):
-    save = training._save_network
+    def other_weights(network, seq_len):
+        arrays = as_arrays(network, seq_len)
+        return replace(
+            arrays, weights={name: weight + 0.1 for name, weight in arrays.weights.items()}
+        )
 
-    def save_another(network, config, dataset, directory):
-        weights = network.get_weights()
-        network.set_weights([weight + 0.1 for weight in weights])
-        save(network, config, dataset, directory)
-        network.set_weights(weights)
-        return network
-
-    monkeypatch.setattr(training, "_save_network", save_another)
+    monkeypatch.setattr(saving, "as_arrays", other_weights)
     with pytest.raises(
         TrainingError, match=r"network\.npz differ from those of the trained network"
     ):
@@ -234,7 +233,7 @@ def test_train_leaves_no_result_where_the_saved_file_forecasts_something_else(
 def test_train_returns_the_result_of_a_finished_directory_to_any_run_of_the_same_model_settings(
     dataset, trained, monkeypatch
 ):
-    monkeypatch.setattr(training, "build_network", None)
+    monkeypatch.setattr(training, "dataset_network", None)
     run = RunConfig(**SMALL.model_dump(), source="simulated", model_name="other-name")
     assert train_model(dataset, run, trained.directory) == trained
 

@@ -6,11 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
-
-import numpy as np
 
 from roi_forecast.array_types import FloatArray
 from roi_forecast.blas import on_one_blas_thread
@@ -18,7 +14,7 @@ from roi_forecast.config import ModelConfig
 from roi_forecast.data_path import DataPath
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.files.artifacts import create_folder, delete_file, write_file
+from roi_forecast.files.artifacts import create_folder, delete_file
 from roi_forecast.files.manifest import MANIFEST
 from roi_forecast.linear.baseline import linear_baseline
 from roi_forecast.linear.through_time import Linear
@@ -31,10 +27,7 @@ from roi_forecast.network.device import (
     training_device,
     training_scope,
 )
-from roi_forecast.network.forward import Network
-from roi_forecast.network.inputs import BASELINE, model_inputs
-from roi_forecast.network.network import build_network, input_names, named_weights
-from roi_forecast.network.predictor import load_predictor
+from roi_forecast.network.network import input_names
 from roi_forecast.network.training.batches import (
     build_augmentation,
     target_weights,
@@ -49,8 +42,6 @@ from roi_forecast.network.training.progress import (
 )
 from roi_forecast.network.training.proof import is_proven
 from roi_forecast.network.training.result import (
-    MODEL_FILE,
-    NETWORK_FILE,
     RESULT_FILE,
     EpochRecord,
     TrainingResult,
@@ -58,14 +49,11 @@ from roi_forecast.network.training.result import (
     read_finished,
     write_history,
 )
+from roi_forecast.network.training.saving import as_arrays, dataset_network, save_network
 from roi_forecast.network.training.state import delete_state, load_state
 from roi_forecast.network.training.tensorboard import log_directory
 
 logger = logging.getLogger(__name__)
-
-# A GPU sums in another order and may round products to fewer digits.
-_TOLERANCE = 1e-3
-_COMPARED_WINDOWS = 64
 
 OnEpoch = Callable[[EpochRecord], None]
 """Receives each epoch once its state is saved; an exception ends the training."""
@@ -132,7 +120,7 @@ def train_model(
     _make_deterministic(config.seed)
     with training_scope():
         network = _compiled_network(dataset, config, fine_tuning)
-    start = _as_arrays(network, dataset.seq_len)
+    start = as_arrays(network, dataset.seq_len)
     logger.info(
         "training %s with %d weights on %d windows of %d assets, validating on %d; device: %s",
         network.name,
@@ -154,14 +142,13 @@ def train_model(
             tensorboard=tensorboard,
         )
     best_epoch = progress.best_epoch
-    best = _as_arrays(network, dataset.seq_len)
+    best = as_arrays(network, dataset.seq_len)
     if best_epoch > 0 and not is_proven(start, best, dataset, validation, config):
         network.set_weights(list(start.weights.values()))
         best_epoch = 0
     trained = time.perf_counter()
 
-    saved = _save_network(network, config, dataset, directory)
-    _require_same_forecasts(saved, dataset, validation, directory)
+    save_network(network, config, dataset, validation, directory)
     write_history(directory, progress.history)
     epoch_seconds = sum(record.seconds for record in progress.history[1:])
     stage_seconds = {
@@ -221,20 +208,11 @@ def _make_deterministic(seed: int) -> None:
 def _compiled_network(
     dataset: Dataset, config: ModelConfig, fine_tuning: FineTuning | None
 ) -> keras.Model:
-    network = _network(dataset, config)
+    network = dataset_network(dataset, config)
     if fine_tuning is not None:
         fine_tuning.prepare(network)
     compile_network(network, config)
     return network
-
-
-def _network(dataset: Dataset, config: ModelConfig) -> keras.Model:
-    n_assets, n_context = len(dataset.symbols), len(dataset.context_symbols)
-    return build_network(config, dataset.seq_len, n_assets, n_context)
-
-
-def _as_arrays(network: keras.Model, seq_len: int) -> Network:
-    return Network(seq_len, named_weights(network), BASELINE in input_names(network))
 
 
 def _train(
@@ -285,40 +263,3 @@ def _train(
             callbacks=[*progress.callbacks, *recording_callbacks(progress, on_epoch, logs)],
         )
     return progress
-
-
-def _save_network(
-    network: keras.Model, config: ModelConfig, dataset: Dataset, directory: DataPath
-) -> keras.Model:
-    if config.precision != "float32":
-        # The weights are float32 already; the model must load on any machine.
-        saved = _network(dataset, config.model_copy(update={"precision": "float32"}))
-        saved.set_weights(network.get_weights())
-        network = saved
-    content = _as_arrays(network, dataset.seq_len).to_bytes()
-    write_file(directory / NETWORK_FILE, content)
-    # Keras writes in place, so it writes elsewhere first.
-    with TemporaryDirectory() as elsewhere:
-        file = Path(elsewhere, MODEL_FILE)
-        network.save(file, include_optimizer=False)
-        write_file(directory / MODEL_FILE, file.read_bytes())
-    return network
-
-
-def _require_same_forecasts(
-    network: keras.Model, dataset: Dataset, baseline: FloatArray, directory: DataPath
-) -> None:
-    # Everything after training forecasts in numpy, so this is the place to compare it with Keras.
-    targets = dataset.split.validation[:_COMPARED_WINDOWS]
-    baseline = baseline[: len(targets)]
-    inputs = model_inputs(dataset.inputs, baseline, targets, dataset.seq_len)
-    windows = {name: inputs[name].copy() for name in input_names(network)}
-    expected = keras.ops.convert_to_numpy(network(windows, training=False))
-    found = load_predictor(directory).predict(dataset.inputs, baseline, targets)
-    difference = float(np.abs(found - expected).max())
-    logger.info("forecasts from %s differ by at most %.2g, scaled", NETWORK_FILE, difference)
-    if not difference <= _TOLERANCE:
-        raise TrainingError(
-            f"forecasts from {directory / NETWORK_FILE} differ from those of the trained network "
-            f"by {difference:.2g}, scaled; allowed is {_TOLERANCE:g}: please report it"
-        )

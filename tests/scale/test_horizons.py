@@ -8,10 +8,12 @@ import pytest
 from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.features import refits
 from roi_forecast.features.returns import log_roi_ahead
-from roi_forecast.forecaster import expanding_scale
-from roi_forecast.forecaster.horizon_scale import ANCHORS, HorizonScale, fit_horizon_scale
-from roi_forecast.forecaster.scale import PENALTY, fit_scale
-from roi_forecast.forecaster.scale_inputs import MEMORY, RowSlice, scale_inputs
+from roi_forecast.scale import through_time
+from roi_forecast.scale.averages import MEMORY
+from roi_forecast.scale.fit import PENALTY, fit_scale
+from roi_forecast.scale.horizons import ANCHORS, HorizonScale, fit_horizon_scale
+from roi_forecast.scale.inputs import scale_inputs
+from roi_forecast.scale.market_rows import RowSlice
 
 DATASET = synthetic_dataset(rows=300)
 INPUTS = scale_inputs(DATASET)
@@ -86,7 +88,7 @@ def test_later_fits_from_just_the_rows_needed_are_those_of_all_rows(
 ) -> None:
     monkeypatch.setattr(refits, "MIN_ROWS", 20)
     monkeypatch.setattr(refits, "MAX_PAIRS", 50)
-    monkeypatch.setattr(expanding_scale, "MAX_DRAWN", 50)
+    monkeypatch.setattr(through_time, "MAX_DRAWN", 50)
     early = RowSlice.of(DATASET, 0, 185)
     stored = fit_horizon_scale(scale_inputs(early), early.log_roi, early.filled)
     assert stored.complete_until == DATASET.dates[182]

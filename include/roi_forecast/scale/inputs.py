@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import lfilter
 
 from roi_forecast.array_types import FloatArray
 from roi_forecast.features.movement import MIN_MOVE
+from roi_forecast.scale.averages import (
+    DIRECTION_HALF_LIVES,
+    HALF_LIVES,
+    decayed,
+    fall_balance,
+    log_averages,
+    unusual_volume,
+)
+from roi_forecast.scale.market_rows import MarketRows
 from roi_forecast.universe import load_universe
-
-HALF_LIVES = (1, 5, 22)
-"""A day, a week and a month of sessions, as in the HAR model of Corsi (2009)."""
-MEMORY = 66
-"""Rows that an average looks back: three of the longest half-lives."""
-DIRECTION_HALF_LIVES = (1, 5)
-"""Of the balance of falls and rises: the effect of a fall on volatility fades within days."""
-VOLUME_HALF_LIFE = 5
-"""Of a volume's usual."""
-MAX_VOLUME = 1.5
-"""Farthest that the log of a volume over its usual counts: single days have wild ones."""
 
 _AVERAGES = 2 * (2 * len(HALF_LIVES) - 1)
 _WEEKDAYS = 4
@@ -43,58 +38,6 @@ INPUTS = _VOLUME + 2 + _WEEKDAYS
 # Intermediate arrays are built for this many assets at a time.
 _ASSETS_AT_ONCE = 128
 _STOCK = "stock"
-
-
-class MarketRows(Protocol):
-    """Rows of a dataset or of a version's preprocessing; shapes as there."""
-
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        """The assets, in column order."""
-
-    @property
-    def dates(self) -> npt.NDArray[np.datetime64]:
-        """Reference sessions."""
-
-    @property
-    def log_roi(self) -> FloatArray:
-        """Plain log ROI, unscaled."""
-
-    @property
-    def true_range(self) -> FloatArray:
-        """True range, a fraction."""
-
-    @property
-    def volume(self) -> FloatArray:
-        """Shares traded; NaN where unknown."""
-
-    @property
-    def filled(self) -> npt.NDArray[np.bool_]:
-        """Whether the asset had no bar."""
-
-
-@dataclass(frozen=True)
-class RowSlice:
-    """Consecutive rows: what `MarketRows` asks for, of these alone; views, no copies."""
-
-    symbols: tuple[str, ...]
-    dates: npt.NDArray[np.datetime64]
-    log_roi: FloatArray
-    true_range: FloatArray
-    volume: FloatArray
-    filled: npt.NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, rows: MarketRows, start: int, stop: int) -> Self:
-        """Return the rows from `start` up to, but not with, `stop`."""
-        return cls(
-            rows.symbols,
-            rows.dates[start:stop],
-            rows.log_roi[start:stop],
-            rows.true_range[start:stop],
-            rows.volume[start:stop],
-            rows.filled[start:stop],
-        )
 
 
 @dataclass(frozen=True)
@@ -173,9 +116,9 @@ def scale_inputs(rows: MarketRows, next_date: np.datetime64 | None = None) -> Sc
       half-lives over that of the longest, in logs, meant over all assets;
     - the log of the calendar days since the row before;
     - all of these again for assets that are no stocks, 0 for stocks, and whether it is one;
-    - the balance of falls and rises, see `_fall_balance`, of the asset and meant over all assets
+    - the balance of falls and rises, see `fall_balance`, of the asset and meant over all assets
       (after a fall prices move more: Black, 1976);
-    - the last row's volume over its usual, see `_unusual_volume`, of the asset and meant over those
+    - the last row's volume over its usual, see `unusual_volume`, of the asset and meant over those
       that have one (volume and volatility follow the same news: Clark, 1973); 0 for assets that are
       no stocks: the volume of a future jumps when its contract is replaced by the next;
     - whether the session is a Monday, Tuesday, Wednesday or Thursday.
@@ -198,13 +141,13 @@ def scale_inputs(rows: MarketRows, next_date: np.datetime64 | None = None) -> Sc
     for first in range(0, own.shape[1], _ASSETS_AT_ONCE):
         assets = slice(first, first + _ASSETS_AT_ONCE)
         log_roi = np.where(rows.filled[:, assets], np.nan, rows.log_roi[:, assets])
-        moves = _decayed(np.abs(log_roi), len(dates))
-        ranges = _decayed(rows.true_range[:, assets], len(dates))
-        own[:, assets, : len(HALF_LIVES)] = _log_averages(*moves)
-        own[:, assets, len(HALF_LIVES) : _AVERAGED] = _log_averages(*ranges)
-        own[:, assets, _AVERAGED:-1] = _fall_balance(log_roi, moves[0])
+        moves = decayed(np.abs(log_roi), len(dates))
+        ranges = decayed(rows.true_range[:, assets], len(dates))
+        own[:, assets, : len(HALF_LIVES)] = log_averages(*moves)
+        own[:, assets, len(HALF_LIVES) : _AVERAGED] = log_averages(*ranges)
+        own[:, assets, _AVERAGED:-1] = fall_balance(log_roi, moves[0])
         volume = np.where(is_no_stock[assets] > 0, np.nan, rows.volume[:, assets])
-        own[:, assets, -1] = _unusual_volume(volume, len(dates))
+        own[:, assets, -1] = unusual_volume(volume, len(dates))
     market = np.zeros((len(dates), INPUTS))
     of_moves, of_ranges = own[..., : len(HALF_LIVES)], own[..., len(HALF_LIVES) : _AVERAGED]
     for first_input, means in (
@@ -235,87 +178,6 @@ def _weekdays(dates: npt.NDArray[np.datetime64]) -> FloatArray:
     weekdays = (dates.astype("datetime64[D]").astype(np.int64) + 3) % 7
     marks: FloatArray = (weekdays[:, np.newaxis] == np.arange(_WEEKDAYS)).astype(np.float64)
     return marks
-
-
-def _decayed(
-    values: FloatArray, rows: int, half_lives: Sequence[int] = HALF_LIVES, memory: int = MEMORY
-) -> tuple[FloatArray, FloatArray]:
-    """Return the decayed sums of values and of their number, each (half-lives, rows, assets)."""
-    counted = np.isfinite(values)
-    sums = decayed_sums(np.where(counted, values, 0.0), half_lives, rows, memory)
-    return sums, decayed_sums(counted.astype(np.float64), half_lives, rows, memory)
-
-
-def decayed_sums(
-    values: FloatArray, half_lives: Sequence[int], rows: int, memory: int = MEMORY
-) -> FloatArray:
-    """Return for each row the sum of the rows before it, the newest with weight 1.
-
-    Args:
-        values: Shape (values' rows, columns), without NaN.
-        half_lives: Rows after which a weight has halved.
-        rows: Rows of the result; at most one more than those of the values.
-        memory: Rows that a sum looks back.
-
-    Returns:
-        Shape (half-lives, rows, columns); 0 in row 0, which has nothing before it.
-    """
-    sums = np.zeros((len(half_lives), rows, values.shape[1]))
-    for number, half_life in enumerate(half_lives if rows > 1 else ()):
-        weights = 0.5 ** (np.arange(memory) / half_life)
-        sums[number, 1:] = lfilter(weights, 1.0, values[: rows - 1], axis=0)
-    return sums
-
-
-def _log_averages(sums: FloatArray, numbers: FloatArray) -> FloatArray:
-    """Return the logs of the weighted averages before each row, shape (rows, assets, half-lives).
-
-    NaN in row 0 and where nothing counts.
-    """
-    averages = np.full(sums.shape, np.nan)
-    np.divide(sums, numbers, out=averages, where=numbers > 0)
-    logs: FloatArray = np.log(averages + MIN_MOVE).transpose(1, 2, 0)
-    return logs
-
-
-def _fall_balance(log_roi: FloatArray, moves: FloatArray) -> FloatArray:
-    """Return how far falls outweigh rises before each row, from -1 (only rises) to 1 (only falls).
-
-    The weighted sum of the negated log ROIs over that of the absolute ones, with weights that halve
-    every DIRECTION_HALF_LIVES rows; 0 where nothing moved. Shape (rows, assets, half-lives).
-
-    Args:
-        log_roi: Shape (rows, assets), NaN where it does not count.
-        moves: Decayed sums of the absolute log ROIs, shape (HALF_LIVES, rows or rows + 1, assets).
-    """
-    rows = moves.shape[1]
-    falls = decayed_sums(-np.nan_to_num(log_roi), DIRECTION_HALF_LIVES, rows)
-    sizes = moves[[HALF_LIVES.index(half_life) for half_life in DIRECTION_HALF_LIVES]]
-    balances: FloatArray = np.zeros(falls.shape)
-    np.divide(falls, sizes, out=balances, where=sizes > 0)
-    return balances.transpose(1, 2, 0)
-
-
-def _unusual_volume(volume: FloatArray, rows: int) -> FloatArray:
-    """Return the log of the volume of the row before over its usual, shape (rows, assets).
-
-    The usual is the weighted geometric mean of the rows before that one, whose weights halve every
-    VOLUME_HALF_LIFE rows. Within MAX_VOLUME to either side; NaN where either is unknown. A volume
-    that is not above 0 is unknown.
-
-    Args:
-        volume: Shape (volume's rows, assets), NaN where unknown.
-        rows: Rows of the result; at most one more than those of the volume.
-    """
-    before = max(rows - 1, 0)
-    is_known = volume > 0
-    logs = np.log(volume, out=np.full(volume.shape, np.nan), where=is_known)
-    # The day itself is the newest row of the memory.
-    sums, numbers = _decayed(logs, before, (VOLUME_HALF_LIFE,), MEMORY - 1)
-    is_known = is_known[:before] & (numbers[0] > 0)
-    unusual: FloatArray = np.full((rows, volume.shape[1]), np.nan)
-    unusual[1:][is_known] = logs[:before][is_known] - sums[0][is_known] / numbers[0][is_known]
-    return unusual.clip(-MAX_VOLUME, MAX_VOLUME)
 
 
 def _mean_where_known(values: FloatArray) -> FloatArray:

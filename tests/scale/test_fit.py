@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.movement import MIN_MOVE
-from roi_forecast.forecaster.scale import PENALTY, Scale, fit_scale
+from roi_forecast.scale.fit import PENALTY, Scale, fit_scale
 
 
 def moving_market(rows: int, assets: int, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

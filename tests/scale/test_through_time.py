@@ -10,15 +10,17 @@ from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.errors import TrainingError
 from roi_forecast.features import refits
 from roi_forecast.features.returns import log_roi_ahead
-from roi_forecast.forecaster import expanding_scale
-from roi_forecast.forecaster.expanding_scale import (
+from roi_forecast.scale import through_time
+from roi_forecast.scale.averages import MEMORY
+from roi_forecast.scale.fit import PENALTY, fit_scale
+from roi_forecast.scale.inputs import scale_inputs
+from roi_forecast.scale.market_rows import RowSlice
+from roi_forecast.scale.through_time import (
     ExpandingScale,
     fit_expanding_scale,
     fitted_rows,
     rows_needed,
 )
-from roi_forecast.forecaster.scale import PENALTY, fit_scale
-from roi_forecast.forecaster.scale_inputs import MEMORY, RowSlice, scale_inputs
 
 DATASET = synthetic_dataset(rows=200)
 INPUTS = scale_inputs(DATASET)
@@ -87,7 +89,7 @@ def test_many_assets_are_fitted_on_fewer_rows() -> None:
 def limit(patch: pytest.MonkeyPatch, rows: int, pairs: int) -> None:
     patch.setattr(refits, "MIN_ROWS", rows)
     patch.setattr(refits, "MAX_PAIRS", pairs)
-    patch.setattr(expanding_scale, "MAX_DRAWN", pairs)
+    patch.setattr(through_time, "MAX_DRAWN", pairs)
 
 
 @pytest.mark.parametrize("horizon", [1, 3])

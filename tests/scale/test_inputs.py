@@ -7,15 +7,10 @@ import pytest
 
 from network.synthetic_dataset import synthetic_dataset
 from roi_forecast.features.dataset import Dataset
-from roi_forecast.forecaster.scale_inputs import (
-    HALF_LIVES,
-    INPUTS,
-    MAX_VOLUME,
-    MEMORY,
-    MarketRows,
-    decayed_sums,
-)
-from roi_forecast.forecaster.scale_inputs import scale_inputs as compact_inputs
+from roi_forecast.scale.averages import HALF_LIVES, MAX_VOLUME, MEMORY, decayed_sums
+from roi_forecast.scale.inputs import INPUTS
+from roi_forecast.scale.inputs import scale_inputs as compact_inputs
+from roi_forecast.scale.market_rows import MarketRows
 
 DATASET = synthetic_dataset(rows=160)
 DAYS = 10
@@ -238,7 +233,7 @@ def test_inputs_do_not_depend_on_how_many_assets_are_worked_on_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     expected = scale_inputs(DATASET)
-    monkeypatch.setattr("roi_forecast.forecaster.scale_inputs._ASSETS_AT_ONCE", 2)
+    monkeypatch.setattr("roi_forecast.scale.inputs._ASSETS_AT_ONCE", 2)
     np.testing.assert_array_equal(scale_inputs(DATASET), expected)
 
 

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from roi_forecast.array_types import FloatArray, IndexArray
 from roi_forecast.errors import TrainingError
 from roi_forecast.features.refits import fitted_rows, refit_rows
-from roi_forecast.forecaster.scale import PENALTY, Scale, fit_weights, require_moves
-from roi_forecast.forecaster.scale_inputs import INPUTS, MEMORY, ScaleInputs
+from roi_forecast.scale.averages import MEMORY
+from roi_forecast.scale.fit import PENALTY, Scale, fit_weights, require_moves
+from roi_forecast.scale.inputs import INPUTS, ScaleInputs
 
 FIRST_FIT = 63
 """Rows before the first fit, where there are that many."""

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from roi_forecast.array_types import FloatArray
 from roi_forecast.features.returns import log_roi_ahead
-from roi_forecast.forecaster.expanding_scale import (
+from roi_forecast.scale.inputs import ScaleInputs
+from roi_forecast.scale.through_time import (
     ExpandingScale,
     fit_expanding_scale,
     rows_needed,
 )
-from roi_forecast.forecaster.scale_inputs import ScaleInputs
 
 ANCHORS = (1, 3, 10, 30)
 """Horizons with a fit of their own, evenly spaced in logs; those between are interpolated."""
