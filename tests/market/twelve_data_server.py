@@ -62,6 +62,8 @@ NAMES: dict[str, dict[str, str]] = {
     "EURUSD=X": {"symbol": "EUR/USD"},
 }
 
+# Blanks that follow an answer, one each twentieth of a second.
+_TRICKLED = 600
 _LIMIT = "You have run out of API credits for the {}. 9 API credits were used, limit 8."
 _ERRORS: dict[Fault | None, tuple[int, int, str]] = {
     "minute_limit": (429, 429, _LIMIT.format("current minute")),
@@ -193,7 +195,9 @@ class TwelveDataServer(LocalServer):
             handler.wfile.write(data)
             while fault == "endless" and not self._stopping.is_set():
                 handler.wfile.write(b" " * 2**20)
-            while fault == "trickle" and not self._stopping.wait(0.05):
+            for _ in range(_TRICKLED if fault == "trickle" else 0):
+                if self._stopping.wait(0.05):
+                    break
                 handler.wfile.write(b" ")
         except (BrokenPipeError, ConnectionResetError):
             return  # a client that gave up waiting

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -240,10 +239,9 @@ def test_fetch_tells_limits_unknown_symbols_and_missing_prices_apart(
 @pytest.mark.parametrize("fault", ["hang", "trickle"])
 def test_fetch_gives_up_when_the_answer_takes_longer_than_the_time_out(fault: Fault, twelve_data):
     twelve_data.break_symbol("RELIANCE.NS", fault)
-    begun = time.monotonic()
+    # The server ends both after half a minute, so a client that waits for its answer gets one.
     with pytest.raises(SourceUnavailableError, match=r"did not answer within 0\.3 seconds"):
         open_at(twelve_data.url, timeout=0.3).fetch(RELIANCE, START, END)
-    assert time.monotonic() - begun < 5
 
 
 def test_fetch_says_when_nothing_listens():
