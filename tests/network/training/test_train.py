@@ -247,7 +247,7 @@ def test_train_starts_again_and_forgets_the_old_result_where_the_settings_differ
     def cut_off(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "build_network", cut_off)
+    monkeypatch.setattr(training, "dataset_network", cut_off)
     with caplog.at_level(logging.INFO), pytest.raises(KeyboardInterrupt):
         train_model(dataset, SMALL.model_copy(update={"seed": 2}), tmp_path)
 
