@@ -46,7 +46,7 @@ EXCLUDING: dict[Fault, str] = {
     "server_error": "Yahoo answers with HTTP status 502",
     "html": "begins with '<!DOCTYPE html>",
     "truncated": "is not a price chart in JSON",
-    "hang": "Yahoo did not answer within 0.5 seconds",
+    "hang": "Yahoo did not answer within 5 seconds",
     "conflicting_day": "two different bars",
     "shifted": "mean that its dates are shifted",
     "gaps": "sessions of its calendar XBOM",
