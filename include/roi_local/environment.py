@@ -187,6 +187,8 @@ def airflow_environment(
         "AIRFLOW__API__SECRET_KEY": known.api_secret,
         "AIRFLOW__API_AUTH__JWT_SECRET": known.jwt_secret,
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+        # A file that changes is read at once; this is for what its DAG reads elsewhere.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",
     }
 
 
