@@ -76,8 +76,7 @@ VARIABLES = POSTGRES | KERAS | PYTHON | AIRFLOW
 KERAS_FILES = {
     "float64": json.dumps({"floatx": "float64", "epsilon": 0.5}),
     "float16": json.dumps({"floatx": "float16", "image_data_format": "channels_first"}),
-    "another backend": json.dumps({"backend": "torch"}),
-    "no number format": json.dumps({"floatx": "decimal"}),
+    "another backend": json.dumps({"backend": "torch", "floatx": "decimal"}),
 }
 """What ~/.keras/keras.json may hold."""
 

@@ -13,6 +13,7 @@ from sqlalchemy import text
 import hostile
 from live_stack import SMALL
 from roi_forecast.database.engine import create_database_engine
+from roi_forecast.inherited import settle_keras_settings
 from roi_forecast.reading.engine import create_reader_engine
 from roi_forecast.settings import Settings
 from roi_local.environment import (
@@ -141,26 +142,37 @@ def expected_training(tmp_path_factory: pytest.TempPathFactory) -> str:
     return train(folder, HOME=str(folder))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [*hostile.KERAS, "all"])
-def test_a_training_is_the_same_whatever_the_shell_says_to_keras(
-    name: str, expected_training: str, tmp_path: Path
+@pytest.mark.parametrize("name", hostile.KERAS)
+def test_keras_reads_none_of_its_settings_in_a_shell(
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    variables = hostile.KERAS if name == "all" else {name: hostile.KERAS[name]}
-    assert train(tmp_path, HOME=str(tmp_path), **variables) == expected_training
+    for each in hostile.KERAS:
+        monkeypatch.delenv(each, raising=False)
+    settle_keras_settings()
+    settled = dict(os.environ)
+    monkeypatch.setenv(name, hostile.KERAS[name])
+    settle_keras_settings()
+    assert dict(os.environ) == settled
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("content", hostile.KERAS_FILES)
-@pytest.mark.parametrize("variable", ["HOME", "KERAS_HOME"])
+def test_a_training_is_the_same_with_all_settings_of_keras_in_the_shell(
+    expected_training: str, tmp_path: Path
+) -> None:
+    assert train(tmp_path, HOME=str(tmp_path), **hostile.KERAS) == expected_training
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("content", "variables"),
+    [("float16", ["HOME"]), ("another backend", ["HOME", "KERAS_HOME"])],
+)
 def test_a_training_is_the_same_whatever_the_home_folder_says_to_keras(
-    content: str, variable: str, expected_training: str, tmp_path: Path
+    content: str, variables: list[str], expected_training: str, tmp_path: Path
 ) -> None:
     home = hostile.write_home(tmp_path, hostile.KERAS_FILES[content])
-    places = {"HOME": str(home)} | (
-        {"KERAS_HOME": str(home / ".keras")} if variable == "KERAS_HOME" else {}
-    )
-    assert train(tmp_path, **places) == expected_training
+    places = {"HOME": str(home), "KERAS_HOME": str(home / ".keras")}
+    assert train(tmp_path, **{name: places[name] for name in variables}) == expected_training
     assert (home / ".keras" / "keras.json").read_text() == hostile.KERAS_FILES[content]
 
 
