@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 OBJECT_STORE = "object store"
 _TEMPLATE = "market_template"
+_LIVE_FILES = pytest.StashKey[set[Path]]()
 
 # How long an example takes on a busy machine decides nothing.
 settings.register_profile("any-speed", deadline=None)
@@ -42,6 +43,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the files that take longest, so that no process works alone at the end."""
     longest = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in longest)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Remember the files that use the live Airflow: the last one stops it."""
+    session.stash[_LIVE_FILES] = {
+        item.path for item in session.items if "shared_stack" in getattr(item, "fixturenames", ())
+    }
 
 
 @pytest.fixture(scope="session")
@@ -135,12 +143,22 @@ def object_store() -> Iterator[ObjectStore]:
 
 
 @pytest.fixture(scope="session")
-def shared_stack() -> Iterator[SharedStack]:
-    """The live Airflow of all tests that need one; `tests/live_stack.py` says how to use it."""
+def _joined_stack() -> Iterator[SharedStack]:
     from live_stack import join_shared_stack
 
     with join_shared_stack() as stack:
         yield stack
+
+
+@pytest.fixture(scope="module")
+def shared_stack(
+    request: pytest.FixtureRequest, _joined_stack: SharedStack
+) -> Iterator[SharedStack]:
+    """The live Airflow of all tests that need one; `tests/live_stack.py` says how to use it."""
+    from live_stack import leave_shared_stack
+
+    yield _joined_stack
+    leave_shared_stack(_joined_stack, request.path, request.session.stash[_LIVE_FILES])
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ Ask for the fixture `shared_stack` and mark the test file as live:
         with shared_stack.market.connect() as connection: ...
         status, answer = shared_stack.request("GET", "/api/v2/assets")
 
-It starts when the first test asks for it (about a minute) and stays up until the last pytest
-process that used it ends, so with `pytest -n 2` there is still one. Hence its users
+It starts when the first test asks for it (about a minute) and stops after the last file that uses
+it, whatever number of pytest processes there is. Hence its users
 
 - take a `model_name` of their own, and prices from the source `simulated` (there is no network),
 - do not stop it, pause its DAGs or delete what others made,
@@ -65,11 +65,12 @@ from tiny_network import TINY_NETWORK
 SMALL: dict[str, Any] = {
     "source": "simulated",
     "symbols": ["TCS.NS", "GC=F"],
+    "context_symbols": [],
     "start_date": "2023-07-03",
     "as_of_date": "2024-12-27",
     **TINY_NETWORK,
 }
-"""A conf of the daily DAG with which a run takes seconds."""
+"""A conf of the daily DAG with which a run takes seconds: each asset is a task."""
 
 KEPT_STACK_VARIABLE = "ROI_LIVE_STACK"
 LIVE_DAGS = Path(__file__).with_name("live_dags")
@@ -195,6 +196,21 @@ def join_shared_stack() -> Iterator[SharedStack]:
                     left = remaining_processes(home)
                     shutil.rmtree(folder)
                     assert left == []
+
+
+def leave_shared_stack(stack: SharedStack, path: Path, all_paths: set[Path]) -> None:
+    """Note that a test file is done with the stack; after the last one, stop it.
+
+    It would cost the other tests a part of a core until the session ends.
+    """
+    if KEPT_STACK_VARIABLE in os.environ:
+        return
+    folder = stack.home.directory.parent
+    with _alone(folder):
+        with (folder / "left").open("a", encoding="utf-8") as left:
+            left.write(f"{path}\n")
+        if {*(folder / "left").read_text(encoding="utf-8").split("\n")} >= {*map(str, all_paths)}:
+            _stop(stack.home)
 
 
 def _open(home: Home, postgres: EmbeddedPostgres) -> Iterator[SharedStack]:

@@ -16,6 +16,7 @@ from installation import run_command
 from roi_local.commands.sql import OWNER_VARIABLE, QUERY_VARIABLE
 from roi_local.environment import REPOSITORY, Home
 from roi_local.run_parameters import CONF_VARIABLE, CSV_VARIABLE, SOURCE_VARIABLE
+from tiny_network import TINY_NETWORK
 
 CASES = REAL_PRICES.parents[1] / "cases"
 SECRET = "hunter2-and-nobody-else"
@@ -29,7 +30,7 @@ pytestmark = [
 
 
 def run_once(home: Home, path: Path, symbols: list[str], **conf: Any) -> CompletedProcess[str]:
-    small = {"preset": "quick", "seq_len": 10, "epochs": 1, "start_date": "2023-06-01"}
+    small = {**TINY_NETWORK, "start_date": "2023-06-01", "context_symbols": []}
     variables = {
         SOURCE_VARIABLE: "csv",
         CSV_VARIABLE: str(path),

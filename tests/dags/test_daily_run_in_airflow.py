@@ -40,6 +40,7 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 SYMBOLS = ("RELIANCE.NS", "TCS.NS", "INFY.NS", "GC=F")
 SMALL: dict[str, Any] = {
+    "context_symbols": [],
     "start_date": "2023-07-03",
     "as_of_date": "2024-12-27",
     **TINY_NETWORK,
@@ -235,9 +236,7 @@ def test_a_night_without_yahoo_ends_with_forecasts_from_the_fallback_source(
     for symbol in symbols:
         yahoo.break_symbol(symbol, "rate_limit")
     try:
-        run_id = stack.trigger(
-            home, DAILY_DAG, {**conf, "context_symbols": [], "fallback_source": "twelve_data"}
-        )
+        run_id = stack.trigger(home, DAILY_DAG, {**conf, "fallback_source": "twelve_data"})
         (run,) = wait_for_end(home, [run_id])
     finally:
         for symbol in symbols:

@@ -23,7 +23,7 @@ READ = {
     "NUL bytes in another line": HEADER + b"TCS\0,\0\0,1,1,1,1,1,1\n" + ROW,
     "a symbol of a million letters": HEADER + b"A" * 2**19 + b",2024-01-02,1,1,1,1,1,1\n" + ROW,
     "a million blank lines": HEADER + b"\n" * 10**6 + ROW,
-    "many symbols": HEADER + b"".join(b"S%d,2024-01-02,1,1,1,1,1,1\n" % n for n in range(99_999))
+    "many symbols": HEADER + b"".join(b"S%d,2024-01-02,1,1,1,1,1,1\n" % n for n in range(19_999))
     + ROW,
     "many dates": HEADER + b"".join(b"S,%d,1,1,1,1,1,1\n" % n for n in range(10**9, 10**9 + 99_999))
     + ROW,
