@@ -29,6 +29,11 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(tmp_path_factory.mktemp("installation") / "roi", REPOSITORY / "dags")
+
+
 def run_once(home: Home, path: Path, symbols: list[str], **conf: Any) -> CompletedProcess[str]:
     small = {**TINY_NETWORK, "start_date": "2023-06-01", "context_symbols": []}
     variables = {
@@ -41,17 +46,17 @@ def run_once(home: Home, path: Path, symbols: list[str], **conf: Any) -> Complet
 
 
 def test_a_folder_with_a_secret_and_a_fifo_gives_forecasts_of_the_others_and_keeps_the_secret(
-    tmp_path: Path,
+    home: Home, tmp_path: Path
 ) -> None:
-    home = Home(tmp_path / "roi", REPOSITORY / "dags")
     folder = tmp_path / "prices"
     shutil.copytree(CASES / "folder_readme", folder)
     (folder / "AAPL.csv").symlink_to("/proc/self/environ")
     os.mkfifo(folder / "DDD.csv")
-    answer = run_once(home, folder, [*SOUND, "AAPL", "DDD"], quorum=0.5)
+    answer = run_once(home, folder, [*SOUND, "AAPL", "DDD"], quorum=0.5, model_name="folder")
     assert answer.returncode == 0, answer.stderr
     query = (
-        "SELECT symbol, coalesce(error, 'ok') FROM roi.extractions ORDER BY symbol COLLATE \"C\""
+        "SELECT symbol, coalesce(error, 'ok') FROM roi.extractions JOIN roi.runs USING (run_id) "
+        "WHERE model_name = 'folder' ORDER BY symbol COLLATE \"C\""
     )
     rows = run_command(
         home, "sql", **{QUERY_VARIABLE: query, OWNER_VARIABLE: "1"}
@@ -67,24 +72,25 @@ def test_a_folder_with_a_secret_and_a_fifo_gives_forecasts_of_the_others_and_kee
     assert not any(SECRET in text for text in printed + logs)
 
 
-def test_a_file_read_a_column_off_is_refused_with_file_and_line(tmp_path: Path) -> None:
-    home = Home(tmp_path / "roi", REPOSITORY / "dags")
+def test_a_file_read_a_column_off_is_refused_with_file_and_line(home: Home) -> None:
     answer = run_once(home, CASES / "shifted_thousands.csv", SOUND)
     assert answer.returncode != 0
     assert "shifted_thousands.csv, line 2: 13 fields under 8 names" in answer.stdout + answer.stderr
 
 
-def test_a_context_asset_that_the_file_lacks_costs_neither_a_task_nor_the_run(
-    tmp_path: Path,
-) -> None:
-    home = Home(tmp_path / "roi", REPOSITORY / "dags")
-    answer = run_once(home, CASES / "base.csv", ["AAA", "BBB"], context_symbols=["CCC", "ZZZ"])
+def test_a_context_asset_that_the_file_lacks_costs_neither_a_task_nor_the_run(home: Home) -> None:
+    context = {"context_symbols": ["CCC", "ZZZ"], "model_name": "context"}
+    answer = run_once(home, CASES / "base.csv", ["AAA", "BBB"], **context)
     assert answer.returncode == 0, answer.stderr
-    query = "SELECT symbol, status, context FROM roi.extractions ORDER BY symbol"
+    query = (
+        "SELECT symbol, status, context FROM roi.extractions JOIN roi.runs USING (run_id) "
+        "WHERE model_name = 'context' ORDER BY symbol"
+    )
     rows = run_command(home, "sql", **{QUERY_VARIABLE: query, OWNER_VARIABLE: "1"})
     assert rows.stdout.split()[1:] == ["AAA,ok,f", "BBB,ok,f", "CCC,ok,t", "ZZZ,failed,t"]
     query = (
-        "SELECT outcome, count(*) FROM roi.stage_endings WHERE outcome <> 'succeeded' GROUP BY 1"
+        "SELECT outcome FROM roi.stage_endings JOIN roi.runs USING (run_id) "
+        "WHERE model_name = 'context' AND outcome <> 'succeeded'"
     )
     failed = run_command(home, "sql", **{QUERY_VARIABLE: query, OWNER_VARIABLE: "1"})
     assert "failed" not in failed.stdout

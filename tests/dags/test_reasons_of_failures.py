@@ -151,7 +151,8 @@ def test_an_error_nobody_foresaw_is_tried_again_and_then_the_last_line_names_its
 def test_a_killed_attempt_is_told_of_and_the_run_ends_by_itself(
     shared_stack: SharedStack,
 ) -> None:
-    conf = {**SMALL, "epochs": 150, "early_stopping_patience": 150}
+    # It is killed while it loads TensorFlow.
+    conf = {**SMALL, "epochs": 20, "early_stopping_patience": 20}
     killed = shared_stack.trigger(DAILY, **conf, model_name="killed")
     wait_for_history(
         shared_stack, killed, lambda row: (row.state, row.reason) == ("running", "train_member")
