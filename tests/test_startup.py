@@ -51,6 +51,17 @@ def test_no_stage_loads_tensorflow_by_being_imported():
     assert loaded == ""
 
 
+def test_a_task_finds_its_modules_imported_and_tensorflow_not():
+    loaded = in_a_fresh_process(
+        "import sys\n"
+        "from roi_local.airflow_process import import_for_tasks\n"
+        "import_for_tasks()\n"
+        f"print([name for name in ('roi_forecast.planning.resolve', 'pandas', *{HEAVY}) "
+        "if name in sys.modules])\n"
+    )
+    assert loaded.splitlines()[-1] == "['roi_forecast.planning.resolve', 'pandas']"
+
+
 def test_a_source_that_needs_no_yahoo_does_not_load_its_client():
     loaded = in_a_fresh_process(
         "import sys\n"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 from threading import Thread
 
 from roi_local.airflow_process import wait_for_api_server
@@ -20,13 +18,3 @@ def test_it_waits_until_the_api_server_takes_connections() -> None:
         server.listen()
         waiting.join(10)
         assert not waiting.is_alive()
-
-
-def test_tasks_find_their_modules_imported_and_tensorflow_not() -> None:
-    code = (
-        "import sys; from roi_local.airflow_process import import_for_tasks; import_for_tasks(); "
-        "print([name in sys.modules for name in ('roi_forecast.planning.resolve', 'pandas', "
-        "'tensorflow', 'keras')])"
-    )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert answer.stdout.splitlines()[-1:] == ["[True, True, False, False]"], answer.stderr
