@@ -50,8 +50,10 @@ from peer_accuracy import (
 )
 from reference_data import (
     CONTEXT,
+    LAST,
     REPOSITORY,
     STAND_IN,
+    START,
     describe_machine,
     is_metal,
     load_dataset,
@@ -65,7 +67,7 @@ from roi_forecast.features.dataset import Dataset
 from roi_forecast.files.artifacts import write_file
 
 RESULT = REPOSITORY / "benchmarks" / "accuracy.md"
-DEFAULTS = {"start": date(2020, 10, 1), "first": date(2021, 12, 1), "last": date(2024, 12, 31)}
+DEFAULTS = {"start": START, "first": date(2021, 12, 1), "last": LAST}
 
 
 class Benchmark:

@@ -20,6 +20,8 @@ from roi_forecast.universe import Asset, Context, load_universe
 REPOSITORY = Path(__file__).resolve().parents[1]
 STAND_IN = {"BHARTIARTL.NS": "ONGC.NS"}
 """What the supplied prices have in place of an asset of the reference universe."""
+START, LAST = date(2020, 10, 1), date(2024, 12, 31)
+"""The first and the last date of the prices measured on, unless a benchmark says otherwise."""
 CONTEXT = ("AAPL", "JPM", "KO", "NVDA")
 """What the supplied prices have of context assets: four US stocks."""
 

@@ -48,6 +48,14 @@ def largest_gradient_norm(network: keras.Model) -> float:
     return max(10 * np.linalg.norm(moment.numpy()) for moment in network.optimizer._momentums)
 
 
+def test_on_another_backend_keras_own_optimizer_takes_one_step_a_call(dataset, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    network, batch, _ = compiled(dataset)
+    assert type(network.optimizer) is keras.optimizers.AdamW
+    assert network.steps_per_execution == 1
+    assert np.isfinite(network.train_on_batch(*batch)[0])
+
+
 def test_gradients_are_clipped_to_the_norm(dataset):
     plain, batch, _ = compiled(dataset, architecture="hybrid")
     plain.train_on_batch(*batch)

@@ -90,6 +90,13 @@ def test_fused_lstm_runs_no_loop_and_keras_lstm_does():
     assert {name for name in ran[keras.layers.LSTM] if "While" in name}
 
 
+def test_fused_lstm_is_keras_own_layer_on_another_backend(monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    layer = FusedLSTM(4, return_sequences=True)
+    layer.build((None, 8, 3))
+    assert "BlockLSTM" not in operations(tf.function(layer), tf.TensorSpec((None, 8, 3)))
+
+
 @pytest.mark.parametrize(("features", "is_wide"), [(4 * WIDE, False), (4 * WIDE + 1, True)])
 def test_fused_lstm_projects_the_rows_of_many_features_in_one_product(features, is_wide):
     layer = FusedLSTM(4, return_sequences=True)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from roi_forecast.network.backend import keras  # isort: skip - it quiets TensorFlow's start
-import tensorflow as tf
-
 from roi_forecast.config import TrainingConfig
+from roi_forecast.network.backend import keras
 from roi_forecast.network.device import device_count
 from roi_forecast.network.losses import MaskedMeanAbsoluteError, TargetLoss, build_loss
 
@@ -41,6 +39,8 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
         """
         if self.amsgrad:
             raise ValueError("amsgrad: received True; FusedAdamW knows False, use AdamW for it")
+        import tensorflow as tf
+
         step = tf.cast(self.iterations.value + 1, tf.float32)
         self._beta_powers = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
         super().apply(grads, trainable_variables)
@@ -53,6 +53,8 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
             variable: One that `build` was given.
             learning_rate: In this step.
         """
+        import tensorflow as tf
+
         index = self._get_variable_index(variable)
         beta_1_power, beta_2_power = self._beta_powers
         tf.raw_ops.ResourceApplyAdam(
@@ -72,12 +74,16 @@ class FusedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
 def compile_network(network: keras.Model, config: TrainingConfig) -> None:
     """Compile a network for training with AdamW.
 
+    Trainings run on TensorFlow. On another backend of Keras, which only measurements use, the
+    optimizer is Keras' own.
+
     Args:
         network: The network, with its layers already marked as trainable or not.
         config: Optimiser, loss and precision.
     """
-    one_device = device_count(network) == 1
-    optimizer = (FusedAdamW if one_device else keras.optimizers.AdamW)(
+    backend = keras.backend.backend()
+    fused = backend == "tensorflow" and device_count(network) == 1
+    optimizer = (FusedAdamW if fused else keras.optimizers.AdamW)(
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
         beta_1=0.9,
@@ -95,9 +101,10 @@ def compile_network(network: keras.Model, config: TrainingConfig) -> None:
         loss=loss,
         metrics=[MaskedMeanAbsoluteError()],
         weighted_metrics=[TargetLoss(loss)],
-        jit_compile=False,
+        # JAX runs one operation after the other without it.
+        jit_compile=backend == "jax",
         auto_scale_loss=False,
-        # TensorFlow 2.21 cannot run that loop on several devices.
-        steps_per_execution=STEPS_IN_A_CALL if one_device else 1,
+        # TensorFlow 2.21 cannot run that loop on several devices, and other backends have none.
+        steps_per_execution=STEPS_IN_A_CALL if fused else 1,
     )
     compiled.build(network.trainable_variables)

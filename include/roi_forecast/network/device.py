@@ -40,6 +40,13 @@ def has_gpu() -> bool:
     return bool(tf.config.list_physical_devices("GPU"))
 
 
+def has_cpu_kernels() -> bool:
+    """Return whether Keras runs on TensorFlow without a GPU, where its kernels for CPUs serve."""
+    from roi_forecast.network.backend import keras
+
+    return keras.backend.backend() == "tensorflow" and not has_gpu()
+
+
 def training_device() -> str:
     """Say what TensorFlow trains on, for example "GPU NVIDIA A10" or "CPU (2 cores, x86_64)"."""
     from roi_forecast.network.backend import keras  # noqa: F401, I001 - it quiets TensorFlow's start
@@ -131,7 +138,11 @@ def require_equal_parts(network: Any, windows: int) -> None:
 
 
 def sum_over_devices(value: Any) -> Any:
-    """Return the sum of a scalar over the devices that train together."""
+    """Return the sum of a scalar over the devices that train together; on TensorFlow alone."""
+    from roi_forecast.network.backend import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return value
     import tensorflow as tf
 
     replica = tf.distribute.get_replica_context()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from roi_forecast.network.backend import keras  # isort: skip - it quiets TensorFlow's start
-import tensorflow as tf
-
-from roi_forecast.network.device import has_gpu
+from roi_forecast.network.backend import keras
+from roi_forecast.network.device import has_cpu_kernels
 
 ops = keras.ops
 
@@ -23,8 +21,9 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
 
     Without a GPU, Keras runs an LSTM as a loop of small operations, one round for each row of the
     window. TensorFlow's kernel `BlockLSTM` runs all rows in one operation, and so does its
-    gradient. With a GPU, and for options that the kernel lacks (other activations, recurrent
-    dropout, masks, no bias), this is Keras' own layer, with cuDNN where it can be used.
+    gradient. With a GPU or another backend of Keras, and for options that the kernel lacks (other
+    activations, recurrent dropout, masks, no bias), this is Keras' own layer, with cuDNN where it
+    can be used.
 
     Input: shape (batch, rows, features). Output: shape (batch, rows, units), or (batch, units)
     without `return_sequences`.
@@ -46,6 +45,8 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
         """
         if mask is not None or not self._fits_kernel():
             return super().inner_loop(sequences, initial_state, mask, training=training)
+        import tensorflow as tf
+
         rows = tf.transpose(sequences, (1, 0, 2))
         if self.go_backwards:
             rows = tf.reverse(rows, [0])
@@ -80,7 +81,7 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
     def _fits_kernel(self) -> bool:
         return (
             self.use_cudnn == "auto"
-            and not has_gpu()
+            and has_cpu_kernels()
             and self.activation is keras.activations.tanh
             and self.recurrent_activation is keras.activations.sigmoid
             and self.use_bias
@@ -94,6 +95,8 @@ def _gates_in_kernel_order(weights: Any) -> Any:
     # Keras and BlockLSTMV2 order gates as input, forget, cell, output. TensorFlow 2.21 registers
     # the gradient of the older BlockLSTM, with its order input, cell, forget, output, for V2 too:
     # V2's gradients are wrong, so the older kernel is used in its own order.
+    import tensorflow as tf
+
     input_gate, forget_gate, cell_gate, output_gate = tf.split(
         tf.convert_to_tensor(weights), 4, axis=-1
     )
@@ -143,7 +146,7 @@ class SelfAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
             and not (return_attention_scores or use_causal_mask)
             and self._can_be_multiplied_out(query)
         ):
-            return self._attend_to_itself(query, in_halves=bool(training) and not has_gpu())
+            return self._attend_to_itself(query, in_halves=bool(training) and has_cpu_kernels())
         return super().call(
             query,
             value,
@@ -189,9 +192,8 @@ class SelfAttention(keras.layers.MultiHeadAttention):  # type: ignore[misc]
 
         if not in_halves:
             return attend(sequence)
-        count = tf.shape(sequence)[0]
-        halves = tf.split(sequence, [count // 2, count - count // 2])
-        return tf.concat([attend(half) for half in halves], 0)
+        half = ops.shape(sequence)[0] // 2
+        return ops.concatenate([attend(sequence[:half]), attend(sequence[half:])])
 
     # Projections to heads have the shape (features, heads, key) and biases (heads, key), the one
     # back has the shape (heads, key, features).
