@@ -47,16 +47,17 @@ class FusedLSTM(keras.layers.LSTM):  # type: ignore[misc]
             return super().inner_loop(sequences, initial_state, mask, training=training)
         import tensorflow as tf
 
-        rows = tf.transpose(sequences, (1, 0, 2))
-        if self.go_backwards:
-            rows = tf.reverse(rows, [0])
         if training and self.dropout:
             # One mask for all rows of a window, as Keras draws it.
-            rows = rows * self.cell.get_dropout_mask(sequences[:, 0, :])
+            mask_of_features = self.cell.get_dropout_mask(sequences[:, 0, :])
+            sequences = sequences * tf.expand_dims(mask_of_features, 1)
         kernel = self.cell.kernel
         if kernel.shape[0] > WIDE * self.units:
             # The rows are projected already; the unit matrix leaves them as they are.
-            rows, kernel = tf.tensordot(rows, kernel, 1), tf.eye(kernel.shape[1])
+            sequences, kernel = tf.tensordot(sequences, kernel, 1), tf.eye(kernel.shape[1])
+        rows = tf.transpose(sequences, (1, 0, 2))
+        if self.go_backwards:
+            rows = tf.reverse(rows, [0])
         no_peephole = tf.zeros((self.units,), rows.dtype)
         kernels = tf.concat([kernel, self.cell.recurrent_kernel], 0)
         computed = tf.raw_ops.BlockLSTM(

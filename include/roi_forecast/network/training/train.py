@@ -18,6 +18,7 @@ from roi_forecast.files.artifacts import create_folder, delete_file
 from roi_forecast.files.manifest import MANIFEST
 from roi_forecast.linear.baseline import linear_baseline
 from roi_forecast.linear.through_time import Linear
+from roi_forecast.network.allocator import freed_memory_kept
 from roi_forecast.network.backend import keras
 from roi_forecast.network.compilation import compile_network
 from roi_forecast.network.device import (
@@ -60,6 +61,7 @@ OnEpoch = Callable[[EpochRecord], None]
 
 
 @on_one_blas_thread
+@freed_memory_kept()
 def train_model(
     dataset: Dataset,
     config: ModelConfig,
