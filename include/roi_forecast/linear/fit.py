@@ -97,7 +97,8 @@ def fit_linear(
             for weights, (found, _) in zip((fit.rest, fit.gap), fits[::-1], strict=False):
                 weights[:, own] = found / units[:, np.newaxis] * deviations[own]
             left_out = np.add.reduce([predicted for _, predicted in fits])
-        lagged = np.nan_to_num(log_roi[:, own]) / deviations[own]
+        # nan_to_num also looks twice for infinity, which no log ROI is.
+        lagged = np.where(np.isnan(log_roi[:, own]), 0.0, log_roi[:, own]) / deviations[own]
         fit.lags[:, own] = _fit_lags(lagged, scaled - left_out, targets, day_weights)[:, np.newaxis]
     return fit
 
