@@ -44,15 +44,20 @@ KINDS = {
     "fused": "the fused LSTM kernel alone",
     "project": "this project: also attention multiplied out, AdamW in one kernel, half of the "
     "cores, 32 steps a call, freed memory kept",
-    "torch": f"PyTorch {TORCH}",
+    "torch": "PyTorch",
 }
 
 
 def training_steps(arguments: argparse.Namespace) -> Iterator[str]:
     """Give the table of a training step's time: interleaved rounds of all kinds."""
     workers = {}
+    names = dict(KINDS)
     for kind in KINDS:
-        python = _torch_python() if kind == "torch" else sys.executable
+        python = sys.executable
+        if kind == "torch":
+            python = _torch_python()
+            ask = [python, "-c", "import torch; print(torch.__version__)"]
+            names[kind] += " " + subprocess.check_output(ask, text=True).strip()
         command = [python, str(BENCHMARKS / "speed_steps.py"), kind]
         workers[kind] = subprocess.Popen(
             command,
@@ -80,7 +85,7 @@ def training_steps(arguments: argparse.Namespace) -> Iterator[str]:
     yield ""
     yield "| kind | ms a step | of stock Keras | of PyTorch | processor ms | of stock Keras | of PyTorch | first 5 epochs, s |"  # noqa: E501
     yield "|---|---|---|---|---|---|---|---|"
-    for kind, name in KINDS.items():
+    for kind, name in names.items():
         yield (
             f"| {name} | {wall[kind]:.1f} | {wall[kind] / wall['keras']:.2f} | "
             f"{wall[kind] / wall['torch']:.2f} | {used[kind]:.1f} | "

@@ -25,7 +25,7 @@ from roi_forecast.market.extraction_batches import extract_batch, extraction_bat
 from roi_forecast.market.sources.registry import open_source
 from roi_forecast.market.sources.simulated import SimulatedSource
 from roi_forecast.planning.resolve import resolve_run
-from roi_forecast.reading.health import AssetHealth, read_health
+from roi_forecast.reading.health import read_asset_states, read_health
 from roi_forecast.runs.attempts import record_start
 from roi_forecast.runs.resolved_run import ResolvedRun
 from roi_forecast.settings import Settings
@@ -221,7 +221,7 @@ def test_a_bar_that_is_final_too_late_is_neither_stored_nor_missed(
     assert found_by_sql(market_engine, "INR=X") == {}
     with market_engine.connect() as connection:
         (summary,) = read_health(connection)
-        health, _ = AssetHealth.read(connection)
+        health = read_asset_states(connection, run.model_name)
     assert (summary.assets, summary.assets_up_to_date) == (len(SYMBOLS), len(SYMBOLS))
     assert summary.oldest_last_bar == END
     assert {row.symbol: row.context for row in health} == {

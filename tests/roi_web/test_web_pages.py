@@ -394,6 +394,15 @@ def test_search_and_sort_reach_all_500(crowd: TestClient) -> None:
     assert widest == [row["symbol"] for row in expected]
 
 
+def test_heading_and_version_stay_whatever_is_found(crowd: TestClient) -> None:
+    tops = {
+        page(crowd, path).partition("<h1>")[2].partition("<form")[0]
+        for path in ("/", "/?page=2", "/?order=width", "/?search=nothing")
+    }
+    assert len(tops) == 1
+    assert "Forecast for" in tops.pop()
+
+
 def test_pages_load_nothing_from_elsewhere(client: TestClient) -> None:
     for path in (*PAGES, "/assets/GC%3DF", "/versions/reference-version-02"):
         html = page(client, path)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import NamedTuple
 
+from sqlalchemy import Connection, select
+
+from roi_forecast.database.views import view_columns
 from roi_forecast.reading.pagination import Record, row_of
 
 
@@ -74,3 +78,30 @@ class Outcome(Record):
     missing_context: list[str]
     version_id: str
     created_at: datetime
+
+
+class ListedForecast(NamedTuple):
+    """What searching, sorting and scaling a list of thousands of latest forecasts takes.
+
+    No `Record`, since checking the type of each value takes longer than reading it.
+    """
+
+    symbol: str
+    name: str | None
+    predicted_roi_pct: float
+    lower_80_pct: float
+    upper_80_pct: float
+    lower_95_pct: float
+    upper_95_pct: float
+    missing_context: list[str]
+
+
+def read_listed_forecasts(connection: Connection, model_name: str) -> list[ListedForecast]:
+    """Read the newest next-session forecasts of a model name, ordered by symbol."""
+    latest = view_columns("latest_forecasts", "model_name", "horizon", *ListedForecast._fields).c
+    statement = (
+        select(*(latest[name] for name in ListedForecast._fields))
+        .where(latest.model_name == model_name, latest.horizon == 1)
+        .order_by(latest.symbol)
+    )
+    return [ListedForecast(*row) for row in connection.execute(statement)]

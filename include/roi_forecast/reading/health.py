@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from pydantic import BaseModel, Field
 from sqlalchemy import ColumnElement, Connection, func, select
 
+from roi_forecast.database.views import view_columns
 from roi_forecast.reading.model_names import ModelName
 from roi_forecast.reading.pagination import Record, row_of
 from roi_forecast.reading.runs import Run
@@ -34,6 +36,33 @@ class AssetHealth(Record):
     missing_columns: list[str] | None
     stated_currency: str | None
     failed_checks: int
+
+
+class AssetState(NamedTuple):
+    """What drawing thousands of assets, and finding those to look at, takes of their health.
+
+    No `Record`, since checking the type of each value takes longer than reading it.
+    """
+
+    symbol: str
+    context: bool
+    as_of_date: date
+    last_bar_date: date | None
+    extraction_status: str
+    extraction_error: str | None
+    missing_columns: list[str] | None
+    failed_checks: int
+
+
+def read_asset_states(connection: Connection, model_name: str) -> list[AssetState]:
+    """Read all assets and context assets of a model name's newest run, ordered by symbol."""
+    health = view_columns("asset_health", "model_name", *AssetState._fields).c
+    statement = (
+        select(*(health[name] for name in AssetState._fields))
+        .where(health.model_name == model_name)
+        .order_by(health.symbol)
+    )
+    return [AssetState(*row) for row in connection.execute(statement)]
 
 
 @row_of("failed_price_checks", "-checked_at", "id")

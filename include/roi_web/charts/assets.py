@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from roi_forecast.reading.health import AssetHealth
+from roi_forecast.reading.health import AssetState
 from roi_web.formatting import count, day
 from roi_web.svg import element
 
@@ -17,7 +17,7 @@ _MARKS = {
 }
 
 
-def asset_state(row: AssetHealth) -> str:
+def asset_state(row: AssetState) -> str:
     """Return failed, checked, behind or well: the first that applies."""
     if row.extraction_status == "failed":
         return "failed"
@@ -29,17 +29,17 @@ def asset_state(row: AssetHealth) -> str:
     return "well" if asset_is_up_to_date(row) else "behind"
 
 
-def asset_is_up_to_date(row: AssetHealth) -> bool:
+def asset_is_up_to_date(row: AssetState) -> bool:
     """Tell whether an asset has a bar of the as-of date."""
     return row.last_bar_date is not None and row.last_bar_date >= row.as_of_date
 
 
-def asset_squares(assets: Sequence[AssetHealth]) -> Markup:
+def asset_squares(assets: Sequence[AssetState]) -> Markup:
     """Return one square for each asset; a mark as well as the colour tells the states apart."""
     return Markup("").join(_square(row) for row in assets)
 
 
-def _square(row: AssetHealth) -> Markup:
+def _square(row: AssetState) -> Markup:
     state = asset_state(row)
     name = f"{row.symbol} (context)" if row.context else row.symbol
     words = (

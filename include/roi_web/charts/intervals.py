@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from roi_forecast.reading.forecasts import Forecast
+from roi_forecast.reading.forecasts import Forecast, ListedForecast
 from roi_web.formatting import number, percent
 from roi_web.svg import Scale, chart, column_axis, column_grid, element, round_up
 from roi_web.svg import percent as at
@@ -17,7 +17,7 @@ _COVERED = 0.95
 """Share of the forecasts whose 95 % interval fits the scale; wider ones are cut and marked."""
 
 
-def shared_scale(forecasts: Sequence[Forecast]) -> Scale:
+def shared_scale(forecasts: Sequence[Forecast | ListedForecast]) -> Scale:
     """Return a scale around zero that fits nearly all 95 % intervals."""
     reaches = sorted(max(abs(row.lower_95_pct), abs(row.upper_95_pct)) for row in forecasts)
     reach = reaches[min(len(reaches) - 1, int(_COVERED * len(reaches)))] if reaches else 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -10,7 +10,11 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
 
 from roi_forecast.reading.context import read_context
-from roi_forecast.reading.forecasts import LatestForecast
+from roi_forecast.reading.forecasts import (
+    LatestForecast,
+    ListedForecast,
+    read_listed_forecasts,
+)
 from roi_forecast.reading.health import ChampionCheck
 from roi_forecast.reading.histories import read_price_histories
 from roi_forecast.reading.track_record import newest_skill, read_live_skill
@@ -30,7 +34,7 @@ ASSETS_ON_A_PAGE = 50
 SPARKLINE_BARS = 60
 
 Order = Literal["symbol", "forecast", "width"]
-ORDERS: dict[Order, tuple[str, Callable[[LatestForecast], float]]] = {
+ORDERS: dict[Order, tuple[str, Callable[[ListedForecast], float]]] = {
     "symbol": ("Symbol", lambda _: 0.0),
     "forecast": ("Forecast, highest first", lambda row: -row.predicted_roi_pct),
     "width": ("Interval, widest first", lambda row: row.lower_80_pct - row.upper_80_pct),
@@ -48,7 +52,7 @@ def show_forecasts(
     page: Annotated[int, Query(ge=1, le=10_000)] = 1,
 ) -> HTMLResponse:
     """Show one page of the list of assets, after searching and sorting all of them."""
-    rows = _read_latest(connection, chosen)
+    rows = read_listed_forecasts(connection, chosen.model_name) if chosen.model_name else []
     _, sort_key = ORDERS[order]
     words = search.casefold().split()
     found = sorted(
@@ -57,7 +61,11 @@ def show_forecasts(
     )
     pages = max(1, -(-len(found) // ASSETS_ON_A_PAGE))
     page = min(page, pages)
-    shown = found[(page - 1) * ASSETS_ON_A_PAGE : page * ASSETS_ON_A_PAGE]
+    places = slice((page - 1) * ASSETS_ON_A_PAGE, page * ASSETS_ON_A_PAGE)
+    # The heading is that of the first asset, whatever is found.
+    latest = _read_latest(connection, chosen, [row.symbol for row in (*found[places], *rows[:1])])
+    first = latest.get(rows[0].symbol) if rows else None
+    shown = [latest[row.symbol] for row in found[places] if row.symbol in latest]
     histories = (
         read_price_histories(
             connection,
@@ -71,7 +79,7 @@ def show_forecasts(
     )
     alerts, _ = ChampionCheck.read(
         connection,
-        ChampionCheck.view.c.version_id == (rows[0].version_id if rows else None),
+        ChampionCheck.view.c.version_id == (first.version_id if first else None),
         ChampionCheck.view.c.serving,
         ChampionCheck.view.c.newest,
         ChampionCheck.view.c.state == "below",
@@ -82,16 +90,17 @@ def show_forecasts(
         "forecasts.html",
         tab=TAB,
         chosen=chosen,
-        rows=rows,
-        found=found,
+        first=first,
+        total=len(rows),
+        found=len(found),
         shown=[
             (row, sparkline(histories.get(row.symbol), row), interval_bar(row, scale))
             for row in shown
         ],
         axis=interval_axis(scale),
-        skill=read_next_day_skill(connection, rows[0].version_id) if rows else None,
-        context=read_context(connection, rows[0].model_name) if rows else [],
-        lately=newest_skill(read_live_skill(connection, rows[0].model_name)) if rows else None,
+        skill=read_next_day_skill(connection, first.version_id) if first else None,
+        context=read_context(connection, first.model_name) if first else [],
+        lately=newest_skill(read_live_skill(connection, first.model_name)) if first else None,
         missing=sorted({symbol for row in rows for symbol in row.missing_context}),
         alerts=alerts,
         search=search,
@@ -102,14 +111,20 @@ def show_forecasts(
     )
 
 
-def _read_latest(connection: Connection, chosen: Chosen) -> list[LatestForecast]:
-    """Read the newest next-session forecasts of the chosen name, however many there are."""
+def _read_latest(
+    connection: Connection, chosen: Chosen, symbols: Sequence[str]
+) -> dict[str, LatestForecast]:
+    """Read all that is known of some assets' newest next-session forecasts, by their symbols."""
     latest = LatestForecast.view.c
-    return LatestForecast.read_all(
-        connection, latest.model_name == chosen.model_name, latest.horizon == 1
+    rows, _ = LatestForecast.read(
+        connection,
+        latest.model_name == chosen.model_name,
+        latest.horizon == 1,
+        latest.symbol.in_(symbols),
     )
+    return {row.symbol: row for row in rows}
 
 
-def _matches(row: LatestForecast, words: list[str]) -> bool:
+def _matches(row: ListedForecast, words: list[str]) -> bool:
     name = f"{row.symbol} {row.name or ''}".casefold()
     return all(word in name for word in words)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from roi_forecast.market.missing_columns import lines_about, missed
-from roi_forecast.reading.health import AssetHealth, FailedCheck, read_drift
+from roi_forecast.reading.health import FailedCheck, read_asset_states, read_drift
 from roi_forecast.reading.runs import Run
 from roi_web.charts.assets import asset_is_up_to_date, asset_squares, asset_state
 from roi_web.chosen import ChosenName
@@ -30,12 +32,13 @@ def show_health(request: Request, connection: ReadConnection, chosen: ChosenName
     model_name = chosen.model_name
     run_id = chosen.name.last_run_id if chosen.name else None
     newest, _ = Run.read(connection, Run.view.c.run_id == run_id)
-    assets = AssetHealth.read_all(connection, AssetHealth.view.c.model_name == model_name)
+    assets = read_asset_states(connection, model_name) if model_name else []
     own = [row for row in assets if not row.context]
     last_bars = [row.last_bar_date for row in own if row.last_bar_date is not None]
-    notable = [row for row in assets if asset_state(row) != "well"]
-    well = [row for row in assets if asset_state(row) == "well"]
-    drawn = [*notable, *well][:_SQUARES_SHOWN]
+    # Those to look at first, each part in the order of the symbols.
+    ordered = sorted(assets, key=lambda row: asset_state(row) == "well")
+    notable = list(takewhile(lambda row: asset_state(row) != "well", ordered))
+    drawn = ordered[:_SQUARES_SHOWN]
     checks, _ = FailedCheck.read(
         connection, FailedCheck.view.c.run_id == run_id, limit=_CHECKS_SHOWN
     )
