@@ -456,10 +456,8 @@ def _store_runs(
                 "model_name": model_name,
                 "source": source,
                 "as_of_date": day,
-                "resolved": {
-                    "published_at": _moment(day, 22).isoformat(),
-                    "config": {"symbols": symbols},
-                },
+                "published_at": _moment(day, 22),
+                "resolved": {"config": {"symbols": symbols}},
                 "claimed_at": _moment(day, 22),
                 "released_at": _moment(day, 23),
             }

@@ -1,4 +1,4 @@
-"""A code base with one migration more than the baseline, and databases that lack it."""
+"""A code base with one migration more than the real one, and databases that lack it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from roi_forecast.database import migrate as migration
 
-LATER_REVISION = "0002"
+LATER_REVISION = "0003"
 
 _LATER = """
 import sqlalchemy as sa
@@ -20,8 +20,8 @@ from roi_forecast.database.tables import predictions
 from roi_forecast.database.views import drop_views
 
 COMMENT = predictions.c.member_spread_pct.comment
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 def upgrade():
     column = sa.Column("member_spread_pct", sa.Double(), comment=COMMENT)
@@ -37,7 +37,7 @@ def go_one_migration_back(engine: Engine, monkeypatch: pytest.MonkeyPatch, direc
     """Let the code end in a migration that adds `member_spread_pct`, which the database lacks."""
     folder = directory / "migrations"
     shutil.copytree(migration._MIGRATIONS, folder)
-    (folder / "versions" / "0002_later.py").write_text(_LATER, encoding="utf-8")
+    (folder / "versions" / "0003_later.py").write_text(_LATER, encoding="utf-8")
     monkeypatch.setattr(migration, "_MIGRATIONS", folder)
     with engine.begin() as connection:
         config = migration._alembic_config(connection)

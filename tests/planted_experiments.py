@@ -26,12 +26,12 @@ def plant_experiments(engine: Engine, *, model_name: str, source: str, dataset_i
         "model_name": model_name,
         "source": source,
         "as_of_date": date(2026, 11, 20),
+        "published_at": datetime(2026, 11, 20, 22, tzinfo=UTC),
         "claimed_at": STARTED,
         "released_at": STARTED,
     }
     resolved = {
         "start_date": "2024-05-21",
-        "published_at": "2026-11-20T22:00:00Z",
         "config": RunConfig(symbols=("GC=F", "M&M.NS"), seed=7).model_dump(mode="json"),
     }
     walk = BacktestConfig(refit_every=21).model_dump(mode="json")

@@ -34,6 +34,7 @@ RUN = {
     "model_name": "reference",
     "source": "yahoo",
     "as_of_date": "2024-12-31",
+    "published_at": "2024-12-31 22:00+00",
     "resolved": {"seed": 1},
 }
 CHECK = {

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -76,11 +77,33 @@ def test_a_database_one_migration_behind_is_refused_and_then_migrated(
     market_url: str, market_engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     go_one_migration_back(market_engine, monkeypatch, tmp_path)
-    with pytest.raises(PreflightError, match="is behind, at revision 0001"):
+    with pytest.raises(PreflightError, match="is behind, at revision 0002"):
         require_current_schema(market_engine)
     migrate(market_url)
     require_current_schema(market_engine)
     assert set(inspect(market_engine).get_view_names(SCHEMA)) == read_views().keys()
+
+
+def test_when_forecasts_are_due_is_taken_from_the_parameters_of_older_runs(
+    market_url: str, market_engine: Engine
+) -> None:
+    with market_engine.begin() as connection:
+        command.downgrade(migration._alembic_config(connection), "0001")
+        connection.execute(
+            text(
+                "INSERT INTO roi.runs (run_id, model_name, source, as_of_date, resolved) VALUES "
+                "('run', 'reference', 'yahoo', '2024-12-31', CAST(:resolved AS jsonb))"
+            ),
+            {"resolved": '{"published_at": "2024-12-31T22:15:00Z"}'},
+        )
+    migrate(market_url)
+    with market_engine.begin() as connection:
+        assert connection.scalar(text("SELECT published_at FROM roi.runs")) == datetime(
+            2024, 12, 31, 22, 15, tzinfo=UTC
+        )
+        assert connection.scalar(text("SELECT count(*) FROM roi.history_changes")) == 0
+        connection.execute(text("UPDATE roi.runs SET source = 'other'"))
+        assert connection.scalar(text("SELECT count(*) FROM roi.history_changes")) == 1
 
 
 def test_a_newer_database_is_not_migrated(market_url: str, market_engine: Engine) -> None:

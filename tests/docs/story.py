@@ -118,6 +118,7 @@ def _backtest(connection: Connection) -> None:
                 model_name="reference",
                 source="yahoo",
                 as_of_date=TODAY,
+                published_at=datetime(2026, 11, 10 + number, tzinfo=UTC),
                 resolved={
                     "config": {"architecture": "hybrid"},
                     "backtest": {"window": "expanding"},

@@ -78,8 +78,9 @@ def test_the_pipeline_adds_rows_and_takes_locks_and_leaves_a_record(addresses: A
         with pytest.raises(errors.InsufficientPrivilege):
             connection.execute("CREATE TEMPORARY TABLE large (a integer)")
         connection.execute(
-            "INSERT INTO roi.runs (run_id, model_name, source, as_of_date, resolved) "
-            "VALUES ('a', 'b', 'yahoo', '2025-01-02', '{}')"
+            "INSERT INTO roi.runs "
+            "(run_id, model_name, source, as_of_date, published_at, resolved) "
+            "VALUES ('a', 'b', 'yahoo', '2025-01-02', '2025-01-02 22:00+00', '{}')"
         )
         connection.execute("UPDATE roi.runs SET source = 'other'")
         with pytest.raises(errors.InsufficientPrivilege):

@@ -122,6 +122,7 @@ def failing(own: Planted) -> Planted:
                 model_name="reference",
                 source="yahoo",
                 as_of_date=date(2026, 11, 20),
+                published_at=started,
                 resolved={"start_date": "2024-05-21", "config": config},
             )
         )

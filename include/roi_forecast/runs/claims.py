@@ -82,6 +82,7 @@ def _store(
         "model_name": run.model_name,
         "source": run.source_key,
         "as_of_date": run.as_of_date,
+        "published_at": run.published_at,
         "resolved": run.model_dump(mode="json"),
         "claimed_at": claimed_at,
         "released_at": released_at,

@@ -29,6 +29,7 @@ runs = sa.Table(
     model_name(),
     source(),
     as_of_date(),
+    column("published_at", MOMENT, "when its forecasts are due"),
     column("resolved", JSONB, "the resolved run, as its stages read it"),
     now("claimed_at", "when the run claimed its model name"),
     nullable("released_at", MOMENT, "when it released the name; null until then"),

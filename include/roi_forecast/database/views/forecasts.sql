@@ -22,7 +22,7 @@ SELECT version.model_name,
        prediction.context,
        prediction.version_id,
        prediction.run_id,
-       (run.resolved ->> 'published_at')::timestamptz AS published_at,
+       run.published_at,
        prediction.created_at
 FROM roi.predictions AS prediction
 JOIN roi.model_versions AS version
