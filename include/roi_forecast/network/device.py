@@ -138,7 +138,10 @@ def require_equal_parts(network: Any, windows: int) -> None:
 
 
 def sum_over_devices(value: Any) -> Any:
-    """Return the sum of a scalar over the devices that train together; on TensorFlow alone."""
+    """Return the sum of a scalar over the devices that train together.
+
+    Keras has several on TensorFlow alone.
+    """
     from roi_forecast.network.backend import keras
 
     if keras.backend.backend() != "tensorflow":

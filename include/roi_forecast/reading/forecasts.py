@@ -96,12 +96,14 @@ class ListedForecast(NamedTuple):
     missing_context: list[str]
 
 
+_listed = view_columns("latest_forecasts", "model_name", "horizon", *ListedForecast._fields).c
+
+
 def read_listed_forecasts(connection: Connection, model_name: str) -> list[ListedForecast]:
     """Read the newest next-session forecasts of a model name, ordered by symbol."""
-    latest = view_columns("latest_forecasts", "model_name", "horizon", *ListedForecast._fields).c
     statement = (
-        select(*(latest[name] for name in ListedForecast._fields))
-        .where(latest.model_name == model_name, latest.horizon == 1)
-        .order_by(latest.symbol)
+        select(*(_listed[name] for name in ListedForecast._fields))
+        .where(_listed.model_name == model_name, _listed.horizon == 1)
+        .order_by(_listed.symbol)
     )
     return [ListedForecast(*row) for row in connection.execute(statement)]

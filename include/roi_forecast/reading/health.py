@@ -54,13 +54,15 @@ class AssetState(NamedTuple):
     failed_checks: int
 
 
+_states = view_columns("asset_health", "model_name", *AssetState._fields).c
+
+
 def read_asset_states(connection: Connection, model_name: str) -> list[AssetState]:
     """Read all assets and context assets of a model name's newest run, ordered by symbol."""
-    health = view_columns("asset_health", "model_name", *AssetState._fields).c
     statement = (
-        select(*(health[name] for name in AssetState._fields))
-        .where(health.model_name == model_name)
-        .order_by(health.symbol)
+        select(*(_states[name] for name in AssetState._fields))
+        .where(_states.model_name == model_name)
+        .order_by(_states.symbol)
     )
     return [AssetState(*row) for row in connection.execute(statement)]
 

@@ -1,12 +1,13 @@
-"""When the forecasts of a run are due is a column: within the parameters, which hold all symbols,
-it had to be unpacked for every forecast that is read."""
+"""When the forecasts of a run are due becomes a column.
+
+The parameters hold all symbols, and PostgreSQL unpacked them for every forecast that was read.
+"""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
-from roi_forecast.database.tables.runs import runs
 from roi_forecast.database.views import drop_views
 
 revision = "0002"
@@ -16,9 +17,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    column = sa.Column(
-        "published_at", sa.DateTime(timezone=True), comment=runs.c.published_at.comment
-    )
+    moment = sa.DateTime(timezone=True)
+    column = sa.Column("published_at", moment, comment="when its forecasts are due")
     op.add_column("runs", column, schema="roi")
     # That a column was filled is no change of the record.
     op.execute("ALTER TABLE roi.runs DISABLE TRIGGER record_update")
